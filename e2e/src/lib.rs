@@ -1,0 +1,1 @@
+//! What the tests against live clusters and containers share.

@@ -1,0 +1,197 @@
+//! Flags, environment variables and exit codes.
+
+use std::time::Duration;
+
+use clap::Parser;
+
+use crate::service_time::Shape;
+
+/// Stopped by SIGTERM or SIGINT, after `--grace` at the latest.
+pub const EXIT_OK: u8 = 0;
+/// A flag or variable is wrong (clap's own code).
+pub const EXIT_USAGE: u8 = 2;
+/// The server could not start: for example, its port is in use.
+pub const EXIT_CANNOT_START: u8 = 3;
+
+const MORE: &str = "\
+Endpoints:
+  POST /predict   30 time steps of 11 features in, 11 numbers out
+  GET  /healthz   200 as long as the server accepts requests
+  GET  /metrics   counts and histograms, as Prometheus text
+
+How long a request takes: it waits for one of the --concurrency slots, first come, first
+served, and then holds it for its service time. One server can answer at most
+  concurrency / service time
+requests per second: 4 / 0.1 s = 40 with the defaults. More load than that makes a queue.
+
+Examples:
+  fake-inference --port 0
+  fake-inference --service exponential --service-ms 250 --concurrency 8
+  fake-inference --service log-normal --service-ms 100 --service-cv 0.5 --seed 7
+  fake-inference --failure-rate 0.01
+
+Exit codes:
+  0  stopped by SIGTERM or SIGINT; requests in flight were finished, or --grace ran out
+  2  a flag or variable is wrong
+  3  the server cannot start, for example because its port is in use
+
+Every flag can also be set by the variable named with it; the flag wins.";
+
+/// A stub LSTM inference server with a written-down service time, for load tests.
+///
+/// It answers POST /predict with the forecast of a small LSTM, the same for the same input on
+/// every machine, and takes as long over it as the service-time model says. It counts what
+/// it received and answered.
+#[derive(Debug, Clone, Parser)]
+#[command(version, after_long_help = MORE, after_help = "More, with examples and exit codes: --help")]
+pub struct Args {
+    /// Address or name to listen on
+    #[arg(long, env = "FAKE_INFERENCE_HOST", default_value = "0.0.0.0")]
+    pub host: String,
+
+    /// Port to listen on; 0 takes any free one (the first line on stderr says which)
+    #[arg(long, env = "FAKE_INFERENCE_PORT", default_value_t = 8000)]
+    pub port: u16,
+
+    /// Requests served at the same time; the others wait
+    #[arg(long, env = "FAKE_INFERENCE_CONCURRENCY", default_value_t = 4)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub concurrency: u32,
+
+    /// Requests that may wait for a slot; any more are answered 503 at once
+    #[arg(long, env = "FAKE_INFERENCE_MAX_WAITING", default_value_t = 10_000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub max_waiting: u32,
+
+    /// Distribution of the service time
+    #[arg(long, env = "FAKE_INFERENCE_SERVICE", value_enum, default_value_t = Shape::Constant)]
+    pub service: Shape,
+
+    /// Mean service time, in milliseconds
+    #[arg(long, env = "FAKE_INFERENCE_SERVICE_MS", value_name = "MS", default_value = "100")]
+    #[arg(value_parser = milliseconds)]
+    pub service_ms: Duration,
+
+    /// Standard deviation / mean of the service time; only log-normal uses it
+    #[arg(long, env = "FAKE_INFERENCE_SERVICE_CV", value_name = "CV", default_value = "0.5")]
+    #[arg(value_parser = variation)]
+    pub service_cv: f64,
+
+    /// Share of valid predictions, 0 to 1, that are answered 500 after their service time
+    #[arg(long, env = "FAKE_INFERENCE_FAILURE_RATE", value_name = "SHARE", default_value = "0")]
+    #[arg(value_parser = share)]
+    pub failure_rate: f64,
+
+    /// Seed of service times, failures and the run id: the same seed is the same run
+    #[arg(long, env = "FAKE_INFERENCE_SEED", default_value_t = 0)]
+    pub seed: u64,
+
+    /// Longest body that is accepted, in bytes; longer ones are answered 413
+    #[arg(long, env = "FAKE_INFERENCE_MAX_BODY", value_name = "BYTES", default_value_t = 256 * 1024)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=64 * 1024 * 1024))]
+    pub max_body: u32,
+
+    /// Time for a body to arrive, in seconds; slower ones are answered 408
+    #[arg(long, env = "FAKE_INFERENCE_READ_TIMEOUT", value_name = "SECONDS", default_value = "10")]
+    #[arg(value_parser = seconds)]
+    pub read_timeout: Duration,
+
+    /// Time for the next request's head to arrive on an open connection, in seconds
+    ///
+    /// An idle connection is closed after it. Keep it longer than the longest pause of your
+    /// clients, so that none sends into a connection that is just being closed.
+    #[arg(long, env = "FAKE_INFERENCE_IDLE_TIMEOUT", value_name = "SECONDS", default_value = "300")]
+    #[arg(value_parser = seconds)]
+    pub idle_timeout: Duration,
+
+    /// Open connections; any more wait to be accepted
+    #[arg(long, env = "FAKE_INFERENCE_MAX_CONNECTIONS", value_name = "N", default_value_t = 16_384)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
+
+    /// Time to finish the requests in flight after SIGTERM or SIGINT, in seconds
+    #[arg(long, env = "FAKE_INFERENCE_GRACE", value_name = "SECONDS", default_value = "10")]
+    #[arg(value_parser = seconds)]
+    pub grace: Duration,
+}
+
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    number(text, 0.0, 3_600_000.0).map(|ms| Duration::from_secs_f64(ms / 1000.0))
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    number(text, 0.0, 86_400.0).map(Duration::from_secs_f64)
+}
+
+fn variation(text: &str) -> Result<f64, String> {
+    number(text, 0.0, 100.0)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    number(text, 0.0, 1.0)
+}
+
+fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
+    let wrong = || format!("expected a number from {least} to {most}");
+    let number: f64 = text.parse().map_err(|_| wrong())?;
+    // NaN is in no range.
+    if (least..=most).contains(&number) { Ok(number) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn parse(flags: &[&str]) -> Result<Args, clap::Error> {
+        Args::try_parse_from([&["fake-inference"], flags].concat())
+    }
+
+    #[test]
+    fn the_definition_is_sound_and_every_flag_has_its_variable() {
+        let command = Args::command();
+        command.clone().debug_assert();
+        for arg in command.get_arguments() {
+            let Some(long) = arg.get_long().filter(|long| !["help", "version"].contains(long)) else {
+                continue;
+            };
+            let variable = format!("FAKE_INFERENCE_{}", long.replace('-', "_").to_uppercase());
+            assert_eq!(arg.get_env().and_then(|env| env.to_str()), Some(variable.as_str()));
+        }
+    }
+
+    #[test]
+    fn numbers_out_of_range_are_refused() {
+        for flags in [
+            ["--failure-rate", "1.1"],
+            ["--failure-rate", "NaN"],
+            ["--failure-rate", "-0.1"],
+            ["--service-ms", "inf"],
+            ["--service-cv", "x"],
+            ["--concurrency", "0"],
+            ["--grace", "-1"],
+            ["--service", "uniform"],
+            ["--port", "65536"],
+        ] {
+            let error = parse(&flags).unwrap_err();
+            assert_ne!(error.kind(), ErrorKind::DisplayHelp, "{flags:?}");
+            assert_eq!(error.exit_code(), i32::from(EXIT_USAGE), "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn fractions_are_kept() {
+        let args = parse(&["--service-ms", "12.5", "--grace", "0.25"]).unwrap();
+        assert_eq!(args.service_ms, Duration::from_micros(12_500));
+        assert_eq!(args.grace, Duration::from_millis(250));
+    }
+
+    #[test]
+    fn the_help_names_every_exit_code() {
+        for code in [EXIT_OK, EXIT_USAGE, EXIT_CANNOT_START] {
+            assert!(MORE.contains(&format!("\n  {code}  ")), "exit code {code}");
+        }
+    }
+}

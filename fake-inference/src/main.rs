@@ -1,0 +1,91 @@
+//! `fake-inference`: reads the flags and runs the server until a signal ends it.
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::Parser;
+use fake_inference::args::{Args, EXIT_CANNOT_START, EXIT_OK};
+use fake_inference::server::Server;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return cannot_start(&format!("cannot start its threads: {error}")),
+    };
+    let code = runtime.block_on(run(&args));
+    // Services whose clients are gone may still hold their slots; nobody waits for them.
+    runtime.shutdown_background();
+    code
+}
+
+async fn run(args: &Args) -> ExitCode {
+    // Before the socket, so that no signal is missed once the server can be reached.
+    let stop = match signals() {
+        Ok(stop) => stop,
+        Err(error) => return cannot_start(&format!("cannot listen for signals: {error}")),
+    };
+    let bound = match Server::bind(args).await {
+        Ok(server) => server.address().map(|address| (server, address)),
+        Err(error) => Err(error),
+    };
+    let (server, address) = match bound {
+        Ok(bound) => bound,
+        Err(error) => {
+            return cannot_start(&format!(
+                "cannot listen on {}:{}: {error}. {}",
+                args.host,
+                args.port,
+                next_step(&error)
+            ));
+        }
+    };
+    eprintln!("fake-inference: listening on {address}");
+    let ended = server.serve(stop).await;
+    if ended.unfinished > 0 {
+        eprintln!(
+            "fake-inference: stopped after {1:?} (--grace); requests not finished: {0}",
+            ended.unfinished, args.grace
+        );
+    }
+    ExitCode::from(EXIT_OK)
+}
+
+fn cannot_start(why: &str) -> ExitCode {
+    eprintln!("fake-inference: {why}");
+    ExitCode::from(EXIT_CANNOT_START)
+}
+
+fn next_step(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "Stop the program that listens there, or choose another --port (0 takes any free one)."
+        }
+        io::ErrorKind::PermissionDenied => "Choose a --port of 1024 or more.",
+        _ => "Choose a --host that is an address of this machine, for example 127.0.0.1.",
+    }
+}
+
+#[cfg(unix)]
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn signals() -> io::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // If there is no way to listen for Ctrl-C, it ends the process by itself.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}

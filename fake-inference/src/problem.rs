@@ -1,0 +1,76 @@
+//! The JSON body of every answer that is not a success.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// What went wrong: `{"error": "…", "field": "data[3].features.prb_up"}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    /// The HTTP status.
+    #[serde(skip)]
+    pub status: StatusCode,
+    /// What is wrong, and what is expected instead.
+    pub error: String,
+    /// Which part of the request it is about; absent if none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+}
+
+/// Messages quote the request; a long request must not make a long answer. Characters.
+const LONGEST_TEXT: usize = 300;
+
+impl Problem {
+    /// A problem with the request as a whole.
+    pub fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        Self { status, error: clip(&error.into()), field: None }
+    }
+
+    /// The same problem, with the field that it is about.
+    #[must_use]
+    pub fn at(self, field: &str) -> Self {
+        Self { field: Some(clip(field)), ..self }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        (self.status, Json(self)).into_response()
+    }
+}
+
+/// Keeps both ends: what was found is said first, what was expected last.
+fn clip(text: &str) -> String {
+    let length = text.chars().count();
+    if length <= LONGEST_TEXT {
+        return text.to_owned();
+    }
+    let half = LONGEST_TEXT / 2;
+    let start: String = text.chars().take(half).collect();
+    let end: String = text.chars().skip(length - half).collect();
+    format!("{start} … {end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_lose_their_middle() {
+        let long = format!("invalid type: string \"{}\"; expected a number", "ü".repeat(9999));
+        let problem = Problem::new(StatusCode::BAD_REQUEST, long);
+        assert!(problem.error.chars().count() <= LONGEST_TEXT + 3);
+        assert!(problem.error.starts_with("invalid type"));
+        assert!(problem.error.ends_with("expected a number"));
+    }
+
+    #[test]
+    fn the_field_is_left_out_where_there_is_none() {
+        let problem = Problem::new(StatusCode::NOT_FOUND, "no such page");
+        assert_eq!(serde_json::to_string(&problem).unwrap(), r#"{"error":"no such page"}"#);
+        let problem = problem.at("body");
+        let text = serde_json::to_string(&problem).unwrap();
+        assert_eq!(text, r#"{"error":"no such page","field":"body"}"#);
+    }
+}

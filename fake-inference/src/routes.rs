@@ -1,0 +1,195 @@
+//! The endpoints.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Serialize;
+use tokio::time::{Instant, sleep_until};
+
+use crate::args::Args;
+use crate::body::{self, Unread};
+use crate::counts::{self, Counts, Endpoint};
+use crate::lstm::{INPUTS, Lstm, OUTPUTS, STEPS};
+use crate::problem::Problem;
+use crate::random::Stream;
+use crate::service_time::{Failures, ServiceTime};
+use crate::slots::{Full, Slot, Slots};
+use crate::{clock, request};
+
+/// All that the endpoints share.
+#[derive(Debug)]
+pub struct App {
+    /// The server's books.
+    pub counts: Arc<Counts>,
+    model: Lstm,
+    run_id: String,
+    slots: Slots,
+    service_time: ServiceTime,
+    failures: Failures,
+    /// How many predictions began to be served: the n of the next draw.
+    begun: AtomicU64,
+    max_body: usize,
+    read_timeout: Duration,
+}
+
+impl App {
+    /// A server's state, as the flags say.
+    pub fn new(args: &Args) -> Self {
+        let id = Stream::new(args.seed, 0);
+        Self {
+            counts: Arc::new(Counts::new()),
+            model: Lstm::new(),
+            run_id: format!("{:016x}{:016x}", id.bits(0), id.bits(1)),
+            slots: Slots::new(as_usize(args.concurrency), as_usize(args.max_waiting)),
+            service_time: ServiceTime::new(args.service, args.service_ms, args.service_cv, args.seed),
+            failures: Failures::new(args.failure_rate, args.seed),
+            begun: AtomicU64::new(0),
+            max_body: as_usize(args.max_body),
+            read_timeout: args.read_timeout,
+        }
+    }
+}
+
+/// The endpoints, counted.
+pub fn router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/predict", post(predict))
+        .route("/healthz", get(healthz))
+        .route("/metrics", get(metrics))
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(Arc::clone(&app), count))
+        .with_state(app)
+}
+
+/// An answer that nobody waits for any more.
+#[derive(Debug, Clone, Copy)]
+struct NobodyWaits;
+
+/// Counts every request. If the client goes away, hyper drops this future, and with it
+/// `in_flight`, which then counts the request as aborted.
+async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let endpoint = Endpoint::of(request.uri().path());
+    let user_agent = request.headers().get(header::USER_AGENT).map(HeaderValue::as_bytes);
+    let in_flight = app.counts.start(endpoint, user_agent);
+    let response = next.run(request).await;
+    if response.extensions().get::<NobodyWaits>().is_none() {
+        in_flight.answered(response.status());
+    }
+    response
+}
+
+#[derive(Debug, Serialize)]
+struct Prediction<'a> {
+    predictions: [f64; OUTPUTS],
+    model: &'static str,
+    run_id: &'a str,
+    timestamp: String,
+}
+
+async fn predict(State(app): State<Arc<App>>, body: Body) -> Result<Response, Response> {
+    let bytes =
+        body::read(body, app.max_body, app.read_timeout).await.map_err(|reason| unread(reason, &app))?;
+    let steps = request::parse(&bytes).map_err(Problem::into_response)?;
+    drop(bytes); // It may wait for long; what waits should be small.
+
+    let valid = Instant::now();
+    let slot = app.slots.acquire().await.map_err(|Full| {
+        let error = "every slot and every place in the queue is taken; try again later";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, error).into_response()
+    })?;
+    app.counts.waited(valid.elapsed());
+
+    // A task of its own, because a service that has begun goes on to its end and keeps its
+    // slot, as a real one would, even if its client goes away. Who leaves the queue costs nothing.
+    let served = tokio::spawn(serve(Arc::clone(&app), steps, slot)).await;
+    let predictions = match served {
+        Ok(Some(predictions)) => predictions,
+        Ok(None) => return Err(internal("this request was chosen to fail (--failure-rate)")),
+        Err(_stopped) => return Err(internal("the service was stopped")),
+    };
+    let prediction = Prediction { predictions, model: "LSTM", run_id: &app.run_id, timestamp: clock::now() };
+    Ok(Json(prediction).into_response())
+}
+
+/// Serves one prediction: computes, and holds the slot until the service time is over.
+///
+/// The deadline is set before the computation, which is thus part of the service time. (It takes
+/// well below a millisecond in a release build, so it may block its thread.)
+///
+/// tokio's timer counts whole milliseconds and rounds up, and so does the kernel's wait below
+/// it: on an otherwise idle Linux machine with two cores a service took 1.2 ms more than its
+/// draw on average, at 20 ms and at 100 ms alike. So 4 slots of 100 ms serve 39.5 requests/s, not
+/// 40. `inference_service_seconds` holds what the services really took.
+async fn serve(app: Arc<App>, steps: Box<[[f64; INPUTS]; STEPS]>, slot: Slot) -> Option<[f64; OUTPUTS]> {
+    let began = Instant::now();
+    let n = app.begun.fetch_add(1, Ordering::Relaxed);
+    let deadline = began + app.service_time.draw(n);
+    let predictions = app.model.predict(&steps);
+    sleep_until(deadline).await;
+    drop(slot);
+    app.counts.served(began.elapsed());
+    (!app.failures.hits(n)).then_some(predictions)
+}
+
+async fn healthz() -> Json<serde_json::Value> {
+    Json(serde_json::json!({"status": "ok"}))
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    match app.counts.render() {
+        Ok(page) => ([(header::CONTENT_TYPE, counts::CONTENT_TYPE)], page).into_response(),
+        Err(_) => internal("the metrics could not be written"),
+    }
+}
+
+async fn not_found(uri: Uri) -> Problem {
+    let error = format!("no such path: {}; expected POST /predict, GET /healthz or GET /metrics", uri.path());
+    Problem::new(StatusCode::NOT_FOUND, error)
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Problem {
+    let expected = if uri.path() == "/predict" { "POST" } else { "GET" };
+    let error = format!("{} takes {expected}, not {method}", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, error)
+}
+
+fn unread(reason: Unread, app: &App) -> Response {
+    let (status, error) = match reason {
+        Unread::TooLong => {
+            let error = format!("the body is too long; expected at most {} bytes", app.max_body);
+            (StatusCode::PAYLOAD_TOO_LARGE, error)
+        }
+        Unread::TooSlow => {
+            let time = app.read_timeout.as_secs_f64();
+            let error = format!("the body did not arrive; expected all of it within {time} s");
+            (StatusCode::REQUEST_TIMEOUT, error)
+        }
+        Unread::Malformed | Unread::Gone => {
+            let error = "the body is not valid HTTP; expected a length or chunks";
+            (StatusCode::BAD_REQUEST, error.to_owned())
+        }
+    };
+    let mut response = Problem::new(status, error).at("body").into_response();
+    if reason == Unread::Gone {
+        response.extensions_mut().insert(NobodyWaits);
+    }
+    response
+}
+
+fn internal(error: &str) -> Response {
+    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error).into_response()
+}
+
+/// Every machine that runs this has at least 32 bits.
+fn as_usize(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,122 @@
+//! Sockets, connections and the orderly end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+
+use crate::args::Args;
+use crate::routes::{App, router};
+
+/// A server that listens and does not answer yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    app: Arc<App>,
+    idle_timeout: Duration,
+    max_connections: u32,
+    grace: Duration,
+}
+
+/// How a server ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Requests that were still in flight when the grace time ran out.
+    pub unfinished: i64,
+}
+
+impl Server {
+    /// Listens on the host and port of the flags.
+    pub async fn bind(args: &Args) -> io::Result<Self> {
+        Ok(Self {
+            listener: TcpListener::bind((args.host.as_str(), args.port)).await?,
+            app: Arc::new(App::new(args)),
+            idle_timeout: args.idle_timeout,
+            max_connections: args.max_connections,
+            grace: args.grace,
+        })
+    }
+
+    /// The address that it really listens on.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers until `stop` is over; then accepts nothing more, closes idle connections at
+    /// once, and finishes the requests in flight, those that wait for a slot included, for
+    /// as long as the grace time lasts.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> Ended {
+        let router = router(Arc::clone(&self.app));
+        let places =
+            Arc::new(Semaphore::new(usize::try_from(self.max_connections).unwrap_or(Semaphore::MAX_PERMITS)));
+        let (stopping, stopped) = watch::channel(false);
+        let mut stop = pin!(stop);
+        loop {
+            // No place, no accept: then the kernel's queue holds the newcomers.
+            let place = tokio::select! {
+                biased;
+                () = &mut stop => break,
+                Ok(place) = Arc::clone(&places).acquire_owned() => place,
+            };
+            let stream = tokio::select! {
+                biased;
+                () = &mut stop => break,
+                stream = accept(&self.listener) => stream,
+            };
+            let (router, stopped) = (router.clone(), stopped.clone());
+            tokio::spawn(async move {
+                connection(stream, router, self.idle_timeout, stopped).await;
+                drop(place);
+            });
+        }
+        drop(self.listener);
+        stopping.send_replace(true);
+        // All places are free again when the last connection is closed.
+        let all_closed = places.acquire_many(self.max_connections);
+        match tokio::time::timeout(self.grace, all_closed).await {
+            Ok(_) => Ended { unfinished: 0 },
+            Err(_elapsed) => Ended { unfinished: self.app.counts.in_flight() },
+        }
+    }
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            // Out of file descriptors, or the client has gone already. Nothing tells when a
+            // descriptor is free again, so try again, and not in a hot loop.
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    idle_timeout: Duration,
+    mut stopped: watch::Receiver<bool>,
+) {
+    // An answer is small and complete; it must not wait for the ACK of the one before. (If this
+    // fails, the connection is broken, and hyper finds out.)
+    let _ = stream.set_nodelay(true);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(idle_timeout)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut connection = pin!(connection);
+    // An error here is the client's: it left, or it does not speak HTTP.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}

@@ -1,0 +1,93 @@
+//! How many requests are served at the same time, and how many may wait for it.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// A number of slots with one bounded queue before them: first come, first served.
+#[derive(Debug)]
+pub struct Slots {
+    slots: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+}
+
+/// A slot, held until it is dropped.
+#[derive(Debug)]
+pub struct Slot {
+    _permit: OwnedSemaphorePermit,
+}
+
+/// Every slot is taken, and so is every place in the queue.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Full;
+
+impl Slots {
+    /// `concurrency` slots, and `max_waiting` places in the queue.
+    pub fn new(concurrency: usize, max_waiting: usize) -> Self {
+        Self {
+            slots: Arc::new(Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS))),
+            waiting: Arc::new(Semaphore::new(max_waiting.min(Semaphore::MAX_PERMITS))),
+        }
+    }
+
+    /// Waits for a slot. Whoever stops waiting (drops the future) leaves the queue.
+    pub async fn acquire(&self) -> Result<Slot, Full> {
+        // No overtaking: tokio hands a freed slot to the first in the queue, so one is free
+        // here only if nobody waits.
+        if let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() {
+            return Ok(Slot { _permit: permit });
+        }
+        let _place = self.waiting.try_acquire().map_err(|_| Full)?;
+        let permit = Arc::clone(&self.slots).acquire_owned().await;
+        // The semaphore is never closed.
+        permit.map(|permit| Slot { _permit: permit }).map_err(|_closed| Full)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    #[test]
+    fn slots_are_given_in_the_order_of_asking() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let slots = Slots::new(1, 2);
+        let mut first = pin!(slots.acquire());
+        let mut second = pin!(slots.acquire());
+        let mut third = pin!(slots.acquire());
+        let mut fourth = pin!(slots.acquire());
+
+        let Poll::Ready(Ok(slot)) = first.as_mut().poll(&mut cx) else {
+            panic!("a slot is free");
+        };
+        assert!(second.as_mut().poll(&mut cx).is_pending());
+        assert!(third.as_mut().poll(&mut cx).is_pending());
+        assert!(matches!(fourth.as_mut().poll(&mut cx), Poll::Ready(Err(Full))));
+
+        drop(slot);
+        // Polled out of order, and a newcomer tries too: the first in the queue still wins.
+        assert!(third.as_mut().poll(&mut cx).is_pending());
+        let mut newcomer = pin!(slots.acquire());
+        assert!(matches!(newcomer.as_mut().poll(&mut cx), Poll::Ready(Err(Full))));
+        assert!(second.as_mut().poll(&mut cx).is_ready());
+    }
+
+    #[test]
+    fn who_stops_waiting_leaves_the_queue() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let slots = Slots::new(1, 1);
+        let mut first = pin!(slots.acquire());
+        let slot = first.as_mut().poll(&mut cx);
+        assert!(matches!(slot, Poll::Ready(Ok(_))));
+        {
+            let mut second = pin!(slots.acquire());
+            assert!(second.as_mut().poll(&mut cx).is_pending());
+        }
+        let mut third = pin!(slots.acquire());
+        assert!(third.as_mut().poll(&mut cx).is_pending(), "the place is free again");
+    }
+}

@@ -1,0 +1,67 @@
+//! The command line.
+
+use clap::{Parser, Subcommand};
+
+use crate::cluster::ClusterFlags;
+use crate::commands::{completions, deploy, fetch, job, plan, report, run};
+use crate::exit::ExitCode;
+
+/// How many replicas of this inference service carry this many users?
+///
+/// Sweeps replicas × Locust workers × users in a Kubernetes cluster, one scenario at a time, and
+/// writes records, a CSV and a Markdown report.
+#[derive(Debug, Parser)]
+#[command(name = "locust-matrix", version, after_help = ExitCode::HELP, after_long_help = AFTER)]
+pub struct Cli {
+    #[command(flatten)]
+    /// Which cluster.
+    pub cluster: ClusterFlags,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Tell progress as JSON lines on stderr, for programs
+    #[arg(long, global = true)]
+    pub json_events: bool,
+}
+
+const AFTER: &str = "\
+Examples:
+  locust-matrix plan --preset quick
+        what the quick matrix measures, and how long it takes
+  locust-matrix deploy --overlay kind --image locust-driver=locust-driver:1.0
+        Locust and the stub service into the current context's namespace
+  locust-matrix job --replicas 1,2,4 --users 200,400 --duration 1m
+        submit the matrix as a Job and follow it
+  locust-matrix fetch
+        bring its records and reports home to results/
+
+Exit codes:
+  0    every scenario was measured and is valid
+  1    a bug in this program
+  2    the command line or the configuration cannot be used
+  3    a tool, port, image or permission is missing
+  4    the cluster or Locust failed (the Job is tried again and resumes)
+  5    a scenario ended FAILED, VOID or INFEASIBLE
+  6    a threshold was missed
+  130  interrupted; what was recorded is kept
+
+RUST_LOG=debug shows what this program does in detail.";
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the scenarios and the expected time; nothing is touched
+    Plan(plan::Arguments),
+    /// Apply the manifests and wait until everything is ready
+    Deploy(deploy::Arguments),
+    /// Submit the matrix as a Job and follow it to its end
+    Job(job::Arguments),
+    /// Drive the matrix from here; this is what the Job's pod does
+    Run(run::Arguments),
+    /// Bring home the records of a run and make its reports
+    Fetch(fetch::Arguments),
+    /// Make the reports anew from a run's records
+    Report(report::Arguments),
+    /// Print a completion script for a shell
+    Completions(completions::Arguments),
+}

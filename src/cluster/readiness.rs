@@ -1,0 +1,111 @@
+//! Readiness as a value: a Deployment and its pods, judged without I/O.
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+
+/// What a Deployment and its pods amount to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Assessment {
+    /// Exactly the wanted pods are there, all of them ready, none on its way out.
+    Ready,
+    /// Not yet; in words, what is missing.
+    NotYet(String),
+    /// A pod cannot be placed; lasting, this means the cluster is too small.
+    Unplaced(String),
+    /// A pod will not start without help.
+    Broken(String),
+}
+
+/// Judges a Deployment that should have `wanted` replicas.
+///
+/// The ready-made condition of kube's runtime looks at neither the generation nor the replica count,
+/// so it can hold before a scale has begun.
+pub fn assess(deployment: Option<&Deployment>, pods: &[Pod], wanted: u32) -> Assessment {
+    let Some(deployment) = deployment else {
+        return Assessment::NotYet("the deployment is not there".into());
+    };
+    let status = deployment.status.clone().unwrap_or_default();
+    let spec_replicas = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let generation = deployment.metadata.generation.unwrap_or(0);
+    let wanted_i32 = i32::try_from(wanted).unwrap_or(i32::MAX);
+    if spec_replicas != wanted_i32 {
+        return Assessment::NotYet(format!("{spec_replicas} replicas are asked for, not {wanted}"));
+    }
+    if status.observed_generation.unwrap_or(0) < generation {
+        return Assessment::NotYet("the change is not observed yet".into());
+    }
+    let leaving = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_some()).count();
+    let staying = || pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+    if let Some(problem) = staying().find_map(broken) {
+        return Assessment::Broken(problem);
+    }
+    let quota =
+        status.conditions.iter().flatten().find(|c| c.type_ == "ReplicaFailure" && c.status == "True");
+    if let Some(condition) = quota {
+        return Assessment::Unplaced(condition.message.clone().unwrap_or_else(|| "pods are refused".into()));
+    }
+    // A pod on its way out may still hold the room that this one waits for.
+    if leaving == 0
+        && let Some(problem) = staying().find_map(unplaced)
+    {
+        return Assessment::Unplaced(problem);
+    }
+    let ready = staying().filter(|pod| is_ready(pod)).count();
+    let counts = [status.replicas, status.updated_replicas, status.ready_replicas, status.available_replicas];
+    if counts.iter().any(|count| count.unwrap_or(0) != wanted_i32) || ready != wanted as usize || leaving > 0
+    {
+        let waiting =
+            staying().find_map(waiting_for).map(|reason| format!(" ({reason})")).unwrap_or_default();
+        return Assessment::NotYet(format!("{ready} of {wanted} pods ready, {leaving} leaving{waiting}"));
+    }
+    Assessment::Ready
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+fn unplaced(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let condition = status.conditions.iter().flatten().find(|c| c.type_ == "PodScheduled")?;
+    (condition.status == "False" && condition.reason.as_deref() == Some("Unschedulable"))
+        .then(|| condition.message.clone().unwrap_or_else(|| "cannot be scheduled".into()))
+}
+
+/// Why a container of this pod waits.
+fn waiting_for(pod: &Pod) -> Option<String> {
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    statuses.iter().find_map(|status| status.state.as_ref()?.waiting.as_ref()?.reason.clone())
+}
+
+/// Why this pod will not start without help, if that is so.
+pub fn broken(pod: &Pod) -> Option<String> {
+    const NEVER: [&str; 7] = [
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+    ];
+    let name = pod.metadata.name.as_deref().unwrap_or("a pod");
+    let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
+    statuses.iter().find_map(|status| {
+        let waiting = status.state.as_ref()?.waiting.as_ref()?;
+        let reason = waiting.reason.as_deref()?;
+        if reason == "CrashLoopBackOff" && status.restart_count >= 2 {
+            let ended = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
+            let code = ended.map(|ended| format!(", last exit code {}", ended.exit_code)).unwrap_or_default();
+            return Some(format!("{name} crashes again and again ({} restarts{code})", status.restart_count));
+        }
+        NEVER.contains(&reason).then(|| {
+            let message = waiting.message.as_deref().unwrap_or("no message");
+            format!("{name} cannot start its image {}: {reason}: {message}", status.image)
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,10 @@
+//! One file per subcommand: arguments in, exit code out.
+
+pub mod completions;
+pub mod deploy;
+pub mod fetch;
+pub mod job;
+pub mod plan;
+pub mod report;
+pub mod run;
+mod signals;

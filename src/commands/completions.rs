@@ -1,0 +1,19 @@
+//! `locust-matrix completions`: for the shell's start-up file.
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+
+use crate::exit::ExitCode;
+
+/// Arguments of `completions`.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// The shell to complete for
+    shell: Shell,
+}
+
+/// Writes the completion script to `out`.
+pub fn run<C: CommandFactory>(arguments: &Arguments, out: &mut dyn std::io::Write) -> ExitCode {
+    clap_complete::generate(arguments.shell, &mut C::command(), "locust-matrix", out);
+    ExitCode::Success
+}

@@ -1,0 +1,85 @@
+//! `locust-matrix deploy`: applies the manifests and waits until everything is ready.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use serde_json::Value;
+use tokio::time::Instant;
+
+use crate::cluster::{Cluster, ClusterFlags, MASTER, Unready, WORKER, await_ready, workload};
+use crate::deploy::{Image, Overlay, apply, objects, refuse_foreign};
+use crate::events::{Event, Events};
+use crate::exit::{Error, ExitCode, Result};
+
+/// Arguments of `deploy`.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// Which part of the manifests
+    #[arg(long, value_enum, default_value = "base")]
+    overlay: Overlay,
+    /// Use another image: NAME=IMAGE:TAG; may be given several times
+    #[arg(long = "image", value_name = "NAME=IMAGE")]
+    images: Vec<Image>,
+    /// How long to wait until everything is ready
+    #[arg(long, value_name = "TIME", default_value = "3m")]
+    timeout: crate::config::Span,
+    /// Print the objects as JSON instead of applying them
+    #[arg(long)]
+    print: bool,
+}
+
+/// Applies and waits.
+///
+/// # Errors
+/// Exit code 3: no cluster, a missing permission, a foreign Deployment or an image that cannot be
+/// pulled; 4: what was applied does not become ready.
+pub async fn run(
+    flags: &ClusterFlags,
+    arguments: &Arguments,
+    events: &Events,
+    out: &mut dyn std::io::Write,
+) -> Result<ExitCode> {
+    let objects = objects(arguments.overlay, &arguments.images)?;
+    if arguments.print {
+        let _ = writeln!(out, "{}", serde_json::to_string_pretty(&objects).unwrap_or_default());
+        return Ok(ExitCode::Success);
+    }
+    let cluster = Cluster::connect(flags).await?;
+    let begun = Instant::now();
+    refuse_foreign(&cluster, &objects).await?;
+    apply(&cluster, &objects).await?;
+    events.tell(Event::phase(
+        format!("applied {} objects to namespace {}", objects.len(), cluster.namespace),
+        begun.elapsed(),
+    ));
+    let deployments = objects.iter().filter(|object| object["kind"] == "Deployment");
+    try_join_all(
+        deployments.map(|deployment| ready(&cluster, deployment, arguments.timeout.get(), events, begun)),
+    )
+    .await?;
+    Ok(ExitCode::Success)
+}
+
+async fn ready(
+    cluster: &Cluster,
+    deployment: &Value,
+    limit: Duration,
+    events: &Events,
+    begun: Instant,
+) -> Result<()> {
+    let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
+    let workload = workload(cluster, name).await?;
+    await_ready(cluster, &workload, workload.replicas, limit).await.map_err(|unready| {
+        let advice = match name {
+            MASTER | WORKER => "look at it with: kubectl describe pods -l app=locust",
+            _ => "look at it with: kubectl describe pods -l app=inference",
+        };
+        let message = format!("deployment {}/{name}: {unready}", cluster.namespace);
+        match unready {
+            Unready::Broken(_) | Unready::Unplaced(_) => Error::preflight(message).next(advice),
+            Unready::TimedOut(_) => Error::cluster(message).next(advice),
+        }
+    })?;
+    events.tell(Event::phase(format!("{name}: {} ready", workload.replicas), begun.elapsed()));
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! The log of a Job's pods, one pod after the other, and how the Job ended.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::{AsyncBufReadExt, StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
+use kube::api::{ListParams, LogParams, Patch, PatchParams};
+use kube::runtime::watcher::Config as WatchConfig;
+use kube::runtime::{WatchStreamExt, watcher};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::submit::{Submitted, has_ended};
+use crate::cluster::{Cluster, FIELD_MANAGER, JOB, await_gone, broken, explain};
+use crate::commands::signals;
+use crate::events::{Event, Events};
+use crate::exit::{Error, ExitCode, Result};
+
+/// The pod's grace period, and some: a driver that is asked to stop ends its load first.
+const STOPS_WITHIN: Duration = Duration::from_secs(170);
+
+/// Follows the Job; a signal suspends it, which stops the load and keeps what is recorded.
+pub(super) async fn follow(
+    cluster: &Cluster,
+    job: &Submitted,
+    events: &Events,
+    log: &(dyn Fn(&str) + Sync),
+) -> Result<ExitCode> {
+    let interrupted = signals::interrupted();
+    let ended = CancellationToken::new();
+    let following = async {
+        let result = to_the_end(cluster, job, events, log).await;
+        ended.cancel();
+        result
+    };
+    let suspending = async {
+        tokio::select! {
+            () = ended.cancelled() => return Ok(false),
+            () = interrupted.cancelled() => {}
+        }
+        events.tell(Event::note(
+            "interrupted: suspending the Job, which stops the load and keeps what is recorded",
+        ));
+        suspend(cluster).await?;
+        await_gone(cluster, &job.selector(), STOPS_WITHIN).await.map_err(|timed_out| {
+            Error::cluster(format!("the driver did not stop {timed_out}"))
+                .next(format!("kubectl delete job {JOB}"))
+        })?;
+        Ok(true)
+    };
+    tokio::pin!(following);
+    tokio::pin!(suspending);
+    tokio::select! {
+        followed = &mut following => {
+            // The pod may be gone just because it was suspended.
+            if interrupted.is_cancelled() { suspending.await?; return Ok(ExitCode::Interrupted); }
+            followed
+        }
+        suspended = &mut suspending => {
+            if suspended? { Ok(ExitCode::Interrupted) } else { following.await }
+        }
+    }
+}
+
+async fn suspend(cluster: &Cluster) -> Result<()> {
+    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+    let patched =
+        cluster.api::<Job>().patch(JOB, &params, &Patch::Merge(json!({ "spec": { "suspend": true } }))).await;
+    patched.map(drop).map_err(|error| explain(&format!("suspend Job {}/{JOB}", cluster.namespace), &error))
+}
+
+/// Shows the log of each pod as it comes, until the Job has ended.
+async fn to_the_end(
+    cluster: &Cluster,
+    job: &Submitted,
+    events: &Events,
+    log: &(dyn Fn(&str) + Sync),
+) -> Result<ExitCode> {
+    let pods = watcher(cluster.api::<Pod>(), WatchConfig::default().labels(&job.selector()));
+    let jobs = watcher(cluster.api::<Job>(), WatchConfig::default().fields(&format!("metadata.name={JOB}")));
+    // What exactly has changed does not matter: each change is a reason to look.
+    let mut changes =
+        stream::select(pods.default_backoff().map(drop).boxed(), jobs.default_backoff().map(drop).boxed());
+    let mut shown = BTreeSet::new();
+    let mut last_exit = None;
+    while changes.next().await.is_some() {
+        for pod in pods_of(cluster, job).await? {
+            let name = pod.metadata.name.clone().unwrap_or_default();
+            if let Some(problem) = broken(&pod) {
+                suspend(cluster).await?;
+                return Err(Error::preflight(format!("the driver's pod: {problem}"))
+                    .next("build or push that image, or name another with --driver-image"));
+            }
+            if shown.contains(&name) || !has_started(&pod) {
+                continue;
+            }
+            if let Some(code) = last_exit {
+                events.tell(Event::note(format!("the Job goes on in pod {name}, after exit code {code}")));
+            }
+            show_log(cluster, &name, log).await;
+            shown.insert(name.clone());
+            last_exit = exit_code(cluster, &name).await.or(last_exit);
+        }
+        let found = cluster.api::<Job>().get_opt(JOB).await;
+        let Some(found) = found.map_err(|error| explain("the Job", &error))? else {
+            return Err(Error::cluster("the Job was deleted while it ran")
+                .next("what it had recorded is kept: locust-matrix fetch"));
+        };
+        if has_ended(&found) {
+            return verdict(&found, last_exit);
+        }
+    }
+    Err(Error::cluster("the watch on the Job ended"))
+}
+
+async fn pods_of(cluster: &Cluster, job: &Submitted) -> Result<Vec<Pod>> {
+    let pods = cluster.api::<Pod>().list(&ListParams::default().labels(&job.selector())).await;
+    let mut pods = pods.map_err(|error| explain("the Job's pods", &error))?.items;
+    pods.sort_by_key(|pod| pod.metadata.creation_timestamp.clone().map(|time| time.0));
+    Ok(pods)
+}
+
+/// How the Job ended: with the code of its last pod, where it is one of ours.
+fn verdict(job: &Job, last_exit: Option<i32>) -> Result<ExitCode> {
+    let mut conditions = job.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let Some(failed) = conditions.find(|condition| condition.type_ == "Failed" && condition.status == "True")
+    else {
+        return Ok(ExitCode::Success);
+    };
+    match last_exit.and_then(ExitCode::from_number) {
+        Some(code) if code != ExitCode::Success => Ok(code),
+        _ => {
+            let reason = failed.message.as_deref().or(failed.reason.as_deref()).unwrap_or("no reason given");
+            Err(Error::cluster(format!("the Job failed: {reason}"))
+                .next(format!("look at it with: kubectl describe job {JOB}")))
+        }
+    }
+}
+
+fn has_started(pod: &Pod) -> bool {
+    let states = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    states
+        .filter_map(|status| status.state.as_ref())
+        .any(|state| state.running.is_some() || state.terminated.is_some())
+}
+
+fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
+    pod.status.as_ref()?.container_statuses.as_ref()?.first()?.state.as_ref()?.terminated.as_ref()
+}
+
+/// The container's exit code; its log ends a moment before the status says so.
+async fn exit_code(cluster: &Cluster, pod: &str) -> Option<i32> {
+    let mut changes =
+        watcher(cluster.api::<Pod>(), WatchConfig::default().fields(&format!("metadata.name={pod}")))
+            .default_backoff()
+            .applied_objects()
+            .boxed();
+    let ended = async {
+        while let Some(change) = changes.next().await {
+            if let Some(code) = change.ok().as_ref().and_then(terminated).map(|ended| ended.exit_code) {
+                return Some(code);
+            }
+        }
+        None
+    };
+    tokio::time::timeout(Duration::from_secs(5), ended).await.ok().flatten()
+}
+
+/// Hands over a pod's log line by line until its container has ended. A cut connection is opened
+/// again after the last line that was seen.
+async fn show_log(cluster: &Cluster, pod: &str, log: &(dyn Fn(&str) + Sync)) {
+    let mut last: Option<Timestamp> = None;
+    loop {
+        let params = LogParams { follow: true, timestamps: true, since_time: last, ..LogParams::default() };
+        if let Ok(stream) = cluster.api::<Pod>().log_stream(pod, &params).await {
+            let mut lines = stream.lines();
+            while let Ok(Some(line)) = lines.try_next().await {
+                let (stamp, text) = line.split_once(' ').unwrap_or((&line, ""));
+                let Ok(stamp) = stamp.parse::<Timestamp>() else {
+                    continue;
+                };
+                if last.is_none_or(|last| stamp > last) {
+                    log(text);
+                    last = Some(stamp);
+                }
+            }
+        }
+        match cluster.api::<Pod>().get_opt(pod).await {
+            Ok(Some(pod)) if terminated(&pod).is_none() => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+            Ok(_) => return,
+            Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+        }
+    }
+}

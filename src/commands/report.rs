@@ -1,0 +1,32 @@
+//! `locust-matrix report`: makes the reports anew from the records of a run.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use crate::exit::{Error, ExitCode, Result};
+use crate::record::RecordFile;
+use crate::report::Report;
+
+/// Arguments of `report`.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    /// A run's folder, with its results.jsonl
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+}
+
+/// Writes the reports; prints their paths to `out`.
+///
+/// # Errors
+/// Exit code 2: there are no records; 3: the folder cannot be written.
+pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode> {
+    let records = RecordFile::read(&arguments.folder.join("results.jsonl"))?;
+    if records.is_empty() {
+        return Err(Error::usage(format!("{} holds no records", arguments.folder.display()))
+            .next("give the folder of a run that has recorded a scenario"));
+    }
+    for path in Report::of(&records).write(&arguments.folder)? {
+        let _ = writeln!(out, "{}", path.display());
+    }
+    Ok(ExitCode::Success)
+}

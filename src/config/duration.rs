@@ -1,0 +1,110 @@
+//! A length of time as people write it: `20s`, `2m`, `1h20m`, `500ms`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A length of time, zero or more, with millisecond resolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(Duration);
+
+impl Span {
+    /// A span of whole seconds.
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    /// The span for the standard library.
+    pub const fn get(self) -> Duration {
+        self.0
+    }
+
+    /// Seconds.
+    pub fn secs(self) -> f64 {
+        self.0.as_secs_f64()
+    }
+
+    /// Whether it is no time at all.
+    pub const fn is_zero(self) -> bool {
+        self.0.is_zero()
+    }
+}
+
+/// A year is longer than any load test; it keeps additions far from overflow.
+const MOST: Duration = Duration::from_hours(366 * 24);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refused = || format!("'{text}' is not a time; write one such as 500ms, 20s, 2m or 1h20m");
+        let signed: SignedDuration = text.trim().parse().map_err(|_| refused())?;
+        let duration = Duration::try_from(signed).map_err(|_| refused())?;
+        if duration > MOST {
+            return Err(format!("'{text}' is longer than a year"));
+        }
+        Ok(Self(Duration::from_millis(u64::try_from(duration.as_millis()).map_err(|_| refused())?)))
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.as_millis();
+        match (millis % 1000, millis / 1000) {
+            (0, seconds) => match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+                (0, 0, s) => write!(f, "{s}s"),
+                (0, m, 0) => write!(f, "{m}m"),
+                (0, m, s) => write!(f, "{m}m{s}s"),
+                (h, 0, 0) => write!(f, "{h}h"),
+                (h, m, 0) => write!(f, "{h}h{m}m"),
+                (h, m, s) => write!(f, "{h}h{m}m{s}s"),
+            },
+            _ => write!(f, "{millis}ms"),
+        }
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn times_are_read_as_people_write_them() {
+        for (text, millis) in
+            [("20s", 20_000), ("2m", 120_000), ("1h20m", 4_800_000), ("500ms", 500), ("0s", 0)]
+        {
+            assert_eq!(text.parse::<Span>().unwrap().get(), Duration::from_millis(millis), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in ["", "20", "-5s", "soon", "1e9h", "999999h"] {
+            assert!(text.parse::<Span>().is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_reads_back(millis in 0..31_000_000_000_u64) {
+            let span = Span(Duration::from_millis(millis));
+            prop_assert_eq!(span.to_string().parse::<Span>().unwrap(), span);
+        }
+    }
+}

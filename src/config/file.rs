@@ -1,0 +1,212 @@
+//! The settings file and the flags of the same names, each setting optional, laid over a preset.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::{Config, Inference, Preset, Span, Timeouts};
+use crate::exit::{Error, Result};
+
+/// A settings file: what it leaves out comes from its preset (`full` unless named).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The named matrix to begin with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
+    /// See [`Config::replicas`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<Vec<u32>>,
+    /// See [`Config::workers`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workers: Option<Vec<u32>>,
+    /// See [`Config::users`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users: Option<Vec<u32>>,
+    /// See [`Config::duration`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration: Option<Span>,
+    /// See [`Config::warmup`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warmup: Option<Span>,
+    /// See [`Config::cooldown`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cooldown: Option<Span>,
+    /// See [`Config::spawn_rate`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spawn_rate: Option<f64>,
+    /// See [`Config::timeouts`].
+    pub timeouts: Timeouts,
+    /// See [`Config::inference`].
+    pub inference: Inference,
+}
+
+/// The flags that choose and change the matrix.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Matrix")]
+pub struct MatrixFlags {
+    /// Settings file (YAML); flags of the same names win over it
+    #[arg(long, value_name = "FILE", env = "LOCUST_MATRIX_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Named matrix to begin with: smoke, baseline, full or quick
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<Preset>,
+    /// Inference replicas to sweep, such as 1,2,4
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub replicas: Option<Vec<u32>>,
+    /// Locust workers to sweep
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub workers: Option<Vec<u32>>,
+    /// Simulated users to sweep
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub users: Option<Vec<u32>>,
+    /// Length of the measured window, such as 20s or 2m
+    #[arg(long, value_name = "TIME")]
+    pub duration: Option<Span>,
+    /// Load before the window, after every user has started
+    #[arg(long, value_name = "TIME")]
+    pub warmup: Option<Span>,
+    /// From the stop of one scenario to the start of the next
+    #[arg(long, value_name = "TIME")]
+    pub cooldown: Option<Span>,
+    /// Users started per second (default: a tenth of the users)
+    #[arg(long, value_name = "RATE")]
+    pub spawn_rate: Option<f64>,
+}
+
+impl Settings {
+    /// Reads a settings file.
+    ///
+    /// # Errors
+    /// Exit code 2: the file cannot be read, or its text says which key is wrong and where.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Error::usage(format!("settings file {}: {error}", path.display()))
+                .next("give the path of a YAML file with --config, or leave it out and use --preset")
+        })?;
+        Self::parse(&text).map_err(|error| error.during(&format!("settings file {}", path.display())))
+    }
+
+    /// Reads settings from YAML text.
+    ///
+    /// # Errors
+    /// Exit code 2, with the key and its line.
+    pub fn parse(text: &str) -> Result<Self> {
+        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+            return Ok(Self::default());
+        }
+        serde_saphyr::from_str(text).map_err(|error| {
+            Error::usage(one_line(&error.to_string()))
+                .next("the keys are preset, replicas, workers, users, duration, warmup, cooldown, spawn_rate, timeouts and inference")
+        })
+    }
+
+    /// Lays the flags over the file they name.
+    ///
+    /// # Errors
+    /// As [`Settings::read`].
+    pub fn from_flags(flags: &MatrixFlags) -> Result<Self> {
+        let mut settings = flags.config.as_deref().map(Self::read).transpose()?.unwrap_or_default();
+        over(&mut settings.preset, flags.preset.as_ref());
+        over(&mut settings.replicas, flags.replicas.as_ref());
+        over(&mut settings.workers, flags.workers.as_ref());
+        over(&mut settings.users, flags.users.as_ref());
+        over(&mut settings.duration, flags.duration.as_ref());
+        over(&mut settings.warmup, flags.warmup.as_ref());
+        over(&mut settings.cooldown, flags.cooldown.as_ref());
+        over(&mut settings.spawn_rate, flags.spawn_rate.as_ref());
+        Ok(settings)
+    }
+
+    /// Fills what is left out from the preset, and checks all.
+    ///
+    /// # Errors
+    /// As [`Config::checked`].
+    pub fn complete(self) -> Result<Config> {
+        let base = self.preset.unwrap_or_default().axes();
+        Config {
+            replicas: self.replicas.unwrap_or_else(|| base.replicas.to_vec()),
+            workers: self.workers.unwrap_or_else(|| base.workers.to_vec()),
+            users: self.users.unwrap_or_else(|| base.users.to_vec()),
+            duration: self.duration.unwrap_or(base.duration),
+            warmup: self.warmup.unwrap_or(Span::from_secs(0)),
+            cooldown: self.cooldown.unwrap_or(base.cooldown),
+            spawn_rate: self.spawn_rate,
+            timeouts: self.timeouts,
+            inference: self.inference,
+        }
+        .checked()
+    }
+
+    /// The settings as YAML, for the ConfigMap the Job reads.
+    ///
+    /// # Errors
+    /// Exit code 1: they cannot be written, which is a bug.
+    pub fn to_yaml(&self) -> Result<String> {
+        serde_saphyr::to_string(self).map_err(|error| {
+            Error::new(crate::exit::ExitCode::Bug, format!("settings cannot be written: {error}"))
+        })
+    }
+}
+
+fn over<T: Clone>(setting: &mut Option<T>, flag: Option<&T>) {
+    if let Some(flag) = flag {
+        *setting = Some(flag.clone());
+    }
+}
+
+/// The first line that says something: the parser shows the source in further lines.
+fn one_line(text: &str) -> String {
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_changes_its_preset() {
+        let settings = Settings::parse("preset: quick\nusers: [7]\nduration: 3s\n").unwrap();
+        let config = settings.complete().unwrap();
+        assert_eq!((config.replicas, config.users), (vec![1, 2], vec![7]));
+        assert_eq!(config.duration, Span::from_secs(3));
+        assert_eq!(config.cooldown, Span::from_secs(5));
+    }
+
+    #[test]
+    fn flags_win_over_the_preset() {
+        let flags =
+            MatrixFlags { preset: Some(Preset::Quick), replicas: Some(vec![4]), ..MatrixFlags::default() };
+        let config = Settings::from_flags(&flags).unwrap().complete().unwrap();
+        assert_eq!((config.replicas, config.workers), (vec![4], vec![2]));
+    }
+
+    #[test]
+    fn a_wrong_key_or_type_is_named() {
+        for (text, word) in [
+            ("userz: [1]", "userz"),
+            ("users: many", "users"),
+            ("preset: huge", "huge"),
+            ("duration: soon", "soon"),
+            ("users: [-1]", "-1"),
+            ("inference: {port: 1}", "port"),
+        ] {
+            let error = Settings::parse(text).unwrap_err();
+            assert!(error.message.contains(word) || error.message.contains("line 1"), "{text}: {error}");
+            assert_eq!(error.code, crate::exit::ExitCode::Usage);
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let settings =
+            Settings { preset: Some(Preset::Quick), users: Some(vec![3, 9]), ..Settings::default() };
+        assert_eq!(Settings::parse(&settings.to_yaml().unwrap()).unwrap(), settings);
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        assert_eq!(Settings::parse("# nothing\n\n").unwrap(), Settings::default());
+    }
+}

@@ -1,0 +1,205 @@
+//! What a run tells people while it goes on. The library makes events; a program prints them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::wait::seconds;
+
+/// One thing worth telling.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The run begins or goes on.
+    RunStarted {
+        /// The run.
+        run_id: String,
+        /// Scenarios planned.
+        scenarios: usize,
+        /// Scenarios that an earlier pod has recorded already.
+        recorded: usize,
+        /// About how long the rest takes, s.
+        expected_s: f64,
+        /// What makes the load, such as `Locust 2.46.6`.
+        generator: String,
+        /// Where it goes.
+        target: String,
+    },
+    /// Something is waited for, or was put right.
+    Note {
+        /// In words.
+        text: String,
+    },
+    /// A scenario begins.
+    ScenarioStarted {
+        /// Place in the plan, from 1.
+        number: usize,
+        /// Scenarios planned.
+        of: usize,
+        /// Replicas, workers and users.
+        point: String,
+        /// Which try, from 1.
+        attempt: u32,
+    },
+    /// A phase of a scenario has ended.
+    PhaseDone {
+        /// What was done.
+        what: String,
+        /// How long it took, ms.
+        took_ms: u64,
+    },
+    /// The live figures of the window.
+    Live {
+        /// Seconds measured so far.
+        at_s: f64,
+        /// Length of the window, s.
+        of_s: f64,
+        /// Requests per second over the last 10 s.
+        rps: f64,
+        /// Median over the last 10 s, ms.
+        median_ms: Option<u32>,
+        /// 90th percentile over the last 10 s, ms.
+        p90_ms: Option<u32>,
+        /// Share of failed requests over the last 10 s, %.
+        failures_pct: Option<f64>,
+    },
+    /// A scenario is recorded.
+    ScenarioEnded {
+        /// Place in the plan, from 1.
+        number: usize,
+        /// Scenarios planned.
+        of: usize,
+        /// `SUCCESS`, or why its figures cannot be used.
+        status: String,
+        /// The figures or the reasons, in words.
+        summary: String,
+    },
+    /// The run is over.
+    RunEnded {
+        /// Scenarios recorded.
+        recorded: usize,
+        /// Of them valid.
+        valid: usize,
+        /// How long it took, s.
+        took_s: f64,
+    },
+}
+
+impl Event {
+    /// A note.
+    pub fn note(text: impl Into<String>) -> Self {
+        Self::Note { text: text.into() }
+    }
+
+    /// The end of a phase.
+    pub fn phase(what: impl Into<String>, took: Duration) -> Self {
+        Self::PhaseDone { what: what.into(), took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RunStarted { run_id, scenarios, recorded, expected_s, generator, target } => {
+                write!(f, "run {run_id}: {scenarios} scenarios against {target} with {generator}")?;
+                if *recorded > 0 {
+                    write!(f, "; {recorded} recorded already")?;
+                }
+                write!(f, "; about {} to go", minutes(*expected_s))
+            }
+            Self::Note { text } => f.write_str(text),
+            Self::ScenarioStarted { number, of, point, attempt } => {
+                write!(f, "\n[{number}/{of}] {point}")?;
+                if *attempt > 1 { write!(f, " (attempt {attempt})") } else { Ok(()) }
+            }
+            Self::PhaseDone { what, took_ms } => {
+                write!(f, "  {what} ({})", seconds(Duration::from_millis(*took_ms)))
+            }
+            Self::Live { at_s, of_s, rps, median_ms, p90_ms, failures_pct } => {
+                let ms = |value: &Option<u32>| value.map_or("-".into(), |value| format!("{value}ms"));
+                let failures = failures_pct.map_or("-".into(), |share| format!("{share:.1}%"));
+                write!(
+                    f,
+                    "  [{at_s:.0}s/{of_s:.0}s] RPS: {rps:.1} | Median: {} | P90: {} | Failures: {failures}",
+                    ms(median_ms),
+                    ms(p90_ms)
+                )
+            }
+            Self::ScenarioEnded { number, of, status, summary } => {
+                write!(f, "[{number}/{of}] {status}  {summary}")
+            }
+            Self::RunEnded { recorded, valid, took_s } => {
+                write!(
+                    f,
+                    "\n{valid} of {recorded} recorded scenarios are valid; the run took {}",
+                    minutes(*took_s)
+                )
+            }
+        }
+    }
+}
+
+/// Minutes and seconds, for people.
+pub fn minutes(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match (whole / 3600, whole / 60 % 60, whole % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s} s"),
+        (h, m, _) => format!("{h} h {m} min"),
+    }
+}
+
+/// Where events go.
+#[derive(Clone)]
+pub struct Events(Arc<dyn Fn(Event) + Send + Sync>);
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Events")
+    }
+}
+
+impl Events {
+    /// Events go to `sink`.
+    pub fn to(sink: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(sink))
+    }
+
+    /// Tells one.
+    pub fn tell(&self, event: Event) {
+        (self.0)(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_live_line_reads_as_documented() {
+        let live = Event::Live {
+            at_s: 60.2,
+            of_s: 120.0,
+            rps: 18.51,
+            median_ms: Some(620),
+            p90_ms: Some(1800),
+            failures_pct: Some(0.0),
+        };
+        assert_eq!(live.to_string(), "  [60s/120s] RPS: 18.5 | Median: 620ms | P90: 1800ms | Failures: 0.0%");
+    }
+
+    #[test]
+    fn what_was_not_seen_is_a_dash() {
+        let live = Event::Live {
+            at_s: 2.0,
+            of_s: 20.0,
+            rps: 0.0,
+            median_ms: None,
+            p90_ms: None,
+            failures_pct: None,
+        };
+        assert_eq!(live.to_string(), "  [2s/20s] RPS: 0.0 | Median: - | P90: - | Failures: -");
+    }
+}

@@ -1,0 +1,27 @@
+//! How many replicas of an inference service carry how many users?
+//!
+//! The driver sweeps *replicas × Locust workers × users* through the Kubernetes API and Locust's web
+//! API, and writes records from which every report is derived. Modules use each other in one
+//! direction only:
+//!
+//! ```text
+//! config → plan → cluster → deploy → load → measure → record → report
+//! ```
+//!
+//! `scenario` is the single conductor; `exit`, `wait`, `http` and `events` are leaves that anyone may use.
+
+pub mod cli;
+pub mod cluster;
+pub mod commands;
+pub mod config;
+pub mod deploy;
+pub mod events;
+pub mod exit;
+pub mod http;
+pub mod load;
+pub mod measure;
+pub mod plan;
+pub mod record;
+pub mod report;
+pub mod scenario;
+pub mod wait;

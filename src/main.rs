@@ -1,0 +1,51 @@
+//! The `locust-matrix` command.
+
+use std::io::Write;
+
+use clap::Parser;
+use locust_matrix::cli::{Cli, Command};
+use locust_matrix::commands;
+use locust_matrix::events::{Event, Events};
+use locust_matrix::exit::{Error, ExitCode, Result};
+
+fn main() -> std::process::ExitCode {
+    let cli = Cli::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .init();
+    // Two libraries could each bring a TLS provider; this names the one for all.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let ended = runtime
+        .map_err(|error| Error::new(ExitCode::Bug, format!("the runtime does not start: {error}")))
+        .and_then(|runtime| runtime.block_on(dispatch(&cli)));
+    match ended {
+        Ok(code) => code.into(),
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            error.code.into()
+        }
+    }
+}
+
+async fn dispatch(cli: &Cli) -> Result<ExitCode> {
+    let mut out = std::io::stdout();
+    let json = cli.json_events;
+    let events = Events::to(move |event: Event| {
+        let text = if json { serde_json::to_string(&event).unwrap_or_default() } else { event.to_string() };
+        let _ = writeln!(std::io::stderr(), "{text}");
+    });
+    let log = |line: &str| {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    };
+    match &cli.command {
+        Command::Plan(arguments) => commands::plan::run(arguments, &mut out),
+        Command::Deploy(arguments) => commands::deploy::run(&cli.cluster, arguments, &events, &mut out).await,
+        Command::Job(arguments) => commands::job::run(&cli.cluster, arguments, &events, &mut out, &log).await,
+        Command::Run(arguments) => commands::run::run(&cli.cluster, arguments, &events).await,
+        Command::Fetch(arguments) => commands::fetch::run(&cli.cluster, arguments, &mut out).await,
+        Command::Report(arguments) => commands::report::run(arguments, &mut out),
+        Command::Completions(arguments) => Ok(commands::completions::run::<Cli>(arguments, &mut out)),
+    }
+}

@@ -1,0 +1,166 @@
+//! Carries out what the state machine asks for, for one scenario.
+
+mod load;
+mod ready;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::matrix::{Run, Setup};
+use super::verdict::{Evidence, judge};
+use super::{Happening, Operation};
+use crate::cluster::PodId;
+use crate::events::Event;
+use crate::exit::{Error, Result};
+use crate::load::{Exception, LoadGenerator, Snapshot, State, Worker};
+use crate::measure::Window;
+use crate::plan::Scenario;
+use crate::record::{Judgement, Record, Replica, Sample, VERSION, Verdict, WorkerHealth};
+use crate::wait::{Look, TimedOut, poll};
+
+/// Load that is not looked at for this long stops by itself: the driver is gone.
+pub(super) const DEADMAN: Duration = Duration::from_secs(60);
+/// How often Locust is looked at while something is awaited.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// One scenario on its way, and what was gathered so far.
+pub(super) struct Drive<'a, L> {
+    setup: &'a Setup<L>,
+    scenario: &'a Scenario,
+    started_at: Timestamp,
+    timings: BTreeMap<String, u64>,
+    before: Before,
+    gathered: Gathered,
+    /// When the load was asked to stop; the cooldown counts from here.
+    pub(super) stopped: Option<Instant>,
+}
+
+/// What was there when the load began.
+#[derive(Default)]
+struct Before {
+    pods: Vec<PodId>,
+    workers: Vec<Worker>,
+    counts: BTreeMap<String, Option<BTreeMap<String, u64>>>,
+}
+
+/// What the record is made of.
+#[derive(Default)]
+struct Gathered {
+    window: Option<Window>,
+    whole: Option<Window>,
+    samples: Vec<Sample>,
+    health: Vec<WorkerHealth>,
+    replicas: Vec<Replica>,
+    errors: Vec<(String, u64)>,
+    exceptions: Vec<Exception>,
+    pods: Vec<PodId>,
+    workers: Vec<Worker>,
+    disturbed: Option<String>,
+}
+
+impl From<Error> for Happening {
+    fn from(error: Error) -> Self {
+        Self::Abandoned(error)
+    }
+}
+
+impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
+    pub(super) fn new(setup: &'a Setup<L>, scenario: &'a Scenario) -> Self {
+        Self {
+            setup,
+            scenario,
+            started_at: Timestamp::now(),
+            timings: BTreeMap::new(),
+            before: Before::default(),
+            gathered: Gathered::default(),
+            stopped: None,
+        }
+    }
+
+    /// Carries out one operation; the ends of a scenario are the caller's.
+    pub(super) async fn perform(&mut self, operation: &Operation) -> Happening {
+        let done = match operation {
+            Operation::Scale => self.scale().await,
+            Operation::AwaitReady => self.await_ready().await,
+            Operation::WarmUp => self.warm_up().await,
+            Operation::Measure => self.measure().await,
+            Operation::Drain => self.drain().await,
+            Operation::Record(_) | Operation::Leave => Ok(()),
+        };
+        done.err().unwrap_or(Happening::Done)
+    }
+
+    /// Notes how long a phase took, and tells it.
+    fn took(&mut self, phase: &str, since: Instant, words: impl Into<String>) {
+        let took = since.elapsed();
+        self.note(phase, took);
+        self.setup.events.tell(Event::phase(words, took));
+    }
+
+    fn note(&mut self, phase: &str, took: Duration) {
+        self.timings.insert(phase.to_owned(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+    }
+
+    /// Looks at Locust until `done`; an answer that does not come is asked for again.
+    async fn look_until(
+        &self,
+        limit: Duration,
+        done: impl Fn(&Snapshot) -> bool,
+    ) -> Result<Snapshot, TimedOut> {
+        poll(limit, LOOK_EVERY, || async {
+            match self.setup.load.snapshot(DEADMAN).await {
+                Ok(snapshot) if done(&snapshot) => Look::Done(snapshot),
+                Ok(snapshot) => Look::NotYet(snapshot.describe()),
+                Err(error) => Look::NotYet(error.message),
+            }
+        })
+        .await
+    }
+
+    /// The record of the scenario, judged unless a verdict is given.
+    pub(super) fn record(self, run: &Run, attempt: u32, given: Option<Verdict>) -> Record {
+        let gathered = self.gathered;
+        let mut verdict = given.unwrap_or_else(|| match &gathered.window {
+            Some(window) => judge(&Evidence {
+                window,
+                primary: &self.setup.config.inference.primary,
+                exceptions: &gathered.exceptions,
+                pods: (&self.before.pods, &gathered.pods),
+                workers: (&self.before.workers, &gathered.workers),
+            }),
+            None => Verdict::of(Judgement::Failed, "no window was measured"),
+        });
+        if let Some(disturbed) = gathered.disturbed {
+            if verdict.judgement == Judgement::Valid {
+                verdict.judgement = Judgement::Void;
+            }
+            verdict.reasons.push(disturbed);
+        }
+        Record {
+            version: VERSION,
+            run_id: run.run_id.clone(),
+            plan_hash: run.plan_hash.clone(),
+            scenario: self.scenario.clone(),
+            attempt,
+            setting: self.setup.setting.clone(),
+            started_at: self.started_at,
+            finished_at: Timestamp::now(),
+            timings_ms: self.timings,
+            window: gathered.window,
+            whole_run: gathered.whole,
+            samples: gathered.samples,
+            replicas: gathered.replicas,
+            workers: gathered.health,
+            errors: gathered.errors,
+            verdict,
+        }
+    }
+}
+
+/// Whether the load must be stopped before anything else is done.
+pub(super) fn needs_stop(snapshot: &Snapshot) -> bool {
+    snapshot.is_active() && snapshot.state != State::Stopping
+}

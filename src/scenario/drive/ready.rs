@@ -1,0 +1,131 @@
+//! Before the load: the replicas and the workers that the scenario asks for.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams};
+use tokio::time::Instant;
+
+use super::Drive;
+use crate::cluster::{Unready, await_ready, explain, pods_of, scale};
+use crate::events::Event;
+use crate::exit::{Error, Result};
+use crate::load::{LoadGenerator, Snapshot};
+use crate::record::{Judgement, Verdict};
+use crate::scenario::Happening;
+use crate::scenario::counts::{self, LOAD};
+use crate::scenario::matrix::Setup;
+use crate::scenario::routable::await_routable;
+use crate::wait::TimedOut;
+
+/// Workers that are ready but not on Locust's list after this are started anew.
+const LISTED_WITHIN: Duration = Duration::from_secs(25);
+
+impl<L: LoadGenerator + Sync> Drive<'_, L> {
+    pub(super) async fn scale(&mut self) -> Result<(), Happening> {
+        let begun = Instant::now();
+        let Setup { cluster, inference, workers, .. } = self.setup;
+        tokio::try_join!(
+            scale(cluster, &inference.name, self.scenario.replicas),
+            scale(cluster, &workers.name, self.scenario.workers),
+        )?;
+        self.note("scale", begun.elapsed());
+        Ok(())
+    }
+
+    pub(super) async fn await_ready(&mut self) -> Result<(), Happening> {
+        let begun = Instant::now();
+        let replicas = async { (self.await_replicas().await, begun.elapsed()) };
+        let workers = async { (self.await_workers().await, begun.elapsed()) };
+        let ((replicas, replicas_took), (workers, workers_took)) = tokio::join!(replicas, workers);
+        replicas?;
+        self.before.workers = workers?.workers;
+        self.before.pods = pods_of(&self.setup.cluster, &self.setup.inference).await?;
+        let routing = Instant::now();
+        self.await_routable().await?;
+        self.note("route", routing.elapsed());
+        let place = &self.setup.config.inference.metrics;
+        self.before.counts = counts::ask(&self.setup.http, &self.before.pods, place, LOAD).await;
+        self.note("replicas", replicas_took);
+        self.note("workers", workers_took);
+        let words =
+            format!("{} replicas and {} workers are ready", self.scenario.replicas, self.scenario.workers);
+        self.took("ready", begun, words);
+        Ok(())
+    }
+
+    async fn await_replicas(&self) -> Result<(), Happening> {
+        let Setup { cluster, inference, config, .. } = self.setup;
+        let ready =
+            await_ready(cluster, inference, self.scenario.replicas, config.timeouts.ready.get()).await;
+        ready.map_err(|unready| {
+            let judgement = match unready {
+                Unready::Unplaced(_) => Judgement::Infeasible,
+                Unready::Broken(_) | Unready::TimedOut(_) => Judgement::Failed,
+            };
+            Happening::Failed(Verdict::of(judgement, format!("{}: {unready}", inference.name)))
+        })
+    }
+
+    async fn await_routable(&self) -> Result<(), Happening> {
+        let Setup { http, config, .. } = self.setup;
+        let limit = config.timeouts.ready.get();
+        await_routable(http, &config.inference, &self.before.pods, limit).await.map_err(|timed_out| {
+            let words = format!("{} does not lead to every replica {timed_out}", config.inference.url);
+            Happening::Failed(Verdict::of(Judgement::Failed, words))
+        })
+    }
+
+    /// Waits for the workers' Deployment, then for exactly those workers on Locust's own list. Workers
+    /// that run but never appear (after a restart of the master, or a stop that went wrong) are
+    /// started anew, once.
+    async fn await_workers(&self) -> Result<Snapshot, Happening> {
+        let limit = self.setup.config.timeouts.workers.get();
+        self.await_worker_pods(limit).await?;
+        if let Ok(snapshot) = self.await_listed(limit.min(LISTED_WITHIN)).await {
+            return Ok(snapshot);
+        }
+        let text = "  Locust does not list the workers as it should; starting them anew";
+        self.setup.events.tell(Event::note(text));
+        self.delete_workers().await?;
+        self.await_worker_pods(limit).await?;
+        self.await_listed(limit).await.map_err(|timed_out| {
+            let wanted = self.scenario.workers;
+            let error =
+                Error::cluster(format!("Locust should list exactly {wanted} idle workers: {timed_out}"));
+            let next = "see whether others connect to this master: kubectl logs deployment/locust-master";
+            Happening::Abandoned(error.next(next))
+        })
+    }
+
+    async fn await_worker_pods(&self, limit: Duration) -> Result<(), Happening> {
+        let Setup { cluster, workers, .. } = self.setup;
+        let wanted = self.scenario.workers;
+        await_ready(cluster, workers, wanted, limit).await.map_err(|unready| match unready {
+            Unready::Unplaced(_) => {
+                Happening::Failed(Verdict::of(Judgement::Infeasible, format!("{}: {unready}", workers.name)))
+            }
+            Unready::Broken(_) | Unready::TimedOut(_) => {
+                let error = Error::cluster(format!("{wanted} Locust workers: {unready}"));
+                let next = format!("look at them with: kubectl describe pods -l {}", workers.selector);
+                Happening::Abandoned(error.next(next))
+            }
+        })
+    }
+
+    async fn await_listed(&self, limit: Duration) -> Result<Snapshot, TimedOut> {
+        self.look_until(limit, |snapshot| snapshot.is_idle(self.scenario.workers)).await
+    }
+
+    async fn delete_workers(&self) -> Result<()> {
+        let Setup { cluster, workers, .. } = self.setup;
+        let pods = cluster.api::<Pod>();
+        let found = pods.list(&ListParams::default().labels(&workers.selector)).await;
+        let found = found.map_err(|error| explain("list the Locust workers", &error))?;
+        for pod in found.items.iter().filter_map(|pod| pod.metadata.name.as_deref()) {
+            let deleted = pods.delete(pod, &DeleteParams::default()).await;
+            deleted.map_err(|error| explain(&format!("delete pod {pod}"), &error))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! The window while it is open: samples about every second, and the live line.
+
+use std::collections::VecDeque;
+
+use crate::events::Event;
+use crate::load::Snapshot;
+use crate::record::{Sample, WorkerHealth};
+
+/// How far back the live figures look, s.
+const LIVE_SPAN: f64 = 10.0;
+
+/// Gathers what is seen between the opening and the closing cut.
+#[derive(Debug)]
+pub(super) struct Sampler {
+    opening: Snapshot,
+    recent: VecDeque<Snapshot>,
+    samples: Vec<Sample>,
+    workers: Vec<WorkerHealth>,
+}
+
+impl Sampler {
+    pub(super) fn open(opening: Snapshot) -> Self {
+        let mut sampler = Self {
+            recent: VecDeque::from([opening.clone()]),
+            opening,
+            samples: Vec::new(),
+            workers: Vec::new(),
+        };
+        sampler.watch_workers(&sampler.opening.clone());
+        sampler
+    }
+
+    /// Takes one look into the samples.
+    pub(super) fn take(&mut self, snapshot: Snapshot) {
+        let total = snapshot.since(&self.opening);
+        let step = self.recent.back().map(|last| snapshot.since(last).aggregated.figures(1.0));
+        self.samples.push(Sample {
+            at: (snapshot.now - self.opening.now).max(0.0),
+            requests: total.aggregated.requests,
+            failures: total.aggregated.failures,
+            p50_ms: step.and_then(|figures| figures.p50_ms),
+            p95_ms: step.and_then(|figures| figures.p95_ms),
+            users: snapshot.user_count,
+        });
+        self.watch_workers(&snapshot);
+        self.recent.push_back(snapshot);
+        while self.recent.len() > 2
+            && self.recent.iter().nth(1).is_some_and(|next| self.age(next) >= LIVE_SPAN)
+        {
+            self.recent.pop_front();
+        }
+    }
+
+    /// The live line, of a window of `of_s` seconds.
+    pub(super) fn live(&self, of_s: f64) -> Option<Event> {
+        let (first, last) = (self.recent.front()?, self.recent.back()?);
+        let figures = last.since(first).aggregated.figures((last.now - first.now).max(f64::EPSILON));
+        Some(Event::Live {
+            at_s: last.now - self.opening.now,
+            of_s,
+            rps: figures.rps,
+            median_ms: figures.p50_ms,
+            p90_ms: figures.p90_ms,
+            failures_pct: figures.failures_pct,
+        })
+    }
+
+    pub(super) fn finish(self) -> (Snapshot, Vec<Sample>, Vec<WorkerHealth>) {
+        (self.opening, self.samples, self.workers)
+    }
+
+    fn age(&self, snapshot: &Snapshot) -> f64 {
+        self.recent.back().map_or(0.0, |last| last.now - snapshot.now)
+    }
+
+    fn watch_workers(&mut self, snapshot: &Snapshot) {
+        for worker in &snapshot.workers {
+            let known = self.workers.iter_mut().find(|known| known.id == worker.id);
+            if let Some(known) = known {
+                known.cpu_percent = known.cpu_percent.max(worker.cpu_percent);
+                known.memory_bytes = known.memory_bytes.max(worker.memory_bytes);
+            } else {
+                self.workers.push(WorkerHealth {
+                    id: worker.id.clone(),
+                    cpu_percent: worker.cpu_percent,
+                    memory_bytes: worker.memory_bytes,
+                });
+            }
+        }
+    }
+}

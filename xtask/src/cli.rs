@@ -1,0 +1,46 @@
+//! What can be asked for.
+
+use clap::{Parser, Subcommand};
+
+use crate::{e2e, suite};
+
+/// The tasks of this repository
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Task {
+    /// Bring up a cluster, run the load-test matrix in it, fetch the results, clean up
+    E2e(e2e::args::Args),
+    /// Run every test that this machine can run, and name those that it cannot
+    Test(suite::Args),
+}
+
+pub(crate) const EXIT_CODES: &str = "\
+Exit codes:
+    0  all well
+    1  a bug in this tool
+    2  usage or configuration
+    3  something is missing: a tool, a port, an image, a permission
+    4  the cluster or Locust failed
+    5  a scenario failed, or has no row in the results
+    6  a threshold was missed
+  130  interrupted; what was measured is kept
+
+Progress is written to stderr; stdout carries the result alone.";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

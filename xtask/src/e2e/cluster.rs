@@ -1,0 +1,236 @@
+//! The cluster: made by kind, used again when it was kept, and deleted without a trace.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::args::Args;
+use super::node;
+use super::preflight::Ready;
+use super::state::State;
+use crate::engine::Engine;
+use crate::failure::{CLUSTER, Failure, PREFLIGHT};
+use crate::folders::{self, Folders};
+use crate::run::Session;
+use crate::run::command::{Cmd, Done, Show};
+use crate::run::halt::Patience;
+
+/// One node does for eight replicas with the small requests of the kind overlay.
+const CONFIG: &str = "\
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+nodes:
+  - role: control-plane
+";
+
+const ABSENT: u8 = 0;
+const BEGUN: u8 = 1;
+const UP: u8 = 2;
+
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    engine: Engine,
+    folder: PathBuf,
+    state: State,
+    kept: bool,
+    /// How far it has come; what has begun has to be deleted.
+    phase: AtomicU8,
+}
+
+impl Cluster {
+    pub(super) fn new(engine: &Engine, ready: &Ready, folders: &Folders, args: &Args) -> Self {
+        Self {
+            engine: engine.clone(),
+            folder: folders.cluster(&args.name),
+            state: ready.kept.clone().unwrap_or_else(|| ready.state.clone()),
+            kept: ready.kept.is_some(),
+            phase: AtomicU8::new(ABSENT),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.state.name
+    }
+
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+
+    /// The context's name, which kind chooses.
+    pub(crate) fn context(&self) -> String {
+        format!("kind-{}", self.state.name)
+    }
+
+    pub(super) fn is_begun(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) != ABSENT
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == UP
+    }
+
+    pub(super) fn what(&self) -> &'static str {
+        if self.kept { "take the kept cluster again" } else { "create the cluster" }
+    }
+
+    /// Make it, or take the kept one.
+    pub(super) async fn provide(&self, session: &Session) -> Result<(), Failure> {
+        if self.kept {
+            // From here on it is this run's, to be deleted at the end unless kept again.
+            self.phase.store(UP, Ordering::Relaxed);
+            return self.export_kubeconfig(session).await;
+        }
+        let config = self.folder.join("kind.yaml");
+        folders::write(&config, CONFIG.as_bytes())?;
+        self.state.write(&self.folder)?;
+        self.phase.store(BEGUN, Ordering::Relaxed);
+        let done = Cmd::new("kind")
+            .args(["create", "cluster", "--name", self.name()])
+            .args(["--image", &self.state.node_image])
+            .arg("--kubeconfig")
+            .path(&self.kubeconfig())
+            .arg("--config")
+            .path(&config)
+            .args(["--wait", "120s"])
+            .show(Show::Indented)
+            .deadline(Duration::from_mins(15))
+            .run(session)
+            .await?;
+        if done.tail.contains("already exist for a cluster with the name") {
+            // Somebody else was faster, and it is theirs.
+            self.phase.store(ABSENT, Ordering::Relaxed);
+            State::remove(&self.folder);
+        }
+        let (code, next) = advice(&done, &self.state.node_image);
+        let done = done.require(session, code, next)?;
+        if !done.tail.contains("Ready after") {
+            // When its time runs out, `--wait` only warns.
+            self.await_ready(session).await?;
+        }
+        self.phase.store(UP, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn export_kubeconfig(&self, session: &Session) -> Result<(), Failure> {
+        let done = Cmd::new("kind")
+            .args(["export", "kubeconfig", "--name", self.name()])
+            .arg("--kubeconfig")
+            .path(&self.kubeconfig())
+            .deadline(Duration::from_secs(30))
+            .run(session)
+            .await?;
+        let next = format!("kind delete cluster --name {}", self.name());
+        done.require(session, CLUSTER, next).map(drop)
+    }
+
+    async fn await_ready(&self, session: &Session) -> Result<(), Failure> {
+        let done = node::kubectl(self.name())
+            .args(["wait", "--for=condition=Ready", "nodes", "--all"])
+            .arg("--timeout=60s")
+            .deadline(Duration::from_secs(75))
+            .run(session)
+            .await?;
+        let next = "run it again with --keep and look: docker exec NODE journalctl -u kubelet";
+        done.require(session, CLUSTER, next).map(drop)
+    }
+
+    /// Leave it running for the next run.
+    pub(super) fn keep(&self) -> Result<(), Failure> {
+        let state = State { kept: true, ..self.state.clone() };
+        state.write(&self.folder)
+    }
+
+    pub(super) async fn remove(&self, session: &Session) -> Result<(), Failure> {
+        delete(session, &self.engine, &self.folder, &self.state).await?;
+        self.phase.store(ABSENT, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// What a failed creation was about.
+fn advice(done: &Done, image: &str) -> (u8, String) {
+    if done.tail.contains("failed to pull image") {
+        let next = format!(
+            "check the network: docker pull {image}\n\
+             or name an image that is there: --node-image IMAGE (or KIND_NODE_IMAGE)"
+        );
+        return (PREFLIGHT, next);
+    }
+    let next = "look at the output above; often there is too little memory, disk or inotify watches\n\
+                (https://kind.sigs.k8s.io/docs/user/known-issues)";
+    (CLUSTER, next.to_owned())
+}
+
+/// kind's own way of naming another network.
+pub(super) fn network_name() -> String {
+    std::env::var("KIND_EXPERIMENTAL_DOCKER_NETWORK").unwrap_or_else(|_| "kind".to_owned())
+}
+
+/// A cluster whose run was killed before it could clean up.
+pub(super) async fn delete_leftover(
+    session: &Session,
+    engine: &Engine,
+    folders: &Folders,
+    state: &State,
+) -> Result<(), Failure> {
+    delete(session, engine, &folders.cluster(&state.name), state).await
+}
+
+/// Delete until nothing of it is there, for long enough to believe it: a container that Docker
+/// was asked for just before kind was stopped appears only afterwards.
+async fn delete(session: &Session, engine: &Engine, folder: &Path, state: &State) -> Result<(), Failure> {
+    let name = &state.name;
+    let kubeconfig = folder.join("kubeconfig");
+    let give_up = Instant::now() + Duration::from_mins(1);
+    let mut first = true;
+    let mut quiet_since = Instant::now();
+    loop {
+        let nodes = engine.nodes(name).await?;
+        if first || !nodes.is_empty() {
+            let done = Cmd::new("kind")
+                .args(["delete", "cluster", "--name", name])
+                .arg("--kubeconfig")
+                .path(&kubeconfig)
+                .patience(Patience::Never)
+                .deadline(Duration::from_mins(1))
+                .run(session)
+                .await?;
+            if Instant::now() > give_up {
+                let next = format!("docker rm -f -v {name}-control-plane");
+                return Err(done.require(session, CLUSTER, next.clone()).err().unwrap_or_else(|| {
+                    Failure::new(CLUSTER, format!("cluster {name}: cannot be deleted"), next)
+                }));
+            }
+            first = false;
+            quiet_since = Instant::now();
+        } else if session.halt.signals() == 0 || quiet_since.elapsed() > Duration::from_secs(2) {
+            break;
+        }
+        sleep(Duration::from_millis(250)).await;
+    }
+    if state.created_network {
+        remove_network(session, engine).await?;
+    }
+    State::remove(folder);
+    let _ = std::fs::remove_file(&kubeconfig);
+    let _ = std::fs::remove_file(folder.join("kind.yaml"));
+    Ok(())
+}
+
+/// kind leaves its network; it goes if it came with this cluster and nobody else uses it.
+async fn remove_network(session: &Session, engine: &Engine) -> Result<(), Failure> {
+    let network = network_name();
+    if engine.network(&network).await? != Some(0) {
+        return Ok(());
+    }
+    // Another kind may have moved in meanwhile: then Docker refuses, and rightly.
+    Cmd::new("docker")
+        .args(["network", "rm", &network])
+        .patience(Patience::Never)
+        .deadline(Duration::from_secs(20))
+        .run(session)
+        .await
+        .map(drop)
+}

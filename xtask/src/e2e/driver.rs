@@ -1,0 +1,162 @@
+//! The driver, `locust-matrix`: the only program here that talks to the cluster.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::args::Args;
+use super::cluster::Cluster;
+use super::images::Tags;
+use crate::failure::{BUG, CLUSTER, Failure, PREFLIGHT, SCENARIO, USAGE};
+use crate::run::Session;
+use crate::run::command::{Cmd, Done, Show};
+use crate::run::halt::Patience;
+
+/// How long the job may take to stop its load.
+const STOPS_WITHIN: Duration = Duration::from_secs(45);
+
+#[derive(Debug)]
+pub(super) struct Driver {
+    program: PathBuf,
+    kubeconfig: PathBuf,
+    context: String,
+    matrix: Vec<String>,
+}
+
+/// The scenarios, as the driver lists them.
+#[derive(Debug)]
+pub(super) struct Planned(pub(super) Vec<Value>);
+
+/// A job that has ended, one way or the other.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// Present as soon as it was submitted.
+    pub(super) run_id: Option<String>,
+    pub(super) ended: Result<(), Failure>,
+}
+
+impl Planned {
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Driver {
+    pub(super) fn new(program: PathBuf, cluster: &Cluster, args: &Args) -> Self {
+        Self { program, kubeconfig: cluster.kubeconfig(), context: cluster.context(), matrix: args.matrix() }
+    }
+
+    /// What will be run: shown to the user, and kept to compare the results with.
+    pub(super) async fn plan(&self, session: &Session) -> Result<Planned, Failure> {
+        let plan = |extra: &[&str], show| {
+            Cmd::new(self.program.display().to_string())
+                .arg("plan")
+                .args(extra.iter().copied())
+                .args(self.matrix.iter().cloned())
+                .show(show)
+                .deadline(Duration::from_secs(30))
+        };
+        finished(session, plan(&[], Show::All).run(session).await?)?;
+        let done = finished(session, plan(&["--json"], Show::Errors).run(session).await?)?;
+        let scenarios = serde_json::from_str(&done.stdout).map_err(|error| {
+            Failure::bug(format!("`locust-matrix plan --json`: not a JSON list: {error}"))
+        })?;
+        Ok(Planned(scenarios))
+    }
+
+    pub(super) async fn deploy(&self, session: &Session, tags: &Tags) -> Result<(), Failure> {
+        let done = self
+            .in_cluster()
+            .args(["deploy", "--overlay", "kind"])
+            .arg("--image")
+            .arg(format!("locust-driver={}", tags.driver))
+            .arg("--image")
+            .arg(format!("fake-inference={}", tags.stub))
+            .arg("--image")
+            .arg(format!("locustio/locust={}", tags.locust))
+            .show(Show::Errors)
+            .run(session)
+            .await?;
+        finished(session, done).map(drop)
+    }
+
+    pub(super) async fn job(&self, session: &Session, tags: &Tags) -> Result<Job, Failure> {
+        let done = self
+            .in_cluster()
+            .arg("job")
+            .args(self.matrix.iter().cloned())
+            .args(["--driver-image", &tags.driver, "--cluster-kind", "kind"])
+            .show(Show::Errors)
+            .patience(Patience::Forward(STOPS_WITHIN))
+            .run(session)
+            .await?;
+        Ok(Job { run_id: run_id(&done.stdout), ended: finished(session, done).map(drop) })
+    }
+
+    /// Where the results are. Done even when the job was interrupted, unless again.
+    pub(super) async fn fetch(
+        &self,
+        session: &Session,
+        results: &Path,
+        run_id: &str,
+    ) -> Result<PathBuf, Failure> {
+        let done = self
+            .in_cluster()
+            .arg("fetch")
+            .arg("--results")
+            .path(results)
+            .args(["--run", run_id])
+            .show(Show::Errors)
+            .patience(Patience::Second)
+            .deadline(Duration::from_mins(2))
+            .run(session)
+            .await?;
+        let done = finished(session, done)?;
+        let folder = done.stdout.lines().last().map(PathBuf::from);
+        folder.ok_or_else(|| Failure::bug("`locust-matrix fetch`: does not say where"))
+    }
+
+    fn in_cluster(&self) -> Cmd {
+        Cmd::new(self.program.display().to_string())
+            .arg("--kubeconfig")
+            .path(&self.kubeconfig)
+            .args(["--context", &self.context])
+    }
+}
+
+/// The driver's exit code is this program's, with a next step for each.
+fn finished(session: &Session, done: Done) -> Result<Done, Failure> {
+    let code = done.code();
+    if code == crate::failure::INTERRUPTED {
+        return Err(Failure::interrupted());
+    }
+    let next = match code {
+        BUG => "please report this with the log of commands",
+        USAGE => "correct the flag or the file that the driver names above",
+        PREFLIGHT => "provide what the driver names above",
+        SCENARIO => "read the column Status in auto_summary.csv, and auto_summary.md for the reasons",
+        CLUSTER => "look at the pods and events that were kept, or run it again with --keep",
+        _ => "read what the driver says above",
+    };
+    done.require(session, code, next)
+}
+
+/// `run id: <uid>` in the first line.
+fn run_id(stdout: &str) -> Option<String> {
+    let id = stdout.lines().next()?.strip_prefix("run id:")?.trim();
+    (!id.is_empty()).then(|| id.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_run_id_is_in_the_first_line() {
+        assert_eq!(run_id("run id: 12-ab\nmore\n").as_deref(), Some("12-ab"));
+        assert_eq!(run_id("run id: \n"), None);
+        assert_eq!(run_id("error\nrun id: 12\n"), None);
+        assert_eq!(run_id(""), None);
+    }
+}

@@ -1,0 +1,199 @@
+//! The three images of the cluster, each as an archive ready for the node.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::preflight::LocustImage;
+use crate::engine::Engine;
+use crate::failure::{CLUSTER, Failure, PREFLIGHT};
+use crate::folders::{self, Folders};
+use crate::image::{self, Archive};
+use crate::run::Session;
+use crate::run::command::{Cmd, Show};
+use crate::toolchain::{self, Binaries};
+
+/// An image in a file.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) reference: String,
+    pub(crate) id: String,
+    pub(crate) archive: PathBuf,
+}
+
+#[derive(Debug)]
+pub(super) struct Own {
+    pub(super) driver: Stored,
+    pub(super) stub: Stored,
+}
+
+/// The references that the manifests get.
+#[derive(Debug)]
+pub(super) struct Tags {
+    pub(super) driver: String,
+    pub(super) stub: String,
+    pub(super) locust: String,
+}
+
+impl Tags {
+    pub(super) fn new(own: Own, locust: Stored) -> Self {
+        Self { driver: own.driver.reference, stub: own.stub.reference, locust: locust.reference }
+    }
+}
+
+/// Pack the driver and the stub, and let the engine have them.
+pub(super) async fn own(
+    session: &Session,
+    folders: &Folders,
+    engine: &Engine,
+    binaries: &Binaries,
+) -> Result<Own, Failure> {
+    let (driver, stub) = tokio::join!(
+        pack(folders, engine, "locust-driver", &binaries.driver),
+        pack(folders, engine, "fake-inference", &binaries.stub),
+    );
+    let (driver, stub) = Failure::first(driver, stub)?;
+    for image in [&driver, &stub] {
+        session.progress.say(&format!("image: {}", image.reference));
+    }
+    Ok(Own { driver, stub })
+}
+
+async fn pack(
+    folders: &Folders,
+    engine: &Engine,
+    name: &'static str,
+    binary: &Path,
+) -> Result<Stored, Failure> {
+    let path = folders.images().join(format!("{name}.tar"));
+    let (binary, file) = (binary.to_path_buf(), path.clone());
+    // Hashing and writing megabytes would hold up everything else that goes on.
+    let packed = tokio::task::spawn_blocking(move || store(name, &binary, &file)).await;
+    let archive = packed.map_err(|error| Failure::bug(format!("{name}: packing: {error}")))??;
+    if engine.image_id(&archive.reference).await?.as_ref() != Some(&archive.id) {
+        engine.load(archive.bytes).await?;
+    }
+    Ok(Stored { reference: archive.reference, id: archive.id, archive: path })
+}
+
+fn store(name: &str, binary: &Path, path: &Path) -> Result<Archive, Failure> {
+    let bytes = std::fs::read(binary).map_err(|error| Failure::file(binary, "read", &error))?;
+    let program = binary.file_name().unwrap_or_default().to_string_lossy();
+    let archive = image::pack(name, &program, &bytes, toolchain::image_architecture())
+        .map_err(|error| Failure::bug(format!("{name}: packing: {error}")))?;
+    // Written only when the content has changed: the file may be in use, and disks are slow.
+    if std::fs::read(path).ok().as_ref() != Some(&archive.bytes) {
+        folders::create(path.parent().unwrap_or(path))?;
+        folders::write(path, &archive.bytes)?;
+    }
+    Ok(archive)
+}
+
+/// The Locust image: pulled when it is not there, saved once per image ID.
+pub(crate) async fn obtain(
+    session: &Session,
+    folders: &Folders,
+    engine: &Engine,
+    image: &LocustImage,
+) -> Result<Stored, Failure> {
+    let reference = &image.reference;
+    ensure(session, image).await?;
+    let id = session.race(engine.image_id(reference)).await?;
+    let id = id.ok_or_else(|| {
+        Failure::preflight(
+            format!("{reference}: not among Docker's images"),
+            format!("docker pull {reference}"),
+        )
+    })?;
+    let archive = folders.images().join(file_name(reference, &id));
+    if !archive.is_file() {
+        save(session, engine, reference, &archive).await?;
+    }
+    Ok(Stored { reference: reference.clone(), id, archive })
+}
+
+/// Have it in the engine.
+pub(crate) async fn ensure(session: &Session, image: &LocustImage) -> Result<(), Failure> {
+    match &image.pull {
+        Some(source) => pull(session, source, &image.reference).await,
+        None => Ok(()),
+    }
+}
+
+pub(crate) async fn pull(session: &Session, source: &str, reference: &str) -> Result<(), Failure> {
+    let next = format!("check the network and repeat it: docker pull {source}");
+    let pulled = Cmd::new("docker")
+        .args(["pull", source])
+        .show(Show::Indented)
+        .deadline(Duration::from_mins(15))
+        .run(session)
+        .await?;
+    pulled.require(session, PREFLIGHT, next.clone())?;
+    if source != reference {
+        // Pulled by digest, so it has no tag yet; pods ask for the tag.
+        let tagged = Cmd::new("docker")
+            .args(["tag", source, reference])
+            .deadline(Duration::from_secs(30))
+            .run(session)
+            .await?;
+        tagged.require(session, PREFLIGHT, next)?;
+    }
+    Ok(())
+}
+
+async fn save(session: &Session, engine: &Engine, reference: &str, archive: &Path) -> Result<(), Failure> {
+    folders::create(archive.parent().unwrap_or(archive))?;
+    let part = archive.with_extension(format!("part-{}", std::process::id()));
+    let mut save = Cmd::new("docker").arg("save");
+    if engine.saves_by_platform() {
+        // An engine with containerd's image store would list platforms that it does not have,
+        // and the node would refuse the archive.
+        save = save.arg(format!("--platform=linux/{}", toolchain::image_architecture()));
+    }
+    let done =
+        save.arg("--output").path(&part).arg(reference).deadline(Duration::from_mins(5)).run(session).await;
+    let saved = done.and_then(|done| done.require(session, CLUSTER, "is there space left?"));
+    let saved = saved.and_then(|_| {
+        std::fs::rename(&part, archive).map_err(|error| Failure::file(archive, "write", &error))
+    });
+    if saved.is_err() {
+        let _ = std::fs::remove_file(&part);
+    }
+    saved
+}
+
+/// One file per name and image ID: the archive has both in it.
+fn file_name(reference: &str, id: &str) -> String {
+    let name: String =
+        reference.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
+    let id = id.strip_prefix("sha256:").unwrap_or(id);
+    format!("{name}-{}.tar", id.chars().take(12).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_archive_is_kept_per_name_and_image() {
+        assert_eq!(
+            file_name("locustio/locust:2.46.6", "sha256:c8b9205e1de4aaaa"),
+            "locustio-locust-2.46.6-c8b9205e1de4.tar"
+        );
+    }
+
+    #[test]
+    fn an_archive_is_rewritten_only_when_it_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (binary, tar) = (folder.path().join("program"), folder.path().join("i.tar"));
+        std::fs::write(&binary, b"one").unwrap();
+        let first = store("image", &binary, &tar).unwrap();
+        let written = std::fs::metadata(&tar).unwrap().modified().unwrap();
+        let again = store("image", &binary, &tar).unwrap();
+        assert_eq!(first.id, again.id);
+        assert_eq!(std::fs::metadata(&tar).unwrap().modified().unwrap(), written);
+        std::fs::write(&binary, b"two").unwrap();
+        let changed = store("image", &binary, &tar).unwrap();
+        assert_ne!(first.id, changed.id);
+        assert_eq!(std::fs::read(&tar).unwrap(), changed.bytes);
+    }
+}

@@ -1,0 +1,184 @@
+//! The node: images go into it while its control plane is still coming up.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, sleep};
+
+use super::images::Stored;
+use crate::engine::Engine;
+use crate::failure::{CLUSTER, Failure};
+use crate::run::Session;
+use crate::run::command::Cmd;
+
+/// Includes the time kind needs to pull the node image.
+const APPEARS_WITHIN: Duration = Duration::from_mins(15);
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    cluster: String,
+    engine: Engine,
+    kept: bool,
+    snapshotter: OnceCell<String>,
+    /// Archives that could not be imported early, for `kind load` at the end.
+    late: Mutex<Vec<PathBuf>>,
+}
+
+/// The only node's container, as kind names it.
+fn container(cluster: &str) -> String {
+    format!("{cluster}-control-plane")
+}
+
+/// The node's own kubectl: nobody needs to have one installed.
+pub(super) fn kubectl(cluster: &str) -> Cmd {
+    Cmd::new("docker").arg("exec").arg(container(cluster)).args([
+        "kubectl",
+        "--kubeconfig",
+        "/etc/kubernetes/admin.conf",
+    ])
+}
+
+impl Node {
+    pub(super) fn new(cluster: &str, engine: &Engine, kept: bool) -> Self {
+        Self {
+            cluster: cluster.to_owned(),
+            engine: engine.clone(),
+            kept,
+            snapshotter: OnceCell::new(),
+            late: Mutex::default(),
+        }
+    }
+
+    pub(super) fn kubectl(&self) -> Cmd {
+        kubectl(&self.cluster)
+    }
+
+    /// Import an image as soon as the node's containerd answers; leave it to
+    /// [`Self::load_late`] when that does not work.
+    pub(super) async fn load(&self, session: &Session, image: &Stored) -> Result<(), Failure> {
+        if self.kept && self.has(image).await {
+            session.progress.say(&format!("{}: the node has it already", image.reference));
+            return Ok(());
+        }
+        let snapshotter = session.race(self.containerd()).await?;
+        let import = Cmd::new("docker")
+            .args(["exec", "--privileged", "-i"])
+            .arg(container(&self.cluster))
+            .args(["ctr", "--namespace=k8s.io", "images", "import"])
+            .args(["--all-platforms", "--digests"])
+            .arg(format!("--snapshotter={snapshotter}"))
+            .arg("-")
+            .stdin(&image.archive)
+            .deadline(Duration::from_mins(5));
+        let name = format!("load {} into the node", image.reference);
+        let done = session
+            .step(&name, async {
+                let done = import.run(session).await?;
+                done.require(session, CLUSTER, "")
+            })
+            .await;
+        match done {
+            Err(failure) if failure.is_interruption() => Err(failure),
+            Err(_) => {
+                session
+                    .progress
+                    .say(&format!("{}: will be loaded again when the cluster is up", image.reference));
+                let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+                late.push(image.archive.clone());
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+        }
+    }
+
+    /// kind's own way, for what could not be imported early.
+    pub(super) async fn load_late(&self, session: &Session) -> Result<(), Failure> {
+        let late = std::mem::take(&mut *self.late.lock().unwrap_or_else(PoisonError::into_inner));
+        for archive in late {
+            let done = Cmd::new("kind")
+                .args(["load", "image-archive", "--name", &self.cluster])
+                .path(&archive)
+                .deadline(Duration::from_mins(5))
+                .run(session)
+                .await?;
+            done.require(session, CLUSTER, "look at the output above; is there space left for Docker?")?;
+        }
+        Ok(())
+    }
+
+    /// Wait until containerd answers, and learn where it unpacks images.
+    async fn containerd(&self) -> Result<String, Failure> {
+        let snapshotter = self.snapshotter.get_or_try_init(|| async {
+            let container = container(&self.cluster);
+            let by = Instant::now() + APPEARS_WITHIN;
+            let version = ["ctr", "--namespace=k8s.io", "version"];
+            loop {
+                match self.engine.ask(&container, &version).await {
+                    Some((0, _)) => break,
+                    seen if Instant::now() > by => {
+                        return Err(Failure::new(
+                            CLUSTER,
+                            format!(
+                                "{container}: its containerd does not answer ({})",
+                                seen.map_or_else(
+                                    || "no such container".into(),
+                                    |(code, _)| { format!("`ctr version` ended with {code}") }
+                                )
+                            ),
+                            format!("docker logs {container}"),
+                        ));
+                    }
+                    _ => sleep(Duration::from_millis(300)).await,
+                }
+            }
+            let config = ["containerd", "config", "dump"];
+            let config = self.engine.ask(&container, &config).await;
+            Ok(snapshotter(&config.unwrap_or_default().1))
+        });
+        snapshotter.await.cloned()
+    }
+
+    /// Whether the node has exactly this image under this name.
+    async fn has(&self, image: &Stored) -> bool {
+        #[derive(Deserialize)]
+        struct Inspected {
+            status: Status,
+        }
+        #[derive(Deserialize)]
+        struct Status {
+            id: String,
+        }
+        let argv = ["crictl", "inspecti", &image.reference];
+        let answer = self.engine.ask(&container(&self.cluster), &argv).await;
+        answer
+            .filter(|(code, _)| *code == 0)
+            .and_then(|(_, text)| serde_json::from_str::<Inspected>(&text).ok())
+            .is_some_and(|found| found.status.id == image.id)
+    }
+}
+
+/// The snapshotter in containerd's configuration.
+fn snapshotter(config: &str) -> String {
+    config
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("snapshotter = "))
+        .map(|value| value.trim_matches(['"', '\'']).to_owned())
+        .find(|value| !value.is_empty())
+        .unwrap_or_else(|| "overlayfs".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_snapshotter_is_read_from_both_styles_of_toml() {
+        let old = "[plugins.cri.containerd]\n      snapshotter = \"fuse-overlayfs\"\n";
+        assert_eq!(snapshotter(old), "fuse-overlayfs");
+        assert_eq!(snapshotter("      snapshotter = 'native'\n"), "native");
+        assert_eq!(snapshotter("nothing"), "overlayfs");
+    }
+}

@@ -1,0 +1,137 @@
+//! Everything that can be known to be missing before anything is begun.
+
+use super::args::Args;
+use super::choice::Kind;
+use super::cluster;
+use super::state::State;
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::folders::{self, Folders};
+use crate::run::Session;
+use crate::toolchain;
+use crate::versions::Versions;
+
+/// What was found.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    pub(crate) state: State,
+    /// A cluster of an earlier run that can be used again.
+    pub(crate) kept: Option<State>,
+    pub(crate) locust: LocustImage,
+}
+
+/// The Locust image: as pods name it, and what to pull when it is not there.
+#[derive(Debug)]
+pub(crate) struct LocustImage {
+    pub(crate) reference: String,
+    /// Present only when the image has to be pulled.
+    pub(crate) pull: Option<String>,
+}
+
+/// The node image, and whether it is there already.
+#[derive(Debug)]
+pub(crate) struct NodeImage {
+    pub(crate) reference: String,
+    pub(crate) local: bool,
+}
+
+pub(super) async fn check(
+    session: &Session,
+    kind: &Kind,
+    folders: &Folders,
+    args: &Args,
+) -> Result<Ready, Failure> {
+    // Both would otherwise be found out when the cluster is up and the matrix is over.
+    toolchain::triple()?;
+    folders::create(&args.results(folders)?)?;
+    let versions = Versions::read()?;
+    let (cluster, (node_image, locust)) = tokio::join!(session.race(existing(kind, folders, args)), async {
+        tokio::join!(
+            session.race(node_image(session, kind, &versions, args.node_image.as_deref())),
+            session.race(locust_image(&kind.engine, &versions, args.locust_image.as_deref())),
+        )
+    });
+    let ((found, created_network), node_image) = Failure::first(cluster, node_image)?;
+    let state = State {
+        name: args.name.clone(),
+        node_image: node_image.reference,
+        kind_version: kind.version.clone(),
+        created_network,
+        kept: false,
+    };
+    let kept = match found {
+        None => None,
+        Some(found) if !found.kept => {
+            session.progress.say(&format!(
+                "cluster {}: left by a run that was killed; it will be deleted first",
+                args.name
+            ));
+            cluster::delete_leftover(session, &kind.engine, folders, &found).await?;
+            None
+        }
+        Some(found) => Some(found.reusable_for(&state)?),
+    };
+    Ok(Ready { state, kept, locust: locust? })
+}
+
+/// The cluster of this name, if it is there and ours, and whether kind's network comes with it.
+async fn existing(kind: &Kind, folders: &Folders, args: &Args) -> Result<(Option<State>, bool), Failure> {
+    let network = kind.engine.network(&cluster::network_name()).await?;
+    let nodes = kind.engine.nodes(&args.name).await?;
+    let name = &args.name;
+    let state = State::read(&folders.cluster(name))?;
+    // A kept cluster that was deleted by hand has left the network that came with it.
+    let ours = network.is_none() || state.as_ref().is_some_and(|state| state.created_network);
+    if nodes.is_empty() {
+        return Ok((None, ours));
+    }
+    let Some(state) = state else {
+        return Err(Failure::preflight(
+            format!("cluster {name}: exists already, and was not made by this command"),
+            format!("take another --name, or delete it: kind delete cluster --name {name}"),
+        ));
+    };
+    if state.kept && nodes.iter().any(|(_, status)| status != "running") {
+        return Err(Failure::preflight(
+            format!("cluster {name}: was kept, but does not run any more"),
+            format!("kind delete cluster --name {name}"),
+        ));
+    }
+    Ok((Some(state), ours))
+}
+
+/// The node image. A local one with the right tag is taken as it is, else kind pulls it.
+pub(crate) async fn node_image(
+    session: &Session,
+    kind: &Kind,
+    versions: &Versions,
+    named: Option<&str>,
+) -> Result<NodeImage, Failure> {
+    let choice = versions.node_image(&kind.version, kind.engine.cgroup_v1, named)?;
+    if let Some(note) = &choice.note {
+        session.progress.say(&format!("note: {note}"));
+    }
+    let (tagged, _digest) = choice.image.split_once('@').unwrap_or((&choice.image, ""));
+    for local in [choice.image.as_str(), tagged] {
+        if kind.engine.image_id(local).await?.is_some() {
+            session.progress.say(&format!("node image: {local} (local)"));
+            return Ok(NodeImage { reference: local.to_owned(), local: true });
+        }
+    }
+    let reference = choice.image;
+    session.progress.say(&format!("node image: {reference} (will be pulled)"));
+    Ok(NodeImage { reference, local: false })
+}
+
+/// The Locust image. A local one with the right tag is taken as it is.
+pub(crate) async fn locust_image(
+    engine: &Engine,
+    versions: &Versions,
+    named: Option<&str>,
+) -> Result<LocustImage, Failure> {
+    let default = versions.locust_image();
+    let reference = named.unwrap_or(&default).to_owned();
+    let local = engine.image_id(&reference).await?.is_some();
+    let pull = if reference == default { versions.locust.image.clone() } else { reference.clone() };
+    Ok(LocustImage { reference, pull: (!local).then_some(pull) })
+}

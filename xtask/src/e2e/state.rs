@@ -1,0 +1,120 @@
+//! What is remembered of a cluster between runs, and the lock that keeps two runs apart.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::folders;
+
+/// Written before the cluster is made, so that a killed run can be cleaned up after.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) name: String,
+    pub(crate) node_image: String,
+    pub(crate) kind_version: String,
+    /// kind's network was not there before: it goes with the last cluster.
+    pub(crate) created_network: bool,
+    /// Left on purpose, by `--keep`.
+    pub(crate) kept: bool,
+}
+
+const FILE: &str = "cluster.json";
+
+impl State {
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, Failure> {
+        let path = folder.join(FILE);
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Failure::file(&path, "read", &error)),
+        };
+        // A file that cannot be understood is no proof that the cluster is ours.
+        Ok(serde_json::from_slice(&bytes).ok())
+    }
+
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), Failure> {
+        let bytes =
+            serde_json::to_vec_pretty(self).map_err(|error| Failure::bug(format!("{FILE}: {error}")))?;
+        folders::write(&folder.join(FILE), &bytes)
+    }
+
+    pub(crate) fn remove(folder: &Path) {
+        let _ = std::fs::remove_file(folder.join(FILE));
+    }
+
+    /// This kept cluster, if it has the shape that is wanted now.
+    pub(crate) fn reusable_for(self, wanted: &Self) -> Result<Self, Failure> {
+        let name = &self.name;
+        for (what, is, should) in [
+            ("node image", &self.node_image, &wanted.node_image),
+            ("kind", &self.kind_version, &wanted.kind_version),
+        ] {
+            if is != should {
+                return Err(Failure::preflight(
+                    format!("cluster {name}: was kept with {what} {is}, and {should} is wanted"),
+                    format!("take another --name, or delete it: kind delete cluster --name {name}"),
+                ));
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// Keep a second run of the same name out. Released when the process ends, however it ends.
+pub(super) fn lock(folder: &Path, name: &str) -> Result<File, Failure> {
+    folders::create(folder)?;
+    let path = folder.join("lock");
+    let file = File::create(&path).map_err(|error| Failure::file(&path, "create", &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Failure::preflight(
+            format!("cluster {name}: another run is using it right now"),
+            "wait for it, or take another --name",
+        )),
+        Err(TryLockError::Error(error)) => Err(Failure::file(&path, "lock", &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(node_image: &str) -> State {
+        State {
+            name: "n".into(),
+            node_image: node_image.into(),
+            kind_version: "0.33.0".into(),
+            created_network: true,
+            kept: true,
+        }
+    }
+
+    #[test]
+    fn only_the_same_shape_is_used_again() {
+        assert!(state("a:v1").reusable_for(&state("a:v1")).is_ok());
+        let failure = state("a:v1").reusable_for(&state("a:v2")).unwrap_err();
+        assert_eq!(failure.code, crate::failure::PREFLIGHT);
+        assert!(failure.next.contains("kind delete cluster --name n"));
+    }
+
+    #[test]
+    fn a_state_survives_and_a_broken_file_proves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(State::read(folder.path()).unwrap(), None);
+        state("a:v1").write(folder.path()).unwrap();
+        assert_eq!(State::read(folder.path()).unwrap(), Some(state("a:v1")));
+        std::fs::write(folder.path().join(FILE), "{").unwrap();
+        assert_eq!(State::read(folder.path()).unwrap(), None);
+    }
+
+    #[test]
+    fn a_second_run_is_kept_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = lock(folder.path(), "n").unwrap();
+        assert_eq!(lock(folder.path(), "n").unwrap_err().code, 3);
+        drop(first);
+        assert!(lock(folder.path(), "n").is_ok());
+    }
+}

@@ -1,0 +1,90 @@
+//! The end: the verdict, where things are, and how to see them.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use tokio::task::JoinHandle;
+
+use super::cluster::Cluster;
+use crate::failure::Failure;
+use crate::run::Session;
+use crate::run::shell;
+
+#[derive(Debug, Default)]
+pub(super) struct Verdict {
+    pub(super) results: Option<PathBuf>,
+    pub(super) wreck: Option<PathBuf>,
+    pub(super) scenarios: usize,
+}
+
+/// Tell the user that a signal was heard, and what the next one would do.
+pub(super) fn announce_signals(session: &Session) -> JoinHandle<()> {
+    let session = session.clone();
+    tokio::spawn(async move {
+        session.halt.nth_signal(1).await;
+        session.progress.say(
+            "interrupted: stopping, keeping what was measured, then cleaning up \
+             (once more: do not wait for the results)",
+        );
+        session.halt.nth_signal(2).await;
+        session.progress.say("interrupted again: cleaning up at once; this cannot be skipped");
+    })
+}
+
+impl Verdict {
+    /// Say it, and give the results' folder to whoever reads stdout.
+    pub(super) fn finish(
+        &self,
+        session: &Session,
+        cluster: &Cluster,
+        performed: Result<(), Failure>,
+        cleaned: Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let say = |text: &str| session.progress.line(text);
+        let path = |path: &PathBuf| shell::quote(&path.display().to_string());
+        if performed.is_ok() {
+            let (count, took) = (self.scenarios, session.progress.elapsed().as_secs());
+            say(&format!("verdict: all {count} scenarios are recorded, after {took} s"));
+        }
+        if let Some(wreck) = &self.wreck {
+            say(&format!("pods, events and logs of the failure: {}", path(wreck)));
+        }
+        if let Some(results) = &self.results {
+            say(&format!("results:  {}", path(results)));
+            let csv = path(&results.join("auto_summary.csv"));
+            say(&format!("see them: column -s, -t {csv}"));
+            say(&format!("          less {}", path(&results.join("auto_summary.md"))));
+        }
+        self.copy_log(session);
+        if cluster.is_up() {
+            let name = shell::quote(cluster.name());
+            let kubeconfig = path(&cluster.kubeconfig());
+            say(&format!("cluster:  KUBECONFIG={kubeconfig} kubectl get pods"));
+            say(&format!("delete:   kind delete cluster --name {name} --kubeconfig {kubeconfig}"));
+        }
+        if let Some(results) = &self.results {
+            let _ = writeln!(std::io::stdout(), "{}", results.display());
+        }
+        match (performed, cleaned) {
+            (Ok(()), cleaned) => cleaned,
+            (Err(failure), Ok(())) => Err(failure),
+            (Err(failure), Err(cleaning)) => {
+                cleaning.report();
+                Err(failure)
+            }
+        }
+    }
+
+    /// The log goes where the results are; without results it stays where it was written.
+    fn copy_log(&self, session: &Session) {
+        let wreck = self.wreck.as_ref().and_then(|wreck| wreck.parent());
+        let copied = self.results.as_deref().or(wreck).and_then(|folder| {
+            let copy = folder.join("commands.log");
+            std::fs::copy(session.log.path(), &copy).ok()?;
+            Some(copy)
+        });
+        let log = copied.unwrap_or_else(|| session.log.path().to_path_buf());
+        let log = shell::quote(&log.display().to_string());
+        session.progress.line(&format!("commands: {log}"));
+    }
+}

@@ -1,0 +1,183 @@
+//! The Docker engine, through its API on a local socket.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::errors::Error;
+use bollard::exec::{StartExecOptions, StartExecResults};
+use bollard::models::{ExecConfig, SystemInfoCgroupVersionEnum};
+use bollard::query_parameters::{ImportImageOptions, InspectNetworkOptions, ListContainersOptionsBuilder};
+use futures::StreamExt as _;
+use tokio::time::timeout;
+
+use crate::failure::{CLUSTER, Failure};
+use crate::run::Session;
+use crate::run::command::Cmd;
+
+/// An engine that does not answer within this time is as good as absent.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    docker: Docker,
+    pub(crate) version: String,
+    pub(crate) cgroup_v1: bool,
+}
+
+impl Engine {
+    /// Find the engine that `docker` and `kind` would talk to, and check that it answers.
+    pub(crate) async fn connect(session: &Session) -> Result<Self, Failure> {
+        let host = host(session).await?;
+        let docker = open(&host)?;
+        let info = match timeout(DEADLINE, async { docker.negotiate_version().await }).await {
+            Ok(Ok(docker)) => {
+                let info = timeout(DEADLINE, docker.info()).await;
+                info.map(|info| info.map(|info| (docker, info)))
+            }
+            Ok(Err(error)) => Ok(Err(error)),
+            Err(late) => Err(late),
+        };
+        let (docker, info) = info
+            .map_err(|_| unreachable(&host, &format!("no answer within {} s", DEADLINE.as_secs())))?
+            .map_err(|error| unreachable(&host, &error.to_string()))?;
+        Ok(Self {
+            docker,
+            version: info.server_version.unwrap_or_default(),
+            cgroup_v1: info.cgroup_version == Some(SystemInfoCgroupVersionEnum::_1),
+        })
+    }
+
+    /// Whether an archive of one platform can be asked for (API 1.48).
+    pub(crate) fn saves_by_platform(&self) -> bool {
+        let version = self.docker.client_version();
+        (version.major_version, version.minor_version) >= (1, 48)
+    }
+
+    /// The ID of a local image.
+    pub(crate) async fn image_id(&self, reference: &str) -> Result<Option<String>, Failure> {
+        match self.docker.inspect_image(reference).await {
+            Ok(image) => Ok(image.id),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(refused(&format!("image {reference}"), &error)),
+        }
+    }
+
+    /// Load a docker-archive.
+    pub(crate) async fn load(&self, archive: Vec<u8>) -> Result<(), Failure> {
+        let body = futures::stream::once(async { Ok::<_, std::io::Error>(archive.into()) });
+        let mut answers = self.docker.import_image_stream(ImportImageOptions::default(), body, None);
+        while let Some(answer) = answers.next().await {
+            answer.map_err(|error| refused("loading an image", &error))?;
+        }
+        Ok(())
+    }
+
+    /// The containers of a kind cluster, whatever state they are in: name and state.
+    pub(crate) async fn nodes(&self, cluster: &str) -> Result<Vec<(String, String)>, Failure> {
+        let label = format!("io.x-k8s.kind.cluster={cluster}");
+        let filters = HashMap::from([("label".to_owned(), vec![label])]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        let found = self.docker.list_containers(Some(options)).await;
+        let found = found.map_err(|error| refused("listing containers", &error))?;
+        Ok(found
+            .into_iter()
+            .map(|container| {
+                let name = container.names.unwrap_or_default().into_iter().next();
+                let state = container.state.map(|state| state.to_string());
+                (name.unwrap_or_default().trim_start_matches('/').to_owned(), state.unwrap_or_default())
+            })
+            .collect())
+    }
+
+    /// How many containers a network has, or nothing when there is no such network.
+    pub(crate) async fn network(&self, name: &str) -> Result<Option<usize>, Failure> {
+        let options = None::<InspectNetworkOptions>;
+        match self.docker.inspect_network(name, options).await {
+            Ok(network) => Ok(Some(network.containers.unwrap_or_default().len())),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(refused(&format!("network {name}"), &error)),
+        }
+    }
+
+    /// Ask something inside a container: exit code and stdout. For polling; whatever changes
+    /// something is a command that people can see and repeat.
+    pub(crate) async fn ask(&self, container: &str, argv: &[&str]) -> Option<(i64, String)> {
+        let config = ExecConfig {
+            cmd: Some(argv.iter().map(|&word| word.to_owned()).collect()),
+            attach_stdout: Some(true),
+            attach_stderr: Some(true),
+            ..ExecConfig::default()
+        };
+        let exec = self.docker.create_exec(container, config).await.ok()?;
+        let started = self.docker.start_exec(&exec.id, None::<StartExecOptions>);
+        let mut stdout = Vec::new();
+        if let StartExecResults::Attached { mut output, .. } = started.await.ok()? {
+            while let Some(Ok(part)) = output.next().await {
+                if let LogOutput::StdOut { message } = part {
+                    stdout.extend_from_slice(&message);
+                }
+            }
+        }
+        let ended = self.docker.inspect_exec(&exec.id).await.ok()?;
+        Some((ended.exit_code?, String::from_utf8_lossy(&stdout).into_owned()))
+    }
+}
+
+/// The engine's address, as the docker command line finds it: `DOCKER_HOST`, else the context.
+async fn host(session: &Session) -> Result<String, Failure> {
+    if let Ok(host) = std::env::var("DOCKER_HOST")
+        && !host.is_empty()
+    {
+        return Ok(host);
+    }
+    let context = Cmd::new("docker")
+        .args(["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"])
+        .deadline(DEADLINE)
+        .run(session)
+        .await
+        .map_err(|failure| {
+            if failure.is_interruption() { failure } else { Failure::preflight(failure.what, INSTALL) }
+        })?;
+    let context = context.require(session, crate::failure::PREFLIGHT, "check `docker context ls`")?;
+    Ok(context.stdout.trim().to_owned())
+}
+
+const INSTALL: &str = "install Docker (https://docs.docker.com/engine/install/), or run inside `nix develop`";
+
+fn open(host: &str) -> Result<Docker, Failure> {
+    let Some(socket) = host.strip_prefix("unix://") else {
+        return Err(Failure::preflight(
+            format!("the Docker engine at {host}: not on this machine's socket"),
+            "unset DOCKER_HOST, or name a local engine: DOCKER_HOST=unix:///var/run/docker.sock\n\
+             (kind opens its API server's port on the engine's machine, out of reach from here)",
+        ));
+    };
+    if !Path::new(socket).exists() {
+        return Err(unreachable(host, "no such socket"));
+    }
+    Docker::connect_with_host(host).map_err(|error| unreachable(host, &error.to_string()))
+}
+
+fn unreachable(host: &str, why: &str) -> Failure {
+    let next = if why.to_ascii_lowercase().contains("permission denied") {
+        "let your user use it: sudo usermod -aG docker \"$USER\", then log in again"
+    } else {
+        "start Docker (sudo systemctl start docker), or set DOCKER_HOST to its socket"
+    };
+    Failure::preflight(format!("the Docker engine at {host}: does not answer: {why}"), next)
+}
+
+fn is_absent(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
+}
+
+fn refused(subject: &str, error: &Error) -> Failure {
+    Failure::new(
+        CLUSTER,
+        format!("the Docker engine, {subject}: {error}"),
+        "look at the engine's log: journalctl -u docker",
+    )
+}

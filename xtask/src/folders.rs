@@ -1,0 +1,59 @@
+//! Where things are. Nothing is written outside the target folder and the results folder.
+
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Folders {
+    /// The workspace.
+    pub(crate) root: PathBuf,
+    /// Cargo's target folder: `CARGO_TARGET_DIR`, else `target` in the workspace.
+    pub(crate) target: PathBuf,
+}
+
+impl Folders {
+    pub(crate) fn find() -> Result<Self, Failure> {
+        // Known when this program was built, so that it does not depend on where it is called.
+        let member = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = member.parent().unwrap_or(member).to_path_buf();
+        if !root.join("Cargo.toml").is_file() {
+            return Err(Failure::preflight(
+                format!("{}: the workspace this program was built from is gone", root.display()),
+                "call it as `cargo xtask`, so that it is built again",
+            ));
+        }
+        let target = match std::env::var_os("CARGO_TARGET_DIR") {
+            Some(folder) if !folder.is_empty() => absolute(Path::new(&folder))?,
+            _ => root.join("target"),
+        };
+        Ok(Self { root, target })
+    }
+
+    /// Everything about one cluster: configuration, kubeconfig, state, log of commands.
+    pub(crate) fn cluster(&self, name: &str) -> PathBuf {
+        self.target.join("e2e").join(name)
+    }
+
+    /// Image archives, shared by all clusters.
+    pub(crate) fn images(&self) -> PathBuf {
+        self.target.join("e2e").join("images")
+    }
+}
+
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::file(path, "make the path absolute", &error))
+}
+
+pub(crate) fn create(folder: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "create the folder", &error))
+}
+
+/// Write a file so that a reader sees the old one or the new one, never half of it.
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let temporary = path.with_extension(format!("part-{}", std::process::id()));
+    std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path)).map_err(|error| {
+        let _ = std::fs::remove_file(&temporary);
+        Failure::file(path, "write", &error)
+    })
+}

@@ -1,0 +1,45 @@
+//! The tasks of this repository, called as `cargo xtask …`.
+//!
+//! Light on purpose: it builds things and calls programs. Everything that needs a
+//! Kubernetes client is the driver's (`locust-matrix`), which this program runs.
+
+mod cli;
+mod e2e;
+mod engine;
+mod failure;
+mod folders;
+mod image;
+mod run;
+mod suite;
+mod toolchain;
+mod versions;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser as _;
+
+use crate::cli::{Cli, Task};
+use crate::failure::Failure;
+use crate::run::halt::Halt;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match start(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.report();
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+#[tokio::main]
+async fn start(cli: Cli) -> Result<(), Failure> {
+    let halt = Arc::new(Halt::default());
+    halt.listen()?;
+    match cli.task {
+        Task::E2e(args) => e2e::run(args, halt).await,
+        Task::Test(args) => suite::run(args, halt).await,
+    }
+}

@@ -1,0 +1,78 @@
+//! Running other programs: shown, logged, stoppable.
+
+pub(crate) mod command;
+pub(crate) mod group;
+pub(crate) mod halt;
+pub(crate) mod log;
+pub(crate) mod progress;
+pub(crate) mod shell;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::FutureExt as _;
+use futures::future::LocalBoxFuture;
+
+use crate::failure::Failure;
+use halt::{Halt, Patience};
+use log::Log;
+use progress::Progress;
+
+/// What every step needs: a way to be stopped, a voice, and the log of commands.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) halt: Arc<Halt>,
+    pub(crate) progress: Arc<Progress>,
+    pub(crate) log: Arc<Log>,
+    pub(crate) verbose: bool,
+}
+
+impl Session {
+    pub(crate) fn open(halt: Arc<Halt>, log: &Path, verbose: bool) -> Result<Self, Failure> {
+        Ok(Self { halt, progress: Progress::start(), log: Arc::new(Log::create(log)?), verbose })
+    }
+
+    /// Do something that runs no command, giving up when asked to stop.
+    pub(crate) fn race<'a, T: 'a>(&'a self, work: impl Work<T> + 'a) -> Boxed<'a, T> {
+        let work = work.boxed_local();
+        async move {
+            tokio::select! {
+                result = work => result,
+                () = self.halt.reached(Patience::Stop) => Err(self.halt.failure()),
+            }
+        }
+        .boxed_local()
+    }
+
+    /// A step with a name: announced, timed, and marked when it has failed.
+    pub(crate) fn step<'a, T: 'a>(&'a self, name: &'a str, work: impl Work<T> + 'a) -> Boxed<'a, T> {
+        let work = work.boxed_local();
+        async move {
+            let step = self.progress.begin(name);
+            let result = work.await;
+            self.progress.end(step, result.is_ok());
+            result
+        }
+        .boxed_local()
+    }
+
+    /// One of several things done side by side: its failure stops the others.
+    pub(crate) fn lane<'a, T: 'a>(&'a self, work: impl Work<T> + 'a) -> Boxed<'a, T> {
+        let work = work.boxed_local();
+        async move {
+            let result = work.await;
+            if result.is_err() {
+                self.halt.cancel();
+            }
+            result
+        }
+        .boxed_local()
+    }
+}
+
+pub(crate) trait Work<T>: Future<Output = Result<T, Failure>> {}
+
+impl<T, F: Future<Output = Result<T, Failure>>> Work<T> for F {}
+
+/// Boxed, because flows of many steps would otherwise be futures of many kilobytes.
+type Boxed<'a, T> = LocalBoxFuture<'a, Result<T, Failure>>;

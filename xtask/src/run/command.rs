@@ -1,0 +1,291 @@
+//! One command: shown as it could be typed, logged with its output, stopped with its children.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::Command;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::Session;
+use super::group::{self, End};
+use super::halt::Patience;
+use super::shell;
+use crate::failure::{CLUSTER, Failure};
+
+/// How many lines of a failed command's output its message carries.
+const TAIL: usize = 30;
+
+/// What people see of a command's output. The log has all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Show {
+    /// Nothing, unless `--verbose`.
+    Nothing,
+    /// Everything, indented.
+    Indented,
+    /// stderr as it is; stdout is data, for this program.
+    Errors,
+    /// Everything as it is.
+    All,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Cmd {
+    argv: Vec<String>,
+    env: Vec<(String, String)>,
+    folder: Option<PathBuf>,
+    stdin: Option<PathBuf>,
+    show: Show,
+    patience: Patience,
+    deadline: Option<Duration>,
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub(crate) struct Done {
+    line: String,
+    status: ExitStatus,
+    end: End,
+    pub(crate) stdout: String,
+    /// The last lines of both streams.
+    pub(crate) tail: String,
+}
+
+impl Cmd {
+    pub(crate) fn new(program: impl Into<String>) -> Self {
+        Self {
+            argv: vec![program.into()],
+            env: Vec::new(),
+            folder: None,
+            stdin: None,
+            show: Show::Nothing,
+            patience: Patience::Stop,
+            deadline: None,
+        }
+    }
+
+    pub(crate) fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.argv.push(arg.into());
+        self
+    }
+
+    pub(crate) fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.argv.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    pub(crate) fn path(self, path: &Path) -> Self {
+        self.arg(path.display().to_string())
+    }
+
+    pub(crate) fn env(mut self, key: &str, value: impl Into<String>) -> Self {
+        self.env.push((key.to_owned(), value.into()));
+        self
+    }
+
+    pub(crate) fn folder(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_path_buf());
+        self
+    }
+
+    pub(crate) fn stdin(mut self, file: &Path) -> Self {
+        self.stdin = Some(file.to_path_buf());
+        self
+    }
+
+    pub(crate) fn show(mut self, show: Show) -> Self {
+        self.show = show;
+        self
+    }
+
+    pub(crate) fn patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    pub(crate) fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// The command as a person would repeat it.
+    pub(crate) fn line(&self) -> String {
+        let mut line = shell::line(&self.env, &self.argv);
+        if let Some(file) = &self.stdin {
+            line.push_str(" < ");
+            line.push_str(&shell::quote(&file.display().to_string()));
+        }
+        match &self.folder {
+            Some(folder) if std::env::current_dir().ok().as_deref() != Some(folder) => {
+                format!("cd {} && {line}", shell::quote(&folder.display().to_string()))
+            }
+            _ => line,
+        }
+    }
+
+    /// Run it to its end. An exit status other than 0 is no error yet: see [`Done::require`].
+    pub(crate) async fn run(self, session: &Session) -> Result<Done, Failure> {
+        // Boxed: flows of many commands would otherwise be futures of many kilobytes.
+        Box::pin(self.execute(session)).await
+    }
+
+    async fn execute(self, session: &Session) -> Result<Done, Failure> {
+        if session.halt.is_reached(self.patience) {
+            return Err(session.halt.failure());
+        }
+        let line = self.line();
+        session.progress.line(&format!("$ {line}"));
+        let number = session.log.begin(&line);
+        let started = Instant::now();
+        let mut child = match self.command()?.spawn() {
+            Ok(child) => child,
+            Err(error) => {
+                session.log.end(number, &format!("{error}"), started);
+                return Err(not_started(&self.argv[0], &error));
+            }
+        };
+        let out = child.stdout.take().map(|pipe| reader(pipe, session, number, self.shows(session, false)));
+        let err = child.stderr.take().map(|pipe| reader(pipe, session, number, self.shows(session, true)));
+        let ended = group::supervise(&mut child, &session.halt, self.patience, self.deadline).await;
+        let (status, end) = ended.map_err(|error| Failure::bug(format!("{line}: cannot wait: {error}")))?;
+        let (stdout, mut tail) = collect(out).await;
+        let (_, err_tail) = collect(err).await;
+        tail.extend(err_tail);
+        session.log.end(number, &status.to_string(), started);
+        let tail: Vec<String> = tail.into();
+        Ok(Done { line, status, end, stdout, tail: tail.join("\n") })
+    }
+
+    fn command(&self) -> Result<Command, Failure> {
+        let mut command = Command::new(&self.argv[0]);
+        command.args(&self.argv[1..]).envs(self.env.iter().cloned());
+        // `cargo run` describes this package to its child; a build below must not see that.
+        for (key, _) in std::env::vars_os() {
+            let foreign = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+            if key.to_str().is_some_and(|key| foreign.iter().any(|prefix| key.starts_with(prefix))) {
+                command.env_remove(&key);
+            }
+        }
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder);
+        }
+        let stdin = match &self.stdin {
+            Some(path) => {
+                std::fs::File::open(path).map_err(|error| Failure::file(path, "open", &error))?.into()
+            }
+            None => Stdio::null(),
+        };
+        command
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Its own group: a Ctrl-C in the terminal reaches this program alone.
+            .process_group(0)
+            .kill_on_drop(true);
+        Ok(command)
+    }
+
+    /// What to put before each line shown, or nothing when the stream is not shown.
+    fn shows(&self, session: &Session, stderr: bool) -> Option<&'static str> {
+        match self.show {
+            Show::Indented => Some("    "),
+            Show::All => Some(""),
+            Show::Errors if stderr => Some(""),
+            Show::Nothing | Show::Errors => session.verbose.then_some("    "),
+        }
+    }
+}
+
+impl Done {
+    pub(crate) fn success(&self) -> bool {
+        self.end == End::Itself && self.status.success()
+    }
+
+    pub(crate) fn stopped(&self) -> bool {
+        self.end == End::Stopped
+    }
+
+    /// The exit code; a program ended by somebody else's signal is a failure of the cluster's kind.
+    pub(crate) fn code(&self) -> u8 {
+        let code = self.status.code().and_then(|code| u8::try_from(code).ok());
+        code.unwrap_or(CLUSTER)
+    }
+
+    /// The command's output, or why there is none, with what to do about it.
+    pub(crate) fn require(
+        self,
+        session: &Session,
+        code: u8,
+        next: impl Into<String>,
+    ) -> Result<Self, Failure> {
+        if self.success() {
+            return Ok(self);
+        }
+        if self.stopped() {
+            return Err(session.halt.failure());
+        }
+        let why = match self.end {
+            End::TimedOut => "took too long and was stopped".to_owned(),
+            _ => format!("failed ({})", self.status),
+        };
+        Err(Failure::new(code, format!("`{}` {why}", self.line), next).detail(self.tail))
+    }
+}
+
+fn not_started(program: &str, error: &std::io::Error) -> Failure {
+    if error.kind() == std::io::ErrorKind::NotFound {
+        Failure::preflight(format!("{program}: not found"), format!("install {program}, or put it on PATH"))
+    } else {
+        Failure::preflight(
+            format!("{program}: cannot be started: {error}"),
+            format!("check that {program} is a program for this machine"),
+        )
+    }
+}
+
+type Lines = (String, VecDeque<String>);
+
+fn reader(
+    pipe: impl AsyncRead + Unpin + Send + 'static,
+    session: &Session,
+    number: u32,
+    prefix: Option<&'static str>,
+) -> (JoinHandle<()>, std::sync::Arc<std::sync::Mutex<Lines>>) {
+    let session = session.clone();
+    let lines = std::sync::Arc::<std::sync::Mutex<Lines>>::default();
+    let shared = std::sync::Arc::clone(&lines);
+    let task = tokio::spawn(async move {
+        let mut pipe = BufReader::new(pipe);
+        let mut bytes = Vec::new();
+        while let Ok(1..) = pipe.read_until(b'\n', &mut bytes).await {
+            let text = String::from_utf8_lossy(&bytes);
+            let line = text.trim_end_matches(['\n', '\r']);
+            session.log.output(number, line);
+            if let Some(prefix) = prefix {
+                session.progress.line(&format!("{prefix}{line}"));
+            }
+            let mut lines = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            lines.0.push_str(line);
+            lines.0.push('\n');
+            lines.1.push_back(line.to_owned());
+            if lines.1.len() > TAIL {
+                lines.1.pop_front();
+            }
+            drop(lines);
+            bytes.clear();
+        }
+    });
+    (task, lines)
+}
+
+async fn collect(reading: Option<(JoinHandle<()>, std::sync::Arc<std::sync::Mutex<Lines>>)>) -> Lines {
+    let Some((task, lines)) = reading else {
+        return Lines::default();
+    };
+    // A daemon that the command has started may hold the pipe for ever.
+    let _ = timeout(Duration::from_secs(2), task).await;
+    std::mem::take(&mut *lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+}

@@ -1,0 +1,161 @@
+//! What people see on stderr: one line per event, and on a terminal a line at the bottom
+//! that says what is going on right now.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+#[derive(Debug)]
+pub(crate) struct Progress {
+    started: Instant,
+    terminal: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    active: Vec<Step>,
+    drawn: bool,
+    /// Lines kept back until the first line of output is known.
+    held: Option<Vec<String>>,
+}
+
+#[derive(Debug)]
+struct Step {
+    id: u64,
+    name: String,
+    started: Instant,
+}
+
+impl Progress {
+    pub(crate) fn start() -> Arc<Self> {
+        let progress = Arc::new(Self {
+            started: Instant::now(),
+            terminal: std::io::stderr().is_terminal(),
+            state: Mutex::default(),
+        });
+        if progress.terminal {
+            let ticking = Arc::downgrade(&progress);
+            tokio::spawn(async move {
+                let mut ticks = tokio::time::interval(Duration::from_millis(500));
+                while let Some(progress) = {
+                    ticks.tick().await;
+                    ticking.upgrade()
+                } {
+                    progress.print(&[]);
+                }
+            });
+        }
+        progress
+    }
+
+    /// Keep lines back until [`Self::release`] has said what comes first.
+    pub(crate) fn hold(&self) {
+        self.lock().held = Some(Vec::new());
+    }
+
+    pub(crate) fn release(&self, first: &str) {
+        let held = self.lock().held.take().unwrap_or_default();
+        self.line(first);
+        for line in held {
+            self.line(&line);
+        }
+    }
+
+    /// A line as it is.
+    pub(crate) fn line(&self, line: &str) {
+        if let Some(held) = &mut self.lock().held {
+            held.push(line.to_owned());
+            return;
+        }
+        self.print(&[line]);
+    }
+
+    /// A line with the time since the start.
+    pub(crate) fn say(&self, line: &str) {
+        let stamp = format!("[{:>6.1}s]", self.started.elapsed().as_secs_f64());
+        let text = line.replace('\n', &format!("\n{:9}", ""));
+        self.line(&format!("{stamp} {text}"));
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    pub(crate) fn begin(&self, name: &str) -> u64 {
+        self.say(&format!("… {name}"));
+        let mut state = self.lock();
+        state.next += 1;
+        let id = state.next;
+        state.active.push(Step { id, name: name.to_owned(), started: Instant::now() });
+        id
+    }
+
+    pub(crate) fn end(&self, id: u64, well: bool) {
+        let step = {
+            let mut state = self.lock();
+            let at = state.active.iter().position(|step| step.id == id);
+            at.map(|at| state.active.remove(at))
+        };
+        if let Some(step) = step {
+            let mark = if well { "✓" } else { "✗" };
+            let took = step.started.elapsed().as_secs_f64();
+            self.say(&format!("{mark} {} ({took:.1} s)", step.name));
+        }
+    }
+
+    /// Erase the live line, write these, draw the live line again.
+    fn print(&self, lines: &[&str]) {
+        let mut state = self.lock();
+        let mut text = String::new();
+        if state.drawn {
+            text.push_str("\r\x1b[K");
+            state.drawn = false;
+        }
+        for line in lines {
+            text.push_str(line);
+            text.push('\n');
+        }
+        if self.terminal && !state.active.is_empty() {
+            text.push_str(&live(&state.active, columns()));
+            state.drawn = true;
+        }
+        // Nobody may be reading any more; that is no reason to stop.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.lock().active.clear();
+        self.print(&[]);
+    }
+}
+
+fn live(active: &[Step], columns: usize) -> String {
+    let steps: Vec<String> =
+        active.iter().map(|step| format!("{} {}s", step.name, step.started.elapsed().as_secs())).collect();
+    let text = format!("… {}", steps.join(" · "));
+    text.chars().take(columns.saturating_sub(1)).collect()
+}
+
+fn columns() -> usize {
+    let columns = std::env::var("COLUMNS").ok();
+    columns.and_then(|columns| columns.parse().ok()).unwrap_or(80)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_live_line_never_wraps() {
+        let step = Step { id: 1, name: "x".repeat(200), started: Instant::now() };
+        assert_eq!(live(&[step], 80).chars().count(), 79);
+    }
+}

@@ -1,0 +1,117 @@
+//! `cargo xtask test`: every test that this machine can run, and the names of the others.
+
+mod summary;
+mod tier;
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+
+use crate::failure::{BUG, Failure, INTERRUPTED};
+use crate::folders::Folders;
+use crate::run::Session;
+use crate::run::halt::Halt;
+use summary::{Outcome, Row};
+use tier::Machine;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Fail (exit 3) when this machine cannot run this tier, instead of naming it as skipped
+    #[arg(long, value_enum, value_name = "TIER")]
+    require: Vec<Tier>,
+    /// Run this tier alone
+    #[arg(long, value_enum, value_name = "TIER")]
+    only: Option<Tier>,
+    /// Node image for the kind tier [default: the one in versions.toml for this kind]
+    #[arg(long, value_name = "IMAGE", env = "KIND_NODE_IMAGE")]
+    node_image: Option<String>,
+    /// Image of Locust [default: locustio/locust of the version in versions.toml]
+    #[arg(long, value_name = "IMAGE")]
+    locust_image: Option<String>,
+}
+
+/// From the least powerful to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Tier {
+    /// Pure tests, tests with a mocked API, and tests of the command lines
+    Workspace,
+    /// Tests with containers: needs Docker
+    Container,
+    /// Tests with a cluster: needs Docker, kind and a node image
+    Kind,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Everything that this machine can run:
+      cargo xtask test
+
+  In CI, where a missing tool must not pass for success:
+      cargo xtask test --require kind
+
+  The tests that need nothing but Rust:
+      cargo xtask test --only workspace
+
+The last line is `N passed, N failed, N skipped`; skipped are tiers that could not run,
+named above it with the reason.";
+
+pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
+    let folders = Folders::find()?;
+    let log = folders.target.join("xtask-test").join("commands.log");
+    let session = Session::open(halt, &log, false)?;
+    let wanted = |tier: Tier| args.only.is_none_or(|only| only == tier);
+    let mut machine = Machine::default();
+    if wanted(Tier::Container) || wanted(Tier::Kind) {
+        machine = session
+            .step("see what this machine can run", async { Ok(Machine::examine(&session, &args).await) })
+            .await?;
+    }
+    for tier in &args.require {
+        // Said before anything is run: a wrong machine is not worth a build.
+        if wanted(*tier)
+            && let Some(reason) = machine.cannot(*tier)
+        {
+            return Err(Failure::preflight(
+                format!("--require {}: {reason}", tier.name()),
+                "provide it, or leave --require out",
+            ));
+        }
+    }
+    let mut rows = Vec::new();
+    for tier in [Tier::Workspace, Tier::Container, Tier::Kind] {
+        if !wanted(tier) {
+            continue;
+        }
+        let outcome = match machine.cannot(tier) {
+            Some(reason) => Outcome::Skipped(reason),
+            None => tier::run(&session, &folders, &mut machine, tier).await?,
+        };
+        rows.push(Row { tier: tier.name(), outcome });
+    }
+    conclude(&session, &rows, &log)
+}
+
+fn conclude(session: &Session, rows: &[Row], log: &std::path::Path) -> Result<(), Failure> {
+    let failed = summary::failed(rows);
+    let commands = format!("commands: {}", log.display());
+    session.progress.line(&commands);
+    let _ = std::io::stdout().write_all(summary::render(rows).as_bytes());
+    match failed {
+        0 if session.halt.signals() > 0 => Err(Failure::interrupted()),
+        0 => Ok(()),
+        // The summary is the last word; the exit code says the rest.
+        _ => Err(Failure::silent(if session.halt.signals() > 0 { INTERRUPTED } else { BUG })),
+    }
+}
+
+impl Tier {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspace",
+            Self::Container => "container",
+            Self::Kind => "kind",
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! One tier: whether this machine can run it, and running it.
+
+use std::time::Duration;
+
+use super::summary::{Counts, Outcome};
+use super::{Args, Tier};
+use crate::e2e::choice;
+use crate::e2e::images;
+use crate::e2e::preflight::{self, LocustImage};
+use crate::engine::Engine;
+use crate::failure::Failure;
+use crate::folders::Folders;
+use crate::run::Session;
+use crate::run::command::{Cmd, Show};
+use crate::run::halt::Patience;
+use crate::toolchain::{self, Binaries};
+use crate::versions::Versions;
+
+/// A test that drives a cluster deletes it when it is interrupted.
+const STOPS_WITHIN: Duration = Duration::from_mins(2);
+
+/// What this machine has, or why not.
+#[derive(Debug)]
+pub(super) struct Machine {
+    locust: Result<LocustImage, String>,
+    node_image: Result<String, String>,
+    binaries: Option<Binaries>,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self { locust: Err("not examined".into()), node_image: Err("not examined".into()), binaries: None }
+    }
+}
+
+impl Machine {
+    pub(super) async fn examine(session: &Session, args: &Args) -> Self {
+        let mut machine = Self::default();
+        if let Err(failure) = machine.fill(session, args).await {
+            machine.node_image = Err(failure.what);
+        }
+        machine
+    }
+
+    /// The images are fetched here, so that a tier that is begun has what it needs.
+    async fn fill(&mut self, session: &Session, args: &Args) -> Result<(), Failure> {
+        let versions = Versions::read()?;
+        toolchain::triple()?;
+        match session.race(Engine::connect(session)).await {
+            Ok(engine) => {
+                let named = args.locust_image.as_deref();
+                let image = preflight::locust_image(&engine, &versions, named);
+                let image = session.race(image).await;
+                let image = match image {
+                    Ok(image) => images::ensure(session, &image).await.map(|()| image),
+                    Err(failure) => Err(failure),
+                };
+                self.locust = image.map_err(|failure| failure.what);
+            }
+            Err(failure) => self.locust = Err(failure.what),
+        }
+        let kind = choice::find(session).await?;
+        let named = args.node_image.as_deref();
+        let node = preflight::node_image(session, &kind, &versions, named);
+        let node = session.race(node).await?;
+        if !node.local {
+            images::pull(session, &node.reference, &node.reference).await?;
+        }
+        self.node_image = Ok(node.reference);
+        Ok(())
+    }
+
+    /// Why this machine cannot run this tier.
+    pub(super) fn cannot(&self, tier: Tier) -> Option<String> {
+        match tier {
+            Tier::Workspace => None,
+            Tier::Container => self.locust.as_ref().err().cloned(),
+            Tier::Kind => {
+                let node = self.node_image.as_ref().err();
+                node.or(self.locust.as_ref().err()).cloned()
+            }
+        }
+    }
+}
+
+pub(super) async fn run(
+    session: &Session,
+    folders: &Folders,
+    machine: &mut Machine,
+    tier: Tier,
+) -> Result<Outcome, Failure> {
+    let test = Cmd::new("cargo").arg("test");
+    let test = match tier {
+        Tier::Workspace => test.args(["--workspace", "--exclude", "e2e", "--no-fail-fast"]),
+        Tier::Container => test.args(["-p", "e2e", "--test", "container"]),
+        Tier::Kind => test.args(["-p", "e2e", "--test", "kind"]),
+    };
+    let mut test = test.folder(&folders.root).show(Show::All).patience(Patience::Forward(STOPS_WITHIN));
+    if tier != Tier::Workspace {
+        if machine.binaries.is_none() {
+            let build = toolchain::build(session, folders);
+            let binaries = session.step("build the driver and the stub", build).await?;
+            machine.binaries = Some(binaries);
+        }
+        test = with_what_it_needs(test, machine, tier)?;
+    }
+    let name = format!("tier {}", tier.name());
+    let done = session.step(&name, test.run(session)).await?;
+    if done.stopped() {
+        return Err(session.halt.failure());
+    }
+    Ok(Outcome::Ran { counts: Counts::read(&done.stdout), well: done.success() })
+}
+
+fn with_what_it_needs(mut test: Cmd, machine: &Machine, tier: Tier) -> Result<Cmd, Failure> {
+    if let Some(binaries) = &machine.binaries {
+        test = test
+            .env("E2E_DRIVER", binaries.driver.display().to_string())
+            .env("E2E_STUB", binaries.stub.display().to_string());
+    }
+    if let Ok(image) = &machine.locust {
+        test = test.env("E2E_LOCUST_IMAGE", &image.reference);
+    }
+    if let (Tier::Kind, Ok(image)) = (tier, &machine.node_image) {
+        let this = std::env::current_exe()
+            .map_err(|error| Failure::bug(format!("cannot find this program: {error}")))?;
+        test = test.env("E2E_NODE_IMAGE", image).env("E2E_XTASK", this.display().to_string());
+    }
+    Ok(test)
+}

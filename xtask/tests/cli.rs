@@ -1,0 +1,111 @@
+//! The command line as a user meets it, on a machine where something is missing.
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// xtask with a target folder of its own, so that nothing of a real run is touched.
+fn xtask(target: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.env("CARGO_TARGET_DIR", target.path()).env_remove("KIND_NODE_IMAGE").env_remove("DOCKER_HOST");
+    command
+}
+
+/// Run, and give exit code, stdout and stderr.
+#[expect(clippy::unwrap_used, reason = "a helper of tests, which may unwrap")]
+fn run(command: &mut Command) -> (i32, String, String) {
+    let output = command.output().unwrap();
+    (
+        output.status.code().unwrap(),
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    )
+}
+
+#[test]
+fn an_unknown_flag_is_a_usage_error() {
+    let target = TempDir::new().unwrap();
+    let (code, stdout, stderr) = run(xtask(&target).args(["e2e", "--replica", "1"]));
+    assert_eq!(code, 2);
+    assert_eq!(stdout, "");
+    assert!(stderr.contains("--replicas"), "{stderr}");
+}
+
+#[test]
+fn a_bad_name_is_a_usage_error_with_an_example() {
+    let target = TempDir::new().unwrap();
+    let (code, _, stderr) = run(xtask(&target).args(["e2e", "--name", "../x"]));
+    assert_eq!(code, 2);
+    assert!(stderr.contains("error: --name ../x:"), "{stderr}");
+    assert!(stderr.contains("next: "), "{stderr}");
+    assert!(std::fs::read_dir(target.path()).unwrap().next().is_none());
+}
+
+#[test]
+fn help_teaches_with_examples_and_exit_codes() {
+    let target = TempDir::new().unwrap();
+    let (code, stdout, _) = run(xtask(&target).args(["e2e", "--help"]));
+    assert_eq!(code, 0);
+    assert!(stdout.contains("cargo xtask e2e --config"), "{stdout}");
+    assert!(stdout.contains("130 interrupted"), "{stdout}");
+}
+
+#[test]
+fn without_docker_it_says_what_to_start() {
+    let target = TempDir::new().unwrap();
+    let socket = target.path().join("closed.sock");
+    // Bound and dropped: the file is there, and nobody listens.
+    drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+    let host = format!("unix://{}", socket.display());
+    let (code, stdout, stderr) = run(xtask(&target).arg("e2e").env("DOCKER_HOST", host));
+    assert_eq!(code, 3);
+    assert_eq!(stdout, "");
+    assert!(stderr.starts_with("cluster: none, because"), "{stderr}");
+    assert!(stderr.contains("does not answer"), "{stderr}");
+    assert!(stderr.contains("start Docker"), "{stderr}");
+}
+
+#[test]
+fn without_any_tool_it_says_what_to_install() {
+    let target = TempDir::new().unwrap();
+    let (code, _, stderr) = run(xtask(&target).arg("e2e").env("PATH", ""));
+    assert_eq!(code, 3);
+    assert!(stderr.contains("install Docker"), "{stderr}");
+    assert!(stderr.contains("install kind"), "{stderr}");
+}
+
+#[test]
+fn an_engine_on_another_machine_is_refused() {
+    let target = TempDir::new().unwrap();
+    let (code, _, stderr) = run(xtask(&target).arg("e2e").env("DOCKER_HOST", "tcp://10.0.0.1:2375"));
+    assert_eq!(code, 3);
+    assert!(stderr.contains("tcp://10.0.0.1:2375"), "{stderr}");
+}
+
+#[test]
+fn the_other_clusters_are_not_there_yet() {
+    let target = TempDir::new().unwrap();
+    for kind in ["embedded", "existing"] {
+        let (code, _, stderr) = run(xtask(&target).args(["e2e", "--cluster", kind]));
+        assert_eq!(code, 3);
+        assert!(stderr.contains("not available in this version yet"), "{stderr}");
+    }
+}
+
+#[test]
+fn a_required_tier_that_cannot_run_is_an_error() {
+    let target = TempDir::new().unwrap();
+    let (code, _, stderr) =
+        run(xtask(&target).args(["test", "--only", "kind", "--require", "kind"]).env("PATH", ""));
+    assert_eq!(code, 3);
+    assert!(stderr.contains("--require kind: "), "{stderr}");
+}
+
+#[test]
+fn a_tier_that_cannot_run_is_named_and_counted() {
+    let target = TempDir::new().unwrap();
+    let (code, stdout, _) = run(xtask(&target).args(["test", "--only", "kind"]).env("PATH", ""));
+    assert_eq!(code, 0);
+    assert!(stdout.contains("kind       not run: "), "{stdout}");
+    assert!(stdout.contains("the kind tier did not run"), "{stdout}");
+    assert!(stdout.ends_with("0 passed, 0 failed, 1 skipped\n"), "{stdout}");
+}
