@@ -181,7 +181,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_measured_is_refused_by_its_key() {
-        let cases: [(&str, fn(&mut Config)); 6] = [
+        type Spoil = fn(&mut Config);
+        let cases: [(&str, Spoil); 6] = [
             ("users: 0 cannot", |c| c.users = vec![0]),
             ("workers: has no value", |c| c.workers = vec![]),
             ("replicas: 2 is given twice", |c| c.replicas = vec![2, 1, 2]),

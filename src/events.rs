@@ -143,7 +143,7 @@ impl fmt::Display for Event {
 
 /// Minutes and seconds, for people.
 pub fn minutes(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
+    let whole = Duration::try_from_secs_f64(seconds.round()).unwrap_or_default().as_secs();
     match (whole / 3600, whole / 60 % 60, whole % 60) {
         (0, 0, s) => format!("{s} s"),
         (0, m, s) => format!("{m} min {s} s"),

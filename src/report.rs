@@ -8,7 +8,7 @@ mod row;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-pub use row::{Row, summary};
+pub use row::{Row, many, summary};
 
 use crate::exit::{Error, Result};
 use crate::record::Record;

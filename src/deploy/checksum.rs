@@ -30,10 +30,8 @@ fn checksum(object: &Value) -> Option<String> {
     scripts.sort_by_key(|(name, _)| (*name).clone());
     // locustfile.py before locust_matrix.py, as `cat` of both in the order of the manifests.
     scripts.sort_by_key(|(name, _)| *name != "locustfile.py");
-    let digest = scripts
-        .iter()
-        .filter_map(|(_, text)| text.as_str())
-        .fold(Sha256::new(), |hash, text| hash.chain_update(text));
+    let digest =
+        scripts.iter().filter_map(|(_, text)| text.as_str()).fold(Sha256::new(), Sha256::chain_update);
     Some(hex(&digest.finalize())[..16].to_owned())
 }
 

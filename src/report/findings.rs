@@ -1,6 +1,6 @@
 //! What the valid rows say, each sentence with the rows it rests on.
 
-use super::Row;
+use super::{Row, many};
 use crate::measure::Figures;
 
 /// A sentence for the report.
@@ -60,8 +60,8 @@ pub(super) fn performance(rows: &[Row<'_>]) -> Vec<Sentence> {
                 "no gain: these users do not need more replicas, or something else limits them"
             };
             sentences.push(format!(
-                "{} users on {} workers: {} → {} replicas gives {:.1} → {:.1} requests/s (× {gain:.2} for × {factor:.2} replicas); {meaning}.",
-                scenario.users, scenario.workers, scenario.replicas, other.record.scenario.replicas, figures.rps, more.rps,
+                "{} on {}: {} → {} replicas gives {:.1} → {:.1} requests/s (× {gain:.2} for × {factor:.2} replicas); {meaning}.",
+                many(scenario.users, "user"), many(scenario.workers, "worker"), scenario.replicas, other.record.scenario.replicas, figures.rps, more.rps,
             ));
         }
     }
@@ -87,9 +87,9 @@ pub(super) fn latency(rows: &[Row<'_>]) -> Vec<Sentence> {
             && f64::from(now) > 1.3 * f64::from(before)
         {
             sentences.push(format!(
-                "{} replicas, {} workers: {} → {} users raises P95 from {before} to {now} ms while throughput stays at {:.1} requests/s: \
+                "{}, {}: {} → {} users raises P95 from {before} to {now} ms while throughput stays at {:.1} requests/s: \
                  the replicas are full, and further users only wait. Add replicas, or allow fewer requests at a time.",
-                scenario.replicas, scenario.workers, other.record.scenario.users, scenario.users, figures.rps,
+                many(scenario.replicas, "replica"), many(scenario.workers, "worker"), other.record.scenario.users, scenario.users, figures.rps,
             ));
         }
     }

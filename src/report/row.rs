@@ -37,7 +37,6 @@ impl<'a> Row<'a> {
     /// `2 replicas, 4 workers, 200 users`, for sentences.
     pub fn point(&self) -> String {
         let scenario = &self.record.scenario;
-        let many = |count: u32, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
         format!(
             "{}, {}, {}",
             many(scenario.replicas, "replica"),
@@ -45,6 +44,11 @@ impl<'a> Row<'a> {
             many(scenario.users, "user")
         )
     }
+}
+
+/// `1 replica`, `2 replicas`.
+pub fn many(count: u32, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// One line on how a scenario ended.

@@ -22,7 +22,7 @@ use crate::record::{Judgement, Record, Replica, Sample, VERSION, Verdict, Worker
 use crate::wait::{Look, TimedOut, poll};
 
 /// Load that is not looked at for this long stops by itself: the driver is gone.
-pub(super) const DEADMAN: Duration = Duration::from_secs(60);
+pub(super) const DEADMAN: Duration = Duration::from_mins(1);
 /// How often Locust is looked at while something is awaited.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 

@@ -142,6 +142,8 @@ mod tests {
     use crate::record::Judgement;
     use proptest::prelude::*;
 
+    use Operation::{AwaitReady, Drain, Leave, Measure, Record, Scale, WarmUp};
+
     fn failed() -> Happening {
         Happening::Failed(Verdict::of(Judgement::Failed, "the service crashes"))
     }
@@ -167,7 +169,7 @@ mod tests {
     }
 
     fn is_last(operation: &Operation) -> bool {
-        matches!(operation, Operation::Record(_) | Operation::Leave)
+        matches!(operation, Record(_) | Leave)
     }
 
     #[test]
@@ -175,7 +177,6 @@ mod tests {
         let mut happenings = vec![Happening::Due];
         happenings.extend(std::iter::repeat_n(Happening::Done, 5));
         let (due, operations) = operations(&happenings);
-        use Operation::{AwaitReady, Drain, Measure, Record, Scale, WarmUp};
         assert_eq!(operations, [Scale, AwaitReady, WarmUp, Measure, Drain, Record(None)]);
         assert_eq!(due.phase(), &Phase::Over(End::Measured));
     }
@@ -191,7 +192,7 @@ mod tests {
             Happening::Failed(Verdict::of(Judgement::Failed, "workers still drain")),
         ];
         let (due, operations) = operations(&happenings);
-        assert_eq!(operations.last(), Some(&Operation::Leave));
+        assert_eq!(operations.last(), Some(&Leave));
         assert!(
             matches!(due.phase(), Phase::Over(End::Abandoned(error)) if error.message == "workers still drain")
         );
@@ -204,10 +205,10 @@ mod tests {
             all.extend(happenings);
             let (_, operations) = operations(&all);
             if let (Some(started), Some(ended)) = (
-                operations.iter().position(|o| *o == Operation::WarmUp),
+                operations.iter().position(|o| *o == WarmUp),
                 operations.iter().position(is_last),
             ) {
-                let drained = operations.iter().position(|o| *o == Operation::Drain);
+                let drained = operations.iter().position(|o| *o == Drain);
                 prop_assert!(drained.is_some_and(|drained| started < drained && drained < ended));
             }
         }
@@ -236,7 +237,7 @@ mod tests {
             all.push(abandoned());
             all.extend(std::iter::repeat_n(Happening::Done, 3));
             let (_, operations) = operations(&all);
-            prop_assert_eq!(operations.last(), Some(&Operation::Leave));
+            prop_assert_eq!(operations.last(), Some(&Leave));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use crate::events::Event;
 use crate::load::Snapshot;
+use crate::measure::{Figures, Window};
 use crate::record::{Sample, WorkerHealth};
 
 /// How far back the live figures look, s.
@@ -13,6 +14,8 @@ const LIVE_SPAN: f64 = 10.0;
 #[derive(Debug)]
 pub(super) struct Sampler {
     opening: Snapshot,
+    /// Looks of the last seconds. The cuts are not among them: a look is up to a second behind, and a
+    /// difference between the two kinds would be off by that.
     recent: VecDeque<Snapshot>,
     samples: Vec<Sample>,
     workers: Vec<WorkerHealth>,
@@ -21,12 +24,12 @@ pub(super) struct Sampler {
 impl Sampler {
     pub(super) fn open(opening: Snapshot) -> Self {
         let mut sampler = Self {
-            recent: VecDeque::from([opening.clone()]),
-            opening,
+            recent: VecDeque::new(),
             samples: Vec::new(),
             workers: Vec::new(),
+            opening: opening.clone(),
         };
-        sampler.watch_workers(&sampler.opening.clone());
+        sampler.watch_workers(&opening);
         sampler
     }
 
@@ -44,29 +47,29 @@ impl Sampler {
         });
         self.watch_workers(&snapshot);
         self.recent.push_back(snapshot);
-        while self.recent.len() > 2
-            && self.recent.iter().nth(1).is_some_and(|next| self.age(next) >= LIVE_SPAN)
-        {
+        while self.recent.len() > 2 && self.recent.get(1).is_some_and(|next| self.age(next) >= LIVE_SPAN) {
             self.recent.pop_front();
         }
     }
 
-    /// The live line, of a window of `of_s` seconds.
+    /// The live line, of a window of `of_s` seconds; `None` before there are two looks to compare.
     pub(super) fn live(&self, of_s: f64) -> Option<Event> {
         let (first, last) = (self.recent.front()?, self.recent.back()?);
-        let figures = last.since(first).aggregated.figures((last.now - first.now).max(f64::EPSILON));
-        Some(Event::Live {
-            at_s: last.now - self.opening.now,
-            of_s,
-            rps: figures.rps,
-            median_ms: figures.p50_ms,
-            p90_ms: figures.p90_ms,
-            failures_pct: figures.failures_pct,
-        })
+        let span = last.now - first.now;
+        (span > 0.0)
+            .then(|| line(last.now - self.opening.now, of_s, last.since(first).aggregated.figures(span)))
     }
 
-    pub(super) fn finish(self) -> (Snapshot, Vec<Sample>, Vec<WorkerHealth>) {
-        (self.opening, self.samples, self.workers)
+    /// Closes the window: the samples, the workers' health, and the figures of all of it.
+    pub(super) fn close(
+        mut self,
+        closing: &Snapshot,
+        of_s: f64,
+    ) -> (Window, Vec<Sample>, Vec<WorkerHealth>, Event) {
+        self.watch_workers(closing);
+        let window = closing.since(&self.opening);
+        let event = line(window.seconds, of_s, window.aggregated.figures(window.seconds));
+        (window, self.samples, self.workers, event)
     }
 
     fn age(&self, snapshot: &Snapshot) -> f64 {
@@ -87,5 +90,16 @@ impl Sampler {
                 });
             }
         }
+    }
+}
+
+fn line(at_s: f64, of_s: f64, figures: Figures) -> Event {
+    Event::Live {
+        at_s,
+        of_s,
+        rps: figures.rps,
+        median_ms: figures.p50_ms,
+        p90_ms: figures.p90_ms,
+        failures_pct: figures.failures_pct,
     }
 }

@@ -55,10 +55,9 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         self.watch(&mut sampler, opened, length).await?;
         let closing = self.cut().await.map_err(|error| failed(error.message))?;
         self.note("window", opened.elapsed());
-        sampler.take(closing.clone());
-        self.tell_live(&sampler, length);
-        let (opening, samples, health) = sampler.finish();
-        self.gathered.window = Some(closing.since(&opening));
+        let (window, samples, health, live) = sampler.close(&closing, length.as_secs_f64());
+        self.setup.events.tell(live);
+        self.gathered.window = Some(window);
         self.gathered.samples = samples;
         self.gathered.health = health;
         self.gathered.workers = closing.workers;

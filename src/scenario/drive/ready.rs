@@ -11,7 +11,9 @@ use crate::cluster::{Unready, await_ready, explain, pods_of, scale};
 use crate::events::Event;
 use crate::exit::{Error, Result};
 use crate::load::{LoadGenerator, Snapshot};
+use crate::plan::Scenario;
 use crate::record::{Judgement, Verdict};
+use crate::report::many;
 use crate::scenario::Happening;
 use crate::scenario::counts::{self, LOAD};
 use crate::scenario::matrix::Setup;
@@ -48,8 +50,8 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         self.before.counts = counts::ask(&self.setup.http, &self.before.pods, place, LOAD).await;
         self.note("replicas", replicas_took);
         self.note("workers", workers_took);
-        let words =
-            format!("{} replicas and {} workers are ready", self.scenario.replicas, self.scenario.workers);
+        let Scenario { replicas, workers, .. } = *self.scenario;
+        let words = format!("{} and {} ready", many(replicas, "replica"), many(workers, "worker"));
         self.took("ready", begun, words);
         Ok(())
     }

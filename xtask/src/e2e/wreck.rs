@@ -21,12 +21,13 @@ pub(super) async fn keep(session: &Session, node: &Node, folder: &Path) -> Optio
         kubectl.args(["--ignore-errors", "--tail=2000", "-l", label])
     };
     let step = session.progress.begin("keep pods, events and logs");
+    let pods = node.kubectl().args(["get", "pods,events", "-A", "-o", "wide"]);
+    let described = node.kubectl().args(["describe", "pods", "-A"]);
+    let nodes = node.kubectl().args(["describe", "nodes"]);
     tokio::join!(
-        save(session, &folder, "pods-and-events.txt", {
-            node.kubectl().args(["get", "pods,events", "-A", "-o", "wide"])
-        }),
-        save(session, &folder, "describe-pods.txt", { node.kubectl().args(["describe", "pods", "-A"]) }),
-        save(session, &folder, "describe-nodes.txt", { node.kubectl().args(["describe", "nodes"]) }),
+        save(session, &folder, "pods-and-events.txt", pods),
+        save(session, &folder, "describe-pods.txt", described),
+        save(session, &folder, "describe-nodes.txt", nodes),
         save(session, &folder, "logs-locust.txt", logs("app=locust")),
         save(session, &folder, "logs-inference.txt", logs("app=inference")),
     );

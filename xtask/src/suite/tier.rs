@@ -11,7 +11,7 @@ use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::folders::Folders;
 use crate::run::Session;
-use crate::run::command::{Cmd, Show};
+use crate::run::command::{Cmd, Done, Show};
 use crate::run::halt::Patience;
 use crate::toolchain::{self, Binaries};
 use crate::versions::Versions;
@@ -105,7 +105,10 @@ pub(super) async fn run(
         test = with_what_it_needs(test, machine, tier)?;
     }
     let name = format!("tier {}", tier.name());
-    let done = session.step(&name, test.run(session)).await?;
+    let step = session.progress.begin(&name);
+    let done = test.run(session).await;
+    session.progress.end(step, done.as_ref().is_ok_and(Done::success));
+    let done = done?;
     if done.stopped() {
         return Err(session.halt.failure());
     }

@@ -1,0 +1,70 @@
+//! A run's folder, read back without the driver's own types: what it wrote, not what it meant.
+
+#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// The header that existing scripts read.
+pub const HEADER: &str = "Replicas,Workers,Users,RPS,Median_ms,P95_ms,P99_ms,Failures_Pct,Total_Requests,Duration_s,Timestamp,Status";
+
+/// The one run folder below `results`.
+///
+/// # Panics
+/// Where there is none, or more than one.
+pub fn only_run(results: &Path) -> PathBuf {
+    let folders = std::fs::read_dir(results).expect("there are results");
+    let runs: Vec<PathBuf> =
+        folders.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()).collect();
+    assert_eq!(runs.len(), 1, "one run: {runs:?}");
+    runs.into_iter().next().expect("there is one")
+}
+
+/// The records of a run.
+///
+/// # Panics
+/// Where a line is no JSON.
+pub fn records(run: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(run.join("results.jsonl")).expect("there are records");
+    text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
+}
+
+/// The rows of the CSV, split, without the header, which must be exact.
+///
+/// # Panics
+/// Where the header is another.
+pub fn rows(run: &Path) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(run.join("auto_summary.csv")).expect("there is a CSV");
+    let mut lines = text.lines();
+    assert_eq!(lines.next(), Some(HEADER));
+    lines.map(|line| line.split(',').map(str::to_owned).collect()).collect()
+}
+
+/// Checks that Locust's total of a whole run equals the replicas' own counts, endpoint by endpoint and
+/// failure by failure; the workers must not have been starved, or the comparison says nothing.
+///
+/// # Panics
+/// Where they differ.
+pub fn assert_exact(record: &Value) {
+    let id = &record["scenario"]["id"];
+    let busiest =
+        record["workers"].as_array().expect("workers").iter().filter_map(|w| w["cpu_percent"].as_f64());
+    let busiest = busiest.fold(0.0, f64::max);
+    assert!(busiest < 70.0, "{id}: a worker used {busiest} % CPU");
+    let (mut own, mut own_failed) = (0, 0);
+    for replica in record["replicas"].as_array().expect("replicas") {
+        for (key, count) in replica["requests"].as_object().expect("each replica was asked") {
+            own += count.as_u64().expect("a count");
+            own_failed += if key.ends_with(" 200") { 0 } else { count.as_u64().expect("a count") };
+        }
+    }
+    let total = &record["whole_run"]["aggregated"];
+    assert_eq!(total["requests"].as_u64(), Some(own), "{id}: Locust's total and the replicas' own count");
+    assert_eq!(total["failures"].as_u64(), Some(own_failed), "{id}: failures");
+    assert!(own > 0, "{id}: nothing was measured");
+    let window = &record["window"];
+    let (requests, seconds) = (window["aggregated"]["requests"].as_u64(), window["seconds"].as_f64());
+    assert!(requests.expect("requests") < own, "{id}: the window is a part of the run");
+    assert!(seconds.expect("seconds") > 0.0, "{id}: the window has a length");
+}

@@ -1,0 +1,193 @@
+//! The main job on real kind clusters, through the command that users type.
+//!
+//! The clusters are made one after the other: two at once would measure each other.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use e2e::leftovers::Before;
+use e2e::required;
+use e2e::results::{assert_exact, only_run, records, rows};
+use e2e::tool::{Ended, Running, must, run};
+use rustix::process::Signal;
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// `cargo xtask e2e` on the kind cluster `name`.
+fn e2e(name: &str, results: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(required("E2E_XTASK"));
+    command.args(["e2e", "--cluster", "kind", "--name", name, "--node-image", &required("E2E_NODE_IMAGE")]);
+    command.arg("--results").arg(results).args(arguments);
+    command
+}
+
+fn kubectl(name: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new("docker");
+    command.args([
+        "exec",
+        &format!("{name}-control-plane"),
+        "kubectl",
+        "--kubeconfig",
+        "/etc/kubernetes/admin.conf",
+    ]);
+    command.args(arguments);
+    command
+}
+
+/// A matrix with a step down on every axis, each scenario a few seconds long.
+const DOWN: &str = "\
+replicas: [2, 1]
+workers: [2, 1]
+users: [20, 10]
+duration: 4s
+cooldown: 2s
+spawn_rate: 20
+";
+
+fn settings(folder: &Path, text: &str) -> String {
+    let path = folder.join("matrix.yaml");
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+fn assert_all_valid(ended: &Ended, run: &Path, scenarios: usize) {
+    assert_eq!(ended.code, Some(0));
+    let rows = rows(run);
+    assert_eq!(rows.len(), scenarios);
+    assert!(rows.iter().all(|row| row[11] == "SUCCESS"), "{rows:?}");
+    for record in records(run) {
+        assert_exact(&record);
+    }
+}
+
+#[test]
+fn the_quick_matrix_from_nothing_to_nothing() {
+    let _turn = ONE_AT_A_TIME.lock();
+    let before = Before::look();
+    let results = tempfile::tempdir().unwrap();
+    let ended = run(&mut e2e("lm-test-quick", results.path(), &[]));
+    let run = only_run(results.path());
+    assert_all_valid(&ended, &run, 4);
+    assert!(run.join("auto_summary.md").is_file());
+    before.assert_nothing_left("lm-test-quick");
+}
+
+/// One kept cluster for all that follows each other on it.
+#[test]
+fn a_kept_cluster_goes_through_everything() {
+    let _turn = ONE_AT_A_TIME.lock();
+    let before = Before::look();
+    let name = "lm-test-kept";
+    let folder = tempfile::tempdir().unwrap();
+    let down = settings(folder.path(), DOWN);
+
+    // A scale-down at every step, on both versions of Locust's web API.
+    let mut driver_image = String::new();
+    for version in ["2.46.6", "2.47.0"] {
+        let results = folder.path().join(version);
+        let locust = format!("locustio/locust:{version}");
+        let ended = run(&mut e2e(name, &results, &["--keep", "--config", &down, "--locust-image", &locust]));
+        let run = only_run(&results);
+        assert_all_valid(&ended, &run, 8);
+        let generator = format!("Locust {version}");
+        assert!(records(&run).iter().all(|record| record["setting"]["generator"] == generator.as_str()));
+        let word = ended.err.split_whitespace().find(|word| word.starts_with("locust-driver:"));
+        word.unwrap().clone_into(&mut driver_image);
+    }
+    let replicas = ["get", "deployment", "-o", "jsonpath={.items[*].spec.replicas}"];
+    assert_eq!(
+        must(&mut kubectl(name, &replicas)),
+        "1 1 2",
+        "inference, master, workers as they were deployed"
+    );
+
+    let target = Path::new(&required("E2E_TARGET")).join("e2e").join(name).join("kubeconfig");
+    let driver = |arguments: &[&str]| {
+        let mut command = Command::new(required("E2E_DRIVER"));
+        command.arg("--kubeconfig").arg(&target).args(arguments);
+        command
+    };
+    let job = ["job", "--driver-image", &driver_image, "--cluster-kind", "kind", "--config"];
+
+    failures_are_counted(name, folder.path(), &driver, &job);
+    a_killed_driver_is_resumed(name, folder.path(), &driver, &job);
+    an_interrupted_run_keeps_its_records(name, folder.path());
+    before.assert_nothing_left(name);
+}
+
+/// A seeded failure rate of 5 %: as many failures as the stub says it has made.
+fn failures_are_counted(name: &str, folder: &Path, driver: &dyn Fn(&[&str]) -> Command, job: &[&str]) {
+    must(&mut kubectl(name, &["set", "env", "deployment/inference", "FAKE_INFERENCE_FAILURE_RATE=0.05"]));
+    must(&mut kubectl(name, &["rollout", "status", "deployment/inference", "--timeout=60s"]));
+    let text = "{replicas: [2], workers: [2], users: [20], duration: 10s, cooldown: 1s, spawn_rate: 20}";
+    let matrix = settings(folder, text);
+    let results = folder.join("failures");
+    let results_text = results.to_str().unwrap();
+    assert_eq!(run(&mut driver(&[job, &[&matrix]].concat())).code, Some(0));
+    must(&mut driver(&["fetch", "--results", results_text]));
+    let run = only_run(&results);
+    let record = &records(&run)[0];
+    assert_exact(record);
+    let predict =
+        record["whole_run"]["endpoints"].as_array().unwrap().iter().find(|e| e["name"] == "/predict");
+    let (requests, failures) =
+        (predict.unwrap()["requests"].as_f64().unwrap(), predict.unwrap()["failures"].as_f64().unwrap());
+    // Binomial: 5 % ± 4 standard deviations of n requests.
+    let (share, spread) = (failures / requests, (0.05 * 0.95 / requests).sqrt());
+    assert!((share - 0.05).abs() < 4.0 * spread, "{failures} of {requests} failed");
+    let window = &record["window"]["aggregated"];
+    let expected = 100.0 * window["failures"].as_f64().unwrap() / window["requests"].as_f64().unwrap();
+    assert_eq!(rows(&run)[0][7], format!("{expected:.2}"), "Failures_Pct");
+    must(&mut kubectl(name, &["set", "env", "deployment/inference", "FAKE_INFERENCE_FAILURE_RATE-"]));
+}
+
+/// SIGKILL of the driver in the middle of a scenario: the Job's next pod stops the load that is left,
+/// goes on, and records every scenario once.
+fn a_killed_driver_is_resumed(name: &str, folder: &Path, driver: &dyn Fn(&[&str]) -> Command, job: &[&str]) {
+    let text =
+        "{replicas: [1, 2], workers: [2], users: [10, 20], duration: 5s, cooldown: 1s, spawn_rate: 20}";
+    let matrix = settings(folder, text);
+    let mut running = Running::start(&mut driver(&[job, &[&matrix]].concat()));
+    running.await_line("[2/4] replicas", Duration::from_mins(2));
+    running.await_line("RPS:", Duration::from_mins(1));
+    must(Command::new("docker").args([
+        "exec",
+        &format!("{name}-control-plane"),
+        "pkill",
+        "-KILL",
+        "--full",
+        "^/locust-matrix run",
+    ]));
+    let ended = running.finish();
+    assert_eq!(ended.code, Some(0));
+    assert!(ended.err.contains("after exit code 137"), "the first pod was killed");
+    assert!(ended.err.contains("1 recorded already"), "the second one resumed");
+    let results = folder.join("killed");
+    must(&mut driver(&["fetch", "--results", results.to_str().unwrap()]));
+    let records = records(&only_run(&results));
+    let ids: Vec<_> = records.iter().map(|record| record["scenario"]["id"].as_str().unwrap()).collect();
+    let expected = ["closed-r1-w2-u10-1", "closed-r1-w2-u20-1", "closed-r2-w2-u10-1", "closed-r2-w2-u20-1"];
+    assert_eq!(ids, expected);
+    records.iter().for_each(assert_exact);
+}
+
+/// Ctrl-C while the second scenario is measured: the first one's record comes home, the cluster goes.
+fn an_interrupted_run_keeps_its_records(name: &str, folder: &Path) {
+    let down = settings(folder, DOWN);
+    let results = folder.join("interrupted");
+    // The Locust version of the kept cluster, so that nothing rolls.
+    let arguments = ["--config", &down, "--locust-image", "locustio/locust:2.47.0"];
+    let mut running = Running::start(&mut e2e(name, &results, &arguments));
+    running.await_line("[2/8] replicas", Duration::from_mins(3));
+    running.await_line("RPS:", Duration::from_mins(1));
+    running.signal(Signal::INT);
+    let ended = running.finish();
+    assert_eq!(ended.code, Some(130));
+    let run = only_run(&results);
+    assert_eq!(rows(&run).len(), 1);
+    assert_exact(&records(&run)[0]);
+}

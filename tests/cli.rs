@@ -1,0 +1,145 @@
+//! The command line as its users meet it: messages, exit codes, and what goes to which stream.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use assert_cmd::Command;
+
+fn driver() -> Command {
+    let mut command = Command::cargo_bin("locust-matrix").unwrap();
+    // Nothing of the tester's own clusters.
+    command.env("KUBECONFIG", "/nonexistent/kubeconfig").env_remove("RUST_LOG");
+    command
+}
+
+/// Runs it; gives the exit code, stdout and stderr.
+fn run(arguments: &[&str]) -> (i32, String, String) {
+    let output = driver().args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_quick_plan_has_four_scenarios() {
+    let (code, out, err) = run(&["plan", "--preset", "quick"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.contains("4 scenarios, each with a window of 20s and a cooldown of 5s"), "{out}");
+}
+
+#[test]
+fn a_plan_as_json_is_an_array_in_order() {
+    let (code, out, _) = run(&["plan", "--replicas", "4,1", "--workers", "2", "--users", "50,10", "--json"]);
+    let scenarios: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
+    let points: Vec<_> =
+        scenarios.iter().map(|s| (s["replicas"].as_u64().unwrap(), s["users"].as_u64().unwrap())).collect();
+    assert_eq!((code, points), (0, vec![(4, 50), (4, 10), (1, 50), (1, 10)]));
+}
+
+#[test]
+fn what_cannot_be_measured_ends_2_with_its_key_and_a_next_step() {
+    for (arguments, subject) in [
+        (vec!["plan", "--users", "0"], "users: 0"),
+        (vec!["plan", "--replicas", "1,1"], "replicas: 1 is given twice"),
+        (vec!["plan", "--duration", "0s"], "duration: 0s"),
+        (vec!["plan", "--spawn-rate", "0"], "spawn_rate: 0"),
+        (vec!["plan", "--config", "/nonexistent.yaml"], "settings file /nonexistent.yaml"),
+    ] {
+        let (code, out, err) = run(&arguments);
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {err}");
+        assert!(err.starts_with(&format!("error: {subject}")), "{err}");
+        assert!(err.contains("next: "), "{err}");
+    }
+}
+
+#[test]
+fn a_flag_of_the_wrong_kind_ends_2() {
+    for arguments in [["plan", "--users", "many"], ["plan", "--preset", "huge"], ["plan", "--duration", "20"]]
+    {
+        let (code, _, err) = run(&arguments);
+        assert_eq!(code, 2, "{err}");
+        assert!(err.contains(arguments[2]), "{err}");
+    }
+}
+
+#[test]
+fn a_settings_file_is_checked_by_key_and_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("matrix.yaml");
+    std::fs::write(&path, "preset: quick\nuserz: [1]\n").unwrap();
+    let (code, _, err) = run(&["plan", "--config", path.to_str().unwrap()]);
+    assert_eq!(code, 2);
+    assert!(err.contains("userz") && err.contains("next: "), "{err}");
+}
+
+#[test]
+fn a_cluster_that_is_not_there_ends_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kubeconfig");
+    // Port 1 of this machine: refused at once.
+    let text = "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}], \
+                clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], users: [{name: u, user: {}}]}";
+    std::fs::write(&path, text).unwrap();
+    for command in ["deploy", "job", "fetch", "run"] {
+        let (code, out, err) = run(&[command, "--kubeconfig", path.to_str().unwrap()]);
+        assert_eq!((code, out.as_str()), (3, ""), "{command}: {err}");
+        assert!(err.contains("127.0.0.1:1") && err.contains("next: "), "{command}: {err}");
+    }
+    let (code, _, err) = run(&["fetch", "--kubeconfig", "/nonexistent/kubeconfig"]);
+    assert_eq!(code, 3);
+    assert!(err.contains("/nonexistent/kubeconfig"), "{err}");
+    let (code, _, err) = run(&["fetch", "--kubeconfig", path.to_str().unwrap(), "--context", "other"]);
+    assert_eq!(code, 3);
+    assert!(err.contains("other"), "{err}");
+}
+
+#[test]
+fn reports_without_records_end_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let (code, _, err) = run(&["report", folder.path().to_str().unwrap()]);
+    assert_eq!(code, 2);
+    assert!(err.contains("results.jsonl") && err.contains("next: "), "{err}");
+}
+
+#[test]
+fn help_names_every_exit_code_and_command() {
+    let (code, out, _) = run(&["--help"]);
+    assert_eq!(code, 0);
+    for word in ["0 ", "2 ", "3 ", "4 ", "5 ", "6 ", "130", "plan", "deploy", "job", "run", "fetch", "report"]
+    {
+        assert!(out.contains(word), "{word}: {out}");
+    }
+}
+
+#[test]
+fn completion_scripts_are_printed() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, out, _) = run(&["completions", shell]);
+        assert_eq!(code, 0);
+        assert!(out.contains("locust-matrix"), "{shell}");
+    }
+}
+
+/// What this program applies is what `kubectl apply -k` applies, object by object.
+#[test]
+fn overlays_are_what_kubectl_makes_of_them() {
+    let Ok(version) = std::process::Command::new("kubectl").args(["version", "--client"]).output() else {
+        eprintln!("not run: kubectl is not installed");
+        return;
+    };
+    assert!(version.status.success());
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
+    for (overlay, folder) in [("base", ""), ("kind", "kind"), ("stub", "stub")] {
+        let built =
+            std::process::Command::new("kubectl").arg("kustomize").arg(root.join(folder)).output().unwrap();
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        let text = String::from_utf8(built.stdout).unwrap();
+        let theirs: Vec<serde_json::Value> = serde_saphyr::from_multiple(&text).unwrap();
+        let (_, out, _) = run(&["deploy", "--overlay", overlay, "--print"]);
+        let ours: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
+        let key = |object: &serde_json::Value| format!("{} {}", object["kind"], object["metadata"]["name"]);
+        let sorted = |mut objects: Vec<serde_json::Value>| {
+            objects.sort_by_key(key);
+            objects
+        };
+        assert_eq!(sorted(ours), sorted(theirs), "{overlay}");
+    }
+}
