@@ -1,6 +1,6 @@
 //! Running programs and keeping what they said.
 
-#![expect(clippy::expect_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -110,7 +110,7 @@ impl Running {
     /// # Panics
     /// Where it cannot be waited for.
     pub fn finish(mut self) -> Ended {
-        for line in self.lines.iter() {
+        for line in &self.lines {
             self.err.push_str(&line);
             self.err.push('\n');
         }

@@ -23,14 +23,9 @@ pub(super) struct Sampler {
 
 impl Sampler {
     pub(super) fn open(opening: Snapshot) -> Self {
-        let mut sampler = Self {
-            recent: VecDeque::new(),
-            samples: Vec::new(),
-            workers: Vec::new(),
-            opening: opening.clone(),
-        };
-        sampler.watch_workers(&opening);
-        sampler
+        let mut workers = Vec::new();
+        watch(&mut workers, &opening);
+        Self { opening, recent: VecDeque::new(), samples: Vec::new(), workers }
     }
 
     /// Takes one look into the samples.
@@ -45,7 +40,7 @@ impl Sampler {
             p95_ms: step.and_then(|figures| figures.p95_ms),
             users: snapshot.user_count,
         });
-        self.watch_workers(&snapshot);
+        watch(&mut self.workers, &snapshot);
         self.recent.push_back(snapshot);
         while self.recent.len() > 2 && self.recent.get(1).is_some_and(|next| self.age(next) >= LIVE_SPAN) {
             self.recent.pop_front();
@@ -66,7 +61,7 @@ impl Sampler {
         closing: &Snapshot,
         of_s: f64,
     ) -> (Window, Vec<Sample>, Vec<WorkerHealth>, Event) {
-        self.watch_workers(closing);
+        watch(&mut self.workers, closing);
         let window = closing.since(&self.opening);
         let event = line(window.seconds, of_s, window.aggregated.figures(window.seconds));
         (window, self.samples, self.workers, event)
@@ -75,20 +70,17 @@ impl Sampler {
     fn age(&self, snapshot: &Snapshot) -> f64 {
         self.recent.back().map_or(0.0, |last| last.now - snapshot.now)
     }
+}
 
-    fn watch_workers(&mut self, snapshot: &Snapshot) {
-        for worker in &snapshot.workers {
-            let known = self.workers.iter_mut().find(|known| known.id == worker.id);
-            if let Some(known) = known {
-                known.cpu_percent = known.cpu_percent.max(worker.cpu_percent);
-                known.memory_bytes = known.memory_bytes.max(worker.memory_bytes);
-            } else {
-                self.workers.push(WorkerHealth {
-                    id: worker.id.clone(),
-                    cpu_percent: worker.cpu_percent,
-                    memory_bytes: worker.memory_bytes,
-                });
-            }
+/// Keeps the highest CPU and memory of each worker.
+fn watch(workers: &mut Vec<WorkerHealth>, snapshot: &Snapshot) {
+    for worker in &snapshot.workers {
+        if let Some(known) = workers.iter_mut().find(|known| known.id == worker.id) {
+            known.cpu_percent = known.cpu_percent.max(worker.cpu_percent);
+            known.memory_bytes = known.memory_bytes.max(worker.memory_bytes);
+        } else {
+            let (cpu_percent, memory_bytes) = (worker.cpu_percent, worker.memory_bytes);
+            workers.push(WorkerHealth { id: worker.id.clone(), cpu_percent, memory_bytes });
         }
     }
 }

@@ -59,6 +59,9 @@ impl Machine {
             }
             Err(failure) => self.locust = Err(failure.what),
         }
+        if args.only == Some(Tier::Container) {
+            return Ok(());
+        }
         let kind = choice::find(session).await?;
         let named = args.node_image.as_deref();
         let node = preflight::node_image(session, &kind, &versions, named);
@@ -99,10 +102,17 @@ pub(super) async fn run(
     if tier != Tier::Workspace {
         if machine.binaries.is_none() {
             let build = toolchain::build(session, folders);
-            let binaries = session.step("build the driver and the stub", build).await?;
-            machine.binaries = Some(binaries);
+            match session.step("build the driver and the stub", build).await {
+                Ok(binaries) => machine.binaries = Some(binaries),
+                Err(failure) if failure.is_interruption() => return Err(failure),
+                Err(failure) => {
+                    // The tiers that ran before this one still deserve their summary.
+                    failure.report();
+                    return Ok(Outcome::Ran { counts: Counts::default(), well: false });
+                }
+            }
         }
-        test = with_what_it_needs(test, machine, tier)?;
+        test = with_what_it_needs(test, folders, machine, tier)?;
     }
     let name = format!("tier {}", tier.name());
     let step = session.progress.begin(&name);
@@ -115,7 +125,13 @@ pub(super) async fn run(
     Ok(Outcome::Ran { counts: Counts::read(&done.stdout), well: done.success() })
 }
 
-fn with_what_it_needs(mut test: Cmd, machine: &Machine, tier: Tier) -> Result<Cmd, Failure> {
+fn with_what_it_needs(
+    mut test: Cmd,
+    folders: &Folders,
+    machine: &Machine,
+    tier: Tier,
+) -> Result<Cmd, Failure> {
+    test = test.env("E2E_TARGET", folders.target.display().to_string());
     if let Some(binaries) = &machine.binaries {
         test = test
             .env("E2E_DRIVER", binaries.driver.display().to_string())
