@@ -1,8 +1,11 @@
 //! The Kubernetes cluster, known by nothing but a kubeconfig.
 
 mod failure;
+mod forward;
+mod guard;
 mod lease;
 mod mirror;
+mod reach;
 mod readiness;
 mod rollout;
 mod scale;
@@ -15,8 +18,11 @@ use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Config, Resource};
 
 pub use failure::explain;
+pub use forward::{Destination, Forward};
+pub use guard::{guard, is_ours};
 pub use lease::{Lease, LeaseGuard};
 pub use mirror::{Found, Mirror, RunState};
+pub use reach::Reach;
 pub use readiness::{Assessment, assess, broken};
 pub use rollout::{PodId, Unready, await_gone, await_ready, pods_of};
 pub use scale::{Workload, scale, workload};
@@ -55,6 +61,8 @@ pub struct Cluster {
     pub client: Client,
     /// The namespace everything happens in.
     pub namespace: String,
+    /// The API server's address and the context it was chosen by, for people.
+    pub server: String,
 }
 
 impl std::fmt::Debug for Cluster {
@@ -89,6 +97,8 @@ impl Cluster {
         config.connect_timeout = Some(Duration::from_secs(5));
         let namespace = flags.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let server = config.cluster_url.to_string();
+        let described =
+            flags.context.as_ref().map_or(server.clone(), |context| format!("{context} ({server})"));
         let client = Client::try_from(config)
             .map_err(|error| Error::preflight(format!("cluster {server}: {}", seen(&error))).next(advice))?;
         let silent = |what: String| {
@@ -96,7 +106,7 @@ impl Cluster {
                 .next("check that it runs: kubectl version; or choose another with --context")
         };
         match tokio::time::timeout(Duration::from_secs(10), client.apiserver_version()).await {
-            Ok(Ok(_)) => Ok(Self { client, namespace }),
+            Ok(Ok(_)) => Ok(Self { client, namespace, server: described }),
             Ok(Err(error)) => Err(silent(seen(&error))),
             Err(_) => Err(silent("nothing within 10 s".into())),
         }

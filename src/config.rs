@@ -29,6 +29,8 @@ pub struct Config {
     pub cooldown: Span,
     /// Users started per second; unset, a tenth of the users.
     pub spawn_rate: Option<f64>,
+    /// More users than this are refused: a load that large is to be asked for on purpose.
+    pub max_users: u32,
     /// How long each phase may take before the scenario is given up.
     pub timeouts: Timeouts,
     /// The service under test.
@@ -103,6 +105,10 @@ impl Config {
         axis("replicas", &self.replicas, 1000)?;
         axis("workers", &self.workers, 1000)?;
         axis("users", &self.users, 1_000_000)?;
+        if let Some(users) = self.users.iter().find(|users| **users > self.max_users) {
+            return Err(Error::usage(format!("users: {users} is more than max_users, {}", self.max_users))
+                .next("raise it on purpose with --max-users, once the service's owners know"));
+        }
         for (key, span) in [
             ("duration", self.duration),
             ("timeouts.ready", self.timeouts.ready),
@@ -182,8 +188,9 @@ mod tests {
     #[test]
     fn what_cannot_be_measured_is_refused_by_its_key() {
         type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 6] = [
+        let cases: [(&str, Spoil); 7] = [
             ("users: 0 cannot", |c| c.users = vec![0]),
+            ("users: 1001 is more than max_users, 1000", |c| c.users = vec![1001]),
             ("workers: has no value", |c| c.workers = vec![]),
             ("replicas: 2 is given twice", |c| c.replicas = vec![2, 1, 2]),
             ("duration: 0s", |c| c.duration = Span::from_secs(0)),

@@ -61,7 +61,8 @@ pub fn assess(deployment: Option<&Deployment>, pods: &[Pod], wanted: u32) -> Ass
     Assessment::Ready
 }
 
-fn is_ready(pod: &Pod) -> bool {
+/// Whether the pod's own condition says that it can be used.
+pub(super) fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }

@@ -5,7 +5,7 @@ mod submit;
 
 use std::io::Write;
 
-use crate::cluster::{Cluster, ClusterFlags};
+use crate::cluster::{Cluster, ClusterFlags, guard};
 use crate::config::{MatrixFlags, Settings};
 use crate::events::Events;
 use crate::exit::{ExitCode, Result};
@@ -21,6 +21,9 @@ pub struct Arguments {
     /// What kind of cluster this is, for the records
     #[arg(long, value_name = "KIND", default_value = "existing")]
     cluster_kind: String,
+    /// Scale and load a service that locust-matrix did not deploy
+    #[arg(long)]
+    yes: bool,
     /// Submit the Job and leave it to itself; `locust-matrix fetch` brings its results home
     #[arg(long)]
     detach: bool,
@@ -39,8 +42,9 @@ pub async fn run(
     log: &(dyn Fn(&str) + Sync),
 ) -> Result<ExitCode> {
     let settings = Settings::from_flags(&arguments.matrix)?;
-    settings.clone().complete()?;
+    let config = settings.clone().complete()?;
     let cluster = Cluster::connect(flags).await?;
+    guard(&cluster, &config.inference.deployment, arguments.yes, events).await?;
     let job = submit::submit(&cluster, &settings, arguments).await?;
     let _ = writeln!(out, "run id: {}", job.uid).and_then(|()| out.flush());
     if arguments.detach {

@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::signals;
 use crate::cluster::{
-    Cluster, ClusterFlags, Found, Lease, Mirror, RunState, WORKER, Workload, scale, workload,
+    Cluster, ClusterFlags, Destination, Forward, Found, Lease, MASTER, Mirror, Reach, RunState, WORKER,
+    guard, scale, workload,
 };
 use crate::config::{Config, MatrixFlags, Settings};
 use crate::events::{Event, Events};
@@ -19,6 +20,8 @@ use crate::record::{Record, RecordFile, Setting};
 use crate::report::Report;
 use crate::scenario::{Matrix, Run, Setup, quiet};
 
+/// The web port of Locust's master in the manifests.
+const WEB_PORT: u16 = 8089;
 /// How long Locust's master may take to answer at first.
 const MASTER_ANSWERS: Duration = Duration::from_secs(90);
 
@@ -27,24 +30,29 @@ const MASTER_ANSWERS: Duration = Duration::from_secs(90);
 pub struct Arguments {
     #[command(flatten)]
     matrix: MatrixFlags,
-    /// Web address of Locust's master
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "LOCUST_MATRIX_LOCUST_URL",
-        default_value = "http://locust-master:8089"
-    )]
-    locust_url: String,
-    /// Folder for records and reports
-    #[arg(long, value_name = "DIR", env = "LOCUST_MATRIX_RESULTS", default_value = "results")]
+    /// Web address of Locust's master, where it can be reached from here (default: a port of its pod,
+    /// forwarded through the API server)
+    #[arg(long, value_name = "URL", env = "LOCUST_MATRIX_LOCUST_URL")]
+    locust_url: Option<String>,
+    /// Folder for the results; each run gets a folder of its own in it
+    #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
-    /// The run; one that the cluster holds records of is resumed (default: a new one)
-    #[arg(long, value_name = "ID", env = "LOCUST_MATRIX_RUN_ID")]
-    run_id: Option<String>,
+    /// Go on with the run in this folder: what is recorded there is not measured again
+    #[arg(long, value_name = "DIR", conflicts_with = "results")]
+    resume: Option<PathBuf>,
+    /// Scale and load a service that locust-matrix did not deploy
+    #[arg(long, env = "LOCUST_MATRIX_YES")]
+    yes: bool,
     /// What kind of cluster this is, for the records
     #[arg(long, value_name = "KIND", env = "LOCUST_MATRIX_CLUSTER_KIND", default_value = "existing")]
     cluster_kind: String,
-    /// This driver's name on the Lease (default: the host's name)
+    /// The run this pod works on: the Job's UID
+    #[arg(long, value_name = "ID", env = "LOCUST_MATRIX_RUN_ID", hide = true)]
+    run_id: Option<String>,
+    /// Folder of that run, in the pod
+    #[arg(long, value_name = "DIR", env = "LOCUST_MATRIX_RESULTS", hide = true, requires = "run_id")]
+    run_folder: Option<PathBuf>,
+    /// This driver's name on the Lease
     #[arg(long, value_name = "NAME", env = "POD_NAME", hide = true)]
     holder: Option<String>,
 }
@@ -60,6 +68,7 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     let interrupted = signals::interrupted();
     let superseded = CancellationToken::new();
     let cluster = Cluster::connect(flags).await?;
+    guard(&cluster, &config.inference.deployment, arguments.yes, events).await?;
     let holder = arguments.holder.clone().unwrap_or_else(default_holder);
     let lease = Lease::take(&cluster, &holder, superseded.clone()).await?;
     let prepared = tokio::select! {
@@ -88,6 +97,8 @@ struct Prepared {
     file: RecordFile,
     mirror: Mirror,
     folder: PathBuf,
+    /// Keeps the way to Locust open.
+    _way: Option<Forward>,
 }
 
 async fn prepare(
@@ -97,7 +108,14 @@ async fn prepare(
     plan: Plan,
     events: &Events,
 ) -> Result<(Prepared, Found)> {
-    let load = Locust::new(&arguments.locust_url)?;
+    let client = crate::http::client(Duration::from_secs(2))?;
+    let (load, way, reach) = if let Some(url) = &arguments.locust_url {
+        (Locust::new(url)?, None, Reach::Inside(client))
+    } else {
+        let master = workload(cluster, MASTER).await?;
+        let way = Forward::open(cluster, Destination::Selected(master.selector), WEB_PORT).await?;
+        (Locust::new(&way.url)?, Some(way), Reach::Outside(client, cluster.clone()))
+    };
     let (snapshot, mirrored, inference, workers) = tokio::try_join!(
         quiet(&load, MASTER_ANSWERS, events),
         Mirror::read(cluster),
@@ -107,12 +125,10 @@ async fn prepare(
     let images =
         [(inference.name.clone(), inference.image.clone()), (workers.name.clone(), workers.image.clone())];
     let plan_hash = plan.hash(&config, &images, &snapshot.locust);
-    let run_id = arguments.run_id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
-    let (state, records) = resumed(mirrored, &run_id, &plan_hash, &inference, &workers)?;
-    let folder = match &arguments.run_id {
-        Some(_) => arguments.results.clone(),
-        None => arguments.results.join(&run_id),
-    };
+    let (run_id, folder, recorded) = origin(arguments)?;
+    let found = Found { inference: inference.replicas, workers: workers.replicas };
+    let fresh = RunState { run_id: run_id.clone(), plan_hash, found };
+    let (state, records) = resumed(mirrored, recorded, fresh)?;
     let file = RecordFile::create(&folder.join("results.jsonl"), &records)?;
     let mirror = Mirror::begin(cluster, &state, &records).await?;
     let generator = format!("Locust {}", snapshot.locust);
@@ -133,7 +149,6 @@ async fn prepare(
         generator,
         percentile_digits: 3,
     };
-    let http = crate::http::client(Duration::from_secs(2))?;
     let setup = Setup {
         cluster: cluster.clone(),
         load,
@@ -141,35 +156,52 @@ async fn prepare(
         inference,
         workers,
         setting,
-        http,
+        reach,
         events: events.clone(),
     };
-    let found = state.found;
-    Ok((Prepared { setup, plan, run: Run { run_id, plan_hash }, records, file, mirror, folder }, found))
+    let run = Run { run_id, plan_hash: state.plan_hash };
+    Ok((Prepared { setup, plan, run, records, file, mirror, folder, _way: way }, state.found))
 }
 
-/// The state to go on from: the cluster's, where it is of this run, else a new one.
+/// The run's id and folder, and what that folder has recorded.
+fn origin(arguments: &Arguments) -> Result<(String, PathBuf, Vec<Record>)> {
+    if let Some(folder) = &arguments.resume {
+        let records = RecordFile::read(&folder.join("results.jsonl"))?;
+        let Some(first) = records.first() else {
+            return Err(Error::usage(format!("--resume {}: nothing is recorded there", folder.display()))
+                .next("leave --resume out: there is nothing to go on from"));
+        };
+        return Ok((first.run_id.clone(), folder.clone(), records));
+    }
+    let run_id = arguments.run_id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    let folder = arguments.run_folder.clone().unwrap_or_else(|| arguments.results.join(&run_id));
+    Ok((run_id, folder, Vec::new()))
+}
+
+/// The state and the records to go on from: the cluster's, where it holds this run, with those of the
+/// folder. A run goes on only with what it was begun with.
 fn resumed(
-    (state, records): (Option<RunState>, Vec<Record>),
-    run_id: &str,
-    plan_hash: &str,
-    inference: &Workload,
-    workers: &Workload,
+    (state, mirrored): (Option<RunState>, Vec<Record>),
+    mut records: Vec<Record>,
+    fresh: RunState,
 ) -> Result<(RunState, Vec<Record>)> {
-    match state {
-        Some(state) if state.run_id == run_id => {
-            if state.plan_hash != plan_hash {
-                return Err(Error::usage(format!("run {run_id} cannot go on: settings, images or Locust's version have changed since it began"))
-                    .next("start a new run, or put back what it was begun with"));
-            }
-            let records = records.into_iter().filter(|record| record.run_id == run_id).collect();
-            Ok((state, records))
-        }
-        _ => {
-            let found = Found { inference: inference.replicas, workers: workers.replicas };
-            Ok((RunState { run_id: run_id.into(), plan_hash: plan_hash.into(), found }, Vec::new()))
+    let state = state.filter(|state| state.run_id == fresh.run_id);
+    let mirrored = mirrored.into_iter().filter(|record| record.run_id == fresh.run_id);
+    for record in mirrored {
+        if !records.iter().any(|known| known.scenario.id == record.scenario.id) {
+            records.push(record);
         }
     }
+    let begun_with =
+        state.iter().map(|state| &state.plan_hash).chain(records.iter().map(|record| &record.plan_hash));
+    if begun_with.into_iter().any(|hash| *hash != fresh.plan_hash) {
+        let message = format!(
+            "run {} cannot go on: settings, images or Locust's version have changed since it began",
+            fresh.run_id
+        );
+        return Err(Error::usage(message).next("start a new run, or put back what it was begun with"));
+    }
+    Ok((state.unwrap_or(fresh), records))
 }
 
 async fn drive(
@@ -178,7 +210,7 @@ async fn drive(
     interrupted: CancellationToken,
     superseded: CancellationToken,
 ) -> Result<ExitCode> {
-    let Prepared { setup, plan, run, records, file, mirror, folder } = prepared;
+    let Prepared { setup, plan, run, records, file, mirror, folder, _way } = prepared;
     let begun = std::time::Instant::now();
     let mut matrix =
         Matrix { setup, plan, run, records, file, mirror: Some(mirror), interrupted, superseded };

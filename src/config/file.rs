@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{Config, Inference, Preset, Span, Timeouts};
 use crate::exit::{Error, Result};
 
+/// Enough for every preset.
+const MAX_USERS: u32 = 1000;
+
 /// A settings file: what it leaves out comes from its preset (`full` unless named).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -36,6 +39,9 @@ pub struct Settings {
     /// See [`Config::spawn_rate`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spawn_rate: Option<f64>,
+    /// See [`Config::max_users`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_users: Option<u32>,
     /// See [`Config::timeouts`].
     pub timeouts: Timeouts,
     /// See [`Config::inference`].
@@ -70,6 +76,9 @@ pub struct MatrixFlags {
     /// From the stop of one scenario to the start of the next
     #[arg(long, value_name = "TIME")]
     pub cooldown: Option<Span>,
+    /// Refuse to load with more users than this (default: 1000)
+    #[arg(long, value_name = "N")]
+    pub max_users: Option<u32>,
     /// Users started per second (default: a tenth of the users)
     #[arg(long, value_name = "RATE")]
     pub spawn_rate: Option<f64>,
@@ -98,7 +107,7 @@ impl Settings {
         }
         serde_saphyr::from_str(text).map_err(|error| {
             Error::usage(one_line(&error.to_string()))
-                .next("the keys are preset, replicas, workers, users, duration, warmup, cooldown, spawn_rate, timeouts and inference")
+                .next("the keys are preset, replicas, workers, users, duration, warmup, cooldown, spawn_rate, max_users, timeouts and inference")
         })
     }
 
@@ -115,6 +124,7 @@ impl Settings {
         over(&mut settings.duration, flags.duration.as_ref());
         over(&mut settings.warmup, flags.warmup.as_ref());
         over(&mut settings.cooldown, flags.cooldown.as_ref());
+        over(&mut settings.max_users, flags.max_users.as_ref());
         over(&mut settings.spawn_rate, flags.spawn_rate.as_ref());
         Ok(settings)
     }
@@ -133,6 +143,7 @@ impl Settings {
             warmup: self.warmup.unwrap_or(Span::from_secs(0)),
             cooldown: self.cooldown.unwrap_or(base.cooldown),
             spawn_rate: self.spawn_rate,
+            max_users: self.max_users.unwrap_or(MAX_USERS),
             timeouts: self.timeouts,
             inference: self.inference,
         }

@@ -2,11 +2,11 @@
 
 use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::Deployment;
+use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
-use kube::{Api, ResourceExt};
 use serde_json::Value;
 
-use crate::cluster::{Cluster, FIELD_MANAGER, explain};
+use crate::cluster::{Cluster, FIELD_MANAGER, explain, is_ours};
 use crate::exit::{Error, ExitCode, Result};
 
 /// Applies `objects` to the cluster's namespace: accounts and configuration, then what uses them.
@@ -51,12 +51,7 @@ pub async fn refuse_foreign(cluster: &Cluster, objects: &[Value]) -> Result<()> 
         let what = format!("deployment {}/{name}", cluster.namespace);
         let found =
             cluster.api::<Deployment>().get_opt(name).await.map_err(|error| explain(&what, &error))?;
-        let ours = |found: &Deployment| {
-            found.managed_fields().iter().any(|field| {
-                field.manager.as_deref() == Some(FIELD_MANAGER) && field.operation.as_deref() == Some("Apply")
-            })
-        };
-        if found.is_some_and(|found| !ours(&found)) {
+        if found.is_some_and(|found| !is_ours(&found)) {
             return Err(Error::preflight(format!("{what} exists and was not made by locust-matrix"))
                 .next("choose another --namespace, or leave it out with --overlay base"));
         }

@@ -1,11 +1,10 @@
 //! What each replica says it has served: the pods' own counters, read before and after the load.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use futures::future::join_all;
 
-use crate::cluster::PodId;
+use crate::cluster::{PodId, Reach};
 use crate::record::Replica;
 
 /// The counter that the stub keeps, by endpoint, status and caller.
@@ -16,25 +15,21 @@ pub(super) const LOAD: &str = "locust";
 /// One pod's counts for one caller, by `endpoint status`.
 type Counts = BTreeMap<String, u64>;
 
-/// Asks every pod at its own address, side by side. A pod that has no such counter, or cannot be
+/// Asks every pod, side by side. A pod that has no such counter, or cannot be
 /// asked, has `None`.
 pub(super) async fn ask(
-    client: &reqwest::Client,
+    reach: &Reach,
     pods: &[PodId],
     place: &str,
     caller: &str,
 ) -> BTreeMap<String, Option<Counts>> {
     let asked =
-        pods.iter().map(|pod| async move { (pod.name.clone(), ask_one(client, pod, place, caller).await) });
+        pods.iter().map(|pod| async move { (pod.name.clone(), ask_one(reach, pod, place, caller).await) });
     join_all(asked).await.into_iter().collect()
 }
 
-async fn ask_one(client: &reqwest::Client, pod: &PodId, place: &str, caller: &str) -> Option<Counts> {
-    let ip = pod.ip.as_deref()?;
-    let host = if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() };
-    let request = client.get(format!("http://{host}:{place}")).timeout(Duration::from_secs(2));
-    let text = request.send().await.ok()?.error_for_status().ok()?.text().await.ok()?;
-    parse(&text, caller)
+async fn ask_one(reach: &Reach, pod: &PodId, place: &str, caller: &str) -> Option<Counts> {
+    parse(&reach.page(pod, place).await?, caller)
 }
 
 /// Reads the counter out of Prometheus text; `None` where it is not there at all.

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::drive::{DEADMAN, Drive, needs_stop};
 use super::{Due, End, Happening, Operation, Phase};
-use crate::cluster::{Cluster, Mirror, Workload};
+use crate::cluster::{Cluster, Mirror, Reach, Workload};
 use crate::config::Config;
 use crate::events::Event;
 use crate::events::Events;
@@ -36,7 +36,7 @@ pub struct Setup<L> {
     /// What every record says of the run.
     pub setting: Setting,
     /// For the replicas' own counters.
-    pub http: reqwest::Client,
+    pub reach: Reach,
     /// Where progress is told.
     pub events: Events,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::counts;
-use crate::cluster::PodId;
+use crate::cluster::{PodId, Reach};
 use crate::config::Inference;
 use crate::wait::{Look, TimedOut, poll};
 
@@ -16,24 +16,26 @@ use crate::wait::{Look, TimedOut, poll};
 const CALLER: &str = "locust-matrix";
 
 /// Asks the service until every request is answered and every replica has answered one. Replicas
-/// without counters of their own are not told apart.
+/// without counters of their own are not told apart. From outside the cluster its addresses cannot be
+/// asked, and nothing is waited for.
 pub(super) async fn await_routable(
-    client: &reqwest::Client,
+    reach: &Reach,
     inference: &Inference,
     pods: &[PodId],
     limit: Duration,
 ) -> Result<(), TimedOut> {
+    let Reach::Inside(client) = reach else { return Ok(()) };
     let url = format!("{}{}", inference.url.trim_end_matches('/'), inference.readiness_path);
     // With 4 requests per replica, one replica of 8 is missed in 1 of 70 rounds; then another round
     // is made.
     let requests = pods.len().max(1) * 4;
     poll(limit, Duration::from_millis(50), || async {
-        let before = counts::ask(client, pods, &inference.metrics, CALLER).await;
+        let before = counts::ask(reach, pods, &inference.metrics, CALLER).await;
         let asked = join_all((0..requests).map(|_| ask(client, &url))).await;
         if let Some(problem) = asked.into_iter().find_map(Result::err) {
             return Look::NotYet(problem);
         }
-        let after = counts::ask(client, pods, &inference.metrics, CALLER).await;
+        let after = counts::ask(reach, pods, &inference.metrics, CALLER).await;
         let silent = counts::between(&before, after).into_iter().find(|replica| {
             // Its own metrics page counts as a request to it, but to another endpoint.
             let served = replica.requests.as_ref().map(|counts| {

@@ -130,7 +130,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         }
         self.gathered.pods = pods_of(&self.setup.cluster, &self.setup.inference).await?;
         let place = &self.setup.config.inference.metrics;
-        let after = counts::ask(&self.setup.http, &self.gathered.pods, place, LOAD).await;
+        let after = counts::ask(&self.setup.reach, &self.gathered.pods, place, LOAD).await;
         self.gathered.replicas = counts::between(&self.before.counts, after);
         self.took("drain", begun, "load stopped, all samples in");
         Ok(())

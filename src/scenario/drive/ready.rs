@@ -47,7 +47,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         self.await_routable().await?;
         self.note("route", routing.elapsed());
         let place = &self.setup.config.inference.metrics;
-        self.before.counts = counts::ask(&self.setup.http, &self.before.pods, place, LOAD).await;
+        self.before.counts = counts::ask(&self.setup.reach, &self.before.pods, place, LOAD).await;
         self.note("replicas", replicas_took);
         self.note("workers", workers_took);
         let Scenario { replicas, workers, .. } = *self.scenario;
@@ -70,9 +70,9 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     }
 
     async fn await_routable(&self) -> Result<(), Happening> {
-        let Setup { http, config, .. } = self.setup;
+        let Setup { reach, config, .. } = self.setup;
         let limit = config.timeouts.ready.get();
-        await_routable(http, &config.inference, &self.before.pods, limit).await.map_err(|timed_out| {
+        await_routable(reach, &config.inference, &self.before.pods, limit).await.map_err(|timed_out| {
             let words = format!("{} does not lead to every replica {timed_out}", config.inference.url);
             Happening::Failed(Verdict::of(Judgement::Failed, words))
         })
