@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::cluster::ClusterFlags;
-use crate::commands::{completions, deploy, fetch, job, plan, report, run};
+use crate::commands::{cleanup, completions, deploy, fetch, job, plan, report, run};
 use crate::exit::ExitCode;
 
 /// How many replicas of this inference service carry this many users?
@@ -62,6 +62,8 @@ pub enum Command {
     Fetch(fetch::Arguments),
     /// Make the reports anew from a run's records
     Report(report::Arguments),
+    /// Take back what was deployed; the results stay unless --results
+    Cleanup(cleanup::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
 }

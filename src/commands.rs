@@ -1,5 +1,6 @@
 //! One file per subcommand: arguments in, exit code out.
 
+pub mod cleanup;
 pub mod completions;
 pub mod deploy;
 pub mod fetch;

@@ -70,7 +70,7 @@ pub struct Inference {
     pub deployment: String,
     /// Where the workers send their requests.
     pub url: String,
-    /// Answers 2xx where a replica can be used; asked through `url`.
+    /// A path that every replica answers; asked through `url` until all of them do.
     pub readiness_path: String,
     /// The endpoint that verdicts and findings use, as `METHOD name` of Locust's statistics.
     pub primary: String,

@@ -2,13 +2,17 @@
 
 mod apply;
 mod checksum;
+mod diff;
 mod embedded;
 mod kustomize;
+mod remove;
 
 use serde_json::Value;
 
 pub use apply::{apply, refuse_foreign};
+pub use diff::diff;
 pub use kustomize::Image;
+pub use remove::remove;
 
 use crate::exit::{Error, Result};
 
@@ -37,8 +41,8 @@ impl Overlay {
 ///
 /// # Errors
 /// Exit code 1: the manifests in this binary are damaged.
-pub fn objects(overlay: Overlay, images: &[Image]) -> Result<Vec<Value>> {
-    build(overlay.folder(), images)
+pub fn objects(overlay: Overlay, images: &[Image], locustfile: Option<&str>) -> Result<Vec<Value>> {
+    build(overlay.folder(), images, locustfile)
 }
 
 /// The Job of the driver.
@@ -46,13 +50,16 @@ pub fn objects(overlay: Overlay, images: &[Image]) -> Result<Vec<Value>> {
 /// # Errors
 /// As [`objects`].
 pub fn job(images: &[Image]) -> Result<Value> {
-    let objects = build("job-simple", images)?;
+    let objects = build("job-simple", images, None)?;
     objects.into_iter().find(|object| object["kind"] == "Job").ok_or_else(|| damaged("job-simple has no Job"))
 }
 
-fn build(folder: &str, images: &[Image]) -> Result<Vec<Value>> {
+fn build(folder: &str, images: &[Image], locustfile: Option<&str>) -> Result<Vec<Value>> {
     let mut objects = kustomize::build(&embedded::read, folder).map_err(|problem| damaged(&problem))?;
     kustomize::replace_images(&mut objects, images);
+    if let Some(text) = locustfile {
+        checksum::use_locustfile(&mut objects, text);
+    }
     checksum::stamp(&mut objects);
     Ok(objects)
 }

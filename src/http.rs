@@ -1,8 +1,8 @@
-//! The HTTP client for Locust and the service under test.
+//! The HTTP clients for Locust and for the service under test.
 
 use std::time::Duration;
 
-use reqwest::{Certificate, Client};
+use reqwest::{Certificate, Client, ClientBuilder};
 
 use crate::exit::{Error, ExitCode, Result};
 use crate::wait::seen;
@@ -16,9 +16,21 @@ pub fn client(timeout: Duration) -> Result<Client> {
     // The driver's image holds nothing but the driver: no certificates there is fine for plain HTTP.
     let roots = rustls_native_certs::load_native_certs().certs;
     let roots = roots.iter().filter_map(|root| Certificate::from_der(root).ok());
-    Client::builder()
+    build(timeout, Client::builder().tls_certs_only(roots))
+}
+
+/// A client that asks a service whether it is there. Like a kubelet's probe it does not check
+/// certificates: it sends nothing worth protecting, and the load itself checks them.
+///
+/// # Errors
+/// Exit code 1: no client can be made.
+pub fn prober(timeout: Duration) -> Result<Client> {
+    build(timeout, Client::builder().tls_certs_only([]).tls_danger_accept_invalid_certs(true))
+}
+
+fn build(timeout: Duration, builder: ClientBuilder) -> Result<Client> {
+    builder
         .user_agent(concat!("locust-matrix/", env!("CARGO_PKG_VERSION")))
-        .tls_certs_only(roots)
         .connect_timeout(timeout.min(Duration::from_secs(3)))
         .timeout(timeout)
         .redirect(reqwest::redirect::Policy::none())

@@ -46,6 +46,9 @@ async fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Command::Run(arguments) => commands::run::run(&cli.cluster, arguments, &events).await,
         Command::Fetch(arguments) => commands::fetch::run(&cli.cluster, arguments, &mut out).await,
         Command::Report(arguments) => commands::report::run(arguments, &mut out),
+        Command::Cleanup(arguments) => {
+            commands::cleanup::run(&cli.cluster, arguments, &events, &mut out).await
+        }
         Command::Completions(arguments) => Ok(commands::completions::run::<Cli>(arguments, &mut out)),
     }
 }

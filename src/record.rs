@@ -1,6 +1,7 @@
 //! What is known of a scenario after it has run; every report is derived from these.
 
 mod file;
+mod mirror;
 mod shards;
 
 use std::collections::BTreeMap;
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use file::RecordFile;
+pub use mirror::{Found, Mirror, RunState};
 pub use shards::{SHARDS, Shards, decode, encode};
 
 use crate::measure::Window;

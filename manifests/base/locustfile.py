@@ -11,6 +11,9 @@ from locust import HttpUser, constant, task
 
 # A request without an answer would hold its user for ever: requests has no timeout by itself.
 TIMEOUT_S = float(os.getenv("REQUEST_TIMEOUT_S", "60"))
+# A JSON object, for example with an Authorization; and the certificates of a private authority.
+HEADERS = json.loads(os.getenv("REQUEST_HEADERS") or "{}")
+CA_FILE = os.getenv("CA_FILE", "")
 STEPS = 30
 
 
@@ -48,6 +51,9 @@ class InferenceUser(HttpUser):
 
     def on_start(self):
         self.client.headers["User-Agent"] = "locust"  # servers count by caller
+        self.client.headers.update(HEADERS)
+        if os.path.exists(CA_FILE):
+            self.client.verify = CA_FILE
 
     @task(8)
     def predict(self):

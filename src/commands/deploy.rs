@@ -1,5 +1,6 @@
 //! `locust-matrix deploy`: applies the manifests and waits until everything is ready.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::future::try_join_all;
@@ -7,7 +8,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cluster::{Cluster, ClusterFlags, MASTER, Unready, WORKER, await_ready, workload};
-use crate::deploy::{Image, Overlay, apply, objects, refuse_foreign};
+use crate::deploy::{Image, Overlay, apply, diff, objects, refuse_foreign};
 use crate::events::{Event, Events};
 use crate::exit::{Error, ExitCode, Result};
 
@@ -20,12 +21,18 @@ pub struct Arguments {
     /// Use another image: NAME=IMAGE:TAG; may be given several times
     #[arg(long = "image", value_name = "NAME=IMAGE")]
     images: Vec<Image>,
+    /// A locustfile of your own instead of that of the manifests
+    #[arg(long, value_name = "FILE")]
+    locustfile: Option<PathBuf>,
     /// How long to wait until everything is ready
     #[arg(long, value_name = "TIME", default_value = "3m")]
     timeout: crate::config::Span,
     /// Print the objects as JSON instead of applying them
     #[arg(long)]
     print: bool,
+    /// Show what would change in the cluster instead of changing it
+    #[arg(long, conflicts_with = "print")]
+    dry_run: bool,
 }
 
 /// Applies and waits.
@@ -39,7 +46,8 @@ pub async fn run(
     events: &Events,
     out: &mut dyn std::io::Write,
 ) -> Result<ExitCode> {
-    let objects = objects(arguments.overlay, &arguments.images)?;
+    let locustfile = arguments.locustfile.as_deref().map(read_locustfile).transpose()?;
+    let objects = objects(arguments.overlay, &arguments.images, locustfile.as_deref())?;
     if arguments.print {
         let _ = writeln!(out, "{}", serde_json::to_string_pretty(&objects).unwrap_or_default());
         return Ok(ExitCode::Success);
@@ -47,6 +55,12 @@ pub async fn run(
     let cluster = Cluster::connect(flags).await?;
     let begun = Instant::now();
     refuse_foreign(&cluster, &objects).await?;
+    if arguments.dry_run {
+        for line in diff(&cluster, &objects).await? {
+            let _ = writeln!(out, "{line}");
+        }
+        return Ok(ExitCode::Success);
+    }
     apply(&cluster, &objects).await?;
     events.tell(Event::phase(
         format!("applied {} objects to namespace {}", objects.len(), cluster.namespace),
@@ -58,6 +72,13 @@ pub async fn run(
     )
     .await?;
     Ok(ExitCode::Success)
+}
+
+fn read_locustfile(path: &Path) -> Result<String> {
+    std::fs::read_to_string(path).map_err(|error| {
+        Error::usage(format!("locustfile {}: {error}", path.display()))
+            .next("give the path of a Python file with --locustfile")
+    })
 }
 
 async fn ready(

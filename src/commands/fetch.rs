@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use crate::cluster::{Cluster, ClusterFlags, Mirror};
+use crate::cluster::{Cluster, ClusterFlags};
 use crate::exit::{Error, ExitCode, Result};
-use crate::record::RecordFile;
+use crate::record::{Mirror, RecordFile};
 use crate::report::Report;
 
 /// Arguments of `fetch`.

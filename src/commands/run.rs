@@ -8,15 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::signals;
 use crate::cluster::{
-    Cluster, ClusterFlags, Destination, Forward, Found, Lease, MASTER, Mirror, Reach, RunState, WORKER,
-    guard, scale, workload,
+    Cluster, ClusterFlags, Destination, Forward, Lease, MASTER, Reach, WORKER, guard, scale, workload,
 };
 use crate::config::{Config, MatrixFlags, Settings};
 use crate::events::{Event, Events};
 use crate::exit::{Error, ExitCode, Result};
 use crate::load::Locust;
 use crate::plan::{Plan, expected};
-use crate::record::{Record, RecordFile, Setting};
+use crate::record::{Found, Mirror, Record, RecordFile, RunState, Setting};
 use crate::report::Report;
 use crate::scenario::{Matrix, Run, Setup, quiet};
 
@@ -108,7 +107,7 @@ async fn prepare(
     plan: Plan,
     events: &Events,
 ) -> Result<(Prepared, Found)> {
-    let client = crate::http::client(Duration::from_secs(2))?;
+    let client = crate::http::prober(Duration::from_secs(2))?;
     let (load, way, reach) = if let Some(url) = &arguments.locust_url {
         (Locust::new(url)?, None, Reach::Inside(client))
     } else {

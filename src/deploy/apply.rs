@@ -21,20 +21,31 @@ pub async fn apply(cluster: &Cluster, objects: &[Value]) -> Result<()> {
     Ok(())
 }
 
-async fn apply_one(cluster: &Cluster, object: &Value) -> Result<()> {
+/// Where an object belongs: its kind's objects in the cluster's namespace, its kind and its name.
+pub(super) fn api_of(cluster: &Cluster, object: &Value) -> (Api<DynamicObject>, String, String) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
     let (group, version) = version.split_once('/').unwrap_or(("", &version));
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
-    let name = text(&object["metadata"]["name"]);
+    let api = Api::namespaced_with(cluster.client.clone(), &cluster.namespace, &resource);
+    (api, kind, text(&object["metadata"]["name"]))
+}
+
+/// The object in the cluster's namespace.
+pub(super) fn placed(cluster: &Cluster, object: &Value) -> Value {
     let mut object = object.clone();
     object["metadata"]["namespace"] = cluster.namespace.clone().into();
     for subject in object.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
         subject["namespace"] = cluster.namespace.clone().into();
     }
+    object
+}
+
+async fn apply_one(cluster: &Cluster, object: &Value) -> Result<()> {
+    let (api, kind, name) = api_of(cluster, object);
+    let object = placed(cluster, object);
     let object: DynamicObject = serde_json::from_value(object)
         .map_err(|error| Error::new(ExitCode::Bug, format!("manifest of {kind} {name}: {error}")))?;
-    let api: Api<DynamicObject> = Api::namespaced_with(cluster.client.clone(), &cluster.namespace, &resource);
     // Forced: replicas that a run has scaled are this program's, too, under another name.
     let params = PatchParams::apply(FIELD_MANAGER).force();
     let applied = api.patch(&name, &params, &Patch::Apply(&object)).await;

@@ -7,6 +7,17 @@ use crate::plan::hex;
 
 const ANNOTATION: &str = "locust-matrix/scripts-checksum";
 
+/// Uses another locustfile than that of the manifests.
+pub(super) fn use_locustfile(objects: &mut [Value], text: &str) {
+    for object in objects.iter_mut().filter(|object| is_scripts(object)) {
+        object["data"]["locustfile.py"] = json!(text);
+    }
+}
+
+fn is_scripts(object: &Value) -> bool {
+    object["kind"] == "ConfigMap" && object["metadata"]["name"] == "locust-scripts"
+}
+
 /// Puts the checksum of the ConfigMap `locust-scripts` among `objects` wherever a pod template has
 /// the annotation.
 pub(super) fn stamp(objects: &mut [Value]) {
@@ -23,7 +34,7 @@ pub(super) fn stamp(objects: &mut [Value]) {
 
 /// The first 16 hex digits of the SHA-256 over the scripts, in order of their names.
 fn checksum(object: &Value) -> Option<String> {
-    if object["kind"] != "ConfigMap" || object["metadata"]["name"] != "locust-scripts" {
+    if !is_scripts(object) {
         return None;
     }
     let mut scripts: Vec<_> = object["data"].as_object()?.iter().collect();
@@ -45,26 +56,23 @@ mod tests {
         let plain = kustomize::build(&embedded::read, ".").unwrap();
         assert_eq!(
             plain,
-            objects(Overlay::Base, &[]).unwrap(),
+            objects(Overlay::Base, &[], None).unwrap(),
             "a script has changed: put its checksum into the manifests"
         );
     }
 
     #[test]
     fn a_changed_script_changes_the_pods() {
-        let mut changed = objects(Overlay::Base, &[]).unwrap();
-        let before = changed.clone();
-        let scripts = changed.iter_mut().find(|o| o["metadata"]["name"] == "locust-scripts").unwrap();
-        scripts["data"]["locustfile.py"] = json!("pass\n");
-        stamp(&mut changed);
-        let pods = |objects: &[Value]| -> Vec<Value> {
+        let pods = |locustfile: Option<&str>| -> Vec<Value> {
+            let objects = objects(Overlay::Base, &[], locustfile).unwrap();
             objects
                 .iter()
                 .filter(|o| o["kind"] == "Deployment")
                 .map(|o| o["spec"]["template"].clone())
                 .collect()
         };
-        assert_eq!(pods(&changed).len(), 2);
-        assert!(pods(&changed).iter().zip(pods(&before)).all(|(new, old)| *new != old));
+        let (before, after) = (pods(None), pods(Some("pass\n")));
+        assert_eq!(after.len(), 2);
+        assert!(after.iter().zip(&before).all(|(new, old)| new != old));
     }
 }

@@ -7,14 +7,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::drive::{DEADMAN, Drive, needs_stop};
 use super::{Due, End, Happening, Operation, Phase};
-use crate::cluster::{Cluster, Mirror, Reach, Workload};
+use crate::cluster::{Cluster, Reach, Workload};
 use crate::config::Config;
 use crate::events::Event;
 use crate::events::Events;
 use crate::exit::{Error, Result};
 use crate::load::{LoadGenerator, Snapshot};
 use crate::plan::{Plan, Scenario};
-use crate::record::{Judgement, Record, RecordFile, Setting, Verdict};
+use crate::record::{Judgement, Mirror, Record, RecordFile, Setting, Verdict};
 use crate::wait::{Look, poll};
 
 /// A VOID scenario is tried once more.

@@ -51,7 +51,13 @@ pub(super) async fn await_routable(
     .await
 }
 
+/// Any answer that is not the server's failure has come from a replica: whether it may be used without
+/// a password is not asked here.
 async fn ask(client: &reqwest::Client, url: &str) -> Result<(), String> {
     let response = client.get(url).send().await.map_err(|error| crate::wait::seen(&error))?;
-    if response.status().is_success() { Ok(()) } else { Err(format!("{url} answers {}", response.status())) }
+    if response.status().is_server_error() {
+        Err(format!("{url} answers {}", response.status()))
+    } else {
+        Ok(())
+    }
 }

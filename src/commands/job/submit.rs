@@ -50,7 +50,8 @@ pub(super) async fn submit(
         .map_err(|error| explain(&format!("apply ConfigMap {}/{CONFIG_MAP}", cluster.namespace), &error))?;
 
     let manifest = manifest(arguments)?;
-    let created = cluster.api::<Job>().create(&PostParams::default(), &manifest).await;
+    let ours = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+    let created = cluster.api::<Job>().create(&ours, &manifest).await;
     let created =
         created.map_err(|error| explain(&format!("create Job {}/{JOB}", cluster.namespace), &error))?;
     Ok(Submitted { uid: created.metadata.uid.unwrap_or_default() })

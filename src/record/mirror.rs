@@ -9,9 +9,9 @@ use kube::api::{Patch, PatchParams};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Cluster, FIELD_MANAGER, explain};
+use super::{Record, SHARDS, Shards, decode, encode};
+use crate::cluster::{Cluster, FIELD_MANAGER, explain};
 use crate::exit::{Error, Result};
-use crate::record::{Record, SHARDS, Shards, decode, encode};
 
 const RECORDS: &str = "records.jsonl.gz";
 const RUN: &str = "run.json";
