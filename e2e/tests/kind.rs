@@ -114,6 +114,8 @@ fn a_kept_cluster_goes_through_everything() {
     let job = ["job", "--driver-image", &driver_image, "--cluster-kind", "kind", "--config"];
 
     failures_are_counted(name, folder.path(), &driver, &job);
+    another_service_is_swept_from_outside(name, folder.path(), &driver, &driver_image);
+    a_missing_permission_is_named(name, folder.path(), &driver, &job);
     a_killed_driver_is_resumed(name, folder.path(), &driver, &job);
     an_interrupted_run_keeps_its_records(name, folder.path());
     before.assert_nothing_left(name);
@@ -143,6 +145,90 @@ fn failures_are_counted(name: &str, folder: &Path, driver: &dyn Fn(&[&str]) -> C
     let expected = 100.0 * window["failures"].as_f64().unwrap() / window["requests"].as_f64().unwrap();
     assert_eq!(rows(&run)[0][7], format!("{expected:.2}"), "Failures_Pct");
     must(&mut kubectl(name, &["set", "env", "deployment/inference", "FAKE_INFERENCE_FAILURE_RATE-"]));
+}
+
+/// A service that is not the stub, by a settings file, a Secret and a locustfile alone, driven from here
+/// through a forwarded port; not without being asked twice.
+fn another_service_is_swept_from_outside(
+    name: &str,
+    folder: &Path,
+    driver: &dyn Fn(&[&str]) -> Command,
+    driver_image: &str,
+) {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let data = |file: &str| data.join(file).to_str().unwrap().to_owned();
+    let node = format!("{name}-control-plane");
+    must(Command::new("docker").args(["cp", &data("shop.yaml"), &format!("{node}:/shop.yaml")]));
+    must(&mut kubectl(name, &["apply", "-f", "/shop.yaml"]));
+    must(&mut kubectl(name, &["rollout", "status", "deployment/shop", "--timeout=60s"]));
+    let stub = must(&mut kubectl(name, &["get", "deploy/inference", "-o", "jsonpath={..image}"]));
+    let (stub, image) = (format!("fake-inference={stub}"), format!("locust-driver={driver_image}"));
+    let locustfile = data("shop_locustfile.py");
+    let deploy =
+        ["deploy", "--overlay", "kind", "--image", &stub, "--image", &image, "--locustfile", &locustfile];
+    must(&mut driver(&deploy));
+
+    let results = folder.join("shop");
+    let matrix = data("shop.matrix.yaml");
+    let sweep =
+        ["run", "--config", &matrix, "--cluster-kind", "kind", "--results", results.to_str().unwrap()];
+    let refused = run(&mut driver(&sweep));
+    assert_eq!(refused.code, Some(3));
+    assert!(
+        refused.err.contains("deployment default/shop") && refused.err.contains("--yes"),
+        "{}",
+        refused.err
+    );
+
+    assert_eq!(run(&mut driver(&[&sweep[..], &["--yes"]].concat())).code, Some(0));
+    let run_folder = only_run(&results);
+    assert!(
+        rows(&run_folder).iter().all(|row| row[11] == "SUCCESS" && row[7] == "0.00"),
+        "{:?}",
+        rows(&run_folder)
+    );
+    let replicas = must(&mut kubectl(name, &["get", "deploy/shop", "-o", "jsonpath={.spec.replicas}"]));
+    assert_eq!(replicas, "1", "as it was found");
+
+    // The same folder again: nothing is left to measure, and nothing is measured.
+    let again = ["run", "--config", &matrix, "--yes", "--resume", run_folder.to_str().unwrap()];
+    let resumed = run(&mut driver(&again));
+    assert_eq!(resumed.code, Some(0));
+    assert!(!resumed.err.contains("RPS:"), "{}", resumed.err);
+    let changed =
+        ["run", "--config", &matrix, "--users", "11", "--yes", "--resume", run_folder.to_str().unwrap()];
+    let refused = run(&mut driver(&changed));
+    assert_eq!(refused.code, Some(2));
+    assert!(refused.err.contains("cannot go on"), "{}", refused.err);
+    assert_eq!(records(&run_folder).len(), 2, "what was recorded is still there");
+    must(&mut kubectl(name, &["delete", "-f", "/shop.yaml"]));
+}
+
+/// The driver's Role without any one of its rules: the run ends 3 and says which permission is missing.
+fn a_missing_permission_is_named(
+    name: &str,
+    folder: &Path,
+    driver: &dyn Fn(&[&str]) -> Command,
+    job: &[&str],
+) {
+    let matrix = settings(folder, "{replicas: [2], workers: [1], users: [1], duration: 1s, cooldown: 0s}");
+    let role = must(&mut kubectl(name, &["get", "role", "locust-driver-role", "-o", "json"]));
+    let rules = serde_json::from_str::<serde_json::Value>(&role).unwrap()["rules"].clone();
+    let patch = |rules: &serde_json::Value| {
+        let patch = serde_json::json!({ "rules": rules }).to_string();
+        must(&mut kubectl(name, &["patch", "role", "locust-driver-role", "--type=merge", "-p", &patch]));
+    };
+    for at in 0..rules.as_array().unwrap().len() {
+        let mut fewer = rules.clone();
+        let missing = fewer.as_array_mut().unwrap().remove(at);
+        patch(&fewer);
+        let ended = run(&mut driver(&[job, &[&matrix]].concat()));
+        assert_eq!(ended.code, Some(3), "without {missing}");
+        let resource = missing["resources"][0].as_str().unwrap();
+        let named = |line: &str| line.contains("permission is missing") && line.contains(resource);
+        assert!(ended.err.lines().any(named), "without {missing}: {}", ended.err);
+    }
+    patch(&rules);
 }
 
 /// SIGKILL of the driver in the middle of a scenario: the Job's next pod stops the load that is left,

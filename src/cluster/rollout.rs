@@ -12,7 +12,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Assessment, Cluster, Workload, assess, explain};
-use crate::exit::Result;
+use crate::exit::{Error, ExitCode, Result};
 use crate::wait::{TimedOut, seen};
 
 /// A pod must stay without a place this long before the cluster is called too small: the scheduler
@@ -28,6 +28,9 @@ pub enum Unready {
     /// A pod will not start without help.
     #[error("{0}")]
     Broken(String),
+    /// The API server refuses to show it; waiting longer does not help.
+    #[error("{0}")]
+    Refused(Error),
     /// The deadline passed.
     #[error("not ready {0}")]
     TimedOut(#[from] TimedOut),
@@ -85,17 +88,15 @@ pub async fn await_ready(
     enum Change {
         Deployment(Event<Deployment>),
         Pod(Event<Pod>),
-        Failed(String),
+        Failed(watcher::Error),
     }
     let by_name = WatchConfig::default().fields(&format!("metadata.name={}", workload.name));
     let by_label = WatchConfig::default().labels(&workload.selector);
     let deployments = watcher(cluster.api::<Deployment>(), by_name).default_backoff();
     let pods = watcher(cluster.api::<Pod>(), by_label).default_backoff();
     let mut changes = stream::select(
-        deployments
-            .map(|event| event.map_or_else(|error| Change::Failed(seen(&error)), Change::Deployment))
-            .boxed(),
-        pods.map(|event| event.map_or_else(|error| Change::Failed(seen(&error)), Change::Pod)).boxed(),
+        deployments.map(|event| event.map_or_else(Change::Failed, Change::Deployment)).boxed(),
+        pods.map(|event| event.map_or_else(Change::Failed, Change::Pod)).boxed(),
     );
 
     let deadline = Instant::now() + limit;
@@ -116,7 +117,10 @@ pub async fn await_ready(
                 Event::Init | Event::InitDone => {}
             },
             Some(Change::Pod(event)) => collect(&mut pods, event),
-            Some(Change::Failed(error)) => last_seen = error,
+            Some(Change::Failed(error)) => match refusal(&workload.name, &error) {
+                Some(refused) => return Err(Unready::Refused(refused)),
+                None => last_seen = seen(&error),
+            },
             None if Instant::now() >= deadline => {
                 return Err(TimedOut { after: limit, last_seen }.into());
             }
@@ -140,6 +144,18 @@ pub async fn await_ready(
             }
         }
     }
+}
+
+/// What the API server will not do, however often it is asked.
+fn refusal(name: &str, error: &watcher::Error) -> Option<Error> {
+    let (watcher::Error::InitialListFailed(error)
+    | watcher::Error::WatchStartFailed(error)
+    | watcher::Error::WatchFailed(error)) = error
+    else {
+        return None;
+    };
+    let explained = explain(&format!("watch {name} and its pods"), error);
+    (explained.code == ExitCode::Preflight).then_some(explained)
 }
 
 /// Keeps a set of pods up to date; `None` until the first list is complete.

@@ -97,6 +97,7 @@ async fn ready(
         };
         let message = format!("deployment {}/{name}: {unready}", cluster.namespace);
         match unready {
+            Unready::Refused(error) => error,
             Unready::Broken(_) | Unready::Unplaced(_) => Error::preflight(message).next(advice),
             Unready::TimedOut(_) => Error::cluster(message).next(advice),
         }

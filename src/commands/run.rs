@@ -226,10 +226,8 @@ async fn drive(
         took_s: begun.elapsed().as_secs_f64(),
     });
     // Another driver scales now: what it found is its to put back.
-    if !taken_over {
-        put_back(&matrix.setup, found).await?;
-    }
-    ended?;
+    let restored = if taken_over { Ok(()) } else { put_back(&matrix.setup, found).await };
+    ended.and(restored)?;
     Ok(if valid == matrix.records.len() { ExitCode::Success } else { ExitCode::Scenario })
 }
 

@@ -62,6 +62,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             await_ready(cluster, inference, self.scenario.replicas, config.timeouts.ready.get()).await;
         ready.map_err(|unready| {
             let judgement = match unready {
+                Unready::Refused(error) => return Happening::Abandoned(error),
                 Unready::Unplaced(_) => Judgement::Infeasible,
                 Unready::Broken(_) | Unready::TimedOut(_) => Judgement::Failed,
             };
@@ -107,6 +108,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             Unready::Unplaced(_) => {
                 Happening::Failed(Verdict::of(Judgement::Infeasible, format!("{}: {unready}", workers.name)))
             }
+            Unready::Refused(error) => Happening::Abandoned(error),
             Unready::Broken(_) | Unready::TimedOut(_) => {
                 let error = Error::cluster(format!("{wanted} Locust workers: {unready}"));
                 let next = format!("look at them with: kubectl describe pods -l {}", workers.selector);
