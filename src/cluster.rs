@@ -93,6 +93,9 @@ impl Cluster {
         let mut config =
             config.map_err(|error| Error::preflight(format!("no usable cluster: {error}")).next(advice))?;
         config.connect_timeout = Some(Duration::from_secs(5));
+        // A watch that hears nothing for this long is opened anew, which costs little; a call to a server
+        // that is gone ends.
+        config.read_timeout = Some(Duration::from_secs(30));
         let namespace = flags.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let server = config.cluster_url.to_string();
         let described =

@@ -41,6 +41,8 @@ pub struct Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Timeouts {
+    /// Until Locust's master answers for the first time.
+    pub master: Span,
     /// Until every replica of the service is ready.
     pub ready: Span,
     /// Until Locust's master lists exactly the workers asked for.
@@ -54,6 +56,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
+            master: Span::from_secs(90),
             ready: Span::from_secs(180),
             workers: Span::from_secs(90),
             ramp: Span::from_secs(60),
@@ -111,6 +114,7 @@ impl Config {
         }
         for (key, span) in [
             ("duration", self.duration),
+            ("timeouts.master", self.timeouts.master),
             ("timeouts.ready", self.timeouts.ready),
             ("timeouts.workers", self.timeouts.workers),
             ("timeouts.ramp", self.timeouts.ramp),

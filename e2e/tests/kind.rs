@@ -115,6 +115,7 @@ fn a_kept_cluster_goes_through_everything() {
 
     failures_are_counted(name, folder.path(), &driver, &job);
     another_service_is_swept_from_outside(name, folder.path(), &driver, &driver_image);
+    wrong_turns_end_with_their_codes(name, folder.path(), &driver);
     a_missing_permission_is_named(name, folder.path(), &driver, &job);
     a_killed_driver_is_resumed(name, folder.path(), &driver, &job);
     an_interrupted_run_keeps_its_records(name, folder.path());
@@ -202,6 +203,56 @@ fn another_service_is_swept_from_outside(
     assert!(refused.err.contains("cannot go on"), "{}", refused.err);
     assert_eq!(records(&run_folder).len(), 2, "what was recorded is still there");
     must(&mut kubectl(name, &["delete", "-f", "/shop.yaml"]));
+}
+
+/// What can be wrong with a cluster, each with its exit code, its message and, where a scenario was
+/// reached, its record.
+fn wrong_turns_end_with_their_codes(name: &str, folder: &Path, driver: &dyn Fn(&[&str]) -> Command) {
+    let text = "{replicas: [2], workers: [1], users: [2], duration: 1s, cooldown: 0s, \
+                timeouts: {master: 4s, ready: 2m, workers: 15s}}";
+    let matrix = settings(folder, text);
+    let sweep = |case: &str, code: i32, words: &str| {
+        let results = folder.join(case);
+        let arguments =
+            ["run", "--config", &matrix, "--cluster-kind", "kind", "--results", results.to_str().unwrap()];
+        let ended = run(&mut driver(&arguments));
+        assert_eq!(ended.code, Some(code), "{case}: {}", ended.err);
+        assert!(ended.err.contains(words), "{case}: {}", ended.err);
+        (code == 5).then(|| records(&only_run(&results)).remove(0))
+    };
+    let inference = "deployment/inference";
+
+    // A replica more than the node has room for: known at once, not after a timeout.
+    must(&mut kubectl(name, &["set", "resources", inference, "--requests=cpu=600m"]));
+    must(&mut kubectl(name, &["rollout", "status", inference, "--timeout=60s"]));
+    let record = sweep("infeasible", 5, "INFEASIBLE").unwrap();
+    assert!(record["verdict"]["reasons"][0].as_str().unwrap().contains("Insufficient cpu"), "{record}");
+    assert!(record["window"].is_null(), "nothing was measured: {record}");
+    must(&mut kubectl(name, &["set", "resources", inference, "--requests=cpu=50m"]));
+
+    must(&mut kubectl(name, &["set", "env", inference, "FAKE_INFERENCE_CONCURRENCY=none"]));
+    let record = sweep("crashing", 5, "crashes again and again").unwrap();
+    assert_eq!(record["verdict"]["judgement"], "FAILED");
+    must(&mut kubectl(name, &["set", "env", inference, "FAKE_INFERENCE_CONCURRENCY-"]));
+    must(&mut kubectl(name, &["rollout", "status", inference, "--timeout=60s"]));
+
+    // A worker of somebody else's on our master: its share of the load would be nobody's.
+    let stray = "printf 'import locust\\nclass U(locust.HttpUser):\\n  pass\\n' > /tmp/l.py && \
+                 locust --worker --master-host locust-master -f /tmp/l.py";
+    let image = "--image=locustio/locust:2.47.0";
+    must(&mut kubectl(
+        name,
+        &["run", "stray", image, "--restart=Never", "--command", "--", "sh", "-c", stray],
+    ));
+    must(&mut kubectl(name, &["wait", "--for=condition=Ready", "pod/stray", "--timeout=60s"]));
+    sweep("stray", 4, "Locust should list exactly 1 idle workers");
+    must(&mut kubectl(name, &["delete", "pod", "stray", "--now"]));
+
+    must(&mut kubectl(name, &["scale", "deployment/locust-master", "--replicas=0"]));
+    must(&mut kubectl(name, &["wait", "--for=delete", "pod", "-l", "role=master", "--timeout=60s"]));
+    sweep("silent", 4, "Locust's master did not answer");
+    must(&mut kubectl(name, &["scale", "deployment/locust-master", "--replicas=1"]));
+    must(&mut kubectl(name, &["rollout", "status", "deployment/locust-master", "--timeout=60s"]));
 }
 
 /// The driver's Role without any one of its rules: the run ends 3 and says which permission is missing.

@@ -16,6 +16,8 @@ use crate::wait::{Look, poll};
 
 /// Without a sign of life for this long, the next driver takes over.
 const DURATION: Duration = Duration::from_secs(15);
+/// An API server that is gone is not waited for: the Lease runs out by itself.
+const GIVE_BACK_WITHIN: Duration = Duration::from_secs(3);
 const RENEW_EVERY: Duration = Duration::from_secs(5);
 
 /// The right to scale and load, renewed in the background.
@@ -70,7 +72,8 @@ impl LeaseGuard {
     pub async fn release(self) {
         self.renewing.abort();
         let patch = json!({ "spec": { "holderIdentity": "", "renewTime": MicroTime(Timestamp::now()) } });
-        if let Ok(lease) = self.cluster.api::<LeaseObject>().get(JOB).await
+        let lease = tokio::time::timeout(GIVE_BACK_WITHIN, self.cluster.api::<LeaseObject>().get(JOB)).await;
+        if let Ok(Ok(lease)) = lease
             && lease.spec.and_then(|spec| spec.holder_identity).as_deref() == Some(&self.holder)
         {
             let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };

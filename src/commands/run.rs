@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::signals;
@@ -21,8 +22,8 @@ use crate::scenario::{Matrix, Run, Setup, quiet};
 
 /// The web port of Locust's master in the manifests.
 const WEB_PORT: u16 = 8089;
-/// How long Locust's master may take to answer at first.
-const MASTER_ANSWERS: Duration = Duration::from_secs(90);
+/// How long the API server may take to put the replicas back.
+const PUT_BACK_WITHIN: Duration = Duration::from_secs(20);
 
 /// Arguments of `run`.
 #[derive(clap::Args, Debug)]
@@ -116,7 +117,7 @@ async fn prepare(
         (Locust::new(&way.url)?, Some(way), Reach::Outside(client, cluster.clone()))
     };
     let (snapshot, mirrored, inference, workers) = tokio::try_join!(
-        quiet(&load, MASTER_ANSWERS, events),
+        quiet(&load, config.timeouts.master.get(), events),
         Mirror::read(cluster),
         workload(cluster, &config.inference.deployment),
         workload(cluster, WORKER),
@@ -226,9 +227,23 @@ async fn drive(
         took_s: begun.elapsed().as_secs_f64(),
     });
     // Another driver scales now: what it found is its to put back.
-    let restored = if taken_over { Ok(()) } else { put_back(&matrix.setup, found).await };
+    let restored = if taken_over {
+        Ok(())
+    } else {
+        timeout(PUT_BACK_WITHIN, put_back(&matrix.setup, found))
+            .await
+            .unwrap_or_else(|_| Err(not_put_back(found)))
+    };
     ended.and(restored)?;
     Ok(if valid == matrix.records.len() { ExitCode::Success } else { ExitCode::Scenario })
+}
+
+fn not_put_back(found: Found) -> Error {
+    let message = format!(
+        "the API server does not answer; {} replicas and {} workers were found",
+        found.inference, found.workers
+    );
+    Error::cluster(message).next("scale them back by hand: kubectl scale deployment")
 }
 
 /// Scales both Deployments back to what was found.

@@ -37,6 +37,7 @@ impl Exporter for Markdown {
             &findings::latency(&rows),
             "No step in users raised P95 without raising throughput.",
         );
+        orchestration(&mut text, &rows);
         text.into_bytes()
     }
 }
@@ -109,6 +110,39 @@ fn table(text: &mut String, rows: &[Row<'_>]) {
     whole_runs(text, rows);
 }
 
+/// What each scenario's time was spent on; all but ramp, warm-up, window and the stop inside the cooldown
+/// is the harness's own.
+fn orchestration(text: &mut String, rows: &[Row<'_>]) {
+    text.push_str("## Where the time went\n\nSeconds per phase. Getting ready and cutting are the harness's own; the stop is inside the cooldown.\n\n");
+    text.push_str(
+        "| Replicas | Workers | Users | Getting ready | Ramp and warm-up | Cutting | Window | Stop |\n",
+    );
+    text.push_str("|---:|---:|---:|---:|---:|---:|---:|---:|\n");
+    for row in rows {
+        let scenario = &row.record.scenario;
+        let seconds = |phases: &[&str]| {
+            let known = phases.iter().filter_map(|phase| row.record.timings_ms.get(*phase));
+            known
+                .copied()
+                .reduce(|a, b| a + b)
+                .map_or("–".to_owned(), |ms| format!("{:.2}", ms as f64 / 1000.0))
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            scenario.replicas,
+            scenario.workers,
+            scenario.users,
+            seconds(&["scale", "ready"]),
+            seconds(&["ramp", "warmup"]),
+            seconds(&["open", "close"]),
+            seconds(&["window"]),
+            seconds(&["drain"]),
+        );
+    }
+    text.push('\n');
+}
+
 /// The figures over everything, ramp included, the way the first reports gave them.
 fn whole_runs(text: &mut String, rows: &[Row<'_>]) {
     text.push_str("\n## Whole runs\n\nFrom the first request of the ramp to the last answer after the stop, with each replica's own count of the same requests.\n\n");
@@ -178,6 +212,7 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("- 2 replicas, 2 workers, 20 users: a replica is gone."), "{text}");
+        assert!(text.contains("| 1 | 2 | 20 | 1.20 | – | – | – | – |"), "{text}");
         assert!(text.contains("No two valid scenarios differ in replicas alone."), "{text}");
     }
 

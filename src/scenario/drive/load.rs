@@ -53,8 +53,10 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         self.note("open", opened - cutting);
         let mut sampler = Sampler::open(opening);
         self.watch(&mut sampler, opened, length).await?;
+        let closing_begun = Instant::now();
+        self.note("window", closing_begun - opened);
         let closing = self.cut().await.map_err(|error| failed(error.message))?;
-        self.note("window", opened.elapsed());
+        self.note("close", closing_begun.elapsed());
         let (window, samples, health, live) = sampler.close(&closing, length.as_secs_f64());
         self.setup.events.tell(live);
         self.gathered.window = Some(window);

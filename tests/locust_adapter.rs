@@ -1,0 +1,126 @@
+//! What the driver makes of a master that is not what it should be, by canned answers on the loopback
+//! interface.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use locust_matrix::exit::{Error, ExitCode};
+use locust_matrix::load::{LoadGenerator, Locust};
+
+const DEADMAN: Duration = Duration::from_mins(1);
+
+/// A server that answers `METHOD path` with canned bytes and notes what it was asked.
+struct Canned {
+    url: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Canned {
+    fn serve(answers: &[(&str, String)]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answers: HashMap<String, String> =
+            answers.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&asked);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                answer(stream, &answers, &log);
+            }
+        });
+        Self { url, asked }
+    }
+
+    fn locust(&self) -> Locust {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Locust::new(&self.url).unwrap()
+    }
+}
+
+fn answer(mut stream: TcpStream, answers: &HashMap<String, String>, log: &Mutex<Vec<String>>) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut line = String::new();
+    reader.read_line(&mut line).unwrap();
+    let key = line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        if reader.read_line(&mut header).unwrap_or(0) <= 2 {
+            break;
+        }
+        if let Some(value) = header.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap();
+        }
+    }
+    std::io::copy(&mut std::io::Read::take(&mut reader, length), &mut std::io::sink()).unwrap();
+    log.lock().unwrap().push(key.clone());
+    let _ = stream.write_all(answers.get(&key).map_or(b"", |text| text.as_bytes()));
+}
+
+fn response(status: &str, kind: &str, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// What a look at a master that answers so ends with.
+async fn look(answer: String) -> Error {
+    let server = Canned::serve(&[("POST /matrix/snapshot", answer)]);
+    let error = server.locust().snapshot(DEADMAN).await.unwrap_err();
+    assert_eq!(error.code, ExitCode::Cluster);
+    assert!(error.next.is_some(), "{error}");
+    error
+}
+
+#[tokio::test]
+async fn a_login_page_is_not_taken_for_locust() {
+    let error = look(response("200 OK", "text/html", "<html>log in</html>")).await;
+    assert!(error.message.contains("200 OK with text/html instead of JSON"), "{error}");
+    assert!(error.next.unwrap().contains("login page"));
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let error = look("HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n".into()).await;
+    assert!(error.message.contains("302 Found"), "{error}");
+}
+
+#[tokio::test]
+async fn a_master_without_the_module_is_named_as_that() {
+    let error = look(response("404 Not Found", "text/html", "no")).await;
+    assert!(error.message.contains("locust_matrix.py"), "{error}");
+}
+
+#[tokio::test]
+async fn half_an_answer_and_none_are_errors() {
+    let half =
+        look("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{".into()).await;
+    assert!(half.message.contains("half an answer"), "{half}");
+    let none = look(String::new()).await;
+    assert!(none.message.contains("does not answer"), "{none}");
+    let other = look(response("200 OK", "application/json", "{\"a\": 1}")).await;
+    assert!(other.message.contains("not understood"), "{other}");
+}
+
+#[tokio::test]
+async fn a_refused_swarm_says_why() {
+    let body = r#"{"success": false, "message": "Invalid user_count value"}"#;
+    let server = Canned::serve(&[("POST /swarm", response("200 OK", "application/json", body))]);
+    let error = server.locust().start(5, 1.0, "http://x").await.unwrap_err();
+    assert!(error.message.contains("Invalid user_count value"), "{error}");
+}
+
+#[tokio::test]
+async fn a_stop_by_post_that_is_refused_is_tried_by_get() {
+    let stopped = response("200 OK", "application/json", r#"{"success": true, "message": "Test stopped"}"#);
+    let refused = response("405 Method Not Allowed", "text/html", "");
+    let server = Canned::serve(&[("POST /stop", refused), ("GET /stop", stopped)]);
+    server.locust().stop().await.unwrap();
+    assert_eq!(*server.asked.lock().unwrap(), ["POST /stop", "GET /stop"]);
+}
