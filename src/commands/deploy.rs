@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::future::try_join_all;
+use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -61,16 +62,32 @@ pub async fn run(
         }
         return Ok(ExitCode::Success);
     }
-    apply(&cluster, &objects).await?;
-    events.tell(Event::phase(
-        format!("applied {} objects to namespace {}", objects.len(), cluster.namespace),
-        begun.elapsed(),
-    ));
-    let deployments = objects.iter().filter(|object| object["kind"] == "Deployment");
-    try_join_all(
-        deployments.map(|deployment| ready(&cluster, deployment, arguments.timeout.get(), events, begun)),
-    )
-    .await?;
+    let (workers, others): (Vec<_>, Vec<_>) = objects
+        .into_iter()
+        .partition(|object| object["kind"] == "Deployment" && object["metadata"]["name"] == WORKER);
+    let limit = arguments.timeout.get();
+    let ready = |deployments: &[Value]| {
+        let deployments: Vec<_> =
+            deployments.iter().filter(|object| object["kind"] == "Deployment").cloned().collect();
+        let cluster = &cluster;
+        async move { try_join_all(deployments.iter().map(|one| ready(cluster, one, limit, events, begun))).await }
+    };
+    let rolls = cluster.api::<Deployment>().get_opt(MASTER).await.is_ok_and(|found| found.is_some());
+    apply(&cluster, &others).await?;
+    if rolls {
+        // Workers that start while one master follows the other can connect to the one that goes, and
+        // notice only after a minute.
+        ready(&others).await?;
+    }
+    apply(&cluster, &workers).await?;
+    let applied =
+        format!("applied {} objects to namespace {}", others.len() + workers.len(), cluster.namespace);
+    events.tell(Event::phase(applied, begun.elapsed()));
+    if rolls {
+        ready(&workers).await?;
+    } else {
+        tokio::try_join!(ready(&others), ready(&workers))?;
+    }
     Ok(ExitCode::Success)
 }
 

@@ -69,6 +69,7 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     let superseded = CancellationToken::new();
     let cluster = Cluster::connect(flags).await?;
     guard(&cluster, &config.inference.deployment, arguments.yes, events).await?;
+    let deployment = config.inference.deployment.clone();
     let holder = arguments.holder.clone().unwrap_or_else(default_holder);
     let lease = Lease::take(&cluster, &holder, superseded.clone()).await?;
     let prepared = tokio::select! {
@@ -77,7 +78,13 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     };
     let ended = match prepared {
         Ok((prepared, found)) => drive(prepared, found, interrupted, superseded).await,
-        Err(error) => Err(error),
+        Err(error) => {
+            // An earlier pod of this run may have scaled already.
+            if let Some(found) = left_scaled(&cluster, arguments).await {
+                put_back(&cluster, &deployment, found, events).await?;
+            }
+            Err(error)
+        }
     };
     lease.release().await;
     ended
@@ -227,35 +234,30 @@ async fn drive(
         took_s: begun.elapsed().as_secs_f64(),
     });
     // Another driver scales now: what it found is its to put back.
-    let restored = if taken_over {
-        Ok(())
-    } else {
-        timeout(PUT_BACK_WITHIN, put_back(&matrix.setup, found))
-            .await
-            .unwrap_or_else(|_| Err(not_put_back(found)))
-    };
+    let Setup { cluster, inference, events, .. } = &matrix.setup;
+    let restored = if taken_over { Ok(()) } else { put_back(cluster, &inference.name, found, events).await };
     ended.and(restored)?;
     Ok(if valid == matrix.records.len() { ExitCode::Success } else { ExitCode::Scenario })
 }
 
-fn not_put_back(found: Found) -> Error {
-    let message = format!(
-        "the API server does not answer; {} replicas and {} workers were found",
-        found.inference, found.workers
-    );
-    Error::cluster(message).next("scale them back by hand: kubectl scale deployment")
+/// What an earlier pod of this run found before it scaled.
+async fn left_scaled(cluster: &Cluster, arguments: &Arguments) -> Option<Found> {
+    let run_id = arguments.run_id.as_deref()?;
+    let (state, _) = timeout(PUT_BACK_WITHIN, Mirror::read(cluster)).await.ok()?.ok()?;
+    state.filter(|state| state.run_id == run_id).map(|state| state.found)
 }
 
 /// Scales both Deployments back to what was found.
-async fn put_back(setup: &Setup<Locust>, found: Found) -> Result<()> {
-    tokio::try_join!(
-        scale(&setup.cluster, &setup.inference.name, found.inference),
-        scale(&setup.cluster, &setup.workers.name, found.workers),
-    )?;
-    let text = format!(
-        "replicas as found: {} {}, {} {}",
-        setup.inference.name, found.inference, setup.workers.name, found.workers
-    );
-    setup.events.tell(Event::note(text));
+async fn put_back(cluster: &Cluster, inference: &str, found: Found, events: &Events) -> Result<()> {
+    let Found { inference: replicas, workers } = found;
+    let back =
+        async { tokio::try_join!(scale(cluster, inference, replicas), scale(cluster, WORKER, workers)) };
+    timeout(PUT_BACK_WITHIN, back).await.unwrap_or_else(|_| {
+        let message = format!(
+            "the API server does not answer; {inference} had {replicas} replicas, {WORKER} {workers}"
+        );
+        Err(Error::cluster(message).next("scale them back by hand: kubectl scale deployment"))
+    })?;
+    events.tell(Event::note(format!("replicas as found: {inference} {replicas}, {WORKER} {workers}")));
     Ok(())
 }

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
 use tokio::time::Instant;
 
-use super::Drive;
+use super::{DEADMAN, Drive, LOOK_EVERY};
 use crate::cluster::{Unready, await_ready, explain, pods_of, scale};
 use crate::events::Event;
 use crate::exit::{Error, Result};
@@ -18,7 +18,7 @@ use crate::scenario::Happening;
 use crate::scenario::counts::{self, LOAD};
 use crate::scenario::matrix::Setup;
 use crate::scenario::routable::await_routable;
-use crate::wait::TimedOut;
+use crate::wait::{Look, TimedOut, poll};
 
 /// Workers that are ready but not on Locust's list after this are started anew.
 const LISTED_WITHIN: Duration = Duration::from_secs(25);
@@ -117,8 +117,23 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         })
     }
 
+    /// Waits until exactly the workers asked for are listed, idle, and answer. The list alone does not
+    /// say that: a worker that has died stays on it until enough of its heartbeats are missing.
     async fn await_listed(&self, limit: Duration) -> Result<Snapshot, TimedOut> {
-        self.look_until(limit, |snapshot| snapshot.is_idle(self.scenario.workers)).await
+        let wanted = self.scenario.workers;
+        poll(limit, LOOK_EVERY, || async {
+            let listed = match self.setup.load.snapshot(DEADMAN).await {
+                Ok(snapshot) if snapshot.is_idle(wanted) => self.setup.load.cut(DEADMAN).await,
+                Ok(snapshot) => return Look::NotYet(snapshot.describe()),
+                Err(error) => Err(error),
+            };
+            match listed {
+                Ok(snapshot) if snapshot.is_idle(wanted) => Look::Done(snapshot),
+                Ok(snapshot) => Look::NotYet(snapshot.describe()),
+                Err(error) => Look::NotYet(error.message),
+            }
+        })
+        .await
     }
 
     async fn delete_workers(&self) -> Result<()> {
