@@ -3,12 +3,13 @@
 pub(crate) mod args;
 mod check;
 pub(crate) mod choice;
-mod cluster;
+pub(crate) mod cluster;
 mod driver;
 pub(crate) mod images;
+pub(crate) mod mark;
 mod node;
 pub(crate) mod preflight;
-mod state;
+pub(crate) mod state;
 mod verdict;
 mod wreck;
 
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::folders::Folders;
+use crate::orphan;
 use crate::run::Session;
 use crate::run::halt::Halt;
 use crate::toolchain;
@@ -37,6 +39,10 @@ pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
     let speaker = verdict::announce_signals(&session);
 
     let kind = choice::choose(&session, args.cluster).await?;
+    for orphan in orphan::find(&folder) {
+        session.progress.say(&format!("{}: left by a run that was killed; ending it", orphan.name()));
+        orphan::end(&orphan).await;
+    }
     let ready = session.step("preflight", preflight::check(&session, &kind, &folders, &args)).await?;
     let mut run = Run {
         cluster: Cluster::new(&kind.engine, &ready, &folders, &args),

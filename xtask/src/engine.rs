@@ -1,15 +1,17 @@
 //! The Docker engine, through its API on a local socket.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::exec::{StartExecOptions, StartExecResults};
-use bollard::models::{ExecConfig, SystemInfoCgroupVersionEnum};
-use bollard::query_parameters::{ImportImageOptions, InspectNetworkOptions, ListContainersOptionsBuilder};
+use bollard::models::{ContainerSummary, ExecConfig, SystemInfoCgroupVersionEnum};
+use bollard::query_parameters::{
+    ImportImageOptions, InspectNetworkOptions, ListContainersOptionsBuilder, ListImagesOptionsBuilder,
+};
 use futures::StreamExt as _;
 use tokio::time::timeout;
 
@@ -25,6 +27,49 @@ pub(crate) struct Engine {
     docker: Docker,
     pub(crate) version: String,
     pub(crate) cgroup_v1: bool,
+}
+
+/// A container, as far as it matters whose it is.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Container {
+    pub(crate) name: String,
+    pub(crate) image: String,
+    pub(crate) state: String,
+    pub(crate) labels: HashMap<String, String>,
+    /// Source and destination.
+    pub(crate) mounts: Vec<(PathBuf, PathBuf)>,
+}
+
+impl From<ContainerSummary> for Container {
+    fn from(found: ContainerSummary) -> Self {
+        let name = found.names.unwrap_or_default().into_iter().next().unwrap_or_default();
+        let mounts = found.mounts.unwrap_or_default().into_iter();
+        Self {
+            name: name.trim_start_matches('/').to_owned(),
+            image: found.image.unwrap_or_default(),
+            state: found.state.map(|state| state.to_string()).unwrap_or_default(),
+            labels: found.labels.unwrap_or_default(),
+            mounts: mounts
+                .map(|mount| {
+                    let (source, destination) = (mount.source, mount.destination);
+                    (source.unwrap_or_default().into(), destination.unwrap_or_default().into())
+                })
+                .collect(),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Image {
+    pub(crate) id: String,
+    /// Every name and tag.
+    pub(crate) names: Vec<String>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Network {
+    pub(crate) id: String,
+    pub(crate) containers: usize,
 }
 
 impl Engine {
@@ -75,28 +120,38 @@ impl Engine {
         Ok(())
     }
 
-    /// The containers of a kind cluster, whatever state they are in: name and state.
-    pub(crate) async fn nodes(&self, cluster: &str) -> Result<Vec<(String, String)>, Failure> {
-        let label = format!("io.x-k8s.kind.cluster={cluster}");
-        let filters = HashMap::from([("label".to_owned(), vec![label])]);
+    /// The containers with this label (`KEY` or `KEY=VALUE`), whatever state they are in.
+    pub(crate) async fn labelled(&self, label: &str) -> Result<Vec<Container>, Failure> {
+        self.containers("label", label).await
+    }
+
+    async fn containers(&self, filter: &str, value: &str) -> Result<Vec<Container>, Failure> {
+        let filters = HashMap::from([(filter.to_owned(), vec![value.to_owned()])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let found = self.docker.list_containers(Some(options)).await;
         let found = found.map_err(|error| refused("listing containers", &error))?;
-        Ok(found
-            .into_iter()
-            .map(|container| {
-                let name = container.names.unwrap_or_default().into_iter().next();
-                let state = container.state.map(|state| state.to_string());
-                (name.unwrap_or_default().trim_start_matches('/').to_owned(), state.unwrap_or_default())
-            })
-            .collect())
+        Ok(found.into_iter().map(Container::from).collect())
     }
 
-    /// How many containers a network has, or nothing when there is no such network.
-    pub(crate) async fn network(&self, name: &str) -> Result<Option<usize>, Failure> {
+    /// The images with this label.
+    pub(crate) async fn images(&self, label: &str) -> Result<Vec<Image>, Failure> {
+        let filters = HashMap::from([("label".to_owned(), vec![label.to_owned()])]);
+        let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+        let found = self.docker.list_images(Some(options)).await;
+        let found = found.map_err(|error| refused("listing images", &error))?;
+        Ok(found.into_iter().map(|image| Image { id: image.id, names: image.repo_tags }).collect())
+    }
+
+    /// The ID of a network and how many containers it has, those that do not run included; or
+    /// nothing when there is no such network.
+    pub(crate) async fn network(&self, name: &str) -> Result<Option<Network>, Failure> {
         let options = None::<InspectNetworkOptions>;
         match self.docker.inspect_network(name, options).await {
-            Ok(network) => Ok(Some(network.containers.unwrap_or_default().len())),
+            Ok(network) => {
+                let id = network.id.unwrap_or_default();
+                let containers = self.containers("network", &id).await?.len();
+                Ok(Some(Network { id, containers }))
+            }
             Err(error) if is_absent(&error) => Ok(None),
             Err(error) => Err(refused(&format!("network {name}"), &error)),
         }

@@ -30,14 +30,19 @@ impl Folders {
         Ok(Self { root, target })
     }
 
+    /// Everything about clusters.
+    pub(crate) fn e2e(&self) -> PathBuf {
+        self.target.join("e2e")
+    }
+
     /// Everything about one cluster: configuration, kubeconfig, state, log of commands.
     pub(crate) fn cluster(&self, name: &str) -> PathBuf {
-        self.target.join("e2e").join(name)
+        self.e2e().join(name)
     }
 
     /// Image archives, shared by all clusters.
     pub(crate) fn images(&self) -> PathBuf {
-        self.target.join("e2e").join("images")
+        self.e2e().join("images")
     }
 }
 

@@ -68,7 +68,7 @@ fn config(name: &str, program: &str, architecture: &str, diff_id: &str) -> serde
         architecture,
         runtime: Runtime {
             entrypoint: [&format!("/{program}")],
-            labels: Labels { part_of: "locust-matrix", title: name },
+            labels: Labels { part_of: PART_OF, title: name },
             // By number: a scratch image has no names, and `runAsNonRoot` wants to see it.
             user: "65532:65532",
             working_dir: "/tmp",
@@ -79,6 +79,10 @@ fn config(name: &str, program: &str, architecture: &str, diff_id: &str) -> serde
         rootfs: RootFs { diff_ids: [diff_id], kind: "layers" },
     })
 }
+
+/// The label that every image of ours has, and its value.
+pub(crate) const LABEL: &str = "app.kubernetes.io/part-of";
+pub(crate) const PART_OF: &str = "locust-matrix";
 
 const EPOCH: &str = "1970-01-01T00:00:00Z";
 

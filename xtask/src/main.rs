@@ -3,12 +3,14 @@
 //! Light on purpose: it builds things and calls programs. Everything that needs a
 //! Kubernetes client is the driver's (`locust-matrix`), which this program runs.
 
+mod cleanup;
 mod cli;
 mod e2e;
 mod engine;
 mod failure;
 mod folders;
 mod image;
+mod orphan;
 mod run;
 mod suite;
 mod toolchain;
@@ -40,6 +42,7 @@ async fn start(cli: Cli) -> Result<(), Failure> {
     halt.listen()?;
     match cli.task {
         Task::E2e(args) => e2e::run(args, halt).await,
+        Task::Cleanup(args) => cleanup::run(args, halt).await,
         Task::Test(args) => suite::run(args, halt).await,
     }
 }

@@ -14,6 +14,7 @@ use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 
 use crate::failure::Failure;
+use crate::orphan::Mark;
 use halt::{Halt, Patience};
 use log::Log;
 use progress::Progress;
@@ -25,11 +26,14 @@ pub(crate) struct Session {
     pub(crate) progress: Arc<Progress>,
     pub(crate) log: Arc<Log>,
     pub(crate) verbose: bool,
+    /// What every command carries, so that it is known for ours if this program is killed.
+    mark: Arc<str>,
 }
 
 impl Session {
     pub(crate) fn open(halt: Arc<Halt>, log: &Path, verbose: bool) -> Result<Self, Failure> {
-        Ok(Self { halt, progress: Progress::start(), log: Arc::new(Log::create(log)?), verbose })
+        let mark = Mark::own(log.parent().unwrap_or(log)).text().into();
+        Ok(Self { halt, progress: Progress::start(), log: Arc::new(Log::create(log)?), verbose, mark })
     }
 
     /// Do something that runs no command, giving up when asked to stop.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::args::Args;
+use super::mark;
 use super::node;
 use super::preflight::Ready;
 use super::state::State;
@@ -16,14 +17,6 @@ use crate::folders::{self, Folders};
 use crate::run::Session;
 use crate::run::command::{Cmd, Done, Show};
 use crate::run::halt::Patience;
-
-/// One node does for eight replicas with the small requests of the kind overlay.
-const CONFIG: &str = "\
-kind: Cluster
-apiVersion: kind.x-k8s.io/v1alpha4
-nodes:
-  - role: control-plane
-";
 
 const ABSENT: u8 = 0;
 const BEGUN: u8 = 1;
@@ -83,7 +76,8 @@ impl Cluster {
             return self.export_kubeconfig(session).await;
         }
         let config = self.folder.join("kind.yaml");
-        folders::write(&config, CONFIG.as_bytes())?;
+        folders::create(&self.folder.join(mark::FOLDER))?;
+        folders::write(&config, mark::config(&self.folder).as_bytes())?;
         self.state.write(&self.folder)?;
         self.phase.store(BEGUN, Ordering::Relaxed);
         let done = Cmd::new("kind")
@@ -143,7 +137,8 @@ impl Cluster {
     }
 
     pub(super) async fn remove(&self, session: &Session) -> Result<(), Failure> {
-        delete(session, &self.engine, &self.folder, &self.state).await?;
+        let settle = session.halt.signals() > 0;
+        delete(session, &self.engine, &self.folder, &self.state, settle).await?;
         self.phase.store(ABSENT, Ordering::Relaxed);
         Ok(())
     }
@@ -163,31 +158,32 @@ fn advice(done: &Done, image: &str) -> (u8, String) {
     (CLUSTER, next.to_owned())
 }
 
+/// The label that kind puts on its nodes.
+pub(crate) const LABEL: &str = "io.x-k8s.kind.cluster";
+
 /// kind's own way of naming another network.
-pub(super) fn network_name() -> String {
+pub(crate) fn network_name() -> String {
     std::env::var("KIND_EXPERIMENTAL_DOCKER_NETWORK").unwrap_or_else(|_| "kind".to_owned())
 }
 
-/// A cluster whose run was killed before it could clean up.
-pub(super) async fn delete_leftover(
+/// Delete until nothing of it is there. With `settle`, for long enough to believe it: a container
+/// that Docker was asked for just before kind was stopped appears only afterwards.
+pub(crate) async fn delete(
     session: &Session,
     engine: &Engine,
-    folders: &Folders,
+    folder: &Path,
     state: &State,
+    settle: bool,
 ) -> Result<(), Failure> {
-    delete(session, engine, &folders.cluster(&state.name), state).await
-}
-
-/// Delete until nothing of it is there, for long enough to believe it: a container that Docker
-/// was asked for just before kind was stopped appears only afterwards.
-async fn delete(session: &Session, engine: &Engine, folder: &Path, state: &State) -> Result<(), Failure> {
     let name = &state.name;
     let kubeconfig = folder.join("kubeconfig");
+    // A kind that was killed leaves its lock, and every other kind would wait for it in vain.
+    let _ = std::fs::remove_file(folder.join("kubeconfig.lock"));
     let give_up = Instant::now() + Duration::from_mins(1);
     let mut first = true;
     let mut quiet_since = Instant::now();
     loop {
-        let nodes = engine.nodes(name).await?;
+        let nodes = engine.labelled(&format!("{LABEL}={name}")).await?;
         if first || !nodes.is_empty() {
             let done = Cmd::new("kind")
                 .args(["delete", "cluster", "--name", name])
@@ -205,32 +201,51 @@ async fn delete(session: &Session, engine: &Engine, folder: &Path, state: &State
             }
             first = false;
             quiet_since = Instant::now();
-        } else if session.halt.signals() == 0 || quiet_since.elapsed() > Duration::from_secs(2) {
+        } else if !settle || quiet_since.elapsed() > Duration::from_secs(2) {
             break;
         }
         sleep(Duration::from_millis(250)).await;
     }
-    if state.created_network {
-        remove_network(session, engine).await?;
-    }
+    remove_network(session, engine, folder, state.created_network).await?;
     State::remove(folder);
     let _ = std::fs::remove_file(&kubeconfig);
     let _ = std::fs::remove_file(folder.join("kind.yaml"));
+    let _ = std::fs::remove_dir(folder.join(mark::FOLDER));
     Ok(())
 }
 
-/// kind leaves its network; it goes if it came with this cluster and nobody else uses it.
-async fn remove_network(session: &Session, engine: &Engine) -> Result<(), Failure> {
-    let network = network_name();
-    if engine.network(&network).await? != Some(0) {
+/// Where it is noted which network came with a cluster of ours that is gone.
+pub(crate) fn network_note(e2e: &Path) -> PathBuf {
+    e2e.join("network")
+}
+
+/// kind leaves its network. It goes when it came with a cluster of ours and nobody uses it; while
+/// another cluster does, it is noted that it goes with the last one.
+async fn remove_network(
+    session: &Session,
+    engine: &Engine,
+    folder: &Path,
+    created: bool,
+) -> Result<(), Failure> {
+    let name = network_name();
+    let note = network_note(folder.parent().unwrap_or(folder));
+    let Some(network) = engine.network(&name).await? else {
+        let _ = std::fs::remove_file(&note);
         return Ok(());
+    };
+    if !created && std::fs::read_to_string(&note).ok().as_ref() != Some(&network.id) {
+        return Ok(());
+    }
+    if network.containers > 0 {
+        return folders::write(&note, network.id.as_bytes());
     }
     // Another kind may have moved in meanwhile: then Docker refuses, and rightly.
     Cmd::new("docker")
-        .args(["network", "rm", &network])
+        .args(["network", "rm", &network.id])
         .patience(Patience::Never)
         .deadline(Duration::from_secs(20))
         .run(session)
-        .await
-        .map(drop)
+        .await?;
+    let _ = std::fs::remove_file(&note);
+    Ok(())
 }

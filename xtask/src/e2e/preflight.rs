@@ -3,6 +3,7 @@
 use super::args::Args;
 use super::choice::Kind;
 use super::cluster;
+use super::mark;
 use super::state::State;
 use crate::engine::Engine;
 use crate::failure::Failure;
@@ -66,7 +67,8 @@ pub(super) async fn check(
                 "cluster {}: left by a run that was killed; it will be deleted first",
                 args.name
             ));
-            cluster::delete_leftover(session, &kind.engine, folders, &found).await?;
+            let folder = folders.cluster(&args.name);
+            cluster::delete(session, &kind.engine, &folder, &found, true).await?;
             None
         }
         Some(found) => Some(found.reusable_for(&state)?),
@@ -77,21 +79,24 @@ pub(super) async fn check(
 /// The cluster of this name, if it is there and ours, and whether kind's network comes with it.
 async fn existing(kind: &Kind, folders: &Folders, args: &Args) -> Result<(Option<State>, bool), Failure> {
     let network = kind.engine.network(&cluster::network_name()).await?;
-    let nodes = kind.engine.nodes(&args.name).await?;
+    let nodes = kind.engine.labelled(&format!("{}={}", cluster::LABEL, args.name)).await?;
+    let folder = folders.cluster(&args.name);
     let name = &args.name;
-    let state = State::read(&folders.cluster(name))?;
+    let state = State::read(&folder)?;
     // A kept cluster that was deleted by hand has left the network that came with it.
     let ours = network.is_none() || state.as_ref().is_some_and(|state| state.created_network);
     if nodes.is_empty() {
         return Ok((None, ours));
     }
-    let Some(state) = state else {
+    // A state without the mark is of a cluster that is gone; this one only has its name.
+    let marked = nodes.iter().all(|node| mark::folder(node).as_ref() == Some(&folder));
+    let Some(state) = state.filter(|_| marked) else {
         return Err(Failure::preflight(
             format!("cluster {name}: exists already, and was not made by this command"),
             format!("take another --name, or delete it: kind delete cluster --name {name}"),
         ));
     };
-    if state.kept && nodes.iter().any(|(_, status)| status != "running") {
+    if state.kept && nodes.iter().any(|node| node.state != "running") {
         return Err(Failure::preflight(
             format!("cluster {name}: was kept, but does not run any more"),
             format!("kind delete cluster --name {name}"),

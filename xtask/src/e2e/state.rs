@@ -1,6 +1,7 @@
 //! What is remembered of a cluster between runs, and the lock that keeps two runs apart.
 
 use std::fs::{File, TryLockError};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,12 @@ pub(crate) struct State {
 const FILE: &str = "cluster.json";
 
 impl State {
+    /// A cluster that is ours by its mark alone: its file is gone.
+    pub(crate) fn unknown(name: &str) -> Self {
+        let (name, node_image, kind_version) = (name.to_owned(), String::new(), String::new());
+        Self { name, node_image, kind_version, created_network: false, kept: false }
+    }
+
     pub(crate) fn read(folder: &Path) -> Result<Option<Self>, Failure> {
         let path = folder.join(FILE);
         let bytes = match std::fs::read(&path) {
@@ -63,11 +70,13 @@ impl State {
 }
 
 /// Keep a second run of the same name out. Released when the process ends, however it ends.
-pub(super) fn lock(folder: &Path, name: &str) -> Result<File, Failure> {
+pub(crate) fn lock(folder: &Path, name: &str) -> Result<File, Failure> {
     folders::create(folder)?;
     let path = folder.join("lock");
     let file = File::create(&path).map_err(|error| Failure::file(&path, "create", &error))?;
     match file.try_lock() {
+        // Removed by `cargo xtask cleanup` between the two steps: a lock that nobody else sees.
+        Ok(()) if !is_same(&file, &path) => lock(folder, name),
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Failure::preflight(
             format!("cluster {name}: another run is using it right now"),
@@ -75,6 +84,11 @@ pub(super) fn lock(folder: &Path, name: &str) -> Result<File, Failure> {
         )),
         Err(TryLockError::Error(error)) => Err(Failure::file(&path, "lock", &error)),
     }
+}
+
+fn is_same(file: &File, path: &Path) -> bool {
+    let id = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    file.metadata().ok().map(id) == std::fs::metadata(path).ok().map(id)
 }
 
 #[cfg(test)]

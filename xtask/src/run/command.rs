@@ -15,6 +15,7 @@ use super::group::{self, End};
 use super::halt::Patience;
 use super::shell;
 use crate::failure::{CLUSTER, Failure};
+use crate::orphan;
 
 /// How many lines of a failed command's output its message carries.
 const TAIL: usize = 30;
@@ -140,7 +141,7 @@ impl Cmd {
         session.progress.line(&format!("$ {line}"));
         let number = session.log.begin(&line);
         let started = Instant::now();
-        let mut child = match self.command()?.spawn() {
+        let mut child = match self.command(session)?.spawn() {
             Ok(child) => child,
             Err(error) => {
                 session.log.end(number, &format!("{error}"), started);
@@ -159,9 +160,10 @@ impl Cmd {
         Ok(Done { line, status, end, stdout, tail: tail.join("\n") })
     }
 
-    fn command(&self) -> Result<Command, Failure> {
+    fn command(&self, session: &Session) -> Result<Command, Failure> {
         let mut command = Command::new(&self.argv[0]);
         command.args(&self.argv[1..]).envs(self.env.iter().cloned());
+        command.env(orphan::VARIABLE, &*session.mark);
         // `cargo run` describes this package to its child; a build below must not see that.
         for (key, _) in std::env::vars_os() {
             let foreign = ["CARGO_MANIFEST_", "CARGO_PKG_"];

@@ -1,0 +1,119 @@
+//! What is ours: decided here without I/O, because everything that is ours is deleted.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use crate::e2e::mark;
+use crate::engine::Container;
+
+/// Whose a kind cluster is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// A run with this target folder made it; this is its folder there.
+    Us(PathBuf),
+    /// A run with another target folder made it.
+    Another(PathBuf),
+    /// Not made by `cargo xtask e2e`, as far as anyone can tell.
+    Nobody,
+}
+
+/// By the mark that the nodes mount; every node has to have the same.
+pub(super) fn owner(nodes: &[&Container], e2e: &Path) -> Owner {
+    let folders: BTreeSet<Option<PathBuf>> = nodes.iter().map(|node| mark::folder(node)).collect();
+    match Vec::from_iter(folders).as_slice() {
+        [Some(folder)] if folder.parent() == Some(e2e) => Owner::Us(folder.clone()),
+        [Some(folder)] => Owner::Another(folder.clone()),
+        _ => Owner::Nobody,
+    }
+}
+
+/// The files that `e2e` and kind write into a cluster's folder; folders among them are empty.
+const FILES: [&str; 6] =
+    ["cluster.json", "commands.log", "kind.yaml", "kubeconfig", "kubeconfig.lock", mark::FOLDER];
+
+/// Whether a file in a cluster's folder is one that a run writes. The lock goes last, by itself.
+pub(super) fn is_file_of_a_run(name: &str) -> bool {
+    FILES.contains(&name) || part_of(name).is_some()
+}
+
+/// The process that was writing this file, if it is a half-written one.
+pub(super) fn part_of(name: &str) -> Option<i32> {
+    let (_, pid) = name.rsplit_once(".part-")?;
+    pid.parse().ok().filter(|pid| *pid > 0)
+}
+
+/// A container of our container tests: Locust, with this workspace's scripts in it.
+pub(super) fn is_of_a_test(container: &Container, root: &Path) -> bool {
+    let image = container.image.strip_prefix("docker.io/").unwrap_or(&container.image);
+    let scripts = (root.join("manifests/base"), PathBuf::from("/mnt/locust"));
+    image.starts_with("locustio/locust:") && container.mounts.contains(&scripts)
+}
+
+/// A test binary of this target folder that drives such containers.
+pub(super) fn is_the_test(program: &Path, target: &Path) -> bool {
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    program.starts_with(target) && name.starts_with("container-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(image: &str, source: &str, destination: &str) -> Container {
+        let mounts = vec![(source.into(), destination.into())];
+        Container { image: image.into(), mounts, ..Container::default() }
+    }
+
+    fn node(source: &str) -> Container {
+        container("kindest/node:v1", source, "/.locust-matrix")
+    }
+
+    #[test]
+    fn a_cluster_is_ours_by_its_mark_alone() {
+        let e2e = Path::new("/w/target/e2e");
+        let ours = node("/w/target/e2e/x/mark");
+        let other = node("/v/target/e2e/x/mark");
+        let plain = container("kindest/node:v1", "/lib/modules", "/lib/modules");
+        assert_eq!(owner(&[&ours], e2e), Owner::Us("/w/target/e2e/x".into()));
+        assert_eq!(owner(&[&other], e2e), Owner::Another("/v/target/e2e/x".into()));
+        assert_eq!(owner(&[&plain], e2e), Owner::Nobody);
+        assert_eq!(owner(&[&ours, &plain], e2e), Owner::Nobody);
+        assert_eq!(owner(&[&ours, &other], e2e), Owner::Nobody);
+        assert_eq!(owner(&[], e2e), Owner::Nobody);
+    }
+
+    #[test]
+    fn only_files_that_a_run_writes_go() {
+        for name in ["cluster.json", "kubeconfig.lock", "kubeconfig.part-12", "x.part-1", "mark"] {
+            assert!(is_file_of_a_run(name), "{name}");
+        }
+        for name in ["notes.md", "x.part-", "x.part-1a", "x.part-0", "kubeconfig.bak", "lock"] {
+            assert!(!is_file_of_a_run(name), "{name}");
+        }
+        assert_eq!(part_of("locustio-locust.part-4711"), Some(4711));
+    }
+
+    #[test]
+    fn a_container_is_ours_by_image_and_scripts() {
+        let root = Path::new("/w");
+        let ours = |image| is_of_a_test(&container(image, "/w/manifests/base", "/mnt/locust"), root);
+        assert!(ours("locustio/locust:2.46.6"));
+        assert!(ours("docker.io/locustio/locust:2.46.6"));
+        assert!(!ours("somebody/locust:1"));
+        for (source, destination) in [
+            ("/v/manifests/base", "/mnt/locust"),
+            ("/w/manifests/base", "/mnt"),
+            ("/w/manifests", "/mnt/locust"),
+        ] {
+            assert!(!is_of_a_test(&container("locustio/locust:1", source, destination), root), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_test_that_runs_is_known_by_its_program() {
+        let target = Path::new("/w/target");
+        assert!(is_the_test(Path::new("/w/target/debug/deps/container-0a1b"), target));
+        assert!(!is_the_test(Path::new("/w/target/debug/deps/kind-0a1b"), target));
+        assert!(!is_the_test(Path::new("/v/target/debug/deps/container-0a1b"), target));
+    }
+}

@@ -1,0 +1,247 @@
+//! Processes that outlive a killed xtask: found by a mark in their environment, not by a guess.
+//!
+//! Every command gets a variable that says which xtask started it, and for which folder. A
+//! process with this mark whose xtask is gone has nobody left who would wait for it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use tokio::time::{Instant, sleep};
+
+/// The variable that every command of this program gets.
+pub(crate) const VARIABLE: &str = "LOCUST_MATRIX_XTASK";
+
+/// How long an orphan has between SIGTERM and SIGKILL.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// The programs that are ended. Whatever else has inherited the mark (a compiler's cache
+/// server, a credential helper) serves others too, or ends by itself.
+const PROGRAMS: [&str; 4] = ["kind", "docker", "cargo", "locust-matrix"];
+
+/// Which xtask started a command, and the folder that it works in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pid: i32,
+    /// A process ID comes back some day; together with the start time it does not.
+    started: u64,
+    folder: PathBuf,
+}
+
+/// A process, as `/proc` shows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    pid: i32,
+    started: u64,
+    /// It leads a process group of its own.
+    leads: bool,
+    argv: Vec<String>,
+    mark: Option<Mark>,
+}
+
+impl Mark {
+    /// The mark of this process's commands.
+    pub(crate) fn own(folder: &Path) -> Self {
+        let pid = rustix::process::getpid().as_raw_nonzero().get();
+        let started = stat(pid).map_or(0, |stat| stat.started);
+        Self { pid, started, folder: folder.to_path_buf() }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        format!("{}:{}:{}", self.pid, self.started, self.folder.display())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(3, ':');
+        let pid = parts.next()?.parse().ok()?;
+        let started = parts.next()?.parse().ok()?;
+        Some(Self { pid, started, folder: PathBuf::from(parts.next()?) })
+    }
+}
+
+impl Process {
+    /// Its ID and command line, for people.
+    pub(crate) fn name(&self) -> String {
+        let line: String = self.argv.join(" ").chars().take(120).collect();
+        format!("process {} ({line})", self.pid)
+    }
+
+    fn program(&self) -> &str {
+        let program = self.argv.first().map_or("", String::as_str);
+        program.rsplit('/').next().unwrap_or(program)
+    }
+}
+
+/// Whether this process belonged to a run in `folder` that is over, and would go on without it.
+fn is_orphan(process: &Process, folder: &Path, alive: &dyn Fn(&Mark) -> bool) -> bool {
+    let Some(mark) = &process.mark else {
+        return false;
+    };
+    mark.folder == folder
+        && !alive(mark)
+        && PROGRAMS.contains(&process.program())
+        && names(&process.argv, folder)
+}
+
+/// Whether a command line speaks of this folder, the cluster in it, or what is beside it.
+fn names(argv: &[String], folder: &Path) -> bool {
+    let cluster = folder.file_name().unwrap_or_default().to_string_lossy();
+    let container = format!("{cluster}-control-plane");
+    // The target folder, where builds and image archives go.
+    let target = folder.parent().and_then(Path::parent).unwrap_or(folder);
+    argv.iter().any(|word| {
+        let value = word.rsplit_once('=').map_or(word.as_str(), |(_, value)| value);
+        value == cluster || value == container || Path::new(value).starts_with(target)
+    })
+}
+
+/// The orphans of the runs in this folder.
+pub(crate) fn find(folder: &Path) -> Vec<Process> {
+    let all = all();
+    let started: HashMap<i32, u64> = all.iter().map(|process| (process.pid, process.started)).collect();
+    let alive = |mark: &Mark| started.get(&mark.pid) == Some(&mark.started);
+    all.into_iter().filter(|process| is_orphan(process, folder, &alive)).collect()
+}
+
+/// End it, and whatever it leads: SIGTERM, and SIGKILL when that was not enough. True when it
+/// is gone.
+pub(crate) async fn end(process: &Process) -> bool {
+    for signal in [Signal::TERM, Signal::KILL] {
+        let by = Instant::now() + GRACE;
+        if let (Some(pid), true) = (Pid::from_raw(process.pid), is_there(process)) {
+            // It may end by itself at any moment.
+            let _ = if process.leads { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
+        }
+        while is_there(process) && Instant::now() < by {
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+    !is_there(process)
+}
+
+fn is_there(process: &Process) -> bool {
+    stat(process.pid).is_some_and(|stat| stat.started == process.started && stat.state != 'Z')
+}
+
+/// Whether a process with this program is there: a file with its ID in the name is in use.
+pub(crate) fn runs(pid: i32, program: &str) -> bool {
+    let argv = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words(&argv).first().is_some_and(|word| Path::new(word).file_name().is_some_and(|name| name == program))
+}
+
+/// Whether any process runs a program whose path satisfies this.
+pub(crate) fn any_program(wanted: impl Fn(&Path) -> bool) -> bool {
+    all().iter().any(|process| process.argv.first().is_some_and(|program| wanted(Path::new(program))))
+}
+
+/// Every process that can be read. Elsewhere than on Linux there is none to be found.
+fn all() -> Vec<Process> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid: i32| {
+        let stat = stat(pid)?;
+        let argv = words(&std::fs::read(format!("/proc/{pid}/cmdline")).ok()?);
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let prefix = format!("{VARIABLE}=");
+        let mark = words(&environment).iter().find_map(|pair| Mark::parse(pair.strip_prefix(&prefix)?));
+        Some(Process { pid, started: stat.started, leads: stat.group == pid, argv, mark })
+    })
+    .collect()
+}
+
+fn words(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    text.split_terminator('\0').map(str::to_owned).collect()
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    state: char,
+    group: i32,
+    started: u64,
+}
+
+fn stat(pid: i32) -> Option<Stat> {
+    parse_stat(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// `pid (name) state parent group … start …`; the name may have anything in it.
+fn parse_stat(text: &str) -> Option<Stat> {
+    let (_, rest) = text.rsplit_once(") ")?;
+    let fields: Vec<&str> = rest.split(' ').collect();
+    Some(Stat {
+        state: fields.first()?.chars().next()?,
+        group: fields.get(2)?.parse().ok()?,
+        started: fields.get(19)?.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FOLDER: &str = "/w/target/e2e/mine";
+
+    fn process(line: &str, mark: Option<&str>) -> Process {
+        let argv = line.split(' ').map(str::to_owned).collect();
+        Process { pid: 7, started: 1, leads: true, argv, mark: mark.and_then(Mark::parse) }
+    }
+
+    fn orphan(line: &str, mark: Option<&str>) -> bool {
+        is_orphan(&process(line, mark), Path::new(FOLDER), &|mark| mark.pid == 1)
+    }
+
+    const DEAD: Option<&str> = Some("5:99:/w/target/e2e/mine");
+
+    #[test]
+    fn what_a_killed_run_has_started_is_an_orphan() {
+        for line in [
+            "/usr/bin/kind create cluster --name mine --kubeconfig /w/target/e2e/mine/kubeconfig",
+            "docker exec -i mine-control-plane ctr images import -",
+            "docker save --output /w/target/e2e/images/x.part-5 locustio/locust:1",
+            "/w/target/t/release/locust-matrix --kubeconfig=/w/target/e2e/mine/kubeconfig job",
+            "cargo build --release --target-dir /w/target",
+        ] {
+            assert!(orphan(line, DEAD), "{line}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_left_alone() {
+        let kind = "kind create cluster --name mine --kubeconfig /w/target/e2e/mine/kubeconfig";
+        assert!(!orphan(kind, None), "typed by a person");
+        assert!(!orphan(kind, Some("1:99:/w/target/e2e/mine")), "its xtask lives");
+        assert!(!orphan(kind, Some("5:99:/w/target/e2e/other")), "another cluster's");
+        assert!(!orphan("sccache --server mine", DEAD), "serves others too");
+        assert!(!orphan("docker pull busybox", DEAD), "ends by itself");
+        assert!(!orphan("kind delete cluster --name mine-too", DEAD), "another cluster");
+    }
+
+    #[test]
+    fn a_mark_survives_being_written() {
+        let mark = Mark::own(Path::new("/a:b/e2e/x"));
+        assert_eq!(Mark::parse(&mark.text()), Some(mark.clone()));
+        assert!(mark.started > 0);
+        assert_eq!(Mark::parse("nonsense"), None);
+    }
+
+    #[test]
+    fn a_name_with_brackets_and_spaces_does_not_confuse() {
+        let line = format!("12 (a) b (c) S 1 12 12 {} 4242 0", "0 ".repeat(15).trim_end());
+        assert_eq!(parse_stat(&line), Some(Stat { state: 'S', group: 12, started: 4242 }));
+        assert_eq!(parse_stat("12"), None);
+    }
+
+    #[tokio::test]
+    async fn an_orphan_is_ended_with_its_children() {
+        use std::os::unix::process::CommandExt as _;
+        let mut command = std::process::Command::new("sh");
+        let mut child = command.args(["-c", "sleep 60 & wait"]).process_group(0).spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let process = all().into_iter().find(|process| process.pid == pid).unwrap();
+        assert!(process.leads);
+        assert!(end(&process).await);
+        child.wait().unwrap();
+    }
+}
