@@ -95,6 +95,13 @@ impl Engine {
         })
     }
 
+    /// Versions, for people.
+    pub(crate) fn describe(&self) -> String {
+        let api = self.docker.client_version();
+        let cgroup = if self.cgroup_v1 { "v1" } else { "v2" };
+        format!("{} (API {}.{}, cgroup {cgroup})", self.version, api.major_version, api.minor_version)
+    }
+
     /// Whether an archive of one platform can be asked for (API 1.48).
     pub(crate) fn saves_by_platform(&self) -> bool {
         let version = self.docker.client_version();

@@ -5,6 +5,7 @@
 
 mod cleanup;
 mod cli;
+mod doctor;
 mod e2e;
 mod engine;
 mod failure;
@@ -43,6 +44,7 @@ async fn start(cli: Cli) -> Result<(), Failure> {
     match cli.task {
         Task::E2e(args) => e2e::run(args, halt).await,
         Task::Cleanup(args) => cleanup::run(args, halt).await,
+        Task::Doctor(args) => doctor::run(args, halt).await,
         Task::Test(args) => suite::run(args, halt).await,
     }
 }

@@ -36,6 +36,11 @@ impl Session {
         Ok(Self { halt, progress: Progress::start(), log: Arc::new(Log::create(log)?), verbose, mark })
     }
 
+    /// The failure to end with, if the user has asked to stop.
+    pub(crate) fn interruption(&self) -> Option<Failure> {
+        (self.halt.signals() > 0).then(Failure::interrupted)
+    }
+
     /// Do something that runs no command, giving up when asked to stop.
     pub(crate) fn race<'a, T: 'a>(&'a self, work: impl Work<T> + 'a) -> Boxed<'a, T> {
         let work = work.boxed_local();

@@ -72,7 +72,7 @@ fn static_flags(encoded: Option<String>, plain: Option<String>) -> (&'static str
 }
 
 /// A build fails because of the code, or because something is not installed.
-fn advice(output: &str, triple: &str) -> (u8, String) {
+pub(crate) fn advice(output: &str, triple: &str) -> (u8, String) {
     let has = |needle: &str| output.contains(needle);
     if has("target may not be installed") || has("can't find crate for `std`") {
         return (PREFLIGHT, format!("rustup target add {triple}"));

@@ -123,6 +123,14 @@ fn numbers(version: &str) -> Vec<u32> {
     release.split('.').map_while(|part| part.parse().ok()).collect()
 }
 
+/// The version of Rust in `rust-toolchain.toml`.
+pub(crate) fn toolchain() -> Result<String, Failure> {
+    let file: toml::Table = toml::from_str(include_str!("../../rust-toolchain.toml"))
+        .map_err(|error| Failure::bug(format!("rust-toolchain.toml: {error}")))?;
+    let channel = file.get("toolchain").and_then(|table| table.get("channel")?.as_str());
+    channel.map(str::to_owned).ok_or_else(|| Failure::bug("rust-toolchain.toml: names no channel"))
+}
+
 /// The version in what `kind version` prints.
 pub(crate) fn kind_version(output: &str) -> Option<String> {
     let word = output.split_whitespace().nth(1)?;

@@ -54,7 +54,7 @@ pub(crate) async fn find(session: &Session) -> Result<Kind, Failure> {
     }
 }
 
-async fn installed_kind(session: &Session) -> Result<String, Failure> {
+pub(crate) async fn installed_kind(session: &Session) -> Result<String, Failure> {
     let done = Cmd::new("kind").arg("version").deadline(Duration::from_secs(10)).run(session).await.map_err(
         |failure| {
             if failure.is_interruption() { failure } else { Failure::preflight(failure.what, INSTALL) }

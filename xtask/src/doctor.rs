@@ -1,0 +1,43 @@
+//! `cargo xtask doctor`: what is installed, what is missing, and what to do about it.
+
+mod look;
+mod table;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::failure::{Failure, PREFLIGHT};
+use crate::folders::Folders;
+use crate::run::Session;
+use crate::run::halt::Halt;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// Node image for kind [default: the one in versions.toml for this kind]
+    #[arg(long, value_name = "IMAGE", env = "KIND_NODE_IMAGE")]
+    node_image: Option<String>,
+    /// Image of Locust [default: locustio/locust of the version in versions.toml]
+    #[arg(long, value_name = "IMAGE")]
+    locust_image: Option<String>,
+}
+
+const HELP: &str = "\
+✓ is there, ✗ is missing and needed by `cargo xtask e2e`, – is missing and optional.
+
+Exit codes: 0 `cargo xtask e2e` can run here, 3 something that it needs is missing,
+130 interrupted.";
+
+pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
+    let folders = Folders::find()?;
+    let scratch: PathBuf = folders.target.join("xtask-doctor");
+    let session = Session::open(halt, &scratch.join("commands.log"), false)?;
+    let rows = look::around(&session, &folders, &scratch, &args).await?;
+    let _ = std::io::stdout().write_all(table::render(&rows).as_bytes());
+    if table::can_run(&rows) {
+        return Ok(());
+    }
+    // The table has said what and how; the exit code says the rest.
+    Err(Failure::silent(PREFLIGHT))
+}

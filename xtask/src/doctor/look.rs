@@ -1,0 +1,213 @@
+//! Looking at this machine.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::Args;
+use super::table::Row;
+use crate::e2e::choice::{self, Kind};
+use crate::e2e::preflight;
+use crate::engine::Engine;
+use crate::failure::{Failure, PREFLIGHT};
+use crate::folders::{self, Folders};
+use crate::run::Session;
+use crate::run::command::Cmd;
+use crate::toolchain;
+use crate::versions::{self, Versions};
+
+const DEADLINE: Duration = Duration::from_mins(1);
+const GIB: f64 = 1024.0 * 1024.0;
+/// A node image, its images, a build: what a first run takes.
+const DISK_GIB: f64 = 5.0;
+/// Eight replicas, Locust and a control plane.
+const MEMORY_GIB: f64 = 3.0;
+
+pub(super) async fn around(
+    session: &Session,
+    folders: &Folders,
+    scratch: &Path,
+    args: &Args,
+) -> Result<Vec<Row>, Failure> {
+    folders::create(scratch)?;
+    let mut rows = vec![row("system", "images", toolchain::triple(), "")];
+    rows.push(rust(session, folders).await?);
+    rows.push(static_libc(session, scratch).await?);
+    clusters(session, args, &mut rows).await?;
+    rows.push(disk(session, &folders.target).await?);
+    rows.push(memory());
+    rows.push(port());
+    for (tool, flag, needed_by, next) in [
+        ("kubectl", "version --client", "your own looks", "https://kubernetes.io/docs/tasks/tools"),
+        ("python3", "--version", "work on the scripts", "apt install python3"),
+        ("uv", "--version", "work on the scripts", "https://docs.astral.sh/uv"),
+        ("nix", "--version", "nix develop", "https://nixos.org/download"),
+    ] {
+        rows.push(Row { optional: true, ..row(tool, needed_by, ask(session, tool, flag).await?, next) });
+    }
+    Ok(rows)
+}
+
+fn row(tool: &'static str, needed_by: &'static str, found: Result<String, Failure>, otherwise: &str) -> Row {
+    let (found, next) = match found {
+        Ok(found) => (Ok(found), String::new()),
+        Err(failure) if otherwise.is_empty() => (Err(failure.what), failure.next),
+        Err(failure) => (Err(failure.what), otherwise.to_owned()),
+    };
+    Row { tool, needed_by, optional: false, found, next }
+}
+
+/// The first line that a program says of itself. Only an interruption ends the whole look.
+async fn ask(session: &Session, tool: &str, flags: &str) -> Result<Result<String, Failure>, Failure> {
+    let done = Cmd::new(tool).args(flags.split(' ')).deadline(DEADLINE).run(session).await;
+    let done = done.and_then(|done| done.require(session, PREFLIGHT, ""));
+    match done {
+        Err(failure) if failure.is_interruption() => Err(failure),
+        done => Ok(done.map(|done| done.stdout.lines().next().unwrap_or_default().to_owned())),
+    }
+}
+
+async fn rust(session: &Session, folders: &Folders) -> Result<Row, Failure> {
+    let wanted = versions::toolchain()?;
+    let rustc = Cmd::new("rustc").arg("--version").folder(&folders.root).deadline(DEADLINE);
+    let done = rustc.run(session).await.and_then(|done| done.require(session, PREFLIGHT, ""));
+    let found = match done {
+        Err(failure) if failure.is_interruption() => return Err(failure),
+        Err(failure) => Err(failure),
+        Ok(done) => match done.stdout.split(' ').nth(1) {
+            Some(version) if version == wanted => Ok(done.stdout.trim().to_owned()),
+            _ => Err(Failure::preflight(
+                format!("{}, and rust-toolchain.toml asks for {wanted}", done.stdout.trim()),
+                "",
+            )),
+        },
+    };
+    Ok(row(
+        "rustc, cargo",
+        "everything",
+        found,
+        "install rustup (https://rustup.rs): it reads rust-toolchain.toml",
+    ))
+}
+
+/// By linking one: whether the library is there is known to the linker alone.
+async fn static_libc(session: &Session, scratch: &Path) -> Result<Row, Failure> {
+    let source = scratch.join("empty.rs");
+    folders::write(&source, b"fn main() {}\n")?;
+    let linking = Cmd::new("rustc")
+        .args(["-C", "target-feature=+crt-static", "--target", &toolchain::triple().unwrap_or_default()])
+        .arg("-o")
+        .path(&scratch.join("empty"))
+        .path(&source)
+        .deadline(DEADLINE);
+    let done = linking.run(session).await;
+    let found = match done {
+        Err(failure) if failure.is_interruption() => return Err(failure),
+        Err(failure) => Err(failure),
+        Ok(done) if done.success() => Ok("a static program can be linked".to_owned()),
+        Ok(done) => {
+            let (_, next) = toolchain::advice(&done.tail, &toolchain::triple().unwrap_or_default());
+            Err(Failure::preflight("a static program cannot be linked", next))
+        }
+    };
+    Ok(row("static libc", "images", found, ""))
+}
+
+async fn clusters(session: &Session, args: &Args, rows: &mut Vec<Row>) -> Result<(), Failure> {
+    let (engine, kind) =
+        tokio::join!(session.race(Engine::connect(session)), choice::installed_kind(session));
+    if let Some(failure) = session.interruption() {
+        return Err(failure);
+    }
+    let versions = Versions::read()?;
+    let said = engine.as_ref().map(Engine::describe).map_err(Clone::clone);
+    rows.push(row("Docker engine", "e2e, container tests", said, ""));
+    rows.push(row("kind", "e2e, kind tests", kind.clone(), ""));
+    let unknown =
+        |what| Failure::preflight(format!("{what} is not known yet"), "see to Docker and kind first");
+    let node = match (engine.clone(), kind) {
+        (Ok(engine), Ok(version)) => {
+            let kind = Kind { engine, version };
+            let named = args.node_image.as_deref();
+            let node = preflight::node_image(session, &kind, &versions, named);
+            session.race(node).await.map(|node| (node.reference, node.local))
+        }
+        _ => Err(unknown("which one")),
+    };
+    rows.push(row("node image", "e2e, kind tests", node.map(place), ""));
+    let locust = match &engine {
+        Ok(engine) => {
+            let image = preflight::locust_image(engine, &versions, args.locust_image.as_deref());
+            session.race(image).await.map(|image| (image.reference, image.pull.is_none()))
+        }
+        Err(_) => Err(unknown("whether it is here")),
+    };
+    rows.push(row("Locust image", "e2e, container tests", locust.map(place), ""));
+    Ok(())
+}
+
+fn place((reference, local): (String, bool)) -> String {
+    format!("{reference} ({})", if local { "local" } else { "not here: will be pulled" })
+}
+
+async fn disk(session: &Session, folder: &Path) -> Result<Row, Failure> {
+    let df = Cmd::new("df").arg("-Pk").path(folder).deadline(DEADLINE).run(session).await;
+    let free = match df {
+        Err(failure) if failure.is_interruption() => return Err(failure),
+        Err(failure) => Err(failure),
+        // `filesystem blocks used available capacity mounted`, below a heading.
+        Ok(done) => enough(
+            done.stdout.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)),
+            DISK_GIB,
+            "remove what is not needed: cargo xtask cleanup --images, docker system prune",
+        ),
+    };
+    Ok(row("free disk", "e2e", free, ""))
+}
+
+fn memory() -> Row {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let free = enough(
+        line.and_then(|line| line.split_whitespace().next()),
+        MEMORY_GIB,
+        "end programs that take memory, or take fewer replicas and workers",
+    );
+    // A small matrix runs in less, so this is advice.
+    Row { optional: true, ..row("free memory", "e2e", free, "") }
+}
+
+/// Kibibytes as a tool prints them, against what a run takes.
+fn enough(kib: Option<&str>, gib: f64, next: &str) -> Result<String, Failure> {
+    let Some(kib) = kib.and_then(|kib| kib.parse::<f64>().ok()) else {
+        return Err(Failure::preflight("cannot be told", next));
+    };
+    let free = format!("{:.1} GiB", kib / GIB);
+    if kib / GIB < gib {
+        Err(Failure::preflight(format!("{free}, and {gib} GiB are wanted"), next))
+    } else {
+        Ok(free)
+    }
+}
+
+/// kind's API server gets a port on this machine's own address.
+fn port() -> Row {
+    let bound = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    let found = bound
+        .map(|address| format!("127.0.0.1 has free ones, {} for example", address.port()))
+        .map_err(|error| Failure::preflight(format!("none can be opened on 127.0.0.1: {error}"), ""));
+    row("local port", "e2e", found, "bring up the loopback interface: ip link set lo up")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn free_space_is_compared_in_gibibytes() {
+        assert_eq!(enough(Some("10485760"), 5.0, "").unwrap(), "10.0 GiB");
+        let failure = enough(Some("1048576"), 5.0, "prune").unwrap_err();
+        assert_eq!(failure.what, "1.0 GiB, and 5 GiB are wanted");
+        assert_eq!(failure.next, "prune");
+        assert!(enough(Some("much"), 5.0, "").is_err());
+    }
+}

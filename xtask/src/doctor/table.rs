@@ -1,0 +1,74 @@
+//! The table: a tool per row.
+
+use std::fmt::Write as _;
+
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) tool: &'static str,
+    pub(super) needed_by: &'static str,
+    /// Whether `cargo xtask e2e` can do without.
+    pub(super) optional: bool,
+    /// What was found, or what is wrong with it.
+    pub(super) found: Result<String, String>,
+    /// How to get it.
+    pub(super) next: String,
+}
+
+/// Whether `cargo xtask e2e` can run.
+pub(super) fn can_run(rows: &[Row]) -> bool {
+    rows.iter().all(|row| row.optional || row.found.is_ok())
+}
+
+pub(super) fn render(rows: &[Row]) -> String {
+    let wide = |text: fn(&Row) -> &str| rows.iter().map(|row| text(row).chars().count()).max().unwrap_or(0);
+    let (tool, needed) = (wide(|row| row.tool), wide(|row| row.needed_by));
+    let mut text = String::new();
+    for row in rows {
+        let (mark, found) = match (&row.found, row.optional) {
+            (Ok(found), _) => ("✓", found),
+            (Err(problem), false) => ("✗", problem),
+            (Err(problem), true) => ("–", problem),
+        };
+        let found = found.lines().next().unwrap_or_default();
+        let _ = writeln!(text, "{mark} {:<tool$}  {:<needed$}  {found}", row.tool, row.needed_by);
+        if row.found.is_err() {
+            for line in row.next.lines() {
+                let _ = writeln!(text, "  {:tool$}  {:needed$}  → {line}", "", "");
+            }
+        }
+    }
+    let missing: Vec<_> =
+        rows.iter().filter(|row| !row.optional && row.found.is_err()).map(|row| row.tool).collect();
+    let verdict = if missing.is_empty() {
+        "`cargo xtask e2e` can run here".to_owned()
+    } else {
+        format!("`cargo xtask e2e` cannot run here: {}", missing.join(", "))
+    };
+    let _ = writeln!(text, "\n{verdict}");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(optional: bool, found: Result<&str, &str>) -> Row {
+        let found = found.map(str::to_owned).map_err(str::to_owned);
+        Row { tool: "kind", needed_by: "e2e", optional, found, next: "install it".into() }
+    }
+
+    #[test]
+    fn only_what_is_needed_can_be_a_reason() {
+        assert!(can_run(&[row(false, Ok("1")), row(true, Err("not found"))]));
+        assert!(!can_run(&[row(false, Err("not found"))]));
+    }
+
+    #[test]
+    fn what_is_missing_comes_with_its_next_step() {
+        let text =
+            render(&[row(false, Err("not found")), row(true, Err("not found")), row(false, Ok("0.33"))]);
+        assert!(text.starts_with("✗ kind  e2e  not found\n             → install it\n– kind"), "{text}");
+        assert!(text.contains("✓ kind  e2e  0.33\n"), "{text}");
+        assert!(text.ends_with("cannot run here: kind\n"), "{text}");
+    }
+}
