@@ -15,7 +15,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
     /// Bring up a cluster, run the load-test matrix in it, fetch the results, clean up
-    E2e(e2e::args::Args),
+    E2e(Box<e2e::args::Args>),
     /// Run every test that this machine can run, and name those that it cannot
     Test(suite::Args),
     /// Say what is installed here, what is missing, and what to do about it

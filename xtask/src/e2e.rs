@@ -5,6 +5,7 @@ mod check;
 pub(crate) mod choice;
 pub(crate) mod cluster;
 mod driver;
+mod existing;
 pub(crate) mod images;
 pub(crate) mod mark;
 mod node;
@@ -22,7 +23,7 @@ use crate::orphan;
 use crate::run::Session;
 use crate::run::halt::Halt;
 use crate::toolchain;
-use args::Args;
+use args::{Args, ClusterKind};
 use cluster::Cluster;
 use driver::{Driver, Planned};
 use images::Tags;
@@ -32,6 +33,9 @@ use verdict::Verdict;
 
 pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
     args.check()?;
+    if args.cluster == ClusterKind::Existing {
+        return existing::run(args, halt).await;
+    }
     let folders = Folders::find()?;
     let folder = folders.cluster(&args.name);
     let _lock = state::lock(&folder, &args.name)?;
@@ -57,7 +61,7 @@ pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
     let performed = run.perform().await;
     let cleaned = run.clean_up().await;
     speaker.abort();
-    run.verdict.finish(&run.session, &run.cluster, performed, cleaned)
+    run.verdict.finish(&run.session, Some(&run.cluster), performed, cleaned)
 }
 
 struct Run {
@@ -88,7 +92,7 @@ impl Run {
             let build = toolchain::build(session, &self.folders);
             let binaries = session.step("build the driver and the stub", build).await?;
             let program = binaries.driver.clone();
-            let driver = Driver::new(program, &self.cluster, &self.args);
+            let driver = Driver::new(program, self.cluster.target(), &self.args);
             let planned = driver.plan(session).await?;
             let pack = images::own(session, &self.folders, &self.engine, &binaries);
             let own = session.step("pack the images", pack).await?;

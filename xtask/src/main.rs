@@ -42,7 +42,7 @@ async fn start(cli: Cli) -> Result<(), Failure> {
     let halt = Arc::new(Halt::default());
     halt.listen()?;
     match cli.task {
-        Task::E2e(args) => e2e::run(args, halt).await,
+        Task::E2e(args) => e2e::run(*args, halt).await,
         Task::Cleanup(args) => cleanup::run(args, halt).await,
         Task::Doctor(args) => doctor::run(args, halt).await,
         Task::Test(args) => suite::run(args, halt).await,

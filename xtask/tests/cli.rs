@@ -82,13 +82,40 @@ fn an_engine_on_another_machine_is_refused() {
 }
 
 #[test]
-fn the_other_clusters_are_not_there_yet() {
+fn the_embedded_cluster_is_not_there_yet() {
     let target = TempDir::new().unwrap();
-    for kind in ["embedded", "existing"] {
-        let (code, _, stderr) = run(xtask(&target).args(["e2e", "--cluster", kind]));
-        assert_eq!(code, 3);
-        assert!(stderr.contains("not available in this version yet"), "{stderr}");
-    }
+    let (code, _, stderr) = run(xtask(&target).args(["e2e", "--cluster", "embedded"]));
+    assert_eq!(code, 3);
+    assert!(stderr.contains("not available in this version yet"), "{stderr}");
+}
+
+#[test]
+fn an_existing_cluster_has_to_be_named() {
+    let target = TempDir::new().unwrap();
+    let (code, _, stderr) = run(xtask(&target).args(["e2e", "--cluster", "existing"]));
+    assert_eq!(code, 2);
+    assert!(stderr.contains("next: add --context NAME"), "{stderr}");
+    let (code, _, stderr) = run(xtask(&target).args(["e2e", "--context", "production"]));
+    assert_eq!(code, 2);
+    assert!(stderr.contains("add --cluster existing"), "{stderr}");
+}
+
+#[test]
+fn without_any_run_nothing_is_left() {
+    let target = TempDir::new().unwrap();
+    let (code, stdout, _) = run(xtask(&target).arg("cleanup").env("PATH", ""));
+    assert_eq!(code, 0);
+    assert!(stdout.ends_with("nothing is left of earlier runs\n"), "{stdout}");
+}
+
+#[test]
+fn doctor_names_what_is_missing_and_how_to_get_it() {
+    let target = TempDir::new().unwrap();
+    let (code, stdout, _) = run(xtask(&target).arg("doctor").env("PATH", ""));
+    assert_eq!(code, 3);
+    assert!(stdout.contains("✗ kind "), "{stdout}");
+    assert!(stdout.contains("→ install kind"), "{stdout}");
+    assert!(stdout.contains("cannot run here: "), "{stdout}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::existing;
 use crate::failure::{Failure, USAGE};
 use crate::folders::{self, Folders};
 
@@ -13,6 +14,9 @@ pub(crate) struct Args {
     /// Which kind of cluster to bring up
     #[arg(long, value_enum, default_value_t = ClusterKind::Auto)]
     pub(crate) cluster: ClusterKind,
+
+    #[command(flatten)]
+    pub(super) existing: existing::Flags,
 
     /// Configuration file of the matrix (YAML)
     #[arg(long, value_name = "FILE", help_heading = "Matrix")]
@@ -82,6 +86,10 @@ Examples:
   Another node image, or another Locust:
       cargo xtask e2e --node-image kindest/node:v1.34.0 --locust-image locustio/locust:2.47.0
 
+  In a cluster of your own, in the stub's company; everything deployed is removed again:
+      cargo xtask e2e --cluster existing --context staging --namespace load-test \\
+          --registry registry.example/team --stub
+
 The folder with the results is the only line on stdout:
       less \"$(cargo xtask e2e)/auto_summary.md\"
 
@@ -107,7 +115,7 @@ impl Args {
                 "use up to 50 small letters, digits and dashes, for example --name my-test",
             ));
         }
-        Ok(())
+        self.existing.check(self.cluster == ClusterKind::Existing)
     }
 
     /// The matrix, in the driver's words, as the user gave it.

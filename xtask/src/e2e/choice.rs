@@ -34,8 +34,8 @@ pub(super) async fn choose(session: &Session, wish: ClusterKind) -> Result<Kind,
 async fn decide(session: &Session, wish: ClusterKind) -> Result<Kind, Failure> {
     match wish {
         ClusterKind::Auto | ClusterKind::Kind => find(session).await,
-        ClusterKind::Embedded => Err(unavailable("embedded")),
-        ClusterKind::Existing => Err(unavailable("existing")),
+        // An existing cluster needs none of this, and goes another way.
+        ClusterKind::Embedded | ClusterKind::Existing => Err(unavailable("embedded")),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::args::Args;
+use super::driver::Target;
 use super::mark;
 use super::node;
 use super::preflight::Ready;
@@ -54,6 +55,13 @@ impl Cluster {
     /// The context's name, which kind chooses.
     pub(crate) fn context(&self) -> String {
         format!("kind-{}", self.state.name)
+    }
+
+    /// As the driver is told.
+    pub(super) fn target(&self) -> Target {
+        let kubeconfig = self.kubeconfig().display().to_string();
+        let flags = vec!["--kubeconfig".to_owned(), kubeconfig, "--context".to_owned(), self.context()];
+        Target { flags, overlay: "kind", kind: "kind", yes: false }
     }
 
     pub(super) fn is_begun(&self) -> bool {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::args::Args;
-use super::cluster::Cluster;
 use super::images::Tags;
 use crate::failure::{BUG, CLUSTER, Failure, PREFLIGHT, SCENARIO, USAGE};
 use crate::run::Session;
@@ -19,9 +18,20 @@ const STOPS_WITHIN: Duration = Duration::from_secs(45);
 #[derive(Debug)]
 pub(super) struct Driver {
     program: PathBuf,
-    kubeconfig: PathBuf,
-    context: String,
+    target: Target,
     matrix: Vec<String>,
+}
+
+/// A cluster, in the driver's words.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// Which one, for every call.
+    pub(super) flags: Vec<String>,
+    /// What is deployed to it.
+    pub(super) overlay: &'static str,
+    pub(super) kind: &'static str,
+    /// Load a service that is not ours.
+    pub(super) yes: bool,
 }
 
 /// The scenarios, as the driver lists them.
@@ -43,8 +53,8 @@ impl Planned {
 }
 
 impl Driver {
-    pub(super) fn new(program: PathBuf, cluster: &Cluster, args: &Args) -> Self {
-        Self { program, kubeconfig: cluster.kubeconfig(), context: cluster.context(), matrix: args.matrix() }
+    pub(super) fn new(program: PathBuf, target: Target, args: &Args) -> Self {
+        Self { program, target, matrix: args.matrix() }
     }
 
     /// What will be run: shown to the user, and kept to compare the results with.
@@ -66,19 +76,26 @@ impl Driver {
     }
 
     pub(super) async fn deploy(&self, session: &Session, tags: &Tags) -> Result<(), Failure> {
-        let done = self
-            .in_cluster()
-            .args(["deploy", "--overlay", "kind"])
-            .arg("--image")
-            .arg(format!("locust-driver={}", tags.driver))
-            .arg("--image")
-            .arg(format!("fake-inference={}", tags.stub))
-            .arg("--image")
-            .arg(format!("locustio/locust={}", tags.locust))
-            .show(Show::Errors)
-            .run(session)
-            .await?;
-        finished(session, done).map(drop)
+        self.deploy_overlay(session, self.target.overlay, tags).await
+    }
+
+    pub(super) async fn deploy_overlay(
+        &self,
+        session: &Session,
+        overlay: &str,
+        tags: &Tags,
+    ) -> Result<(), Failure> {
+        let mut deploy = self.in_cluster().args(["deploy", "--overlay", overlay]);
+        for (name, image) in [
+            ("locust-driver", Some(&tags.driver)),
+            ("fake-inference", tags.stub.as_ref()),
+            ("locustio/locust", tags.locust.as_ref()),
+        ] {
+            if let Some(image) = image {
+                deploy = deploy.arg("--image").arg(format!("{name}={image}"));
+            }
+        }
+        finished(session, deploy.show(Show::Errors).run(session).await?).map(drop)
     }
 
     pub(super) async fn job(&self, session: &Session, tags: &Tags) -> Result<Job, Failure> {
@@ -86,12 +103,23 @@ impl Driver {
             .in_cluster()
             .arg("job")
             .args(self.matrix.iter().cloned())
-            .args(["--driver-image", &tags.driver, "--cluster-kind", "kind"])
+            .args(["--driver-image", &tags.driver, "--cluster-kind", self.target.kind])
+            .args(self.target.yes.then_some("--yes"))
             .show(Show::Errors)
             .patience(Patience::Forward(STOPS_WITHIN))
             .run(session)
             .await?;
         Ok(Job { run_id: run_id(&done.stdout), ended: finished(session, done).map(drop) })
+    }
+
+    /// Remove what was deployed; the cluster stays.
+    pub(super) fn cleanup(&self) -> Cmd {
+        self.in_cluster().arg("cleanup")
+    }
+
+    pub(super) async fn remove(&self, session: &Session) -> Result<(), Failure> {
+        let cleanup = self.cleanup().show(Show::Errors).patience(Patience::Never);
+        finished(session, cleanup.deadline(Duration::from_mins(3)).run(session).await?).map(drop)
     }
 
     /// Where the results are. Done even when the job was interrupted, unless again.
@@ -118,10 +146,7 @@ impl Driver {
     }
 
     fn in_cluster(&self) -> Cmd {
-        Cmd::new(self.program.display().to_string())
-            .arg("--kubeconfig")
-            .path(&self.kubeconfig)
-            .args(["--context", &self.context])
+        Cmd::new(self.program.display().to_string()).args(self.target.flags.iter().cloned())
     }
 }
 

@@ -30,13 +30,14 @@ pub(super) struct Own {
 #[derive(Debug)]
 pub(super) struct Tags {
     pub(super) driver: String,
-    pub(super) stub: String,
-    pub(super) locust: String,
+    /// None: as the manifests have it.
+    pub(super) stub: Option<String>,
+    pub(super) locust: Option<String>,
 }
 
 impl Tags {
     pub(super) fn new(own: Own, locust: Stored) -> Self {
-        Self { driver: own.driver.reference, stub: own.stub.reference, locust: locust.reference }
+        Self { driver: own.driver.reference, stub: Some(own.stub.reference), locust: Some(locust.reference) }
     }
 }
 

@@ -36,7 +36,7 @@ impl Verdict {
     pub(super) fn finish(
         &self,
         session: &Session,
-        cluster: &Cluster,
+        cluster: Option<&Cluster>,
         performed: Result<(), Failure>,
         cleaned: Result<(), Failure>,
     ) -> Result<(), Failure> {
@@ -56,7 +56,7 @@ impl Verdict {
             say(&format!("          less {}", path(&results.join("auto_summary.md"))));
         }
         self.copy_log(session);
-        if cluster.is_up() {
+        if let Some(cluster) = cluster.filter(|cluster| cluster.is_up()) {
             let name = shell::quote(cluster.name());
             let kubeconfig = path(&cluster.kubeconfig());
             say(&format!("cluster:  KUBECONFIG={kubeconfig} kubectl get pods"));
