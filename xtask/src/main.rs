@@ -14,6 +14,7 @@ mod image;
 mod orphan;
 mod run;
 mod suite;
+mod tidy;
 mod toolchain;
 mod versions;
 
@@ -45,6 +46,7 @@ async fn start(cli: Cli) -> Result<(), Failure> {
         Task::E2e(args) => e2e::run(*args, halt).await,
         Task::Cleanup(args) => cleanup::run(args, halt).await,
         Task::Doctor(args) => doctor::run(args, halt).await,
+        Task::Tidy(args) => tidy::run(args, halt).await,
         Task::Test(args) => suite::run(args, halt).await,
     }
 }
