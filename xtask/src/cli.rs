@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{cleanup, doctor, e2e, suite, tidy};
+use crate::{ci, cleanup, doctor, e2e, suite, tidy};
 
 /// The tasks of this repository
 #[derive(Debug, Parser)]
@@ -18,6 +18,8 @@ pub(crate) enum Task {
     E2e(Box<e2e::args::Args>),
     /// Run every test that this machine can run, and name those that it cannot
     Test(suite::Args),
+    /// Everything that has to pass before a change is taken, cheapest first
+    Ci(ci::Args),
     /// Check what the documents promise of the code
     Tidy(tidy::Args),
     /// Say what is installed here, what is missing, and what to do about it

@@ -1,0 +1,87 @@
+//! `cargo xtask ci`: the one gate, cheapest first.
+
+use std::sync::Arc;
+
+use crate::failure::{BUG, Failure};
+use crate::folders::Folders;
+use crate::run::Session;
+use crate::run::command::{Cmd, Show};
+use crate::run::halt::Halt;
+use crate::{suite, tidy};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+#[group(skip)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    test: suite::Args,
+}
+
+const EXAMPLES: &str = "\
+Formatting, clippy, tidy, the documentation, then every test; the first that fails ends it.
+
+Examples:
+  Before a commit:
+      cargo xtask ci --only workspace
+
+  Where a missing tool must not pass for success:
+      cargo xtask ci --require container --require kind
+
+Exit codes: 0 all well, 1 something is to be corrected, 2 usage, 3 something that is required
+is missing, 130 interrupted.";
+
+/// Name, command, what to do when it fails.
+type Check = (&'static str, Cmd, &'static str);
+
+pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
+    let folders = Folders::find()?;
+    let log = folders.target.join("xtask-ci").join("commands.log");
+    let session = Session::open(Arc::clone(&halt), &log, false)?;
+    let [formatting, clippy, documentation] = checks();
+    check(&session, &folders, formatting).await?;
+    check(&session, &folders, clippy).await?;
+    session.step("tidy", tidy::check(&session, &folders)).await?;
+    check(&session, &folders, documentation).await?;
+    drop(session);
+    suite::run(args.test, halt).await
+}
+
+fn checks() -> [Check; 3] {
+    let cargo = |words: &str| Cmd::new("cargo").args(words.split(' '));
+    [
+        ("formatting", cargo("fmt --all --check"), "cargo fmt --all"),
+        (
+            "clippy",
+            cargo("clippy --workspace --all-targets --locked -- -D warnings"),
+            "correct what clippy names above; in a test, `#[expect(…, reason = …)]` may be right",
+        ),
+        (
+            "documentation",
+            cargo("doc --no-deps --workspace --locked").env("RUSTDOCFLAGS", "-D warnings"),
+            "correct the links and the markup that rustdoc names above",
+        ),
+    ]
+}
+
+async fn check(session: &Session, folders: &Folders, (name, command, next): Check) -> Result<(), Failure> {
+    let checking = command.folder(&folders.root).show(Show::Indented).run(session);
+    session.step(name, async { checking.await?.require(session, BUG, next) }).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_errors_and_nothing_is_changed() {
+        let lines: Vec<_> = checks().iter().map(|(_, command, _)| command.line()).collect();
+        assert_eq!(
+            lines,
+            [
+                "cargo fmt --all --check",
+                "cargo clippy --workspace --all-targets --locked -- -D warnings",
+                "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --workspace --locked",
+            ]
+        );
+    }
+}
