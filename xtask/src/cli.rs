@@ -31,7 +31,7 @@ pub(crate) enum Task {
 pub(crate) const EXIT_CODES: &str = "\
 Exit codes:
     0  all well
-    1  a bug in this tool
+    1  a bug in this tool, or a check or a test that failed
     2  usage or configuration
     3  something is missing: a tool, a port, an image, a permission
     4  the cluster or Locust failed

@@ -105,7 +105,7 @@ impl Failure {
 
 fn meaning(code: u8) -> &'static str {
     match code {
-        BUG => "a bug in this tool",
+        BUG => "a bug in this tool, or a check that failed",
         USAGE => "usage or configuration",
         PREFLIGHT => "something is missing on this machine",
         CLUSTER => "the cluster or Locust failed",
