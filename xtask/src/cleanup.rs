@@ -107,17 +107,14 @@ impl Cleaner {
             || format!("context {context}, its own namespace"),
             |namespace| format!("context {context}, namespace {namespace}"),
         );
-        if self.args.dry_run {
-            self.removed(&format!("what locust-matrix has applied in {place}"));
-            return Ok(());
-        }
         let build = toolchain::build(&self.session, &self.folders);
         let program = self.session.step("build the driver", build).await?.driver;
         let mut driver = Cmd::new(program.display().to_string()).args(["--context", &context]);
         if let Some(namespace) = &namespace {
             driver = driver.args(["--namespace", namespace]);
         }
-        let done = driver.arg("cleanup").show(Show::All).run(&self.session).await?;
+        driver = driver.arg("cleanup").args(self.args.dry_run.then_some("--dry-run"));
+        let done = driver.show(Show::All).run(&self.session).await?;
         let code = done.code();
         let next = match code {
             USAGE => "name a context that `kubectl config get-contexts` lists",
@@ -125,7 +122,7 @@ impl Cleaner {
         };
         let done = done.require(&self.session, code, next);
         if self.note(done)?.is_some() {
-            self.removed(&format!("what locust-matrix had applied in {place}"));
+            self.removed(&format!("what locust-matrix has applied in {place}"));
         }
         Ok(())
     }
