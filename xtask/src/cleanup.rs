@@ -58,7 +58,7 @@ pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
     let log = folders.target.join("xtask-cleanup").join("commands.log");
     let session = Session::open(halt, &log, false)?;
     let engine = session.race(Engine::connect(&session)).await;
-    let mut cleaner = Cleaner { session, folders, engine, args, count: 0, failures: Vec::new() };
+    let mut cleaner = Cleaner { session, folders, engine, args, count: 0, left: false, failures: Vec::new() };
     cleaner.folders_of_clusters().await?;
     cleaner.docker().await?;
     cleaner.half_written_files()?;
@@ -73,6 +73,8 @@ struct Cleaner {
     args: Args,
     /// What was removed, or would be.
     count: usize,
+    /// Something was seen that is not ours to remove, or not now.
+    left: bool,
     /// What could not be; the rest is removed all the same.
     failures: Vec<Failure>,
 }
@@ -83,6 +85,12 @@ impl Cleaner {
         self.count += 1;
         let verb = if self.args.dry_run { "would remove" } else { "removed" };
         print(&format!("{verb}: {what}"));
+    }
+
+    /// A line about something that stays, and why.
+    fn left_alone(&mut self, what: &str, why: &str) {
+        self.left = true;
+        print(&format!("left alone: {what}: {why}"));
     }
 
     /// Note a failure and go on, unless it is the user's wish to stop.
@@ -129,10 +137,12 @@ impl Cleaner {
 
     fn conclude(mut self) -> Result<(), Failure> {
         if self.failures.is_empty() {
+            let nothing = if self.left { "nothing else is left" } else { "nothing is left" }.to_owned()
+                + " of earlier runs";
             print(&match (self.args.dry_run, self.count) {
-                (_, 0) => "nothing is left of earlier runs".to_owned(),
+                (_, 0) => nothing,
                 (true, count) => format!("{count} to remove; nothing was touched"),
-                (false, count) => format!("{count} removed; nothing is left of earlier runs"),
+                (false, count) => format!("{count} removed; {nothing}"),
             });
             return Ok(());
         }
@@ -142,11 +152,6 @@ impl Cleaner {
         }
         last.map_or(Ok(()), Err)
     }
-}
-
-/// A line about something that stays, and why.
-fn left_alone(what: &str, why: &str) {
-    print(&format!("left alone: {what}: {why}"));
 }
 
 fn print(line: &str) {

@@ -101,11 +101,12 @@ fn an_existing_cluster_has_to_be_named() {
 }
 
 #[test]
-fn without_any_run_nothing_is_left() {
+fn cleanup_says_what_it_could_not_look_at() {
     let target = TempDir::new().unwrap();
     let (code, stdout, _) = run(xtask(&target).arg("cleanup").env("PATH", ""));
     assert_eq!(code, 0);
-    assert!(stdout.ends_with("nothing is left of earlier runs\n"), "{stdout}");
+    assert!(stdout.contains("left alone: Docker: "), "{stdout}");
+    assert!(stdout.ends_with("nothing else is left of earlier runs\n"), "{stdout}");
 }
 
 #[test]

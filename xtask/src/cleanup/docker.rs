@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Cleaner, left_alone, owned};
+use super::{Cleaner, owned};
 use crate::e2e::cluster;
 use crate::engine::Engine;
 use crate::failure::{CLUSTER, Failure};
@@ -18,11 +18,11 @@ const TEST_LABEL: &str = "org.testcontainers.managed-by=testcontainers";
 
 impl Cleaner {
     pub(super) async fn docker(&mut self) -> Result<(), Failure> {
-        let engine = match &self.engine {
-            Ok(engine) => engine.clone(),
+        let engine = match self.engine.clone() {
+            Ok(engine) => engine,
             Err(failure) => {
                 // Whatever of ours is in Docker has a folder here, and that was seen to above.
-                left_alone("Docker", &failure.what);
+                self.left_alone("Docker", &failure.what);
                 return Ok(());
             }
         };
@@ -37,10 +37,10 @@ impl Cleaner {
             let what = format!("container {} ({})", container.name, container.image);
             if !owned::is_of_a_test(&container, &self.folders.root) {
                 if container.image.contains("locustio/locust:") {
-                    left_alone(&what, "of testcontainers, but without this workspace's scripts");
+                    self.left_alone(&what, "of testcontainers, but without this workspace's scripts");
                 }
             } else if busy {
-                left_alone(&what, "a test is running right now");
+                self.left_alone(&what, "a test is running right now");
             } else {
                 self.run(&what, Cmd::new("docker").args(["rm", "--force", "--volumes", &container.name]))
                     .await?;
@@ -58,7 +58,7 @@ impl Cleaner {
         };
         match engine.network(&name).await? {
             Some(network) if network.id == id && network.containers > 0 => {
-                left_alone(&format!("network {name}"), "a cluster is using it");
+                self.left_alone(&format!("network {name}"), "a cluster is using it");
             }
             Some(network) if network.id == id => {
                 self.run(&format!("network {name}"), Cmd::new("docker").args(["network", "rm", &id])).await?;

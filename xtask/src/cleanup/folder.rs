@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use super::Cleaner;
 use super::owned::{self, Owner};
-use super::{Cleaner, left_alone};
 use crate::e2e::cluster::{self, LABEL};
 use crate::e2e::state::{self, State};
 use crate::engine::{Container, Engine};
@@ -33,10 +33,10 @@ impl Cleaner {
                         "made with another target folder; remove it with CARGO_TARGET_DIR={} cargo xtask cleanup",
                         target.display()
                     );
-                    left_alone(&format!("cluster {name}"), &why);
+                    self.left_alone(&format!("cluster {name}"), &why);
                 }
                 Owner::Nobody if folders.contains(&e2e.join(name)) => {
-                    left_alone(&format!("cluster {name}"), "has a name of ours, but not our mark");
+                    self.left_alone(&format!("cluster {name}"), "has a name of ours, but not our mark");
                 }
                 Owner::Nobody => {}
             }
@@ -52,7 +52,8 @@ impl Cleaner {
         let lock = match self.lock(folder, &name) {
             Ok(lock) => lock,
             Err(failure) => {
-                left_alone(&format!("cluster {name}"), &failure.what);
+                let why = failure.what.trim_start_matches(&format!("cluster {name}: ")).to_owned();
+                self.left_alone(&format!("cluster {name}"), &why);
                 return Ok(());
             }
         };
@@ -142,7 +143,7 @@ impl Cleaner {
         }
         match foreign.as_slice() {
             [] => self.removed(&format!("folder {}", folder.display())),
-            names => left_alone(&folder.display().to_string(), &format!("has {}", names.join(", "))),
+            names => self.left_alone(&folder.display().to_string(), &format!("has {}", names.join(", "))),
         }
         Ok(())
     }
