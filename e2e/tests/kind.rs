@@ -203,6 +203,7 @@ fn another_service_is_swept_from_outside(
     assert!(refused.err.contains("cannot go on"), "{}", refused.err);
     assert_eq!(records(&run_folder).len(), 2, "what was recorded is still there");
     must(&mut kubectl(name, &["delete", "-f", "/shop.yaml"]));
+    must(&mut driver(&deploy[..deploy.len() - 2]));
 }
 
 /// What can be wrong with a cluster, each with its exit code, its message and, where a scenario was
@@ -233,7 +234,7 @@ fn wrong_turns_end_with_their_codes(name: &str, folder: &Path, driver: &dyn Fn(&
     must(&mut kubectl(name, &["set", "env", inference, "FAKE_INFERENCE_CONCURRENCY=none"]));
     let record = sweep("crashing", 5, "crashes again and again").unwrap();
     assert_eq!(record["verdict"]["judgement"], "FAILED");
-    must(&mut kubectl(name, &["set", "env", inference, "FAKE_INFERENCE_CONCURRENCY-"]));
+    must(&mut kubectl(name, &["set", "env", inference, "FAKE_INFERENCE_CONCURRENCY=4"]));
     must(&mut kubectl(name, &["rollout", "status", inference, "--timeout=60s"]));
 
     // A worker of somebody else's on our master: its share of the load would be nobody's.

@@ -20,8 +20,9 @@ use crate::scenario::matrix::Setup;
 use crate::scenario::routable::await_routable;
 use crate::wait::{Look, TimedOut, poll};
 
-/// Workers that are ready but not on Locust's list after this are started anew.
-const LISTED_WITHIN: Duration = Duration::from_secs(25);
+/// Workers that are ready but not on Locust's list after this are started anew. A worker that was killed
+/// leaves the list after 30 s by itself.
+const LISTED_WITHIN: Duration = Duration::from_secs(40);
 
 impl<L: LoadGenerator + Sync> Drive<'_, L> {
     pub(super) async fn scale(&mut self) -> Result<(), Happening> {

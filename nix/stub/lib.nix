@@ -1,0 +1,44 @@
+# The functions of nixpkgs' lib that the flake uses, with the errors that matter.
+let
+  inherit (builtins) any concatLists fromTOML listToAttrs pathExists readFile stringLength substring;
+  below = folder: path: substring 0 (stringLength folder + 1) path == "${folder}/";
+in rec {
+  genAttrs = names: f:
+    listToAttrs (map (name: {
+        inherit name;
+        value = f name;
+      })
+      names);
+
+  importTOML = path: fromTOML (readFile path);
+
+  throwIfNot = condition: message:
+    if condition
+    then value: value
+    else throw message;
+
+  getExe = package: "${package}/bin/${package.meta.mainProgram or (throw "getExe: ${package.name} has no meta.mainProgram")}";
+
+  fileset = {
+    # A fileset is the list of its paths here.
+    unions = parts:
+      concatLists (map (part:
+        if builtins.isList part
+        then part
+        else if pathExists part
+        then [part]
+        else throw "lib.fileset.unions: ${toString part} does not exist")
+      parts);
+
+    toSource = {
+      root,
+      fileset,
+    }:
+      builtins.path {
+        path = root;
+        name = "source";
+        # A path that was named, what is below it, and the folders on the way to it.
+        filter = path: _: any (part: path == toString part || below (toString part) path || below path (toString part)) fileset;
+      };
+  };
+}
