@@ -18,6 +18,8 @@ use crate::scenario::sampler::Sampler;
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// Samples per live line.
 const SAMPLES_PER_LINE: usize = 2;
+/// Load that is still there so long after a stop is stopped again.
+const STOP_AGAIN: Duration = Duration::from_secs(2);
 /// A master that does not answer for this long while measuring is given up.
 const SILENCE: Duration = Duration::from_secs(10);
 
@@ -146,21 +148,30 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             let next = "restart Locust: kubectl rollout restart deployment locust-master locust-worker";
             Happening::Abandoned(error.next(next))
         };
-        let stop = async {
-            // Once more: a stop that was lost is worse than one too many.
-            match self.setup.load.stop().await {
-                Ok(()) => Ok(()),
-                Err(_) => self.setup.load.stop().await,
+        let deadline = Instant::now() + self.setup.config.timeouts.stop.get();
+        let mut last_seen = "nothing".to_owned();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(stuck(last_seen));
             }
-        };
-        let limit = self.setup.config.timeouts.stop.get();
-        let idle = self.look_until(limit, |snapshot| snapshot.is_idle(self.scenario.workers));
-        let (stopped, idle) = tokio::join!(timeout(limit, stop), idle);
-        idle.map_err(|timed_out| stuck(timed_out.to_string()))?;
-        match stopped {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(stuck(error.message)),
-            Err(_) => Err(stuck("Locust's master still waits for its users".into())),
+            match timeout(left, self.setup.load.stop()).await {
+                // A stop that overtakes the start that it is to undo stops nothing: it is asked for again
+                // for as long as there is load.
+                Ok(Ok(())) => {
+                    let idle =
+                        self.look_until(left.min(STOP_AGAIN), |seen| seen.is_idle(self.scenario.workers));
+                    match idle.await {
+                        Ok(_) => return Ok(()),
+                        Err(timed_out) => last_seen = timed_out.last_seen,
+                    }
+                }
+                Ok(Err(error)) => {
+                    last_seen = error.message;
+                    sleep_until(Instant::now() + SAMPLE_EVERY).await;
+                }
+                Err(_) => last_seen = "Locust's master still waits for its users".into(),
+            }
         }
     }
 }
