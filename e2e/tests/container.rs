@@ -1,7 +1,7 @@
 //! Locust in containers, without a cluster: the adapter, the module beside the locustfile, and their
 //! arithmetic, on both versions of Locust's web API.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -194,6 +194,37 @@ async fn load_without_a_driver_stops_on_2_46_6() {
 #[tokio::test]
 async fn load_without_a_driver_stops_on_2_47_0() {
     the_dead_man_stops("2.47.0").await;
+}
+
+/// A stop that comes while the users of a second test are being started ends it like any other.
+async fn an_early_stop_stops(version: &str) {
+    let stub = Stub::start(&[]);
+    let cluster = start(version, 2).await;
+    let load = &cluster.load;
+    for pause in [0, 0, 1, 3, 10, 30, 100, 300] {
+        load.start(20, 20.0, &stub.url).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        // Again for as long as there is load, as the driver does.
+        let stopped = poll(Duration::from_secs(30), Duration::from_millis(100), || async {
+            load.stop().await.unwrap();
+            match load.snapshot(DEADMAN).await {
+                Ok(snapshot) if snapshot.is_idle(2) => Look::Done(()),
+                Ok(snapshot) => Look::NotYet(snapshot.describe()),
+                Err(error) => Look::NotYet(error.to_string()),
+            }
+        });
+        stopped.await.unwrap_or_else(|timed_out| panic!("{version}, stopped after {pause} ms: {timed_out}"));
+    }
+}
+
+#[tokio::test]
+async fn an_early_stop_stops_on_2_46_6() {
+    an_early_stop_stops("2.46.6").await;
+}
+
+#[tokio::test]
+async fn an_early_stop_stops_on_2_47_0() {
+    an_early_stop_stops("2.47.0").await;
 }
 
 #[tokio::test]

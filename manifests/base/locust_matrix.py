@@ -20,7 +20,13 @@ from flask import request
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 from locust.rpc.zmqrpc import BaseSocket
-from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
+from locust.runners import (
+    STATE_MISSING,
+    STATE_SPAWNING,
+    STATE_STOPPED,
+    MasterRunner,
+    WorkerRunner,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +85,15 @@ def set_up_worker(environment, runner):
         environment.stop_timeout = 0
         runner._send_stats()
 
+    def on_stop(_stop=runner.stop):
+        # Until its first users are there, a worker is in the state of the test before: a stop that
+        # comes that early would find it stopped, and leave the users running.
+        spawning = runner.spawning_greenlet is not None and not runner.spawning_greenlet.ready()
+        if runner.state == STATE_STOPPED and (spawning or runner.user_count):
+            runner.update_state(STATE_SPAWNING)
+        _stop()
+
+    runner.stop = on_stop
     runner.register_message("matrix_flush", on_flush)
     environment.events.test_stop.add_listener(on_test_stop)
 
