@@ -11,7 +11,7 @@ use crate::exit::ExitCode;
 /// Sweeps replicas × Locust workers × users in a Kubernetes cluster, one scenario at a time, and
 /// writes records, a CSV and a Markdown report.
 #[derive(Debug, Parser)]
-#[command(name = "locust-matrix", version, after_help = ExitCode::HELP, after_long_help = AFTER)]
+#[command(name = "locust-matrix", version, after_help = ExitCode::HELP, after_long_help = after())]
 pub struct Cli {
     #[command(flatten)]
     /// Which cluster.
@@ -24,7 +24,7 @@ pub struct Cli {
     pub json_events: bool,
 }
 
-const AFTER: &str = "\
+const EXAMPLES: &str = "\
 Examples:
   locust-matrix plan --preset quick
         what the quick matrix measures, and how long it takes
@@ -33,19 +33,14 @@ Examples:
   locust-matrix job --replicas 1,2,4 --users 200,400 --duration 1m
         submit the matrix as a Job and follow it
   locust-matrix fetch
-        bring its records and reports home to results/
+        bring its records and reports home to results/";
 
-Exit codes:
-  0    every scenario was measured and is valid
-  1    a bug in this program
-  2    the command line or the configuration cannot be used
-  3    a tool, port, image or permission is missing
-  4    the cluster or Locust failed (the Job is tried again and resumes)
-  5    a scenario ended FAILED, VOID or INFEASIBLE
-  6    a threshold was missed
-  130  interrupted; what was recorded is kept
+const DEBUGGING: &str = "RUST_LOG=debug shows what this program does in detail.";
 
-RUST_LOG=debug shows what this program does in detail.";
+/// Below the long help: examples, then the exit codes as the short help has them.
+fn after() -> String {
+    format!("{EXAMPLES}\n\n{}\n\n{DEBUGGING}", ExitCode::HELP)
+}
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]

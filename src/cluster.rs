@@ -12,6 +12,7 @@ mod scale;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use kube::api::PatchParams;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Config, Resource};
@@ -36,6 +37,11 @@ pub const WORKER: &str = "locust-worker";
 pub const JOB: &str = "locust-load-test-matrix";
 /// The name under which this program applies objects.
 pub const FIELD_MANAGER: &str = "locust-matrix";
+
+/// A patch in this program's name, to merge into an object that is there.
+pub fn as_ourselves() -> PatchParams {
+    PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() }
+}
 
 /// Which cluster, and which namespace in it.
 #[derive(Clone, Debug, Default, clap::Args)]

@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease as LeaseObject;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{Cluster, FIELD_MANAGER, JOB, explain};
+use super::{Cluster, JOB, as_ourselves, explain};
 use crate::exit::{Error, Result};
 use crate::wait::{Look, poll};
 
@@ -76,7 +76,7 @@ impl LeaseGuard {
         if let Ok(Ok(lease)) = lease
             && lease.spec.and_then(|spec| spec.holder_identity).as_deref() == Some(&self.holder)
         {
-            let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+            let params = as_ourselves();
             // What cannot be given back runs out by itself.
             let _ = self.cluster.api::<LeaseObject>().patch(JOB, &params, &Patch::Merge(&patch)).await;
         }
@@ -106,7 +106,7 @@ async fn try_take(cluster: &Cluster, holder: &str) -> Result<Option<String>> {
             "renewTime": MicroTime(Timestamp::now()),
         },
     });
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+    let params = as_ourselves();
     match leases.patch(JOB, &params, &Patch::Merge(&patch)).await {
         Ok(_) => Ok(None),
         Err(kube::Error::Api(status)) if status.code == 409 => Ok(Some("somebody who was quicker".into())),

@@ -1,10 +1,10 @@
 //! A Deployment as something with a number of replicas.
 
 use k8s_openapi::api::apps::v1::Deployment;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use serde_json::json;
 
-use super::{Cluster, FIELD_MANAGER, explain};
+use super::{Cluster, as_ourselves, explain};
 use crate::exit::{Error, Result};
 
 /// What is known of a Deployment before it is scaled.
@@ -48,7 +48,7 @@ pub async fn workload(cluster: &Cluster, name: &str) -> Result<Workload> {
 /// Exit code 3 where the permission is missing, else 4.
 pub async fn scale(cluster: &Cluster, name: &str, replicas: u32) -> Result<()> {
     let patch = json!({ "spec": { "replicas": replicas } });
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+    let params = as_ourselves();
     cluster.api::<Deployment>().patch_scale(name, &params, &Patch::Merge(&patch)).await.map(drop).map_err(
         |error| explain(&format!("scale deployment {}/{name} to {replicas}", cluster.namespace), &error),
     )

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Record, SHARDS, Shards, decode, encode};
-use crate::cluster::{Cluster, FIELD_MANAGER, explain};
+use crate::cluster::{Cluster, as_ourselves, explain};
 use crate::exit::{Error, Result};
 
 const RECORDS: &str = "records.jsonl.gz";
@@ -105,7 +105,7 @@ impl Mirror {
 
     async fn patch(&self, shard: usize, patch: &serde_json::Value) -> Result<()> {
         let name = name(shard);
-        let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+        let params = as_ourselves();
         let maps = self.cluster.api::<ConfigMap>();
         let patched = maps.patch(&name, &params, &Patch::Merge(patch)).await;
         patched

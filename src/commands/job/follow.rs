@@ -7,14 +7,14 @@ use futures::{AsyncBufReadExt, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
-use kube::api::{ListParams, LogParams, Patch, PatchParams};
+use kube::api::{ListParams, LogParams, Patch};
 use kube::runtime::watcher::Config as WatchConfig;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::submit::{Submitted, has_ended};
-use crate::cluster::{Cluster, FIELD_MANAGER, JOB, await_gone, broken, explain};
+use crate::cluster::{Cluster, JOB, as_ourselves, await_gone, broken, explain};
 use crate::commands::signals;
 use crate::events::{Event, Events};
 use crate::exit::{Error, ExitCode, Result};
@@ -66,7 +66,7 @@ pub(super) async fn follow(
 }
 
 async fn suspend(cluster: &Cluster) -> Result<()> {
-    let params = PatchParams { field_manager: Some(FIELD_MANAGER.into()), ..PatchParams::default() };
+    let params = as_ourselves();
     let patched =
         cluster.api::<Job>().patch(JOB, &params, &Patch::Merge(json!({ "spec": { "suspend": true } }))).await;
     patched.map(drop).map_err(|error| explain(&format!("suspend Job {}/{JOB}", cluster.namespace), &error))
