@@ -9,6 +9,10 @@ use locust_matrix::events::{Event, Events};
 use locust_matrix::exit::{Error, ExitCode, Result};
 
 fn main() -> std::process::ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        let _ = writeln!(std::io::stderr(), "error: {}", bug(&panic.to_string()));
+        std::process::exit(ExitCode::Bug as i32);
+    }));
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
@@ -27,6 +31,13 @@ fn main() -> std::process::ExitCode {
             error.code.into()
         }
     }
+}
+
+/// What a panic is to a user: a bug of this program, in one message.
+fn bug(panic: &str) -> Error {
+    let what = panic.split_whitespace().collect::<Vec<_>>().join(" ");
+    Error::new(ExitCode::Bug, format!("locust-matrix has a bug: {what}"))
+        .next("please report it; what was recorded is kept, and the Job or --resume goes on from it")
 }
 
 async fn dispatch(cli: &Cli) -> Result<ExitCode> {
