@@ -18,7 +18,7 @@ use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Config, Resource};
 
 pub use failure::explain;
-pub use forward::{Destination, Forward};
+pub use forward::{Destination, Forward, LocalPort};
 pub use guard::{guard, is_ours};
 pub use lease::{Lease, LeaseGuard};
 pub use reach::Reach;

@@ -6,6 +6,7 @@ mod diff;
 mod embedded;
 mod kustomize;
 mod remove;
+mod service;
 
 use serde_json::Value;
 
@@ -43,6 +44,11 @@ impl Overlay {
 /// Exit code 1: the manifests in this binary are damaged.
 pub fn objects(overlay: Overlay, images: &[Image], locustfile: Option<&str>) -> Result<Vec<Value>> {
     build(overlay.folder(), images, locustfile)
+}
+
+/// Lets the driver's Role name the Deployment `name` in place of the manifests' own.
+pub fn permit(objects: &mut [Value], name: &str) {
+    service::permit(objects, name);
 }
 
 /// The Job of the driver.

@@ -61,6 +61,25 @@ fn a_flag_of_the_wrong_kind_ends_2() {
 }
 
 #[test]
+fn a_negative_number_of_users_ends_2() {
+    let (code, _, err) = run(&["plan", "--users=-5"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("-5") && err.contains("--users"), "{err}");
+}
+
+/// Before anything is scaled or submitted, and before the cluster is even asked.
+#[test]
+fn a_port_that_is_taken_ends_3() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for command in ["run", "job"] {
+        let (code, out, err) = run(&[command, "--kubeconfig", "/nonexistent", "--ui-port", &port]);
+        assert_eq!((code, out.as_str()), (3, ""), "{err}");
+        assert!(err.contains(&port) && err.contains("next: "), "{err}");
+    }
+}
+
+#[test]
 fn a_settings_file_is_checked_by_key_and_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("matrix.yaml");

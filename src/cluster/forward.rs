@@ -25,6 +25,27 @@ pub enum Destination {
     Selected(String),
 }
 
+/// A port of this machine, taken; where it leads is said later.
+#[derive(Debug)]
+pub struct LocalPort(TcpListener);
+
+impl LocalPort {
+    /// Takes `port` of the loopback address; 0 is any free one.
+    ///
+    /// # Errors
+    /// Exit code 3: it is in use, or may not be taken.
+    pub async fn take(port: u16) -> Result<Self> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        TcpListener::bind(address).await.map(Self).map_err(|error| {
+            let next = match port {
+                0 => "free some ports, or give Locust's address with --locust-url".to_owned(),
+                _ => format!("end what uses it (ss -ltnp 'sport = :{port}'), or choose another port"),
+            };
+            Error::preflight(format!("port {port} of this machine cannot be taken: {error}")).next(next)
+        })
+    }
+}
+
 /// A local port, forwarded until this is dropped.
 #[derive(Debug)]
 pub struct Forward {
@@ -39,13 +60,22 @@ impl Forward {
     /// # Errors
     /// Exit code 3: no local port can be opened.
     pub async fn open(cluster: &Cluster, destination: Destination, port: u16) -> Result<Self> {
-        let local = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let closed = |error: std::io::Error| {
-            Error::preflight(format!("no local port for the way into the cluster: {error}"))
-                .next("free some ports, or give Locust's address with --locust-url")
-        };
-        let listener = TcpListener::bind(local).await.map_err(closed)?;
-        let address = listener.local_addr().map_err(closed)?;
+        Self::from(LocalPort::take(0).await?, cluster, destination, port)
+    }
+
+    /// Leads a port that was taken before to `port` of the destination.
+    ///
+    /// # Errors
+    /// Exit code 3: the system does not say which port it is.
+    pub fn from(
+        LocalPort(listener): LocalPort,
+        cluster: &Cluster,
+        destination: Destination,
+        port: u16,
+    ) -> Result<Self> {
+        let address = listener
+            .local_addr()
+            .map_err(|error| Error::preflight(format!("a port of this machine was lost: {error}")))?;
         let cluster = cluster.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {

@@ -9,7 +9,8 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cluster::{Cluster, ClusterFlags, MASTER, Unready, WORKER, await_ready, workload};
-use crate::deploy::{Image, Overlay, apply, diff, objects, refuse_foreign};
+use crate::config::{MatrixFlags, Settings};
+use crate::deploy::{Image, Overlay, apply, diff, objects, permit, refuse_foreign};
 use crate::events::{Event, Events};
 use crate::exit::{Error, ExitCode, Result};
 
@@ -25,6 +26,9 @@ pub struct Arguments {
     /// A locustfile of your own instead of that of the manifests
     #[arg(long, value_name = "FILE")]
     locustfile: Option<PathBuf>,
+    /// Settings file of the matrix: the driver's Role then names its `inference.deployment`
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// How long to wait until everything is ready
     #[arg(long, value_name = "TIME", default_value = "3m")]
     timeout: crate::config::Span,
@@ -48,7 +52,11 @@ pub async fn run(
     out: &mut dyn std::io::Write,
 ) -> Result<ExitCode> {
     let locustfile = arguments.locustfile.as_deref().map(read_locustfile).transpose()?;
-    let objects = objects(arguments.overlay, &arguments.images, locustfile.as_deref())?;
+    let mut objects = objects(arguments.overlay, &arguments.images, locustfile.as_deref())?;
+    if arguments.config.is_some() {
+        let matrix = MatrixFlags { config: arguments.config.clone(), ..MatrixFlags::default() };
+        permit(&mut objects, &Settings::from_flags(&matrix)?.inference.deployment);
+    }
     if arguments.print {
         let _ = writeln!(out, "{}", serde_json::to_string_pretty(&objects).unwrap_or_default());
         return Ok(ExitCode::Success);

@@ -5,6 +5,7 @@ mod submit;
 
 use std::io::Write;
 
+use super::pages;
 use crate::cluster::{Cluster, ClusterFlags, guard};
 use crate::config::{MatrixFlags, Settings};
 use crate::events::Events;
@@ -24,8 +25,10 @@ pub struct Arguments {
     /// Scale and load a service that locust-matrix did not deploy
     #[arg(long)]
     yes: bool,
+    #[command(flatten)]
+    pages: pages::Flags,
     /// Submit the Job and leave it to itself; `locust-matrix fetch` brings its results home
-    #[arg(long)]
+    #[arg(long, conflicts_with = "ui_port")]
     detach: bool,
 }
 
@@ -43,8 +46,13 @@ pub async fn run(
 ) -> Result<ExitCode> {
     let settings = Settings::from_flags(&arguments.matrix)?;
     let config = settings.clone().complete()?;
+    let port = arguments.pages.take().await?;
     let cluster = Cluster::connect(flags).await?;
     guard(&cluster, &config.inference.deployment, arguments.yes, events).await?;
+    let _pages = match port {
+        Some(port) => Some(pages::open(&cluster, Some(port), events).await?),
+        None => None,
+    };
     let job = submit::submit(&cluster, &settings, arguments).await?;
     let _ = writeln!(out, "run id: {}", job.uid).and_then(|()| out.flush());
     if arguments.detach {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::signals;
+use super::{pages, signals};
 use crate::cluster::{
-    Cluster, ClusterFlags, Destination, Forward, Lease, MASTER, Reach, WORKER, guard, scale, workload,
+    Cluster, ClusterFlags, Forward, Lease, LocalPort, Reach, WORKER, guard, scale, workload,
 };
 use crate::config::{Config, MatrixFlags, Settings};
 use crate::events::{Event, Events};
@@ -20,8 +20,6 @@ use crate::record::{Found, Mirror, Record, RecordFile, RunState, Setting};
 use crate::report::Report;
 use crate::scenario::{Matrix, Run, Setup, quiet};
 
-/// The web port of Locust's master in the manifests.
-const WEB_PORT: u16 = 8089;
 /// How long the API server may take to put the replicas back.
 const PUT_BACK_WITHIN: Duration = Duration::from_secs(20);
 
@@ -32,8 +30,10 @@ pub struct Arguments {
     matrix: MatrixFlags,
     /// Web address of Locust's master, where it can be reached from here (default: a port of its pod,
     /// forwarded through the API server)
-    #[arg(long, value_name = "URL", env = "LOCUST_MATRIX_LOCUST_URL")]
+    #[arg(long, value_name = "URL", env = "LOCUST_MATRIX_LOCUST_URL", conflicts_with = "ui_port")]
     locust_url: Option<String>,
+    #[command(flatten)]
+    pages: pages::Flags,
     /// Folder for the results; each run gets a folder of its own in it
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
@@ -65,6 +65,7 @@ pub struct Arguments {
 pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -> Result<ExitCode> {
     let config = Settings::from_flags(&arguments.matrix)?.complete()?;
     let plan = Plan::of(&config);
+    let port = arguments.pages.take().await?;
     let interrupted = signals::interrupted();
     let superseded = CancellationToken::new();
     let cluster = Cluster::connect(flags).await?;
@@ -73,7 +74,7 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     let holder = arguments.holder.clone().unwrap_or_else(default_holder);
     let lease = Lease::take(&cluster, &holder, superseded.clone()).await?;
     let prepared = tokio::select! {
-        prepared = prepare(&cluster, arguments, config, plan, events) => prepared,
+        prepared = prepare(&cluster, arguments, port, config, plan, events) => prepared,
         () = interrupted.cancelled() => Err(Error::interrupted("interrupted before the first scenario")),
     };
     let ended = match prepared {
@@ -111,6 +112,7 @@ struct Prepared {
 async fn prepare(
     cluster: &Cluster,
     arguments: &Arguments,
+    port: Option<LocalPort>,
     config: Config,
     plan: Plan,
     events: &Events,
@@ -119,8 +121,7 @@ async fn prepare(
     let (load, way, reach) = if let Some(url) = &arguments.locust_url {
         (Locust::new(url)?, None, Reach::Inside(client))
     } else {
-        let master = workload(cluster, MASTER).await?;
-        let way = Forward::open(cluster, Destination::Selected(master.selector), WEB_PORT).await?;
+        let way = pages::open(cluster, port, events).await?;
         (Locust::new(&way.url)?, Some(way), Reach::Outside(client, cluster.clone()))
     };
     let (snapshot, mirrored, inference, workers) = tokio::try_join!(

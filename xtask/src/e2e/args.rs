@@ -20,7 +20,7 @@ pub(crate) struct Args {
 
     /// Configuration file of the matrix (YAML)
     #[arg(long, value_name = "FILE", help_heading = "Matrix")]
-    config: Option<String>,
+    pub(super) config: Option<String>,
     /// A ready-made matrix: quick, smoke, baseline, full [default: quick]
     #[arg(long, value_name = "NAME", help_heading = "Matrix")]
     preset: Option<String>,
@@ -46,6 +46,9 @@ pub(crate) struct Args {
     /// Leave the cluster running at the end; the next run uses it again
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Show Locust's own pages on this port of this machine, for example 8089
+    #[arg(long, value_name = "PORT")]
+    pub(crate) ui_port: Option<u16>,
     /// Node image for kind [default: the one in versions.toml for this kind]
     #[arg(long, value_name = "IMAGE", env = "KIND_NODE_IMAGE")]
     pub(crate) node_image: Option<String>,

@@ -20,6 +20,8 @@ pub(super) struct Driver {
     program: PathBuf,
     target: Target,
     matrix: Vec<String>,
+    config: Option<String>,
+    ui_port: Option<u16>,
 }
 
 /// A cluster, in the driver's words.
@@ -54,7 +56,7 @@ impl Planned {
 
 impl Driver {
     pub(super) fn new(program: PathBuf, target: Target, args: &Args) -> Self {
-        Self { program, target, matrix: args.matrix() }
+        Self { program, target, matrix: args.matrix(), config: args.config.clone(), ui_port: args.ui_port }
     }
 
     /// What will be run: shown to the user, and kept to compare the results with.
@@ -86,6 +88,9 @@ impl Driver {
         tags: &Tags,
     ) -> Result<(), Failure> {
         let mut deploy = self.in_cluster().args(["deploy", "--overlay", overlay]);
+        if let Some(config) = &self.config {
+            deploy = deploy.args(["--config", config]);
+        }
         for (name, image) in [
             ("locust-driver", Some(&tags.driver)),
             ("fake-inference", tags.stub.as_ref()),
@@ -105,6 +110,7 @@ impl Driver {
             .args(self.matrix.iter().cloned())
             .args(["--driver-image", &tags.driver, "--cluster-kind", self.target.kind])
             .args(self.target.yes.then_some("--yes"))
+            .args(self.ui_port.map(|port| format!("--ui-port={port}")))
             .show(Show::Errors)
             .patience(Patience::Forward(STOPS_WITHIN))
             .run(session)
@@ -115,6 +121,13 @@ impl Driver {
     /// Remove what was deployed; the cluster stays.
     pub(super) fn cleanup(&self) -> Cmd {
         self.in_cluster().arg("cleanup")
+    }
+
+    /// What of ours is in the cluster already, one object per line.
+    pub(super) async fn deployed(&self, session: &Session) -> Result<String, Failure> {
+        let look = self.cleanup().arg("--dry-run").show(Show::Nothing);
+        let done = finished(session, look.deadline(Duration::from_mins(1)).run(session).await?)?;
+        Ok(done.stdout)
     }
 
     pub(super) async fn remove(&self, session: &Session) -> Result<(), Failure> {

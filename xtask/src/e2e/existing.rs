@@ -117,6 +117,8 @@ pub(super) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
     let target = Target { flags, overlay: "base", kind: "existing", yes: args.existing.yes };
     let driver = Driver::new(binaries.driver.clone(), target, &args);
     let planned = driver.plan(&session).await?;
+    // Refuses a cluster that is not there before anything is pushed.
+    let before = driver.deployed(&session).await?;
     let tags = images(&session, &folders, &args, &binaries).await?;
     let mut verdict = Verdict::default();
     let performed = async {
@@ -140,11 +142,18 @@ pub(super) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
         Ok(())
     };
     let performed = performed.await;
-    let cleaned = if args.keep {
-        session.progress.line(&format!("kept in {place}; remove it: {}", driver.cleanup().line()));
-        Ok(())
+    let stays = if args.keep {
+        Some("kept")
     } else {
-        session.step("remove what was deployed", driver.remove(&session)).await
+        // Only what this run has brought is this run's to take away.
+        (!before.trim().is_empty()).then_some("deployed before this run, and stays")
+    };
+    let cleaned = match stays {
+        Some(why) => {
+            session.progress.line(&format!("{why} in {place}; remove it: {}", driver.cleanup().line()));
+            Ok(())
+        }
+        None => session.step("remove what was deployed", driver.remove(&session)).await,
     };
     speaker.abort();
     verdict.finish(&session, None, performed, cleaned)

@@ -12,7 +12,7 @@ pub(crate) const FOLDER: &str = "mark";
 
 /// kind's configuration. One node does for eight replicas with the small requests of the kind
 /// overlay.
-pub(super) fn config(folder: &Path) -> String {
+pub(crate) fn config(folder: &Path) -> String {
     // A JSON string is a YAML string, whatever the path has in it.
     let source = serde_json::Value::from(folder.join(FOLDER).display().to_string());
     format!(

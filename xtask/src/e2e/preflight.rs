@@ -45,6 +45,7 @@ pub(super) async fn check(
     // Both would otherwise be found out when the cluster is up and the matrix is over.
     toolchain::triple()?;
     folders::create(&args.results(folders)?)?;
+    free(args.ui_port)?;
     let versions = Versions::read()?;
     let (cluster, (node_image, locust)) = tokio::join!(session.race(existing(kind, folders, args)), async {
         tokio::join!(
@@ -74,6 +75,15 @@ pub(super) async fn check(
         Some(found) => Some(found.reusable_for(&state)?),
     };
     Ok(Ready { state, kept, locust: locust? })
+}
+
+/// The port for Locust's pages is taken by the driver later; nobody should wait until then to hear.
+fn free(port: Option<u16>) -> Result<(), Failure> {
+    let Some(port) = port else { return Ok(()) };
+    std::net::TcpListener::bind(("127.0.0.1", port)).map(drop).map_err(|error| {
+        let next = format!("end what uses it (ss -ltnp 'sport = :{port}'), or choose another port");
+        Failure::preflight(format!("--ui-port {port}: cannot be taken: {error}"), next)
+    })
 }
 
 /// The cluster of this name, if it is there and ours, and whether kind's network comes with it.

@@ -50,6 +50,8 @@ pub(crate) struct Done {
     line: String,
     status: ExitStatus,
     end: End,
+    /// Whether its errors were shown as they came.
+    shown: bool,
     pub(crate) stdout: String,
     /// The last lines of both streams.
     pub(crate) tail: String,
@@ -157,7 +159,9 @@ impl Cmd {
         tail.extend(err_tail);
         session.log.end(number, &status.to_string(), started);
         let tail: Vec<String> = tail.into();
-        Ok(Done { line, status, end, stdout, tail: tail.join("\n") })
+        // Indented output stands between that of other steps; these two stand last.
+        let shown = matches!(self.show, Show::Errors | Show::All);
+        Ok(Done { line, status, end, shown, stdout, tail: tail.join("\n") })
     }
 
     fn command(&self, session: &Session) -> Result<Command, Failure> {
@@ -233,7 +237,9 @@ impl Done {
             End::TimedOut => "took too long and was stopped".to_owned(),
             _ => format!("failed ({})", self.status),
         };
-        Err(Failure::new(code, format!("`{}` {why}", self.line), next).detail(self.tail))
+        // Nobody wants to read it twice.
+        let detail = if self.shown { String::new() } else { self.tail };
+        Err(Failure::new(code, format!("`{}` {why}", self.line), next).detail(detail))
     }
 }
 
