@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{ci, cleanup, doctor, e2e, suite, tidy};
+use crate::{bench, ci, cleanup, doctor, e2e, suite, tidy};
 
 /// The tasks of this repository
 #[derive(Debug, Parser)]
@@ -22,6 +22,8 @@ pub(crate) enum Task {
     Ci(ci::Args),
     /// Check what the documents promise of the code
     Tidy(tidy::Args),
+    /// Measure what the harness itself costs
+    Bench(bench::Args),
     /// Say what is installed here, what is missing, and what to do about it
     Doctor(doctor::Args),
     /// Remove what any earlier run has left on this machine, whatever ended it

@@ -3,6 +3,7 @@
 //! Light on purpose: it builds things and calls programs. Everything that needs a
 //! Kubernetes client is the driver's (`locust-matrix`), which this program runs.
 
+mod bench;
 mod ci;
 mod cleanup;
 mod cli;
@@ -48,6 +49,7 @@ async fn start(cli: Cli) -> Result<(), Failure> {
         Task::Cleanup(args) => cleanup::run(args, halt).await,
         Task::Doctor(args) => doctor::run(args, halt).await,
         Task::Tidy(args) => tidy::run(args, halt).await,
+        Task::Bench(args) => bench::run(args, halt).await,
         Task::Ci(args) => ci::run(args, halt).await,
         Task::Test(args) => suite::run(args, halt).await,
     }

@@ -1,0 +1,98 @@
+//! The main job on real kind clusters, through the command that users type.
+//!
+//! The clusters are made one after the other: two at once would measure each other.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod existing;
+mod kept;
+mod loads;
+mod missing;
+mod rights;
+mod stops;
+mod wrong;
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use e2e::leftovers::Before;
+use e2e::results::{assert_exact, only_run, records, rows};
+use e2e::tool::{Ended, must, run};
+use kept::{Kept, e2e, settings};
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+/// A matrix with a step down on every axis, each scenario a few seconds long.
+const DOWN: &str = "\
+replicas: [2, 1]
+workers: [2, 1]
+users: [20, 10]
+duration: 4s
+cooldown: 2s
+spawn_rate: 20
+";
+
+fn assert_all_valid(ended: &Ended, run: &Path, scenarios: usize) {
+    assert_eq!(ended.code, Some(0));
+    let rows = rows(run);
+    assert_eq!(rows.len(), scenarios);
+    assert!(rows.iter().all(|row| row[11] == "SUCCESS"), "{rows:?}");
+    for record in records(run) {
+        assert_exact(&record);
+    }
+}
+
+#[test]
+fn the_quick_matrix_from_nothing_to_nothing() {
+    let _turn = ONE_AT_A_TIME.lock();
+    let before = Before::look();
+    let results = tempfile::tempdir().unwrap();
+    let ended = run(&mut e2e("lm-test-quick", results.path(), &[]));
+    let run = only_run(results.path());
+    assert_all_valid(&ended, &run, 4);
+    assert!(run.join("auto_summary.md").is_file());
+    before.assert_nothing_left("lm-test-quick");
+}
+
+/// One kept cluster for all that follows each other on it.
+#[test]
+fn a_kept_cluster_goes_through_everything() {
+    let _turn = ONE_AT_A_TIME.lock();
+    let before = Before::look();
+    let folder = tempfile::tempdir().unwrap();
+    let mut kept = Kept::new("lm-test-kept", folder.path());
+    both_versions_step_down_on_every_axis(&mut kept);
+
+    loads::failures_are_counted(&kept);
+    loads::another_service_is_swept_from_outside(&kept);
+    existing::a_namespace_of_a_cluster_that_is_there(&kept);
+    wrong::turns_end_with_their_codes(&kept);
+    missing::images_and_names_are_said(&kept);
+    rights::are_those_of_the_role_and_no_other(&kept);
+    rights::a_missing_one_is_named(&kept);
+    stops::a_silent_api_server_ends_the_run(&kept);
+    stops::a_killed_driver_is_resumed(&kept);
+    stops::an_interrupted_run_keeps_its_records(&kept);
+    before.assert_nothing_left(kept.name);
+}
+
+/// A scale-down at every step, on both versions of Locust's web API.
+fn both_versions_step_down_on_every_axis(kept: &mut Kept<'_>) {
+    let down = settings(kept.folder, DOWN);
+    for version in ["2.46.6", "2.47.0"] {
+        let results = kept.folder.join(version);
+        let locust = format!("locustio/locust:{version}");
+        let arguments = ["--keep", "--config", &down, "--locust-image", &locust];
+        let ended = run(&mut e2e(kept.name, &results, &arguments));
+        let run = only_run(&results);
+        assert_all_valid(&ended, &run, 8);
+        let generator = format!("Locust {version}");
+        assert!(records(&run).iter().all(|record| record["setting"]["generator"] == generator.as_str()));
+        let image = |name: &str| ended.err.split_whitespace().find(|word| word.starts_with(name)).unwrap();
+        image("locust-driver:").clone_into(&mut kept.driver_image);
+        image("fake-inference:").clone_into(&mut kept.stub_image);
+    }
+    let replicas = ["get", "deployment", "-o", "jsonpath={.items[*].spec.replicas}"];
+    let found = must(&mut kept.kubectl(&replicas));
+    assert_eq!(found, "1 1 2", "inference, master, workers as they were deployed");
+}
