@@ -3,6 +3,7 @@
 //! `cargo xtask test` runs them with what they need in the environment; a test that is started
 //! without it says so and fails, because a test that silently does nothing looks like one that passes.
 
+pub mod conformance;
 pub mod leftovers;
 pub mod results;
 pub mod tool;

@@ -15,6 +15,7 @@ mod wrong;
 use std::path::Path;
 use std::sync::Mutex;
 
+use e2e::conformance::{self, Images};
 use e2e::leftovers::Before;
 use e2e::results::{assert_exact, only_run, records, rows};
 use e2e::tool::{Ended, must, run};
@@ -63,6 +64,7 @@ fn a_kept_cluster_goes_through_everything() {
     let mut kept = Kept::new("lm-test-kept", folder.path());
     both_versions_step_down_on_every_axis(&mut kept);
 
+    it_is_the_cluster_that_all_checks_describe(&kept);
     loads::failures_are_counted(&kept);
     loads::another_service_is_swept_from_outside(&kept);
     existing::a_namespace_of_a_cluster_that_is_there(&kept);
@@ -74,6 +76,13 @@ fn a_kept_cluster_goes_through_everything() {
     stops::a_killed_driver_is_resumed(&kept);
     stops::an_interrupted_run_keeps_its_records(&kept);
     before.assert_nothing_left(kept.name);
+}
+
+/// What this project asks of a cluster holds for Kubernetes: then it may be asked of another one.
+fn it_is_the_cluster_that_all_checks_describe(kept: &Kept<'_>) {
+    let images = Images { stub: kept.stub_image.clone(), driver: kept.driver_image.clone() };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(conformance::check(&kept.kubeconfig(), &images));
 }
 
 /// A scale-down at every step, on both versions of Locust's web API.

@@ -1,0 +1,221 @@
+//! A namespace for one check, and the ways to look into it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use k8s_openapi::api::core::v1::{Event, Namespace, Pod};
+use k8s_openapi::serde::de::DeserializeOwned;
+use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::NamespaceResourceScope;
+use kube::runtime::wait::Condition;
+use kube::runtime::{WatchStreamExt, watcher};
+use kube::{Client, Config, Resource, ResourceExt};
+use serde_json::{Value, json};
+
+/// The images that every cluster of this project has.
+#[derive(Clone, Debug)]
+pub struct Images {
+    /// The stub.
+    pub stub: String,
+    /// The driver.
+    pub driver: String,
+}
+
+/// One check's own namespace.
+#[derive(Clone)]
+pub(super) struct Stage {
+    pub(super) client: Client,
+    pub(super) namespace: String,
+    pub(super) images: Images,
+}
+
+/// How long anything may take: a cluster that starts two dozen pods at once is busy.
+const PATIENCE: Duration = Duration::from_mins(3);
+
+impl Stage {
+    pub(super) async fn set(kubeconfig: &Path, images: &Images, name: &str) -> Self {
+        let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("the kubeconfig is read");
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+        let client = Client::try_from(config.expect("the kubeconfig can be used")).expect("a client");
+        let namespace = name.replace('_', "-");
+        let object = json!({ "metadata": { "name": namespace } });
+        let object: Namespace = serde_json::from_value(object).expect("a namespace");
+        let created = Api::all(client.clone()).create(&PostParams::default(), &object).await;
+        created.expect("the namespace is created");
+        // What applies objects waits for it; a pod without it would be refused.
+        let stage = Self { client, namespace, images: images.clone() };
+        stage
+            .until("default", |found: Option<&k8s_openapi::api::core::v1::ServiceAccount>| found.is_some())
+            .await;
+        stage
+    }
+
+    /// Deletes the namespace, and with it everything in it.
+    pub(super) async fn clear(&self) {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let _ = namespaces.delete(&self.namespace, &DeleteParams::background()).await;
+    }
+
+    pub(super) fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Applies an object in the name of `manager`.
+    pub(super) async fn try_apply<K>(&self, manager: &str, object: &Value) -> kube::Result<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
+    {
+        let name = object["metadata"]["name"].as_str().expect("a name");
+        self.api::<K>().patch(name, &PatchParams::apply(manager), &Patch::Apply(object)).await
+    }
+
+    pub(super) async fn apply<K>(&self, object: &Value) -> K
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug,
+    {
+        self.try_apply("check", object).await.expect("the object is applied")
+    }
+
+    /// Watches an object until `condition` holds; gives it as it was then.
+    pub(super) async fn until<K>(&self, name: &str, condition: impl Condition<K>) -> Option<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + std::fmt::Debug
+            + Send
+            + 'static,
+    {
+        let waiting = kube::runtime::wait::await_condition(self.api::<K>(), name, condition);
+        let found = tokio::time::timeout(PATIENCE, waiting).await;
+        let Ok(found) = found else {
+            let last = self.api::<K>().get_opt(name).await;
+            panic!("{name}: not within {PATIENCE:?}; last seen: {last:?}");
+        };
+        found.expect("the watch goes on")
+    }
+
+    /// Watches the pods with these labels until `condition` holds for all of them together.
+    pub(super) async fn until_pods(&self, labels: &str, condition: impl Fn(&[Pod]) -> bool) -> Vec<Pod> {
+        let config = watcher::Config::default().labels(labels);
+        let waiting = async {
+            let mut changes = std::pin::pin!(watcher(self.api::<Pod>(), config).default_backoff());
+            loop {
+                let pods = self.pods(labels).await;
+                if condition(&pods) {
+                    return pods;
+                }
+                changes.try_next().await.expect("the watch goes on");
+            }
+        };
+        let Ok(pods) = tokio::time::timeout(PATIENCE, waiting).await else {
+            panic!("pods {labels}: not within {PATIENCE:?}; last seen: {:?}", self.pods(labels).await);
+        };
+        pods
+    }
+
+    pub(super) async fn pods(&self, labels: &str) -> Vec<Pod> {
+        self.api::<Pod>()
+            .list(&ListParams::default().labels(labels))
+            .await
+            .expect("the pods are listed")
+            .items
+    }
+
+    /// What a person would look at first.
+    pub(super) async fn tell(&self) {
+        let pods = self.api::<Pod>().list(&ListParams::default()).await;
+        for pod in pods.into_iter().flatten() {
+            let status = serde_json::to_string(&pod.status).unwrap_or_default();
+            eprintln!("{}: pod {}: {status}", self.namespace, pod.name_any());
+        }
+        let events = self.api::<Event>().list(&ListParams::default()).await;
+        for event in events.into_iter().flatten() {
+            eprintln!("{}: {:?} {:?}", self.namespace, event.reason, event.message);
+        }
+    }
+}
+
+/// A Deployment of the stub, `name` being its `app` label, too.
+pub(super) fn deployment(stage: &Stage, name: &str, replicas: u32) -> Value {
+    json!({
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": { "name": name, "labels": { "app": name } },
+        "spec": {
+            "replicas": replicas,
+            "selector": { "matchLabels": { "app": name } },
+            "template": {
+                "metadata": { "labels": { "app": name } },
+                "spec": {
+                    "automountServiceAccountToken": false,
+                    "terminationGracePeriodSeconds": 2,
+                    "containers": [{
+                        "name": "stub",
+                        "image": stage.images.stub,
+                        "imagePullPolicy": "IfNotPresent",
+                        "args": ["--host", "0.0.0.0", "--port", "8000"],
+                        "ports": [{ "name": "http", "containerPort": 8000 }],
+                        "readinessProbe": { "httpGet": { "path": "/healthz", "port": "http" }, "periodSeconds": 1 },
+                        "resources": { "requests": { "cpu": "1m", "memory": "8Mi" } },
+                    }],
+                },
+            },
+        },
+    })
+}
+
+/// A Job whose only container is the driver with these arguments.
+pub(super) fn job(stage: &Stage, name: &str, args: &[&str]) -> Value {
+    json!({
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": { "name": name },
+        "spec": {
+            "backoffLimit": 0,
+            "template": {
+                "metadata": { "labels": { "app": name } },
+                "spec": {
+                    "restartPolicy": "Never",
+                    "containers": [{
+                        "name": "driver",
+                        "image": stage.images.driver,
+                        "imagePullPolicy": "IfNotPresent",
+                        "args": args,
+                        "resources": { "requests": { "cpu": "1m", "memory": "8Mi" } },
+                    }],
+                },
+            },
+        },
+    })
+}
+
+/// The first container's status.
+pub(super) fn container(pod: &Pod) -> Option<&k8s_openapi::api::core::v1::ContainerStatus> {
+    pod.status.as_ref()?.container_statuses.as_ref()?.first()
+}
+
+/// Whether a pod says of itself that it is ready.
+pub(super) fn is_ready(pod: &Pod) -> bool {
+    let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// The code of a refusal, with its reason.
+pub(super) fn refusal<T: std::fmt::Debug>(result: kube::Result<T>) -> (u16, String, String) {
+    match result {
+        Err(kube::Error::Api(status)) => (status.code, status.reason.clone(), status.message.clone()),
+        other => panic!("a refusal was expected: {other:?}"),
+    }
+}
