@@ -22,7 +22,7 @@ pub(crate) fn a_namespace_of_a_cluster_that_is_there(kept: &Kept<'_>) {
         command.env("KUBECONFIG", kept.kubeconfig());
         command.args(["e2e", "--cluster", "existing", "--context", &format!("kind-{}", kept.name)]);
         command.args(["--namespace", NAMESPACE, "--driver-image", &kept.driver_image]);
-        command.args(["--stub", "--stub-image", &kept.stub_image, "--config", &matrix]);
+        command.args(["--stub", "--small", "--stub-image", &kept.stub_image, "--config", &matrix]);
         command.args(["--locust-image", "locustio/locust:2.47.0", "--results"]).arg(results);
         command
     };

@@ -38,6 +38,9 @@ pub(crate) struct Flags {
     /// Deploy the stub too, in the service's place
     #[arg(long)]
     pub(super) stub: bool,
+    /// Ask for little CPU and memory, for a cluster on one machine
+    #[arg(long, requires = "stub")]
+    pub(super) small: bool,
     /// Scale and load a service that locust-matrix did not deploy
     #[arg(long)]
     pub(super) yes: bool,
@@ -54,6 +57,7 @@ impl Flags {
                 (self.driver_image.is_some(), "--driver-image"),
                 (self.stub_image.is_some(), "--stub-image"),
                 (self.registry.is_some(), "--registry"),
+                (self.small, "--small"),
                 (self.stub, "--stub"),
                 (self.yes, "--yes"),
             ];
@@ -114,7 +118,9 @@ pub(super) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
 
     let build = toolchain::build(&session, &folders);
     let binaries = session.step("build the driver and the stub", build).await?;
-    let target = Target { flags, overlay: "base", kind: "existing", yes: args.existing.yes };
+    // The small one has the stub in it.
+    let overlay = if args.existing.small { "kind" } else { "base" };
+    let target = Target { flags, overlay, kind: "existing", yes: args.existing.yes };
     let driver = Driver::new(binaries.driver.clone(), target, &args);
     let planned = driver.plan(&session).await?;
     // Refuses a cluster that is not there before anything is pushed.
@@ -124,7 +130,7 @@ pub(super) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
     let performed = async {
         let deploy = driver.deploy(&session, &tags);
         session.step("deploy", deploy).await?;
-        if args.existing.stub {
+        if args.existing.stub && !args.existing.small {
             let deploy = driver.deploy_overlay(&session, "stub", &tags);
             session.step("deploy the stub", deploy).await?;
         }
