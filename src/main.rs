@@ -7,6 +7,8 @@ use locust_matrix::cli::{Cli, Command};
 use locust_matrix::commands;
 use locust_matrix::events::{Event, Events};
 use locust_matrix::exit::{Error, ExitCode, Result};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> std::process::ExitCode {
     std::panic::set_hook(Box::new(|panic| {
@@ -16,7 +18,10 @@ fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        // Libraries call an error what this program tries again, and explains if it stays.
+        .with_env_filter(
+            EnvFilter::builder().with_default_directive(LevelFilter::OFF.into()).from_env_lossy(),
+        )
         .init();
     // Two libraries could each bring a TLS provider; this names the one for all.
     let _ = rustls::crypto::ring::default_provider().install_default();

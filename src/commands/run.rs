@@ -237,6 +237,10 @@ async fn drive(
     // Another driver scales now: what it found is its to put back.
     let Setup { cluster, inference, events, .. } = &matrix.setup;
     let restored = if taken_over { Ok(()) } else { put_back(cluster, &inference.name, found, events).await };
+    if let (Err(_), Err(error)) = (&ended, &restored) {
+        // Only one error ends the command, and this one asks for a hand, too.
+        events.tell(Event::note(format!("{error}")));
+    }
     ended.and(restored)?;
     Ok(if valid == matrix.records.len() { ExitCode::Success } else { ExitCode::Scenario })
 }
@@ -253,11 +257,11 @@ async fn put_back(cluster: &Cluster, inference: &str, found: Found, events: &Eve
     let Found { inference: replicas, workers } = found;
     let back =
         async { tokio::try_join!(scale(cluster, inference, replicas), scale(cluster, WORKER, workers)) };
-    timeout(PUT_BACK_WITHIN, back).await.unwrap_or_else(|_| {
-        let message = format!(
-            "the API server does not answer; {inference} had {replicas} replicas, {WORKER} {workers}"
-        );
-        Err(Error::cluster(message).next("scale them back by hand: kubectl scale deployment"))
+    let silent = || Err(Error::cluster("the API server does not answer"));
+    timeout(PUT_BACK_WITHIN, back).await.unwrap_or_else(|_| silent()).map_err(|error| {
+        let found = format!("{inference} had {replicas} replicas, {WORKER} {workers}");
+        Error::new(error.code, format!("{}; {found}", error.message))
+            .next("scale them back by hand: kubectl scale deployment")
     })?;
     events.tell(Event::note(format!("replicas as found: {inference} {replicas}, {WORKER} {workers}")));
     Ok(())

@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{DEADMAN, Drive};
 use crate::cluster::pods_of;
+use crate::events::Event;
 use crate::exit::{Error, Result};
 use crate::load::{LoadGenerator, Snapshot};
 use crate::plan::Scenario;
@@ -130,7 +131,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 self.gathered.errors = words.collect();
                 self.gathered.exceptions = last.exceptions;
             }
-            Err(error) => self.setup.events.tell(crate::events::Event::note(format!("  {error}"))),
+            Err(error) => self.setup.events.tell(Event::note(format!("  {error}"))),
         }
         self.gathered.pods = pods_of(&self.setup.cluster, &self.setup.inference).await?;
         let place = &self.setup.config.inference.metrics;
@@ -150,15 +151,19 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         };
         let deadline = Instant::now() + self.setup.config.timeouts.stop.get();
         let mut last_seen = "nothing".to_owned();
+        let mut heard = Instant::now();
+        let mut told = false;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            // Load that nobody has looked at for this long has stopped by itself.
+            if left.is_zero() || heard.elapsed() > DEADMAN {
                 return Err(stuck(last_seen));
             }
             match timeout(left, self.setup.load.stop()).await {
                 // A stop that overtakes the start that it is to undo stops nothing: it is asked for again
                 // for as long as there is load.
                 Ok(Ok(())) => {
+                    heard = Instant::now();
                     let idle =
                         self.look_until(left.min(STOP_AGAIN), |seen| seen.is_idle(self.scenario.workers));
                     match idle.await {
@@ -167,6 +172,11 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                     }
                 }
                 Ok(Err(error)) => {
+                    if !told {
+                        let text = "  Locust does not answer; load that nobody looks at stops by itself within a minute";
+                        self.setup.events.tell(Event::note(text));
+                        told = true;
+                    }
                     last_seen = error.message;
                     sleep_until(Instant::now() + SAMPLE_EVERY).await;
                 }

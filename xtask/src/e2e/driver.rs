@@ -130,8 +130,10 @@ impl Driver {
         Ok(done.stdout)
     }
 
-    pub(super) async fn remove(&self, session: &Session) -> Result<(), Failure> {
-        let cleanup = self.cleanup().show(Show::Errors).patience(Patience::Never);
+    /// With the records in the cluster, too, where they are `home`.
+    pub(super) async fn remove(&self, session: &Session, home: bool) -> Result<(), Failure> {
+        let cleanup = self.cleanup().args(home.then_some("--results"));
+        let cleanup = cleanup.show(Show::Errors).patience(Patience::Never);
         finished(session, cleanup.deadline(Duration::from_mins(3)).run(session).await?).map(drop)
     }
 

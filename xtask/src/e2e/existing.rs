@@ -154,12 +154,12 @@ pub(super) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
         // Only what this run has brought is this run's to take away.
         (!before.trim().is_empty()).then_some("deployed before this run, and stays")
     };
-    let cleaned = match stays {
-        Some(why) => {
-            session.progress.line(&format!("{why} in {place}; remove it: {}", driver.cleanup().line()));
-            Ok(())
-        }
-        None => session.step("remove what was deployed", driver.remove(&session)).await,
+    let cleaned = if let Some(why) = stays {
+        session.progress.line(&format!("{why} in {place}; remove it: {}", driver.cleanup().line()));
+        Ok(())
+    } else {
+        let remove = driver.remove(&session, verdict.results.is_some());
+        session.step("remove what was deployed", remove).await
     };
     speaker.abort();
     verdict.finish(&session, None, performed, cleaned)
@@ -196,9 +196,9 @@ async fn images(
 async fn push(session: &Session, local: &str, prefix: &str) -> Result<String, Failure> {
     let remote = remote(local, prefix);
     let next = format!("see that you may push there: docker login {}", host(prefix));
-    for command in
-        [Cmd::new("docker").args(["tag", local, &remote]), Cmd::new("docker").args(["push", &remote])]
-    {
+    // The last one takes back the name alone: this engine has no use for it.
+    for words in [vec!["tag", local, &remote], vec!["push", &remote], vec!["image", "rm", &remote]] {
+        let command = Cmd::new("docker").args(words);
         let done = command.deadline(Duration::from_mins(5)).run(session).await?;
         done.require(session, crate::failure::PREFLIGHT, &next)?;
     }
