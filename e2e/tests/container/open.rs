@@ -18,12 +18,16 @@ async fn window(load: &Locust, asked: Load, url: &str, seconds: f64) -> (Window,
     (closing.since(&opening), open)
 }
 
-/// The distance between arrivals, as the clients sent them: mean (s), and standard deviation / mean.
+/// The distance between arrivals as they were due, however late a busy machine sent them: mean (s),
+/// and standard deviation / mean.
 fn gaps(text: &str) -> (f64, f64) {
-    let mut sent: Vec<f64> =
-        text.lines().map(|line| line.split('\t').nth(2).unwrap().parse().unwrap()).collect();
-    sent.sort_by(f64::total_cmp);
-    let gaps: Vec<f64> = sent.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let due = |line: &str| {
+        let field = |at: usize| line.split('\t').nth(at).unwrap().parse::<f64>().unwrap();
+        field(2) - (field(4) - field(3)) / 1000.0
+    };
+    let mut due: Vec<f64> = text.lines().map(due).collect();
+    due.sort_by(f64::total_cmp);
+    let gaps: Vec<f64> = due.windows(2).map(|pair| pair[1] - pair[0]).collect();
     let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
     let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
     (mean, variance.sqrt() / mean)
