@@ -13,8 +13,8 @@ use crate::support::{DEADMAN, Setup, Stub, alone, run_for, stop, until};
 
 const SLOTS: u32 = 4;
 /// Half of each lap is thought, so that loads below, at and beyond the knee are all told apart.
-const SERVICE_MS: u32 = 150;
-const SECONDS: f64 = 90.0;
+const SERVICE_MS: u32 = 250;
+const SECONDS: f64 = 120.0;
 const SCRIPT: &str = r#"
 import random
 
@@ -30,7 +30,7 @@ BODY = {"data": [{"timestamp": "2024-01-15T10:00:00", "features": FEATURES}] * 3
 
 
 class PredictUser(HttpUser):
-    wait_time = constant(0.150)
+    wait_time = constant(0.250)
 
     @task
     def predict(self):
@@ -56,7 +56,7 @@ async fn measured(service: &'static str, users: u32, theory: fn(&Loop) -> Steady
     let figures = window.endpoint("POST /predict").unwrap().figures(window.seconds);
     let found = Steady { throughput: figures.rps, response: figures.mean_ms.unwrap() / 1000.0 };
     let mean = (after.0 - before.0) / (after.1 - before.1);
-    let think = Duration::from_millis(150).as_secs_f64();
+    let think = Duration::from_millis(SERVICE_MS.into()).as_secs_f64();
     (found, theory(&Loop { users, slots: SLOTS, service: mean, think }))
 }
 
