@@ -123,9 +123,10 @@ async fn a_stall_is_seen_by_who_does_not_wait(version: &str) {
         assert!(figures.max_ms.unwrap() > 900, "{version}: both have met a stall");
         stop(load, 2).await;
     }
-    // A tenth of the time no answer comes: who arrives then waits half a second on average.
-    assert!(p99[0] < 200, "{version}: closed: {} ms", p99[0]);
-    assert!(p99[1] > 600, "{version}: open: {} ms", p99[1]);
+    // A tenth of the time no answer comes, so who arrives at any time has a P99 of 0.9 s. Five users who
+    // wait are five requests in a thousand: half a stall, the mean of who arrives in one, is hidden.
+    assert!(p99[0] < 500, "{version}: closed: {} ms", p99[0]);
+    assert!(p99[1] > 800, "{version}: open: {} ms", p99[1]);
 }
 
 async fn who_finds_no_free_user_waits_in_line(version: &str) {
