@@ -180,6 +180,8 @@ pub(crate) mod tests {
             failures: 0,
             total_ms: requests as f64 * 100.0,
             histogram: Histogram(BTreeMap::from([(100, requests)])),
+            succeeded: Histogram(BTreeMap::from([(100, requests)])),
+            from_send: None,
         };
         let window = Window {
             seconds: 20.0,

@@ -1,15 +1,19 @@
 """Exact figures from a distributed Locust: import this from a locustfile, and that is all.
 
 It is optional, needs Locust 2.46 or later and nothing else, and does nothing to a
-locustfile that runs locally. On a master with a web server it adds the route
-/matrix/snapshot (see `snapshot_route`); on workers it makes the statistics finer and the
-stop both exact and quick.
+locustfile that runs locally. On a master with a web server it adds the routes
+/matrix/snapshot and /matrix/swarm (see `snapshot_route` and `swarm_route`); on workers it
+makes the statistics finer and the stop both exact and quick. Its other two files,
+locust_matrix_health.py and locust_matrix_open.py, belong beside it.
 """
 
+import functools
 import json
 import logging
 import math
+import os
 import time
+from collections import Counter, defaultdict
 
 import gevent
 import locust
@@ -27,6 +31,8 @@ from locust.runners import (
     MasterRunner,
     WorkerRunner,
 )
+from locust_matrix_health import Health
+from locust_matrix_open import OpenMaster, OpenWorker
 
 logger = logging.getLogger(__name__)
 
@@ -70,6 +76,19 @@ def on_init(environment, runner=None, web_ui=None, **_kwargs):
 
 
 def set_up_worker(environment, runner):
+    failed = Failed(environment)
+    health = Health()
+    arrivals = OpenWorker(environment, runner, failed)
+    if os.getenv("LOCUST_MATRIX_DUMP"):
+        dump(environment, failed, os.environ["LOCUST_MATRIX_DUMP"])
+
+    def on_report(data, **_kwargs):
+        data["matrix"] = {
+            "failed": failed.take(),
+            "health": health.report(),
+            "open": arrivals.report(),
+        }
+
     def on_flush(msg, **_kwargs):
         at = time.time()
         try:
@@ -95,18 +114,64 @@ def set_up_worker(environment, runner):
 
     runner.stop = on_stop
     runner.register_message("matrix_flush", on_flush)
+    environment.events.report_to_master.add_listener(on_report)
     environment.events.test_stop.add_listener(on_test_stop)
 
 
+class Failed:
+    """A worker's failed requests by response time, since its last report.
+
+    Locust's own histograms hold all requests; without these they hold the successful ones. A
+    request that succeeds, which is nearly every one, costs nothing here.
+    """
+
+    def __init__(self, environment):
+        self.counts = defaultdict(Counter)
+        # What the open model has added to the response time of the request that is counted now, ms.
+        self.shift = 0.0
+        # After Locust's own listeners, which were there before: both count a request or neither.
+        environment.events.request.add_listener(self.on_request)
+        environment.events.test_start.add_listener(self.clear)
+        if environment.reset_stats:
+            environment.events.spawning_complete.add_listener(self.clear)
+
+    def on_request(self, request_type, name, response_time, exception=None, **_kwargs):
+        if exception and response_time is not None:
+            bucket = bucket_response_time(response_time + self.shift)
+            self.counts[name, request_type][bucket] += 1
+
+    def clear(self, **_kwargs):
+        self.counts = defaultdict(Counter)
+
+    def take(self):
+        counts, self.counts = self.counts, defaultdict(Counter)
+        return [[name, method, dict(times)] for (name, method), times in counts.items()]
+
+
+def dump(environment, failed, path):
+    """Appends a line for every request: method, name, when it was sent (s since the epoch), its
+    response time from there and from when it was due (ms), and 1 if it succeeded, else 0. All
+    workers of a machine may share the file. For tests: it costs more than the request."""
+    file = open(path, "a", buffering=1)  # whole lines, each in one write
+
+    def on_request(request_type, name, response_time, start_time, exception=None, **_kwargs):
+        times = f"{start_time:.6f}\t{response_time:.6f}\t{response_time + failed.shift:.6f}"
+        file.write(f"{request_type}\t{name}\t{times}\t{0 if exception else 1}\n")
+
+    environment.events.request.add_listener(on_request)
+
+
 def set_up_master(environment, runner, web_ui):
+    reported = Reported(environment)
+    arrivals = OpenMaster(environment, runner)
     flusher = Flusher(environment, runner)
     deadman = DeadMan(runner, web_ui)
     # At the beginning of a stop: its end can be late, when the next test has armed it anew.
     environment.events.test_stopping.add_listener(lambda **_kwargs: deadman.arm(0))
     options = environment.parsed_options
-    path = (getattr(options, "web_base_path", None) or "") + "/matrix/snapshot"
+    base = (getattr(options, "web_base_path", None) or "") + "/matrix"
 
-    @web_ui.app.route(path, methods=["GET", "POST"])
+    @web_ui.app.route(base + "/snapshot", methods=["GET", "POST"])
     @web_ui.auth_required_if_enabled
     def snapshot_route():
         """The cumulative statistics as JSON. A POST may carry two form fields:
@@ -124,14 +189,65 @@ def set_up_master(environment, runner, web_ui):
         if "deadman" in request.form:
             deadman.arm(seconds)
         if flush:
-            return reply(flusher.run(lambda report: snapshot(runner, report)))
-        return reply(snapshot(runner, None))
+            take = functools.partial(snapshot, runner, reported, arrivals)
+            return reply(flusher.run(take))
+        return reply(snapshot(runner, reported, arrivals, None))
+
+    @web_ui.app.route(base + "/swarm", methods=["POST"])
+    @web_ui.auth_required_if_enabled
+    def swarm_route():
+        """Starts a test of the open model: Locust's own /swarm, with more fields.
+
+        rate=N: arrivals per second, over all workers; the users only bound how many run at once.
+        arrivals=poisson|constant: independent of each other (the default), or evenly spaced.
+        seed=N: what the random arrivals depend on; 0 unless given.
+        """
+        wrong = arrivals.ask(request.form)
+        if wrong:
+            return reply({"success": False, "message": wrong})
+        answer = web_ui.app.view_functions["locust.swarm"]()
+        if not (answer.is_json and answer.get_json()["success"]):
+            arrivals.asked = None  # it would make the next test an open one
+        return answer
 
     def reply(body, status=200):
         # Not jsonify: it sorts and indents, and histograms are long.
         text = json.dumps(body, separators=(",", ":"))
         headers = {"Cache-Control": "no-store"}
         return web_ui.app.response_class(text, status, headers, mimetype="application/json")
+
+
+class Reported:
+    """What the workers' reports hold beyond Locust's own statistics, merged."""
+
+    def __init__(self, environment):
+        self.health = {}
+        self.clear()
+        environment.events.worker_report.add_listener(self.on_report)
+        environment.events.test_start.add_listener(self.clear)
+        environment.events.reset_stats.add_listener(self.clear)
+        if environment.reset_stats:
+            environment.events.spawning_complete.add_listener(self.clear)
+
+    def clear(self, **_kwargs):
+        self.failed, self.sent = defaultdict(Counter), defaultdict(Counter)
+        self.arrivals = {}
+
+    def on_report(self, client_id, data, **_kwargs):
+        more = data.get("matrix")  # a worker may run another script
+        if more is None:
+            return
+        self.health[client_id] = more["health"]
+        add(self.failed, more["failed"])
+        if more["open"] is not None:
+            self.arrivals[client_id] = more["open"]["counts"]
+            add(self.sent, more["open"]["sent"])
+
+
+def add(histograms, reported):
+    for name, method, times in reported:
+        histograms[name, method].update(times)
+        histograms["Aggregated", ""].update(times)
 
 
 class Flusher:
@@ -217,31 +333,33 @@ class DeadMan:
             self.runner.stop()
 
 
-def snapshot(runner, flush):
+def snapshot(runner, reported, arrivals, flush):
     stats = runner.stats
     errors = sorted(stats.errors.values(), key=lambda e: -e.occurrences)[:MAX_ERRORS]
     exceptions = sorted(runner.exceptions.values(), key=lambda e: -e["count"])[:MAX_EXCEPTIONS]
     return {
-        "version": 1,
+        "version": 2,
         "locust": locust.__version__,
         "now": time.time(),
         "state": runner.state,
         "user_count": runner.user_count,
         "target_user_count": runner.target_user_count,
-        "workers": [worker(c) for c in runner.clients.all],
-        "entries": [entry(stats.entries[key]) for key in sorted(stats.entries)],
-        "total": entry(stats.total),
+        "workers": [worker(c, reported) for c in runner.clients.all],
+        "entries": [entry(stats.entries[key], reported) for key in sorted(stats.entries)],
+        "total": entry(stats.total, reported),
         "errors": [error(e) for e in errors],
         "exceptions": [
             {"message": str(e["msg"])[:MAX_TEXT], "count": e["count"]} for e in exceptions
         ],
+        "open": arrivals.merged(reported.arrivals),
         "flush": flush,
     }
 
 
-def worker(c):
+def worker(c, reported):
     usage = {"cpu_percent": c.cpu_usage, "memory_bytes": c.memory_usage}
-    return {"id": c.id, "state": c.state, "user_count": c.user_count, **usage}
+    health = reported.health.get(c.id)
+    return {"id": c.id, "state": c.state, "user_count": c.user_count, **usage, "health": health}
 
 
 def error(e):
@@ -249,7 +367,11 @@ def error(e):
     return {"method": e.method, "name": e.name, **what}
 
 
-def entry(e):
+def entry(e, reported):
+    times = sorted(e.response_times.items())
+    failed = reported.failed.get((e.name, e.method), {})
+    succeeded = ((bucket, count - failed.get(bucket, 0)) for bucket, count in times)
+    sent = reported.sent.get((e.name, e.method))
     return {
         "method": e.method,
         "name": e.name,
@@ -260,5 +382,7 @@ def entry(e):
         "max_ms": e.max_response_time,
         "last_at": e.last_request_timestamp,
         "start_at": e.start_time,
-        "histogram": dict(sorted(e.response_times.items())),
+        "histogram": dict(times),
+        "succeeded": {bucket: count for bucket, count in succeeded if count > 0},
+        **({"from_send": dict(sorted(sent.items()))} if sent else {}),
     }

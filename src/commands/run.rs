@@ -140,6 +140,9 @@ async fn prepare(
     let file = RecordFile::create(&folder.join("results.jsonl"), &records)?;
     let mirror = Mirror::begin(cluster, &state, &records).await?;
     let generator = format!("Locust {}", snapshot.locust);
+    if let Some(caveat) = &snapshot.caveat {
+        events.tell(Event::note(caveat.clone()));
+    }
     let left = plan.scenarios.iter().filter(|s| !records.iter().any(|r| r.scenario.id == s.id));
     events.tell(Event::RunStarted {
         run_id: run_id.clone(),
@@ -155,7 +158,7 @@ async fn prepare(
         primary: config.inference.primary.clone(),
         images: BTreeMap::from(images),
         generator,
-        percentile_digits: 3,
+        percentile_digits: snapshot.percentile_digits,
     };
     let setup = Setup {
         cluster: cluster.clone(),

@@ -1,35 +1,35 @@
 //! Locust's web API, with the routes that our module beside the locustfile adds.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, Method, Response, StatusCode, header};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use reqwest::{Method, StatusCode};
+use tokio::sync::OnceCell;
 
-use super::{LoadGenerator, Snapshot};
+use super::stock::Stock;
+use super::web::{Answer, STOP, Web};
+use super::{Load, LoadGenerator, Snapshot};
 use crate::exit::{Error, Result};
-use crate::wait::seen;
 
-const STOP: &str = "/stop";
-/// Any answer but that to a stop comes at once, or after the 5 s that a cut may take.
-const TIMEOUT: Duration = Duration::from_secs(15);
-/// Locust itself gives up on users that do not end after its stop timeout (120 s in the manifests)
-/// and a minute.
-const STOP_TIMEOUT: Duration = Duration::from_secs(185);
+/// Users started per second in the open model; Locust warns above 100 per worker.
+const OPEN_SPAWN_RATE: f64 = 100.0;
+/// Without the module, load is stopped after this long at the latest.
+const LONGEST: Duration = Duration::from_hours(2);
 
 /// A Locust master, by its web address.
+///
+/// A master whose script does not import our module (404 on its route, found out at its first use)
+/// is driven by its stock API from then on; see [`Snapshot::caveat`](Snapshot).
 #[derive(Clone, Debug)]
 pub struct Locust {
-    url: String,
-    client: Client,
+    web: Web,
+    longest: Duration,
+    /// Without the module, what stands in for it; found out at the first use.
+    stock: Arc<OnceCell<Option<Stock>>>,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    success: bool,
-    #[serde(default)]
-    message: String,
-}
+/// The module's own route.
+const SNAPSHOT: &str = "/matrix/snapshot";
 
 impl Locust {
     /// A master at `url`, such as `http://locust-master:8089`.
@@ -37,63 +37,49 @@ impl Locust {
     /// # Errors
     /// Exit code 1: no HTTP client can be made.
     pub fn new(url: &str) -> Result<Self> {
-        let client = crate::http::client(TIMEOUT)?;
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), client })
+        Ok(Self { web: Web::new(url)?, longest: LONGEST, stock: Arc::default() })
     }
 
-    async fn call(&self, method: Method, path: &str, form: &[(&str, String)]) -> Result<Response> {
-        // A stop is answered when the last user has ended, which takes as long as its request.
-        let timeout = if path == STOP { STOP_TIMEOUT } else { TIMEOUT };
-        let request = self.client.request(method.clone(), format!("{}{path}", self.url)).timeout(timeout);
-        let request = if method == Method::POST { request.form(form) } else { request };
-        request.send().await.map_err(|error| {
-            Error::cluster(format!(
-                "Locust at {} does not answer {method} {path}: {}",
-                self.url,
-                seen(&error)
-            ))
-            .next("look at the pod with: kubectl logs deployment/locust-master")
-        })
+    /// How long a load may run at most where only Locust's own `run_time` can stop it when the driver
+    /// is gone: without the module, from Locust 2.47 on. Must be more than any scenario takes.
+    #[must_use]
+    pub fn with_longest(mut self, longest: Duration) -> Self {
+        self.longest = longest;
+        self
     }
 
-    /// Locust takes `/stop` by POST since 2.47.0 and by GET before 2.46.7: the other one is a 405.
-    async fn post_or_get(&self, path: &str) -> Result<Response> {
-        let response = self.call(Method::POST, path, &[]).await?;
-        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-            return self.call(Method::GET, path, &[]).await;
-        }
-        Ok(response)
-    }
-
-    async fn json<T: DeserializeOwned>(&self, path: &str, response: Response) -> Result<T> {
-        let status = response.status();
-        let kind = response
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("no content type")
-            .to_owned();
-        let wrong = |what: String| {
-            Error::cluster(format!("{}{path} answered {what}", self.url))
-                .next("check that this is Locust's web port, without a login page or proxy before it")
+    /// What drives a master without the module; `None` where it has it.
+    async fn stock(&self) -> Result<Option<&Stock>> {
+        let probe = async || {
+            let response = self.web.call(Method::GET, SNAPSHOT, &[]).await?;
+            if response.status() != StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            let stock = Stock::probe(&self.web, self.longest).await;
+            stock.map(Some).map_err(|error| {
+                error.during("the master runs without the module locust_matrix.py, and is not Locust either")
+            })
         };
-        if status == StatusCode::NOT_FOUND {
-            return Err(wrong("404: the master runs without the module locust_matrix.py".into())
-                .next("apply the ConfigMap locust-scripts of the manifests and keep 'import locust_matrix' in the locustfile"));
-        }
-        if !status.is_success() || !kind.starts_with("application/json") {
-            return Err(wrong(format!("{status} with {kind} instead of JSON")));
-        }
-        let body =
-            response.bytes().await.map_err(|error| wrong(format!("half an answer: {}", seen(&error))))?;
-        serde_json::from_slice(&body).map_err(|error| wrong(format!("JSON that is not understood: {error}")))
+        Ok(self.stock.get_or_try_init(probe).await?.as_ref())
     }
 
     async fn look(&self, flush: bool, deadman: Duration) -> Result<Snapshot> {
-        const PATH: &str = "/matrix/snapshot";
+        if let Some(stock) = self.stock().await? {
+            return stock.look(&self.web, flush).await;
+        }
         let form = [("flush", u8::from(flush).to_string()), ("deadman", deadman.as_secs_f64().to_string())];
-        let response = self.call(Method::POST, PATH, &form).await?;
-        self.json(PATH, response).await
+        let response = self.web.call(Method::POST, SNAPSHOT, &form).await?;
+        let snapshot: Snapshot = self.web.json(SNAPSHOT, response).await?;
+        if snapshot.version == Snapshot::VERSION {
+            return Ok(snapshot);
+        }
+        Err(Error::cluster(format!(
+            "the module locust_matrix.py at {} answers in version {}; this program understands {}",
+            self.web.url,
+            snapshot.version,
+            Snapshot::VERSION
+        ))
+        .next("apply the manifests of this program's version"))
     }
 }
 
@@ -114,24 +100,36 @@ impl LoadGenerator for Locust {
         }
     }
 
-    async fn start(&self, users: u32, spawn_rate: f64, host: &str) -> Result<()> {
-        let form = [
+    async fn start(&self, load: Load, host: &str) -> Result<()> {
+        let users = load.users();
+        let (path, spawn_rate) = match load {
+            Load::Closed { spawn_rate, .. } => ("/swarm", spawn_rate),
+            // The users only stand ready; the rate decides when they begin.
+            Load::Open { .. } => ("/matrix/swarm", OPEN_SPAWN_RATE.min(f64::from(users))),
+        };
+        let mut form = vec![
             ("user_count", users.to_string()),
             ("spawn_rate", spawn_rate.to_string()),
             ("host", host.to_owned()),
         ];
-        let response = self.call(Method::POST, "/swarm", &form).await?;
-        let answer: Answer = self.json("/swarm", response).await?;
+        if let Load::Open { rate, .. } = load {
+            form.push(("rate", rate.to_string()));
+        }
+        if let Some(stock) = self.stock().await? {
+            stock.begin(load, &mut form)?;
+        }
+        let response = self.web.call(Method::POST, path, &form).await?;
+        let answer: Answer = self.web.json(path, response).await?;
         if !answer.success {
             return Err(Error::cluster(format!("Locust refused to start {users} users: {}", answer.message))
-                .next("check users and spawn_rate of the configuration"));
+                .next("check users, rates and spawn_rate of the configuration"));
         }
         Ok(())
     }
 
     async fn stop(&self) -> Result<()> {
-        let response = self.post_or_get(STOP).await?;
-        let answer: Answer = self.json(STOP, response).await?;
+        let response = self.web.post_or_get(STOP).await?;
+        let answer: Answer = self.web.json(STOP, response).await?;
         if answer.success {
             Ok(())
         } else {

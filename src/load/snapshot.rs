@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::measure::{Endpoint, Histogram, Window};
+use crate::measure::{Endpoint, Health, Histogram, OpenCounts, Window};
 
 /// Locust's own word for what it is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -38,6 +38,9 @@ pub struct Worker {
     pub cpu_percent: f64,
     /// Resident memory, bytes.
     pub memory_bytes: u64,
+    /// Its own view of its CPU and its event loop, as of its last report or cut.
+    #[serde(default)]
+    pub health: Option<Health>,
 }
 
 /// How exact a cut was.
@@ -54,6 +57,14 @@ pub struct Cut {
 /// What the master knows at one moment: cumulative since the load was started.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Snapshot {
+    /// Version of this format; see [`Snapshot::VERSION`].
+    pub(super) version: u32,
+    /// Significant digits of the response times behind the percentiles.
+    #[serde(default = "three")]
+    pub percentile_digits: u32,
+    /// What is less certain than it should be, for people; `None` where our module is in use.
+    #[serde(skip)]
+    pub caveat: Option<String>,
     /// Locust's version.
     pub locust: String,
     /// The master's clock, s since the epoch.
@@ -64,14 +75,17 @@ pub struct Snapshot {
     pub user_count: u32,
     /// The workers it lists, missing ones included.
     pub workers: Vec<Worker>,
-    entries: Vec<Entry>,
-    total: Entry,
+    pub(super) entries: Vec<Entry>,
+    pub(super) total: Entry,
     /// Errors by endpoint.
     #[serde(default)]
     pub errors: Vec<Failure>,
     /// Exceptions in the test script.
     #[serde(default)]
     pub exceptions: Vec<Exception>,
+    /// The open model's counts; `None` in the closed model.
+    #[serde(default)]
+    pub open: Option<OpenCounts>,
     /// For an exact cut, how exact.
     #[serde(rename = "flush")]
     pub cut: Option<Cut>,
@@ -100,17 +114,25 @@ pub struct Exception {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-struct Entry {
-    method: String,
-    name: String,
-    requests: u64,
-    failures: u64,
-    total_ms: f64,
+pub(super) struct Entry {
+    pub(super) method: String,
+    pub(super) name: String,
+    pub(super) requests: u64,
+    pub(super) failures: u64,
+    pub(super) total_ms: f64,
     #[serde(default)]
-    start_at: Option<f64>,
+    pub(super) start_at: Option<f64>,
     #[serde(default)]
-    last_at: Option<f64>,
-    histogram: Histogram,
+    pub(super) last_at: Option<f64>,
+    pub(super) histogram: Histogram,
+    #[serde(default)]
+    pub(super) succeeded: Histogram,
+    #[serde(default)]
+    pub(super) from_send: Option<Histogram>,
+}
+
+const fn three() -> u32 {
+    3
 }
 
 impl From<&Entry> for Endpoint {
@@ -122,11 +144,16 @@ impl From<&Entry> for Endpoint {
             failures: entry.failures,
             total_ms: entry.total_ms,
             histogram: entry.histogram.clone(),
+            succeeded: entry.succeeded.clone(),
+            from_send: entry.from_send.clone(),
         }
     }
 }
 
 impl Snapshot {
+    /// The format that this program understands.
+    pub(super) const VERSION: u32 = 2;
+
     /// All endpoints together.
     pub fn aggregated(&self) -> Endpoint {
         Endpoint::from(&self.total)
@@ -212,3 +239,6 @@ impl Snapshot {
             .to_lowercase()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use super::{DEADMAN, Drive};
 use crate::cluster::pods_of;
 use crate::events::Event;
 use crate::exit::{Error, Result};
-use crate::load::{LoadGenerator, Snapshot};
+use crate::load::{Load, LoadGenerator, Snapshot};
 use crate::plan::Scenario;
 use crate::record::{Judgement, Verdict};
 use crate::scenario::Happening;
@@ -30,7 +30,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let (load, config) = (&self.setup.load, &self.setup.config);
         let Scenario { users, workers, .. } = *self.scenario;
         let rate = config.spawn_rate_for(users);
-        load.start(users, rate, &config.inference.url).await?;
+        load.start(Load::Closed { users, spawn_rate: rate }, &config.inference.url).await?;
         let limit = Duration::from_secs_f64(f64::from(users) / rate) + config.timeouts.ramp.get();
         let ramped = self.look_until(limit, |snapshot| snapshot.is_running(users, workers)).await;
         ramped.map_err(|timed_out| failed(format!("{users} users on {workers} workers: {timed_out}")))?;
