@@ -1,7 +1,23 @@
-//! Figures from cumulative counts: histograms, windows between two snapshots, percentiles.
+//! Figures from cumulative counts: histograms, windows between two snapshots, percentiles; and how far
+//! they can be trusted, as functions of what was recorded.
 
+mod balance;
+mod binomial;
+mod course;
+mod estimate;
 mod histogram;
+mod little;
+mod membership;
+mod omission;
+mod steady;
 mod window;
 
+pub use balance::{MOST_SHARE, busiest_over_mean};
+pub use course::{Course, Next};
+pub use estimate::{Estimate, percentile_name, samples_needed};
 pub use histogram::Histogram;
+pub use little::{Little, little};
+pub use membership::{Member, changes};
+pub use omission::{corrected, typical_cycle_ms};
+pub use steady::{Part, WINDOWS, steady_from};
 pub use window::{Endpoint, Figures, Window};
