@@ -129,7 +129,11 @@ impl Config {
     /// Users of the open model for a rate: the setting, else as many as are busy when an answer takes 10 s,
     /// but no more than `max_users`.
     pub fn pool_for(&self, rate: f64) -> u32 {
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and is positive")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "saturates, and is positive"
+        )]
         let enough = (rate * 10.0).ceil() as u32;
         self.pool.unwrap_or_else(|| enough.clamp(1, self.max_users))
     }
@@ -141,8 +145,7 @@ impl Config {
 
     /// With `until: stable`, the shortest measurement of a scenario.
     pub fn shortest(&self) -> Option<Duration> {
-        (self.until == Until::Stable)
-            .then(|| self.min_duration.map_or(self.duration.get() / 4, Span::get))
+        (self.until == Until::Stable).then(|| self.min_duration.map_or(self.duration.get() / 4, Span::get))
     }
 
     /// Whether the order of the scenarios is drawn by lot.

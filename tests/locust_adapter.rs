@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use locust_matrix::exit::{Error, ExitCode};
-use locust_matrix::load::{LoadGenerator, Locust};
+use locust_matrix::load::{Load, LoadGenerator, Locust};
 
 const DEADMAN: Duration = Duration::from_mins(1);
 
@@ -98,6 +98,16 @@ async fn a_master_without_the_module_is_named_as_that() {
 }
 
 #[tokio::test]
+async fn a_module_of_another_version_is_named_as_that() {
+    let total = r#"{"method": "", "name": "Aggregated", "requests": 0, "failures": 0, "total_ms": 0, "histogram": {}}"#;
+    let body = format!(
+        r#"{{"version": 1, "locust": "2.46.6", "now": 1, "state": "ready", "user_count": 0, "workers": [], "entries": [], "total": {total}, "flush": null}}"#
+    );
+    let error = look(response("200 OK", "application/json", &body)).await;
+    assert!(error.message.contains("answers in version 1; this program understands 2"), "{error}");
+}
+
+#[tokio::test]
 async fn half_an_answer_and_none_are_errors() {
     let half =
         look("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{".into()).await;
@@ -112,7 +122,8 @@ async fn half_an_answer_and_none_are_errors() {
 async fn a_refused_swarm_says_why() {
     let body = r#"{"success": false, "message": "Invalid user_count value"}"#;
     let server = Canned::serve(&[("POST /swarm", response("200 OK", "application/json", body))]);
-    let error = server.locust().start(5, 1.0, "http://x").await.unwrap_err();
+    let error =
+        server.locust().start(Load::Closed { users: 5, spawn_rate: 1.0 }, "http://x").await.unwrap_err();
     assert!(error.message.contains("Invalid user_count value"), "{error}");
 }
 

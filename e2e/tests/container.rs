@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use e2e::required;
-use locust_matrix::load::{LoadGenerator, Locust, Snapshot};
+use locust_matrix::load::{Load, LoadGenerator, Locust, Snapshot};
 use locust_matrix::wait::{Look, poll};
 use testcontainers::core::Mount;
 use testcontainers::runners::AsyncRunner;
@@ -118,7 +118,7 @@ async fn is_exact(version: &str, stub_arguments: &[&str]) {
     let total = |served: &BTreeMap<String, (u64, u64)>| served.values().map(|(count, _)| count).sum::<u64>();
     let mut earlier = BTreeMap::new();
     for round in 1..=3 {
-        load.start(20, 20.0, &stub.url).await.unwrap();
+        load.start(Load::Closed { users: 20, spawn_rate: 20.0 }, &stub.url).await.unwrap();
         until(load, |snapshot| snapshot.is_running(20, 2)).await;
         let mut cuts = Vec::new();
         for _ in 0..2 {
@@ -178,7 +178,7 @@ async fn the_dead_man_stops(version: &str) {
     let stub = Stub::start(&[]);
     let cluster = start(version, 1).await;
     let load = &cluster.load;
-    load.start(5, 5.0, &stub.url).await.unwrap();
+    load.start(Load::Closed { users: 5, spawn_rate: 5.0 }, &stub.url).await.unwrap();
     until(load, |snapshot| snapshot.is_running(5, 1)).await;
     load.snapshot(Duration::from_secs(2)).await.unwrap();
     // Nobody looks for longer than that.
@@ -202,7 +202,7 @@ async fn an_early_stop_stops(version: &str) {
     let cluster = start(version, 2).await;
     let load = &cluster.load;
     for pause in [0, 0, 1, 3, 10, 30, 100, 300] {
-        load.start(20, 20.0, &stub.url).await.unwrap();
+        load.start(Load::Closed { users: 20, spawn_rate: 20.0 }, &stub.url).await.unwrap();
         tokio::time::sleep(Duration::from_millis(pause)).await;
         // Again for as long as there is load, as the driver does.
         let stopped = poll(Duration::from_secs(30), Duration::from_millis(100), || async {
@@ -230,6 +230,10 @@ async fn an_early_stop_stops_on_2_47_0() {
 #[tokio::test]
 async fn what_locust_refuses_is_an_error() {
     let cluster = start("2.47.0", 1).await;
-    let error = cluster.load.start(5, f64::NAN, "http://127.0.0.1:1").await.unwrap_err();
+    let error = cluster
+        .load
+        .start(Load::Closed { users: 5, spawn_rate: f64::NAN }, "http://127.0.0.1:1")
+        .await
+        .unwrap_err();
     assert!(error.message.contains("refused to start 5 users"), "{error}");
 }

@@ -9,7 +9,9 @@ stop both exact and quick.
 import json
 import logging
 import math
+import os
 import time
+from collections import defaultdict
 
 import gevent
 import locust
@@ -32,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 FLUSH_TIMEOUT_S = 5.0
 MAX_ERRORS, MAX_EXCEPTIONS, MAX_TEXT = 50, 20, 500
+PROBE_EVERY_S = 0.1
 
 # Locust's 3 s would be the age of the newest sample in every live figure.
 locust.runners.WORKER_REPORT_INTERVAL = 1.0
@@ -70,6 +73,12 @@ def on_init(environment, runner=None, web_ui=None, **_kwargs):
 
 
 def set_up_worker(environment, runner):
+    failed = Failed(environment)
+    health = Health()
+
+    def on_report(data, **_kwargs):
+        data["matrix"] = {"failed": failed.take(), "health": health.report()}
+
     def on_flush(msg, **_kwargs):
         at = time.time()
         try:
@@ -95,10 +104,135 @@ def set_up_worker(environment, runner):
 
     runner.stop = on_stop
     runner.register_message("matrix_flush", on_flush)
+    environment.events.report_to_master.add_listener(on_report)
     environment.events.test_stop.add_listener(on_test_stop)
 
 
+class Failed:
+    """A worker's failed requests by response time, since its last report.
+
+    Locust's own histograms hold all requests; without these they hold the successful ones. A
+    request that succeeds, which is nearly every one, costs nothing here.
+    """
+
+    def __init__(self, environment):
+        self.counts = new_counts()
+        # After Locust's own listeners, which were there before: both count a request or neither.
+        environment.events.request.add_listener(self.on_request)
+        environment.events.test_start.add_listener(self.clear)
+        if environment.reset_stats:
+            environment.events.spawning_complete.add_listener(self.clear)
+
+    def on_request(self, request_type, name, response_time, exception=None, **_kwargs):
+        if exception and response_time is not None:
+            bucket = bucket_response_time(response_time)
+            self.counts[name, request_type][bucket] += 1
+
+    def clear(self, **_kwargs):
+        self.counts = new_counts()
+
+    def take(self):
+        counts, self.counts = self.counts, new_counts()
+        return [[name, method, dict(times)] for (name, method), times in counts.items()]
+
+
+def new_counts():
+    return defaultdict(lambda: defaultdict(int))
+
+
+class Health:
+    """What a worker's process has used of its CPU, and how late its event loop is.
+
+    The loop is asked every 0.1 s. A probe that a busy loop could not start has the lateness that
+    it would have had: one that is stuck for a second shows ten late probes, not one.
+    """
+
+    def __init__(self):
+        self.lag = defaultdict(int)
+        self.group = cpu_group()
+        gevent.spawn(self.probe)
+
+    def probe(self):
+        due = time.perf_counter() + PROBE_EVERY_S
+        while True:
+            gevent.sleep(max(0.0, due - time.perf_counter()))
+            now = time.perf_counter()
+            while due <= now:
+                self.lag[round(1000 * (now - due))] += 1
+                due += PROBE_EVERY_S
+
+    def report(self):
+        limit, periods, throttled = read_cpu_group(self.group)
+        return {
+            "at": time.time(),
+            "cpu_seconds": time.process_time(),
+            "cores": usable_cores(),
+            "cpu_limit": limit,
+            "periods": periods,
+            "throttled": throttled,
+            "lag": dict(self.lag),
+        }
+
+
+def usable_cores():
+    if hasattr(os, "sched_getaffinity"):  # which has the cgroup's cpuset in it
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu_group(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
+    """The folder of the cgroup that limits this process's CPU most, else of its own; or None.
+
+    A container sees its own cgroup at the root, or the whole tree and its own path in it.
+    """
+    path = None
+    for line in (read(own) or "").splitlines():
+        _, controllers, there = line.split(":", 2)
+        if "cpu" in controllers.split(","):
+            path, roots = there, [f"{root}/{controllers}", f"{root}/cpu"]
+            break
+        if controllers == "":
+            path, roots = there, [root]
+    if path is None:
+        return None
+    folders = []
+    for start in roots:
+        parts = [part for part in path.split("/") if part]
+        folders += ["/".join([start, *parts[:n]]) for n in range(len(parts), -1, -1)]
+    folders = [folder for folder in folders if read(f"{folder}/cpu.stat") is not None]
+    limited = [folder for folder in folders if cpu_limit(folder) is not None]
+    return min(limited, key=cpu_limit) if limited else next(iter(folders), None)
+
+
+def read_cpu_group(folder):
+    """The limit in cores, the periods under it so far, and those in which it was reached."""
+    if folder is None:
+        return None, None, None
+    lines = [line.split() for line in (read(f"{folder}/cpu.stat") or "").splitlines()]
+    stat = {words[0]: int(words[1]) for words in lines if len(words) == 2}
+    return cpu_limit(folder), stat.get("nr_periods"), stat.get("nr_throttled")
+
+
+def cpu_limit(folder):
+    quota, period = [*(read(f"{folder}/cpu.max") or "").split(), None, None][:2]
+    if quota is None:  # version 1
+        quota, period = read(f"{folder}/cpu.cfs_quota_us"), read(f"{folder}/cpu.cfs_period_us")
+    try:
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None  # "max", or no such files
+
+
+def read(path):
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return None
+
+
 def set_up_master(environment, runner, web_ui):
+    reported = Reported(environment)
     flusher = Flusher(environment, runner)
     deadman = DeadMan(runner, web_ui)
     # At the beginning of a stop: its end can be late, when the next test has armed it anew.
@@ -124,14 +258,43 @@ def set_up_master(environment, runner, web_ui):
         if "deadman" in request.form:
             deadman.arm(seconds)
         if flush:
-            return reply(flusher.run(lambda report: snapshot(runner, report)))
-        return reply(snapshot(runner, None))
+            return reply(flusher.run(lambda report: snapshot(runner, reported, report)))
+        return reply(snapshot(runner, reported, None))
 
     def reply(body, status=200):
         # Not jsonify: it sorts and indents, and histograms are long.
         text = json.dumps(body, separators=(",", ":"))
         headers = {"Cache-Control": "no-store"}
         return web_ui.app.response_class(text, status, headers, mimetype="application/json")
+
+
+class Reported:
+    """What the workers' reports hold beyond Locust's own statistics, merged."""
+
+    def __init__(self, environment):
+        self.failed, self.health = new_counts(), {}
+        environment.events.worker_report.add_listener(self.on_report)
+        environment.events.test_start.add_listener(self.clear)
+        environment.events.reset_stats.add_listener(self.clear)
+        if environment.reset_stats:
+            environment.events.spawning_complete.add_listener(self.clear)
+
+    def clear(self, **_kwargs):
+        self.failed = new_counts()
+
+    def on_report(self, client_id, data, **_kwargs):
+        more = data.get("matrix")  # a worker may run another script
+        if more is None:
+            return
+        self.health[client_id] = more["health"]
+        for name, method, times in more["failed"]:
+            merge(self.failed[name, method], times)
+            merge(self.failed["Aggregated", ""], times)
+
+
+def merge(into, times):
+    for bucket, count in times.items():
+        into[bucket] += count
 
 
 class Flusher:
@@ -217,31 +380,33 @@ class DeadMan:
             self.runner.stop()
 
 
-def snapshot(runner, flush):
+def snapshot(runner, reported, flush):
     stats = runner.stats
     errors = sorted(stats.errors.values(), key=lambda e: -e.occurrences)[:MAX_ERRORS]
     exceptions = sorted(runner.exceptions.values(), key=lambda e: -e["count"])[:MAX_EXCEPTIONS]
     return {
-        "version": 1,
+        "version": 2,
         "locust": locust.__version__,
         "now": time.time(),
         "state": runner.state,
         "user_count": runner.user_count,
         "target_user_count": runner.target_user_count,
-        "workers": [worker(c) for c in runner.clients.all],
-        "entries": [entry(stats.entries[key]) for key in sorted(stats.entries)],
-        "total": entry(stats.total),
+        "workers": [worker(c, reported) for c in runner.clients.all],
+        "entries": [entry(stats.entries[key], reported) for key in sorted(stats.entries)],
+        "total": entry(stats.total, reported),
         "errors": [error(e) for e in errors],
         "exceptions": [
             {"message": str(e["msg"])[:MAX_TEXT], "count": e["count"]} for e in exceptions
         ],
+        "open": None,
         "flush": flush,
     }
 
 
-def worker(c):
+def worker(c, reported):
     usage = {"cpu_percent": c.cpu_usage, "memory_bytes": c.memory_usage}
-    return {"id": c.id, "state": c.state, "user_count": c.user_count, **usage}
+    health = reported.health.get(c.id)
+    return {"id": c.id, "state": c.state, "user_count": c.user_count, **usage, "health": health}
 
 
 def error(e):
@@ -249,7 +414,10 @@ def error(e):
     return {"method": e.method, "name": e.name, **what}
 
 
-def entry(e):
+def entry(e, reported):
+    times = sorted(e.response_times.items())
+    failed = reported.failed.get((e.name, e.method), {})
+    succeeded = ((bucket, count - failed.get(bucket, 0)) for bucket, count in times)
     return {
         "method": e.method,
         "name": e.name,
@@ -260,5 +428,6 @@ def entry(e):
         "max_ms": e.max_response_time,
         "last_at": e.last_request_timestamp,
         "start_at": e.start_time,
-        "histogram": dict(sorted(e.response_times.items())),
+        "histogram": dict(times),
+        "succeeded": {bucket: count for bucket, count in succeeded if count > 0},
     }

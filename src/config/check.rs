@@ -24,23 +24,36 @@ impl Config {
                 .next("raise it on purpose with --max-users, once the service's owners know"));
         }
         if let Some(pool) = self.pool.filter(|pool| *pool == 0 || *pool > self.max_users) {
-            return Err(Error::usage(format!("pool: {pool} users cannot be used"))
-                .next(format!("give 1 to {} users (max_users), or leave it out for 10 s of answers", self.max_users)));
+            return Err(Error::usage(format!("pool: {pool} users cannot be used")).next(format!(
+                "give 1 to {} users (max_users), or leave it out for 10 s of answers",
+                self.max_users
+            )));
         }
         if self.repeats == 0 || self.repeats > 100 {
             return Err(Error::usage(format!("repeats: {} cannot be measured", self.repeats))
                 .next("give a number from 1 to 100"));
         }
         if let Some(longest) = self.max_duration.filter(|longest| *longest < self.duration) {
-            return Err(Error::usage(format!("max_duration: {longest} is shorter than duration, {}", self.duration))
-                .next("give the longest time a scenario may be measured, or leave it out for twice the duration"));
+            return Err(Error::usage(format!(
+                "max_duration: {longest} is shorter than duration, {}",
+                self.duration
+            ))
+            .next(
+                "give the longest time a scenario may be measured, or leave it out for twice the duration",
+            ));
         }
-        if let Some(shortest) = self.min_duration.filter(|shortest| *shortest > self.duration || shortest.is_zero()) {
-            return Err(Error::usage(format!("min_duration: {shortest} is not between 0s and duration, {}", self.duration))
-                .next("give a part of the duration, or leave it out for a quarter"));
+        if let Some(shortest) =
+            self.min_duration.filter(|shortest| *shortest > self.duration || shortest.is_zero())
+        {
+            return Err(Error::usage(format!(
+                "min_duration: {shortest} is not between 0s and duration, {}",
+                self.duration
+            ))
+            .next("give a part of the duration, or leave it out for a quarter"));
         }
         if self.objective.goals().iter().any(|(_, most)| *most == 0) {
-            return Err(Error::usage("objective: 0 ms cannot be reached").next("give a time in ms, such as p95_ms: 500"));
+            return Err(Error::usage("objective: 0 ms cannot be reached")
+                .next("give a time in ms, such as p95_ms: 500"));
         }
         for (key, span) in [
             ("duration", self.duration),
@@ -106,16 +119,21 @@ fn axis(key: &str, values: &[u32], most: u32) -> Result<()> {
 }
 
 fn rates(values: &[f64]) -> Result<()> {
-    let problem = if let Some(rate) = values.iter().find(|rate| !(rate.is_finite() && **rate >= 0.1 && **rate <= 100_000.0)) {
+    let problem = if let Some(rate) =
+        values.iter().find(|rate| !(rate.is_finite() && **rate >= 0.1 && **rate <= 100_000.0))
+    {
         format!("{rate} requests/s cannot be offered")
-    } else if let Some((_, rate)) =
-        values.iter().enumerate().find(|(at, rate)| values[..*at].iter().any(|other| other.total_cmp(rate).is_eq()))
+    } else if let Some((_, rate)) = values
+        .iter()
+        .enumerate()
+        .find(|(at, rate)| values[..*at].iter().any(|other| other.total_cmp(rate).is_eq()))
     {
         format!("{rate} is given twice")
     } else {
         return Ok(());
     };
-    Err(Error::usage(format!("rates: {problem}")).next("give different numbers from 0.1 to 100000, such as 10,20"))
+    Err(Error::usage(format!("rates: {problem}"))
+        .next("give different numbers from 0.1 to 100000, such as 10,20"))
 }
 
 #[cfg(test)]
@@ -166,7 +184,11 @@ mod tests {
         let mut config = base();
         (config.users, config.rates) = (vec![], vec![12.5]);
         config.clone().checked().unwrap();
-        assert_eq!((config.pool_for(12.5), config.pool_for(1e4)), (125, 1000), "10 s of answers, max_users at most");
+        assert_eq!(
+            (config.pool_for(12.5), config.pool_for(1e4)),
+            (125, 1000),
+            "10 s of answers, max_users at most"
+        );
         config.rates = vec![];
         assert!(config.checked().unwrap_err().message.starts_with("users: has no value"));
     }

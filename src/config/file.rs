@@ -210,7 +210,9 @@ impl Settings {
             replicas: self.replicas.unwrap_or_else(|| base.replicas.to_vec()),
             workers: self.workers.unwrap_or_else(|| base.workers.to_vec()),
             // Who asks for rates alone wants the open model alone.
-            users: self.users.unwrap_or_else(|| if self.rates.is_some() { Vec::new() } else { base.users.to_vec() }),
+            users: self
+                .users
+                .unwrap_or_else(|| if self.rates.is_some() { Vec::new() } else { base.users.to_vec() }),
             rates: self.rates.unwrap_or_default(),
             pool: self.pool,
             duration: self.duration.unwrap_or(base.duration),
@@ -307,7 +309,11 @@ mod tests {
     fn how_to_measure_reads_from_yaml_and_flags() {
         let text = "{preset: quick, rates: [12.5, 30], until: stable, objective: {p95_ms: 500}, repeats: 3, drift: true}";
         let config = Settings::parse(text).unwrap().complete().unwrap();
-        assert_eq!((config.users, config.rates), (vec![], vec![12.5, 30.0]), "rates alone are the open model alone");
+        assert_eq!(
+            (config.users, config.rates),
+            (vec![], vec![12.5, 30.0]),
+            "rates alone are the open model alone"
+        );
         assert_eq!((config.until, config.repeats, config.drift), (Until::Stable, 3, true));
         assert_eq!(config.objective.goals(), [(0.95, 500)]);
         let flags = MatrixFlags {

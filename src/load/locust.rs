@@ -6,11 +6,13 @@ use reqwest::{Client, Method, Response, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{LoadGenerator, Snapshot};
+use super::{Load, LoadGenerator, Snapshot};
 use crate::exit::{Error, Result};
 use crate::wait::seen;
 
 const STOP: &str = "/stop";
+/// Users started per second in the open model; Locust warns above 100 per worker.
+const OPEN_SPAWN_RATE: f64 = 100.0;
 /// Any answer but that to a stop comes at once, or after the 5 s that a cut may take.
 const TIMEOUT: Duration = Duration::from_secs(15);
 /// Locust itself gives up on users that do not end after its stop timeout (120 s in the manifests)
@@ -93,7 +95,17 @@ impl Locust {
         const PATH: &str = "/matrix/snapshot";
         let form = [("flush", u8::from(flush).to_string()), ("deadman", deadman.as_secs_f64().to_string())];
         let response = self.call(Method::POST, PATH, &form).await?;
-        self.json(PATH, response).await
+        let snapshot: Snapshot = self.json(PATH, response).await?;
+        if snapshot.version == Snapshot::VERSION {
+            return Ok(snapshot);
+        }
+        Err(Error::cluster(format!(
+            "the module locust_matrix.py at {} answers in version {}; this program understands {}",
+            self.url,
+            snapshot.version,
+            Snapshot::VERSION
+        ))
+        .next("apply the manifests of this program's version"))
     }
 }
 
@@ -114,17 +126,26 @@ impl LoadGenerator for Locust {
         }
     }
 
-    async fn start(&self, users: u32, spawn_rate: f64, host: &str) -> Result<()> {
-        let form = [
+    async fn start(&self, load: Load, host: &str) -> Result<()> {
+        let users = load.users();
+        let (path, spawn_rate) = match load {
+            Load::Closed { spawn_rate, .. } => ("/swarm", spawn_rate),
+            // The users only stand ready; the rate decides when they begin.
+            Load::Open { .. } => ("/matrix/swarm", OPEN_SPAWN_RATE.min(f64::from(users))),
+        };
+        let mut form = vec![
             ("user_count", users.to_string()),
             ("spawn_rate", spawn_rate.to_string()),
             ("host", host.to_owned()),
         ];
-        let response = self.call(Method::POST, "/swarm", &form).await?;
-        let answer: Answer = self.json("/swarm", response).await?;
+        if let Load::Open { rate, .. } = load {
+            form.push(("rate", rate.to_string()));
+        }
+        let response = self.call(Method::POST, path, &form).await?;
+        let answer: Answer = self.json(path, response).await?;
         if !answer.success {
             return Err(Error::cluster(format!("Locust refused to start {users} users: {}", answer.message))
-                .next("check users and spawn_rate of the configuration"));
+                .next("check users, rates and spawn_rate of the configuration"));
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::measure::{Endpoint, Histogram, Window};
+use crate::measure::{Endpoint, Health, Histogram, OpenCounts, Window};
 
 /// Locust's own word for what it is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -38,6 +38,9 @@ pub struct Worker {
     pub cpu_percent: f64,
     /// Resident memory, bytes.
     pub memory_bytes: u64,
+    /// Its own view of its CPU and its event loop, as of its last report or cut.
+    #[serde(default)]
+    pub health: Option<Health>,
 }
 
 /// How exact a cut was.
@@ -54,6 +57,8 @@ pub struct Cut {
 /// What the master knows at one moment: cumulative since the load was started.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Snapshot {
+    /// Version of this format; see [`Snapshot::VERSION`].
+    pub(super) version: u32,
     /// Locust's version.
     pub locust: String,
     /// The master's clock, s since the epoch.
@@ -72,6 +77,9 @@ pub struct Snapshot {
     /// Exceptions in the test script.
     #[serde(default)]
     pub exceptions: Vec<Exception>,
+    /// The open model's counts; `None` in the closed model.
+    #[serde(default)]
+    pub open: Option<OpenCounts>,
     /// For an exact cut, how exact.
     #[serde(rename = "flush")]
     pub cut: Option<Cut>,
@@ -111,6 +119,10 @@ struct Entry {
     #[serde(default)]
     last_at: Option<f64>,
     histogram: Histogram,
+    #[serde(default)]
+    succeeded: Histogram,
+    #[serde(default)]
+    from_send: Option<Histogram>,
 }
 
 impl From<&Entry> for Endpoint {
@@ -122,11 +134,16 @@ impl From<&Entry> for Endpoint {
             failures: entry.failures,
             total_ms: entry.total_ms,
             histogram: entry.histogram.clone(),
+            succeeded: entry.succeeded.clone(),
+            from_send: entry.from_send.clone(),
         }
     }
 }
 
 impl Snapshot {
+    /// The format that this program understands.
+    pub(super) const VERSION: u32 = 2;
+
     /// All endpoints together.
     pub fn aggregated(&self) -> Endpoint {
         Endpoint::from(&self.total)
@@ -212,3 +229,6 @@ impl Snapshot {
             .to_lowercase()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! How long to measure: after each window, whether there is to be another one.
 
+use serde::{Deserialize, Serialize};
+
 use super::steady::{WINDOWS, steady_from};
 use super::{Estimate, Little, Part, little};
 
@@ -7,7 +9,7 @@ use super::{Estimate, Little, Part, little};
 const NARROW: f64 = 0.10;
 
 /// What decides how long a scenario is measured.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Course {
     /// Users of a closed loop; `None` in the open model, where Little's law says nothing.
     pub users: Option<u32>,

@@ -17,8 +17,15 @@ pub struct Endpoint {
     pub failures: u64,
     /// Sum of all response times, ms.
     pub total_ms: f64,
-    /// Response times of all requests, failures included.
+    /// Response times of all requests, failures included. In the open model they count from when the
+    /// request was due, so that the time it waited for a free user is in them.
     pub histogram: Histogram,
+    /// Response times of the successful requests alone, counted in the same way.
+    #[serde(default)]
+    pub succeeded: Histogram,
+    /// In the open model, response times of all requests from when they were really sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_send: Option<Histogram>,
 }
 
 /// The figures of one endpoint over a window, as the reports show them.
@@ -74,6 +81,11 @@ impl Endpoint {
             failures: self.failures.saturating_sub(earlier.failures),
             total_ms: (self.total_ms - earlier.total_ms).max(0.0),
             histogram: self.histogram.since(&earlier.histogram),
+            succeeded: self.succeeded.since(&earlier.succeeded),
+            from_send: self.from_send.as_ref().map(|later| match &earlier.from_send {
+                Some(before) => later.since(before),
+                None => later.clone(),
+            }),
         }
     }
 

@@ -1,0 +1,95 @@
+//! How a load generator's worker process is doing: its own view of its CPU and its event loop.
+
+use serde::{Deserialize, Serialize};
+
+use super::Histogram;
+
+/// One worker's health, cumulative since its process began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// When it was taken: the worker's clock, s since the epoch.
+    pub at: f64,
+    /// CPU time the process has used, s.
+    pub cpu_seconds: f64,
+    /// Cores that the process may run on.
+    pub cores: u32,
+    /// Limit of its cgroup, in cores; `None` where there is none.
+    pub cpu_limit: Option<f64>,
+    /// Periods of that limit in which the cgroup ran; `None` where its kernel does not tell.
+    pub periods: Option<u64>,
+    /// Periods in which it was stopped for having used up its limit.
+    pub throttled: Option<u64>,
+    /// How late the event loop was, ms by count: one probe every 100 ms.
+    pub lag: Histogram,
+}
+
+/// A worker's health between two looks at it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HealthWindow {
+    /// Time between the two, s by the worker's clock.
+    pub seconds: f64,
+    /// CPU time used, s.
+    pub cpu_seconds: f64,
+    /// Cores that the process may run on.
+    pub cores: u32,
+    /// Limit of its cgroup, in cores; `None` where there is none.
+    pub cpu_limit: Option<f64>,
+    /// Periods of that limit in which the cgroup ran.
+    pub periods: Option<u64>,
+    /// Periods in which it was stopped for having used up its limit.
+    pub throttled: Option<u64>,
+    /// How late the event loop was, ms by count.
+    pub lag: Histogram,
+}
+
+impl Health {
+    /// What came after `earlier`, a look at the same process.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> HealthWindow {
+        let more = |later: Option<u64>, before: Option<u64>| Some(later?.saturating_sub(before?));
+        HealthWindow {
+            seconds: (self.at - earlier.at).max(0.0),
+            cpu_seconds: (self.cpu_seconds - earlier.cpu_seconds).max(0.0),
+            cores: self.cores,
+            cpu_limit: self.cpu_limit,
+            periods: more(self.periods, earlier.periods),
+            throttled: more(self.throttled, earlier.throttled),
+            lag: self.lag.since(&earlier.lag),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn the_difference_is_what_came_between() {
+        let lag = |counts: &[(u32, u64)]| Histogram(counts.iter().copied().collect::<BTreeMap<_, _>>());
+        let earlier = Health {
+            at: 100.0,
+            cpu_seconds: 7.5,
+            cores: 2,
+            cpu_limit: Some(0.5),
+            periods: Some(50),
+            throttled: Some(2),
+            lag: lag(&[(0, 90), (3, 1)]),
+        };
+        let later = Health {
+            at: 110.0,
+            cpu_seconds: 12.0,
+            periods: Some(150),
+            throttled: Some(60),
+            lag: lag(&[(0, 150), (3, 1), (70, 40)]),
+            ..earlier.clone()
+        };
+        let window = later.since(&earlier);
+        assert!((window.seconds - 10.0).abs() < 1e-9 && (window.cpu_seconds - 4.5).abs() < 1e-9);
+        assert_eq!((window.periods, window.throttled), (Some(100), Some(58)));
+        assert_eq!(window.lag, lag(&[(0, 60), (70, 40)]));
+        let silent = Health { throttled: None, ..earlier };
+        assert_eq!(later.since(&silent).throttled, None, "unknown before: unknown between");
+    }
+}
