@@ -79,14 +79,15 @@ impl Plan {
     /// How long it takes where no scenario is steady, and each is measured as long as it may.
     pub fn longest(&self, config: &Config) -> Duration {
         let count = u32::try_from(self.scenarios.len()).unwrap_or(u32::MAX);
-        self.expected(config) + (config.longest() - config.duration.get()) * count
+        self.expected(config) + config.longest().saturating_sub(config.duration.get()) * count
     }
 
     /// How long it takes where every scenario is steady at once; the same as expected, unless it may stop
     /// early.
     pub fn shortest(&self, config: &Config) -> Duration {
         let count = u32::try_from(self.scenarios.len()).unwrap_or(u32::MAX);
-        let saved = config.shortest().map_or(Duration::ZERO, |least| config.duration.get() - least);
+        let saved =
+            config.shortest().map_or(Duration::ZERO, |least| config.duration.get().saturating_sub(least));
         self.expected(config).saturating_sub(saved * count)
     }
 

@@ -59,10 +59,9 @@ impl Course {
         }
         match (self.unsettled(parts), over) {
             (Some(why), true) => Next::Extend(why),
-            (Some(_), false) => Next::Measure,
             (None, true) => Next::Close,
             (None, false) if self.is_known(parts, least - slack) => Next::Close,
-            (None, false) => Next::Measure,
+            (_, false) => Next::Measure,
         }
     }
 

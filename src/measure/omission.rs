@@ -47,10 +47,9 @@ fn three_digits(ms: u32) -> u32 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
 
     fn histogram(counts: &[(u32, u64)]) -> Histogram {
-        Histogram(BTreeMap::from_iter(counts.iter().copied()))
+        Histogram(counts.iter().copied().collect())
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn void(record: &Record) -> Vec<String> {
 }
 
 fn limited(record: &Record) -> Vec<String> {
-    let reasons = record.workers.iter().flat_map(|worker| {
+    let reasons = record.workers.iter().filter_map(|worker| {
         let limits = match worker.over_window().as_ref().and_then(Strain::of) {
             Some(strain) => strain.limits(),
             None if worker.cpu_percent >= CPU_PERCENT => {

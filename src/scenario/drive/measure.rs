@@ -88,7 +88,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                         self.gathered.disturbed =
                             Some(format!("the load was disturbed: {}", snapshot.describe()));
                     }
-                    if sampler.take(snapshot) % SAMPLES_PER_LINE == 0
+                    if sampler.take(snapshot).is_multiple_of(SAMPLES_PER_LINE)
                         && let Some(live) = sampler.live()
                     {
                         self.setup.events.tell(live);
