@@ -2,6 +2,8 @@
 
 mod locust;
 mod snapshot;
+mod stock;
+mod web;
 
 use std::time::Duration;
 

@@ -250,6 +250,7 @@ pub(crate) mod tests {
                 duration_s: 20.0,
                 stop_early_after_s: None,
                 most_s: 40.0,
+                exact: true,
                 shares: vec![0.95],
             }),
             objective: Objective::default(),

@@ -46,6 +46,11 @@ impl Report {
         Self { records, pairs }
     }
 
+    /// The record of a scenario, as it is judged beside the others.
+    pub fn record(&self, id: &str) -> Option<&Record> {
+        self.records.iter().find(|record| record.scenario.id == id)
+    }
+
     /// Writes every format into `folder`, each as a whole or not at all; gives the files written.
     ///
     /// # Errors

@@ -92,9 +92,57 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_master_without_the_module_is_named_as_that() {
+async fn what_is_no_master_at_all_is_named_as_that() {
     let error = look(response("404 Not Found", "text/html", "no")).await;
-    assert!(error.message.contains("locust_matrix.py"), "{error}");
+    assert!(error.message.contains("without the module locust_matrix.py, and is not Locust"), "{error}");
+}
+
+const STATISTICS: &str = r#"{"state": "running", "user_count": 5, "worker_count": 1, "workers":
+    [{"id": "w_1", "state": "running", "user_count": 5, "cpu_usage": 12.5, "memory_usage": 60000000}],
+    "stats": [], "errors": [{"method": "POST", "name": "/predict", "error": "500", "occurrences": 2}]}"#;
+const CSV: &str = "Type,Name,Request Count,Failure Count,Median Response Time,Average Response Time,\
+    Min Response Time,Max Response Time,Average Content Size,Requests/s,Failures/s,50%,95%,100%\r\n\
+    POST,/predict,200,2,100,105.0,90.0,410.0,58,20.0,0.2,100,210,410\r\n\
+    ,Aggregated,200,2,100,105.0,90.0,410.0,58,20.0,0.2,100,210,410\r\n";
+
+#[tokio::test]
+async fn a_master_without_the_module_is_driven_by_its_stock_api() {
+    let page = r#"<script>{"version": "2.46.6", "worker_count": 1}</script>"#;
+    let json = |body: &str| response("200 OK", "application/json", body);
+    let server = Canned::serve(&[
+        ("POST /matrix/snapshot", response("404 Not Found", "text/html", "no")),
+        ("GET /", response("200 OK", "text/html", page)),
+        ("GET /stats/requests", json(STATISTICS)),
+        (
+            "GET /exceptions",
+            json(r#"{"exceptions": [{"count": 1, "msg": "oh", "nodes": "", "traceback": ""}]}"#),
+        ),
+        ("POST /stats/reset", response("405 Method Not Allowed", "text/html", "")),
+        ("GET /stats/reset", response("200 OK", "text/html", "ok")),
+        ("GET /stats/requests/csv", response("200 OK", "text/csv; charset=utf-8", CSV)),
+        ("POST /swarm", json(r#"{"success": true, "message": ""}"#)),
+    ]);
+    let load = server.locust();
+    let seen = load.snapshot(DEADMAN).await.unwrap();
+    assert_eq!((seen.locust.as_str(), seen.percentile_digits), ("2.46.6", 2));
+    assert!(seen.caveat.as_ref().unwrap().contains("without the module locust_matrix.py"), "{seen:?}");
+    assert!(seen.is_running(5, 1), "{}", seen.describe());
+
+    load.start(Load::Closed { users: 5, spawn_rate: 1.0 }, "http://x").await.unwrap();
+    let opening = load.cut(DEADMAN).await.unwrap();
+    let closing = load.cut(DEADMAN).await.unwrap();
+    let window = closing.since(&opening);
+    let figures = window.endpoint("POST /predict").unwrap().figures(10.0);
+    assert_eq!((figures.p50_ms, figures.p95_ms, figures.max_ms), (Some(100), Some(210), Some(410)));
+    assert_eq!((window.aggregated.requests, window.aggregated.failures), (200, 2));
+    assert_eq!((closing.errors[0].occurrences, closing.exceptions[0].count), (2, 1));
+
+    let asked = server.asked.lock().unwrap().clone();
+    let count = |what: &str| asked.iter().filter(|key| *key == what).count();
+    assert_eq!(count("POST /matrix/snapshot"), 1, "probed once: {asked:?}");
+    assert_eq!(count("GET /stats/reset"), 1, "only the first cut begins the window: {asked:?}");
+    let open = load.start(Load::Open { rate: 5.0, users: 5 }, "http://x").await.unwrap_err();
+    assert_eq!(open.code, ExitCode::Usage);
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::profile::Profile;
 use crate::service_time::Shape;
 
 /// Stopped by SIGTERM or SIGINT, after `--grace` at the latest.
@@ -24,11 +25,20 @@ served, and then holds it for its service time. One server can answer at most
   concurrency / service time
 requests per second: 4 / 0.1 s = 40 with the defaults. More load than that makes a queue.
 
+--profile stands for a server that was measured. It brings its own concurrency and service
+times, which depend on the number in the system; it wins over --concurrency, --service,
+--service-ms and --service-cv, from wherever they come.
+
+--warm-up, --stall-ms and --slow-factor give it troubles that a load test should find.
+
 Examples:
   fake-inference --port 0
+  fake-inference --profile flts-baseline
   fake-inference --service exponential --service-ms 250 --concurrency 8
   fake-inference --service log-normal --service-ms 100 --service-cv 0.5 --seed 7
   fake-inference --failure-rate 0.01
+  fake-inference --stall-ms 1000 --stall-every 10
+  fake-inference --warm-up 60 --warm-up-factor 5
 
 Exit codes:
   0  stopped by SIGTERM or SIGINT; requests in flight were finished, or --grace ran out
@@ -52,6 +62,10 @@ pub struct Args {
     /// Port to listen on; 0 takes any free one (the first line on stderr says which)
     #[arg(long, env = "FAKE_INFERENCE_PORT", default_value_t = 8000)]
     pub port: u16,
+
+    /// A server that was measured; wins over --concurrency and --service*
+    #[arg(long, env = "FAKE_INFERENCE_PROFILE", value_enum)]
+    pub profile: Option<Profile>,
 
     /// Requests served at the same time; the others wait
     #[arg(long, env = "FAKE_INFERENCE_CONCURRENCY", default_value_t = 4)]
@@ -82,7 +96,37 @@ pub struct Args {
     #[arg(value_parser = share)]
     pub failure_rate: f64,
 
-    /// Seed of service times, failures and the run id: the same seed is the same run
+    /// Time that the process takes to warm up, in seconds; 0 is warm from the beginning
+    #[arg(long, env = "FAKE_INFERENCE_WARM_UP", value_name = "SECONDS", default_value = "0")]
+    #[arg(value_parser = seconds)]
+    pub warm_up: Duration,
+
+    /// How many times longer a service takes at the beginning of --warm-up; falls linearly to 1
+    #[arg(long, env = "FAKE_INFERENCE_WARM_UP_FACTOR", value_name = "FACTOR", default_value = "5")]
+    #[arg(value_parser = factor)]
+    pub warm_up_factor: f64,
+
+    /// Length of a stall, in milliseconds, in which no prediction makes progress; 0 is none
+    #[arg(long, env = "FAKE_INFERENCE_STALL_MS", value_name = "MS", default_value = "0")]
+    #[arg(value_parser = milliseconds)]
+    pub stall_ms: Duration,
+
+    /// From the beginning of one stall to the next, in seconds; longer than a stall
+    #[arg(long, env = "FAKE_INFERENCE_STALL_EVERY", value_name = "SECONDS", default_value = "10")]
+    #[arg(value_parser = seconds)]
+    pub stall_every: Duration,
+
+    /// How many times longer every service takes, in a slow process
+    #[arg(long, env = "FAKE_INFERENCE_SLOW_FACTOR", value_name = "FACTOR", default_value = "1")]
+    #[arg(value_parser = factor)]
+    pub slow_factor: f64,
+
+    /// Share of processes, 0 to 1, that are slow; the host name decides which
+    #[arg(long, env = "FAKE_INFERENCE_SLOW_SHARE", value_name = "SHARE", default_value = "1")]
+    #[arg(value_parser = share)]
+    pub slow_share: f64,
+
+    /// Seed of service times, failures, slow processes and the run id: the same seed is the same run
     #[arg(long, env = "FAKE_INFERENCE_SEED", default_value_t = 0)]
     pub seed: u64,
 
@@ -115,6 +159,16 @@ pub struct Args {
     pub grace: Duration,
 }
 
+impl Args {
+    /// What no single flag can tell.
+    pub fn check(&self) -> Result<(), String> {
+        if !self.stall_ms.is_zero() && self.stall_every <= self.stall_ms {
+            return Err("--stall-every must be longer than --stall-ms".to_owned());
+        }
+        Ok(())
+    }
+}
+
 fn milliseconds(text: &str) -> Result<Duration, String> {
     number(text, 0.0, 3_600_000.0).map(|ms| Duration::from_secs_f64(ms / 1000.0))
 }
@@ -125,6 +179,10 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn variation(text: &str) -> Result<f64, String> {
     number(text, 0.0, 100.0)
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    number(text, 0.001, 1000.0)
 }
 
 fn share(text: &str) -> Result<f64, String> {
@@ -173,12 +231,21 @@ mod tests {
             ["--concurrency", "0"],
             ["--grace", "-1"],
             ["--service", "uniform"],
+            ["--slow-factor", "0"],
+            ["--profile", "fast"],
             ["--port", "65536"],
         ] {
             let error = parse(&flags).unwrap_err();
             assert_ne!(error.kind(), ErrorKind::DisplayHelp, "{flags:?}");
             assert_eq!(error.exit_code(), i32::from(EXIT_USAGE), "{flags:?}");
         }
+    }
+
+    #[test]
+    fn a_stall_that_never_ends_is_refused() {
+        assert!(parse(&["--stall-ms", "10000"]).unwrap().check().is_err());
+        assert!(parse(&["--stall-ms", "9999"]).unwrap().check().is_ok());
+        assert!(parse(&["--stall-every", "0"]).unwrap().check().is_ok(), "no stall, no matter");
     }
 
     #[test]

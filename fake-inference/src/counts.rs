@@ -82,6 +82,7 @@ pub struct Counts {
     finished: Family<Finished, Counter>,
     started: Family<Started, Counter>,
     in_flight: Gauge,
+    inside: Gauge,
     service: Histogram,
     wait: Histogram,
     response: Histogram,
@@ -96,6 +97,7 @@ impl Counts {
             finished: Family::default(),
             started: Family::default(),
             in_flight: Gauge::default(),
+            inside: Gauge::default(),
             service: Histogram::new(buckets()),
             wait: Histogram::new(buckets()),
             response: Histogram::new(buckets()),
@@ -115,6 +117,11 @@ impl Counts {
             "inference_in_flight",
             "Requests to any endpoint that are not finished, this scrape included",
             counts.in_flight.clone(),
+        );
+        registry.register(
+            "inference_in_system",
+            "Predictions that are served or wait for it",
+            counts.inside.clone(),
         );
         registry.register(
             "inference_service_seconds",
@@ -159,8 +166,9 @@ impl Counts {
         self.wait.observe(time.as_secs_f64());
     }
 
-    /// Everything as Prometheus text ([`CONTENT_TYPE`]).
-    pub fn render(&self) -> Result<String, std::fmt::Error> {
+    /// Everything as Prometheus text ([`CONTENT_TYPE`]), with so many predictions in the system.
+    pub fn render(&self, inside: usize) -> Result<String, std::fmt::Error> {
+        self.inside.set(i64::try_from(inside).unwrap_or(i64::MAX));
         let mut page = String::new();
         text::encode(&mut page, &self.registry)?;
         Ok(page)
@@ -247,12 +255,13 @@ mod tests {
         drop(aborted);
         assert_eq!(counts.in_flight(), 0);
 
-        let page = counts.render().unwrap();
+        let page = counts.render(3).unwrap();
         for line in [
             r#"inference_requests_total{endpoint="/predict",status="200",caller="tool"} 1"#,
             r#"inference_requests_total{endpoint="/predict",status="aborted",caller="tool"} 1"#,
             r#"inference_requests_started_total{endpoint="/predict",caller="tool"} 2"#,
             "inference_in_flight 0",
+            "inference_in_system 3",
             "inference_response_seconds_count 1",
         ] {
             assert!(page.lines().any(|found| found == line), "no line {line} in\n{page}");

@@ -12,6 +12,9 @@
 //! | [`random`] | the seeded generator that every other number comes from |
 //! | [`lstm`] | the forward pass, the same on every machine |
 //! | [`service_time`] | how long the n-th request takes, and whether it fails |
+//! | [`profile`] | service times that were measured somewhere |
+//! | [`closed_loop`] | what a closed loop over this server must give |
+//! | [`disturbance`] | a slow start, stalls, a slow replica |
 //! | [`request`] | the body of `POST /predict`, and what is wrong with it |
 //! | [`problem`] | the JSON body of every answer that is not a success |
 //! | [`body`] | reading a body that may be too long or too slow |
@@ -26,9 +29,12 @@ pub mod args;
 pub mod body;
 pub mod caller;
 pub mod clock;
+pub mod closed_loop;
 pub mod counts;
+pub mod disturbance;
 pub mod lstm;
 pub mod problem;
+pub mod profile;
 pub mod random;
 pub mod request;
 pub mod routes;

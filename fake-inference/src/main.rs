@@ -3,12 +3,16 @@
 use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use fake_inference::args::{Args, EXIT_CANNOT_START, EXIT_OK};
 use fake_inference::server::Server;
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let Err(error) = args.check() {
+        Args::command().error(ErrorKind::ValueValidation, error).exit();
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return cannot_start(&format!("cannot start its threads: {error}")),

@@ -17,11 +17,13 @@ use tokio::time::{Instant, sleep_until};
 use crate::args::Args;
 use crate::body::{self, Unread};
 use crate::counts::{self, Counts, Endpoint};
+use crate::disturbance::{Disturbance, is_slow};
 use crate::lstm::{INPUTS, Lstm, OUTPUTS, STEPS};
 use crate::problem::Problem;
+use crate::profile::Profile;
 use crate::random::Stream;
 use crate::service_time::{Failures, ServiceTime};
-use crate::slots::{Full, Slot, Slots};
+use crate::slots::{Full, Inside, Slot, Slots};
 use crate::{clock, request};
 
 /// All that the endpoints share.
@@ -34,6 +36,9 @@ pub struct App {
     slots: Slots,
     service_time: ServiceTime,
     failures: Failures,
+    disturbance: Disturbance,
+    /// When the process began, for the disturbance.
+    since: Instant,
     /// How many predictions began to be served: the n of the next draw.
     begun: AtomicU64,
     max_body: usize,
@@ -44,13 +49,28 @@ impl App {
     /// A server's state, as the flags say.
     pub fn new(args: &Args) -> Self {
         let id = Stream::new(args.seed, 0);
+        let concurrency = args.profile.map_or(args.concurrency, Profile::concurrency);
+        let service_time = match args.profile {
+            Some(profile) => ServiceTime::of_profile(profile, args.seed),
+            None => ServiceTime::new(args.service, args.service_ms, args.service_cv, args.seed),
+        };
+        let host = std::env::var("HOSTNAME").unwrap_or_default();
+        let slow = is_slow(&host, args.slow_share, args.seed);
         Self {
             counts: Arc::new(Counts::new()),
             model: Lstm::new(),
             run_id: format!("{:016x}{:016x}", id.bits(0), id.bits(1)),
-            slots: Slots::new(as_usize(args.concurrency), as_usize(args.max_waiting)),
-            service_time: ServiceTime::new(args.service, args.service_ms, args.service_cv, args.seed),
+            slots: Slots::new(as_usize(concurrency), as_usize(args.max_waiting)),
+            service_time,
             failures: Failures::new(args.failure_rate, args.seed),
+            disturbance: Disturbance {
+                warm_up: args.warm_up,
+                warm_up_factor: args.warm_up_factor,
+                stall: args.stall_ms,
+                stall_every: args.stall_every,
+                slowdown: if slow { args.slow_factor } else { 1.0 },
+            },
+            since: Instant::now(),
             begun: AtomicU64::new(0),
             max_body: as_usize(args.max_body),
             read_timeout: args.read_timeout,
@@ -102,6 +122,7 @@ async fn predict(State(app): State<Arc<App>>, body: Body) -> Result<Response, Re
     drop(bytes); // It may wait for long; what waits should be small.
 
     let valid = Instant::now();
+    let inside = app.slots.enter();
     let slot = app.slots.acquire().await.map_err(|Full| {
         let error = "every slot and every place in the queue is taken; try again later";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, error).into_response()
@@ -110,7 +131,7 @@ async fn predict(State(app): State<Arc<App>>, body: Body) -> Result<Response, Re
 
     // A task of its own, because a service that has begun goes on to its end and keeps its
     // slot, as a real one would, even if its client goes away. Who leaves the queue costs nothing.
-    let served = tokio::spawn(serve(Arc::clone(&app), steps, slot)).await;
+    let served = tokio::spawn(serve(Arc::clone(&app), steps, slot, inside)).await;
     let predictions = match served {
         Ok(Some(predictions)) => predictions,
         Ok(None) => return Err(internal("this request was chosen to fail (--failure-rate)")),
@@ -129,12 +150,20 @@ async fn predict(State(app): State<Arc<App>>, body: Body) -> Result<Response, Re
 /// it: on an otherwise idle Linux machine with two cores a service took 1.2 ms more than its
 /// draw on average, at 20 ms and at 100 ms alike. So 4 slots of 100 ms serve 39.5 requests/s, not
 /// 40. `inference_service_seconds` holds what the services really took.
-async fn serve(app: Arc<App>, steps: Box<[[f64; INPUTS]; STEPS]>, slot: Slot) -> Option<[f64; OUTPUTS]> {
+async fn serve(
+    app: Arc<App>,
+    steps: Box<[[f64; INPUTS]; STEPS]>,
+    slot: Slot,
+    inside: Inside,
+) -> Option<[f64; OUTPUTS]> {
     let began = Instant::now();
     let n = app.begun.fetch_add(1, Ordering::Relaxed);
-    let deadline = began + app.service_time.draw(n);
+    let work = app.service_time.draw(n, app.slots.inside());
+    let deadline = began + app.disturbance.stretch(began - app.since, work);
     let predictions = app.model.predict(&steps);
     sleep_until(deadline).await;
+    // The next one begins with the slot, and must not find this one still there.
+    drop(inside);
     drop(slot);
     app.counts.served(began.elapsed());
     (!app.failures.hits(n)).then_some(predictions)
@@ -145,7 +174,7 @@ async fn healthz() -> Json<serde_json::Value> {
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {
-    match app.counts.render() {
+    match app.counts.render(app.slots.inside()) {
         Ok(page) => ([(header::CONTENT_TYPE, counts::CONTENT_TYPE)], page).into_response(),
         Err(_) => internal("the metrics could not be written"),
     }

@@ -18,6 +18,7 @@
 use std::f64::consts::TAU;
 use std::time::Duration;
 
+use crate::profile::Profile;
 use crate::random::Stream;
 
 /// No request takes longer than this, however unlucky the draw.
@@ -37,36 +38,49 @@ pub enum Shape {
 /// A service-time model.
 #[derive(Debug, Clone)]
 pub struct ServiceTime {
-    shape: Shape,
-    /// Seconds.
-    mean: f64,
-    /// The log-normal's σ, without a unit.
-    sigma: f64,
+    law: Law,
     stream: Stream,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Law {
+    /// A mean in seconds, and a coefficient of variation for the log-normal.
+    Fixed(Shape, f64, f64),
+    /// Log-normal, by the number in the system.
+    Measured(Profile),
 }
 
 impl ServiceTime {
     /// A model with the given mean and, for the log-normal, coefficient of variation.
     pub fn new(shape: Shape, mean: Duration, cv: f64, seed: u64) -> Self {
-        Self {
-            shape,
-            mean: mean.as_secs_f64(),
-            sigma: libm::sqrt(libm::log(1.0 + cv * cv)),
-            stream: Stream::new(seed, 1),
-        }
+        Self { law: Law::Fixed(shape, mean.as_secs_f64(), cv), stream: Stream::new(seed, 1) }
     }
 
-    /// How long the n-th request holds its slot.
-    pub fn draw(&self, n: u64) -> Duration {
+    /// The model of a server that was measured.
+    pub fn of_profile(profile: Profile, seed: u64) -> Self {
+        Self { law: Law::Measured(profile), stream: Stream::new(seed, 1) }
+    }
+
+    /// How long the n-th request holds its slot, if it begins with `inside` in the system: those in
+    /// service or waiting, itself included. Only a profile looks at that.
+    pub fn draw(&self, n: u64, inside: usize) -> Duration {
+        let (shape, mean, cv) = match self.law {
+            Law::Fixed(shape, mean, cv) => (shape, mean, cv),
+            Law::Measured(profile) => {
+                let point = profile.at(inside);
+                (Shape::LogNormal, point.mean, point.cv)
+            }
+        };
         let u1 = self.stream.unit(n.wrapping_mul(2));
         let u2 = self.stream.unit(n.wrapping_mul(2).wrapping_add(1));
-        let seconds = match self.shape {
-            Shape::Constant => self.mean,
-            Shape::Exponential => -self.mean * libm::log(1.0 - u1),
+        let seconds = match shape {
+            Shape::Constant => mean,
+            Shape::Exponential => -mean * libm::log(1.0 - u1),
             // Not exp(ln m + …): a mean of 0 has no logarithm.
             Shape::LogNormal => {
                 let z = libm::sqrt(-2.0 * libm::log(1.0 - u1)) * libm::cos(TAU * u2);
-                self.mean * libm::exp(self.sigma * z - self.sigma * self.sigma / 2.0)
+                let sigma = libm::sqrt(libm::log(1.0 + cv * cv));
+                mean * libm::exp(sigma * z - sigma * sigma / 2.0)
             }
         };
         Duration::try_from_secs_f64(seconds).map_or(LONGEST, |drawn| drawn.min(LONGEST))
@@ -103,7 +117,7 @@ mod tests {
     const STANDARD_ERRORS: f64 = 6.0;
 
     fn mean_of(model: &ServiceTime) -> f64 {
-        let total: f64 = (0..DRAWS).map(|n| model.draw(n).as_secs_f64()).sum();
+        let total: f64 = (0..DRAWS).map(|n| model.draw(n, 1).as_secs_f64()).sum();
         total / DRAWS as f64
     }
 
@@ -113,7 +127,7 @@ mod tests {
         #[test]
         fn constant_is_constant(seed: u64, ms in 0_u64..10_000, n: u64) {
             let mean = Duration::from_millis(ms);
-            prop_assert_eq!(ServiceTime::new(Shape::Constant, mean, 1.0, seed).draw(n), mean);
+            prop_assert_eq!(ServiceTime::new(Shape::Constant, mean, 1.0, seed).draw(n, 1), mean);
         }
 
         #[test]
@@ -153,7 +167,7 @@ mod tests {
     #[test]
     fn log_normal_has_its_coefficient_of_variation() {
         let model = ServiceTime::new(Shape::LogNormal, Duration::from_secs(1), 0.5, 7);
-        let draws: Vec<f64> = (0..100_000).map(|n| model.draw(n).as_secs_f64()).collect();
+        let draws: Vec<f64> = (0..100_000).map(|n| model.draw(n, 1).as_secs_f64()).collect();
         let mean = draws.iter().sum::<f64>() / draws.len() as f64;
         let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / draws.len() as f64;
         let cv = variance.sqrt() / mean;
@@ -163,17 +177,17 @@ mod tests {
     #[test]
     fn a_run_can_be_repeated_and_another_seed_is_another_run() {
         let model = |seed| ServiceTime::new(Shape::LogNormal, Duration::from_secs(1), 1.0, seed);
-        assert_eq!(model(3).draw(41), model(3).draw(41));
-        assert_ne!(model(3).draw(41), model(4).draw(41));
-        assert_ne!(model(3).draw(41), model(3).draw(42));
+        assert_eq!(model(3).draw(41, 1), model(3).draw(41, 1));
+        assert_ne!(model(3).draw(41, 1), model(4).draw(41, 1));
+        assert_ne!(model(3).draw(41, 1), model(3).draw(42, 1));
     }
 
     #[test]
     fn no_draw_is_longer_than_the_longest_and_a_mean_of_0_is_0() {
         let absurd = ServiceTime::new(Shape::Exponential, Duration::from_hours(9000), 1.0, 0);
-        assert!((0..1000).all(|n| absurd.draw(n) <= LONGEST));
+        assert!((0..1000).all(|n| absurd.draw(n, 1) <= LONGEST));
         for shape in [Shape::Constant, Shape::Exponential, Shape::LogNormal] {
-            assert_eq!(ServiceTime::new(shape, Duration::ZERO, 1.0, 0).draw(5), Duration::ZERO);
+            assert_eq!(ServiceTime::new(shape, Duration::ZERO, 1.0, 0).draw(5, 1), Duration::ZERO);
         }
     }
 }

@@ -1,14 +1,26 @@
 //! How many requests are served at the same time, and how many may wait for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// A number of slots with one bounded queue before them: first come, first served.
 #[derive(Debug)]
 pub struct Slots {
-    slots: Arc<Semaphore>,
+    free: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
+    inside: Arc<AtomicUsize>,
+}
+
+/// One more in the system, until it is dropped.
+#[derive(Debug)]
+pub struct Inside(Arc<AtomicUsize>);
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A slot, held until it is dropped.
@@ -25,20 +37,32 @@ impl Slots {
     /// `concurrency` slots, and `max_waiting` places in the queue.
     pub fn new(concurrency: usize, max_waiting: usize) -> Self {
         Self {
-            slots: Arc::new(Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS))),
+            free: Arc::new(Semaphore::new(concurrency.min(Semaphore::MAX_PERMITS))),
             waiting: Arc::new(Semaphore::new(max_waiting.min(Semaphore::MAX_PERMITS))),
+            inside: Arc::default(),
         }
+    }
+
+    /// Counts one that is about to ask for a slot.
+    pub fn enter(&self) -> Inside {
+        self.inside.fetch_add(1, Ordering::Relaxed);
+        Inside(Arc::clone(&self.inside))
+    }
+
+    /// How many are in the system: those that hold a slot and those that wait for one.
+    pub fn inside(&self) -> usize {
+        self.inside.load(Ordering::Relaxed)
     }
 
     /// Waits for a slot. Whoever stops waiting (drops the future) leaves the queue.
     pub async fn acquire(&self) -> Result<Slot, Full> {
         // No overtaking: tokio hands a freed slot to the first in the queue, so one is free
         // here only if nobody waits.
-        if let Ok(permit) = Arc::clone(&self.slots).try_acquire_owned() {
+        if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
             return Ok(Slot { _permit: permit });
         }
         let _place = self.waiting.try_acquire().map_err(|_| Full)?;
-        let permit = Arc::clone(&self.slots).acquire_owned().await;
+        let permit = Arc::clone(&self.free).acquire_owned().await;
         // The semaphore is never closed.
         permit.map(|permit| Slot { _permit: permit }).map_err(|_closed| Full)
     }

@@ -1,17 +1,19 @@
 """Exact figures from a distributed Locust: import this from a locustfile, and that is all.
 
 It is optional, needs Locust 2.46 or later and nothing else, and does nothing to a
-locustfile that runs locally. On a master with a web server it adds the route
-/matrix/snapshot (see `snapshot_route`); on workers it makes the statistics finer and the
-stop both exact and quick.
+locustfile that runs locally. On a master with a web server it adds the routes
+/matrix/snapshot and /matrix/swarm (see `snapshot_route` and `swarm_route`); on workers it
+makes the statistics finer and the stop both exact and quick. Its other two files,
+locust_matrix_health.py and locust_matrix_open.py, belong beside it.
 """
 
+import functools
 import json
 import logging
 import math
 import os
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import gevent
 import locust
@@ -29,12 +31,13 @@ from locust.runners import (
     MasterRunner,
     WorkerRunner,
 )
+from locust_matrix_health import Health
+from locust_matrix_open import OpenMaster, OpenWorker
 
 logger = logging.getLogger(__name__)
 
 FLUSH_TIMEOUT_S = 5.0
 MAX_ERRORS, MAX_EXCEPTIONS, MAX_TEXT = 50, 20, 500
-PROBE_EVERY_S = 0.1
 
 # Locust's 3 s would be the age of the newest sample in every live figure.
 locust.runners.WORKER_REPORT_INTERVAL = 1.0
@@ -75,9 +78,16 @@ def on_init(environment, runner=None, web_ui=None, **_kwargs):
 def set_up_worker(environment, runner):
     failed = Failed(environment)
     health = Health()
+    arrivals = OpenWorker(environment, runner, failed)
+    if os.getenv("LOCUST_MATRIX_DUMP"):
+        dump(environment, failed, os.environ["LOCUST_MATRIX_DUMP"])
 
     def on_report(data, **_kwargs):
-        data["matrix"] = {"failed": failed.take(), "health": health.report()}
+        data["matrix"] = {
+            "failed": failed.take(),
+            "health": health.report(),
+            "open": arrivals.report(),
+        }
 
     def on_flush(msg, **_kwargs):
         at = time.time()
@@ -116,7 +126,9 @@ class Failed:
     """
 
     def __init__(self, environment):
-        self.counts = new_counts()
+        self.counts = defaultdict(Counter)
+        # What the open model has added to the response time of the request that is counted now, ms.
+        self.shift = 0.0
         # After Locust's own listeners, which were there before: both count a request or neither.
         environment.events.request.add_listener(self.on_request)
         environment.events.test_start.add_listener(self.clear)
@@ -125,122 +137,41 @@ class Failed:
 
     def on_request(self, request_type, name, response_time, exception=None, **_kwargs):
         if exception and response_time is not None:
-            bucket = bucket_response_time(response_time)
+            bucket = bucket_response_time(response_time + self.shift)
             self.counts[name, request_type][bucket] += 1
 
     def clear(self, **_kwargs):
-        self.counts = new_counts()
+        self.counts = defaultdict(Counter)
 
     def take(self):
-        counts, self.counts = self.counts, new_counts()
+        counts, self.counts = self.counts, defaultdict(Counter)
         return [[name, method, dict(times)] for (name, method), times in counts.items()]
 
 
-def new_counts():
-    return defaultdict(lambda: defaultdict(int))
+def dump(environment, failed, path):
+    """Appends a line for every request: method, name, when it was sent (s since the epoch), its
+    response time from there and from when it was due (ms), and 1 if it succeeded, else 0. All
+    workers of a machine may share the file. For tests: it costs more than the request."""
+    file = open(path, "a", buffering=1)  # whole lines, each in one write
 
+    def on_request(request_type, name, response_time, start_time, exception=None, **_kwargs):
+        times = f"{start_time:.6f}\t{response_time:.6f}\t{response_time + failed.shift:.6f}"
+        file.write(f"{request_type}\t{name}\t{times}\t{0 if exception else 1}\n")
 
-class Health:
-    """What a worker's process has used of its CPU, and how late its event loop is.
-
-    The loop is asked every 0.1 s. A probe that a busy loop could not start has the lateness that
-    it would have had: one that is stuck for a second shows ten late probes, not one.
-    """
-
-    def __init__(self):
-        self.lag = defaultdict(int)
-        self.group = cpu_group()
-        gevent.spawn(self.probe)
-
-    def probe(self):
-        due = time.perf_counter() + PROBE_EVERY_S
-        while True:
-            gevent.sleep(max(0.0, due - time.perf_counter()))
-            now = time.perf_counter()
-            while due <= now:
-                self.lag[round(1000 * (now - due))] += 1
-                due += PROBE_EVERY_S
-
-    def report(self):
-        limit, periods, throttled = read_cpu_group(self.group)
-        return {
-            "at": time.time(),
-            "cpu_seconds": time.process_time(),
-            "cores": usable_cores(),
-            "cpu_limit": limit,
-            "periods": periods,
-            "throttled": throttled,
-            "lag": dict(self.lag),
-        }
-
-
-def usable_cores():
-    if hasattr(os, "sched_getaffinity"):  # which has the cgroup's cpuset in it
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def cpu_group(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
-    """The folder of the cgroup that limits this process's CPU most, else of its own; or None.
-
-    A container sees its own cgroup at the root, or the whole tree and its own path in it.
-    """
-    path = None
-    for line in (read(own) or "").splitlines():
-        _, controllers, there = line.split(":", 2)
-        if "cpu" in controllers.split(","):
-            path, roots = there, [f"{root}/{controllers}", f"{root}/cpu"]
-            break
-        if controllers == "":
-            path, roots = there, [root]
-    if path is None:
-        return None
-    folders = []
-    for start in roots:
-        parts = [part for part in path.split("/") if part]
-        folders += ["/".join([start, *parts[:n]]) for n in range(len(parts), -1, -1)]
-    folders = [folder for folder in folders if read(f"{folder}/cpu.stat") is not None]
-    limited = [folder for folder in folders if cpu_limit(folder) is not None]
-    return min(limited, key=cpu_limit) if limited else next(iter(folders), None)
-
-
-def read_cpu_group(folder):
-    """The limit in cores, the periods under it so far, and those in which it was reached."""
-    if folder is None:
-        return None, None, None
-    lines = [line.split() for line in (read(f"{folder}/cpu.stat") or "").splitlines()]
-    stat = {words[0]: int(words[1]) for words in lines if len(words) == 2}
-    return cpu_limit(folder), stat.get("nr_periods"), stat.get("nr_throttled")
-
-
-def cpu_limit(folder):
-    quota, period = [*(read(f"{folder}/cpu.max") or "").split(), None, None][:2]
-    if quota is None:  # version 1
-        quota, period = read(f"{folder}/cpu.cfs_quota_us"), read(f"{folder}/cpu.cfs_period_us")
-    try:
-        return int(quota) / int(period) if int(quota) > 0 else None
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None  # "max", or no such files
-
-
-def read(path):
-    try:
-        with open(path) as file:
-            return file.read()
-    except OSError:
-        return None
+    environment.events.request.add_listener(on_request)
 
 
 def set_up_master(environment, runner, web_ui):
     reported = Reported(environment)
+    arrivals = OpenMaster(environment, runner, web_ui)
     flusher = Flusher(environment, runner)
     deadman = DeadMan(runner, web_ui)
     # At the beginning of a stop: its end can be late, when the next test has armed it anew.
     environment.events.test_stopping.add_listener(lambda **_kwargs: deadman.arm(0))
     options = environment.parsed_options
-    path = (getattr(options, "web_base_path", None) or "") + "/matrix/snapshot"
+    base = (getattr(options, "web_base_path", None) or "") + "/matrix"
 
-    @web_ui.app.route(path, methods=["GET", "POST"])
+    @web_ui.app.route(base + "/snapshot", methods=["GET", "POST"])
     @web_ui.auth_required_if_enabled
     def snapshot_route():
         """The cumulative statistics as JSON. A POST may carry two form fields:
@@ -258,8 +189,23 @@ def set_up_master(environment, runner, web_ui):
         if "deadman" in request.form:
             deadman.arm(seconds)
         if flush:
-            return reply(flusher.run(lambda report: snapshot(runner, reported, report)))
-        return reply(snapshot(runner, reported, None))
+            take = functools.partial(snapshot, runner, reported, arrivals)
+            return reply(flusher.run(take))
+        return reply(snapshot(runner, reported, arrivals, None))
+
+    @web_ui.app.route(base + "/swarm", methods=["POST"])
+    @web_ui.auth_required_if_enabled
+    def swarm_route():
+        """Starts a test of the open model: Locust's own /swarm, with more fields.
+
+        rate=N: arrivals per second, over all workers; the users only bound how many run at once.
+        arrivals=poisson|constant: random, independent of each other (the default), or evenly spaced.
+        seed=N: what the random arrivals depend on; 0 unless given.
+        """
+        wrong = arrivals.ask(request.form)
+        if wrong:
+            return reply({"success": False, "message": wrong})
+        return web_ui.app.view_functions["locust.swarm"]()
 
     def reply(body, status=200):
         # Not jsonify: it sorts and indents, and histograms are long.
@@ -272,7 +218,8 @@ class Reported:
     """What the workers' reports hold beyond Locust's own statistics, merged."""
 
     def __init__(self, environment):
-        self.failed, self.health = new_counts(), {}
+        self.health = {}
+        self.clear()
         environment.events.worker_report.add_listener(self.on_report)
         environment.events.test_start.add_listener(self.clear)
         environment.events.reset_stats.add_listener(self.clear)
@@ -280,21 +227,24 @@ class Reported:
             environment.events.spawning_complete.add_listener(self.clear)
 
     def clear(self, **_kwargs):
-        self.failed = new_counts()
+        self.failed, self.sent = defaultdict(Counter), defaultdict(Counter)
+        self.arrivals = {}
 
     def on_report(self, client_id, data, **_kwargs):
         more = data.get("matrix")  # a worker may run another script
         if more is None:
             return
         self.health[client_id] = more["health"]
-        for name, method, times in more["failed"]:
-            merge(self.failed[name, method], times)
-            merge(self.failed["Aggregated", ""], times)
+        add(self.failed, more["failed"])
+        if more["open"] is not None:
+            self.arrivals[client_id] = more["open"]["counts"]
+            add(self.sent, more["open"]["sent"])
 
 
-def merge(into, times):
-    for bucket, count in times.items():
-        into[bucket] += count
+def add(histograms, reported):
+    for name, method, times in reported:
+        histograms[name, method].update(times)
+        histograms["Aggregated", ""].update(times)
 
 
 class Flusher:
@@ -380,7 +330,7 @@ class DeadMan:
             self.runner.stop()
 
 
-def snapshot(runner, reported, flush):
+def snapshot(runner, reported, arrivals, flush):
     stats = runner.stats
     errors = sorted(stats.errors.values(), key=lambda e: -e.occurrences)[:MAX_ERRORS]
     exceptions = sorted(runner.exceptions.values(), key=lambda e: -e["count"])[:MAX_EXCEPTIONS]
@@ -398,7 +348,7 @@ def snapshot(runner, reported, flush):
         "exceptions": [
             {"message": str(e["msg"])[:MAX_TEXT], "count": e["count"]} for e in exceptions
         ],
-        "open": None,
+        "open": arrivals.merged(reported.arrivals),
         "flush": flush,
     }
 
@@ -418,6 +368,7 @@ def entry(e, reported):
     times = sorted(e.response_times.items())
     failed = reported.failed.get((e.name, e.method), {})
     succeeded = ((bucket, count - failed.get(bucket, 0)) for bucket, count in times)
+    sent = reported.sent.get((e.name, e.method))
     return {
         "method": e.method,
         "name": e.name,
@@ -430,4 +381,5 @@ def entry(e, reported):
         "start_at": e.start_time,
         "histogram": dict(times),
         "succeeded": {bucket: count for bucket, count in succeeded if count > 0},
+        **({"from_send": dict(sorted(sent.items()))} if sent else {}),
     }

@@ -15,7 +15,7 @@ use crate::config::{Config, MatrixFlags, Settings};
 use crate::events::{Event, Events};
 use crate::exit::{Error, ExitCode, Result};
 use crate::load::Locust;
-use crate::plan::{Plan, expected};
+use crate::plan::{Plan, Scenario, expected};
 use crate::record::{Found, Mirror, Record, RecordFile, RunState, Setting};
 use crate::report::Report;
 use crate::scenario::{Matrix, Run, Setup, quiet};
@@ -116,12 +116,13 @@ async fn prepare(
     events: &Events,
 ) -> Result<(Prepared, Found)> {
     let client = crate::http::prober(Duration::from_secs(2))?;
+    let longest = longest_load(&config, &plan);
     let (load, way, reach) = if let Some(url) = &arguments.locust_url {
-        (Locust::new(url)?, None, Reach::Inside(client))
+        (Locust::new(url)?.with_longest(longest), None, Reach::Inside(client))
     } else {
         let master = workload(cluster, MASTER).await?;
         let way = Forward::open(cluster, Destination::Selected(master.selector), WEB_PORT).await?;
-        (Locust::new(&way.url)?, Some(way), Reach::Outside(client, cluster.clone()))
+        (Locust::new(&way.url)?.with_longest(longest), Some(way), Reach::Outside(client, cluster.clone()))
     };
     let (snapshot, mirrored, inference, workers) = tokio::try_join!(
         quiet(&load, config.timeouts.master.get(), events),
@@ -139,6 +140,9 @@ async fn prepare(
     let file = RecordFile::create(&folder.join("results.jsonl"), &records)?;
     let mirror = Mirror::begin(cluster, &state, &records).await?;
     let generator = format!("Locust {}", snapshot.locust);
+    if let Some(caveat) = &snapshot.caveat {
+        events.tell(Event::note(caveat.clone()));
+    }
     let left = plan.scenarios.iter().filter(|s| !records.iter().any(|r| r.scenario.id == s.id));
     events.tell(Event::RunStarted {
         run_id: run_id.clone(),
@@ -154,7 +158,7 @@ async fn prepare(
         primary: config.inference.primary.clone(),
         images: BTreeMap::from(images),
         generator,
-        percentile_digits: 3,
+        percentile_digits: snapshot.percentile_digits,
         order_seed: config.is_shuffled().then_some(config.seed),
     };
     let setup = Setup {
@@ -169,6 +173,14 @@ async fn prepare(
     };
     let run = Run { run_id, plan_hash: state.plan_hash };
     Ok((Prepared { setup, plan, run, records, file, mirror, folder, _way: way }, state.found))
+}
+
+/// Longer than the load of any scenario: ramp, warm-up, measurement, and a minute for the cuts.
+fn longest_load(config: &Config, plan: &Plan) -> Duration {
+    let ramp = |scenario: &Scenario| f64::from(scenario.users) / config.spawn_rate_for(scenario.users);
+    let ramp = plan.scenarios.iter().map(ramp).fold(0.0, f64::max);
+    let rest = [config.timeouts.ramp.get(), config.warmup.get(), config.longest(), Duration::from_mins(1)];
+    Duration::from_secs_f64(ramp) + rest.iter().sum::<Duration>()
 }
 
 /// The run's id and folder, and what that folder has recorded.
@@ -228,7 +240,19 @@ async fn drive(
     if !matrix.records.is_empty() {
         report.write(&folder)?;
     }
-    let valid = matrix.records.iter().filter(|record| record.is_valid()).count();
+    for (record, judged) in
+        matrix.records.iter().zip(matrix.records.iter().filter_map(|r| report.record(&r.scenario.id)))
+    {
+        // What only several records together can tell.
+        if record.verdict.judgement != judged.verdict.judgement {
+            let (status, reasons) = (judged.verdict.judgement.status(), judged.verdict.reasons.join("; "));
+            matrix
+                .setup
+                .events
+                .tell(Event::note(format!("{}: {status} after all: {reasons}", record.scenario.id)));
+        }
+    }
+    let valid = report.records.iter().filter(|record| record.is_valid()).count();
     matrix.setup.events.tell(Event::RunEnded {
         recorded: matrix.records.len(),
         valid,

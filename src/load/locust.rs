@@ -1,36 +1,29 @@
 //! Locust's web API, with the routes that our module beside the locustfile adds.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use reqwest::{Client, Method, Response, StatusCode, header};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use reqwest::{Method, StatusCode};
 
+use super::stock::Stock;
+use super::web::{Answer, STOP, Web};
 use super::{Load, LoadGenerator, Snapshot};
 use crate::exit::{Error, Result};
-use crate::wait::seen;
 
-const STOP: &str = "/stop";
 /// Users started per second in the open model; Locust warns above 100 per worker.
 const OPEN_SPAWN_RATE: f64 = 100.0;
-/// Any answer but that to a stop comes at once, or after the 5 s that a cut may take.
-const TIMEOUT: Duration = Duration::from_secs(15);
-/// Locust itself gives up on users that do not end after its stop timeout (120 s in the manifests)
-/// and a minute.
-const STOP_TIMEOUT: Duration = Duration::from_secs(185);
+/// Without the module, load is stopped after this long at the latest.
+const LONGEST: Duration = Duration::from_hours(2);
 
 /// A Locust master, by its web address.
+///
+/// A master whose script does not import our module (404 on its route, found out at the first look)
+/// is driven by its stock API from then on; see [`Snapshot::caveat`](Snapshot).
 #[derive(Clone, Debug)]
 pub struct Locust {
-    url: String,
-    client: Client,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    success: bool,
-    #[serde(default)]
-    message: String,
+    web: Web,
+    longest: Duration,
+    stock: Arc<OnceLock<Stock>>,
 }
 
 impl Locust {
@@ -39,69 +32,37 @@ impl Locust {
     /// # Errors
     /// Exit code 1: no HTTP client can be made.
     pub fn new(url: &str) -> Result<Self> {
-        let client = crate::http::client(TIMEOUT)?;
-        Ok(Self { url: url.trim_end_matches('/').to_owned(), client })
+        Ok(Self { web: Web::new(url)?, longest: LONGEST, stock: Arc::default() })
     }
 
-    async fn call(&self, method: Method, path: &str, form: &[(&str, String)]) -> Result<Response> {
-        // A stop is answered when the last user has ended, which takes as long as its request.
-        let timeout = if path == STOP { STOP_TIMEOUT } else { TIMEOUT };
-        let request = self.client.request(method.clone(), format!("{}{path}", self.url)).timeout(timeout);
-        let request = if method == Method::POST { request.form(form) } else { request };
-        request.send().await.map_err(|error| {
-            Error::cluster(format!(
-                "Locust at {} does not answer {method} {path}: {}",
-                self.url,
-                seen(&error)
-            ))
-            .next("look at the pod with: kubectl logs deployment/locust-master")
-        })
-    }
-
-    /// Locust takes `/stop` by POST since 2.47.0 and by GET before 2.46.7: the other one is a 405.
-    async fn post_or_get(&self, path: &str) -> Result<Response> {
-        let response = self.call(Method::POST, path, &[]).await?;
-        if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-            return self.call(Method::GET, path, &[]).await;
-        }
-        Ok(response)
-    }
-
-    async fn json<T: DeserializeOwned>(&self, path: &str, response: Response) -> Result<T> {
-        let status = response.status();
-        let kind = response
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("no content type")
-            .to_owned();
-        let wrong = |what: String| {
-            Error::cluster(format!("{}{path} answered {what}", self.url))
-                .next("check that this is Locust's web port, without a login page or proxy before it")
-        };
-        if status == StatusCode::NOT_FOUND {
-            return Err(wrong("404: the master runs without the module locust_matrix.py".into())
-                .next("apply the ConfigMap locust-scripts of the manifests and keep 'import locust_matrix' in the locustfile"));
-        }
-        if !status.is_success() || !kind.starts_with("application/json") {
-            return Err(wrong(format!("{status} with {kind} instead of JSON")));
-        }
-        let body =
-            response.bytes().await.map_err(|error| wrong(format!("half an answer: {}", seen(&error))))?;
-        serde_json::from_slice(&body).map_err(|error| wrong(format!("JSON that is not understood: {error}")))
+    /// How long a load may run at most where only Locust's own `run_time` can stop it when the driver
+    /// is gone: without the module, from Locust 2.47 on. Must be more than any scenario takes.
+    #[must_use]
+    pub fn with_longest(mut self, longest: Duration) -> Self {
+        self.longest = longest;
+        self
     }
 
     async fn look(&self, flush: bool, deadman: Duration) -> Result<Snapshot> {
         const PATH: &str = "/matrix/snapshot";
+        if let Some(stock) = self.stock.get() {
+            return stock.look(&self.web, flush).await;
+        }
         let form = [("flush", u8::from(flush).to_string()), ("deadman", deadman.as_secs_f64().to_string())];
-        let response = self.call(Method::POST, PATH, &form).await?;
-        let snapshot: Snapshot = self.json(PATH, response).await?;
+        let response = self.web.call(Method::POST, PATH, &form).await?;
+        if response.status() == StatusCode::NOT_FOUND {
+            let stock = Stock::probe(&self.web, self.longest).await.map_err(|error| {
+                error.during("the master runs without the module locust_matrix.py, and is not Locust either")
+            })?;
+            return self.stock.get_or_init(|| stock).look(&self.web, flush).await;
+        }
+        let snapshot: Snapshot = self.web.json(PATH, response).await?;
         if snapshot.version == Snapshot::VERSION {
             return Ok(snapshot);
         }
         Err(Error::cluster(format!(
             "the module locust_matrix.py at {} answers in version {}; this program understands {}",
-            self.url,
+            self.web.url,
             snapshot.version,
             Snapshot::VERSION
         ))
@@ -141,8 +102,11 @@ impl LoadGenerator for Locust {
         if let Load::Open { rate, .. } = load {
             form.push(("rate", rate.to_string()));
         }
-        let response = self.call(Method::POST, path, &form).await?;
-        let answer: Answer = self.json(path, response).await?;
+        if let Some(stock) = self.stock.get() {
+            stock.begin(load, &mut form)?;
+        }
+        let response = self.web.call(Method::POST, path, &form).await?;
+        let answer: Answer = self.web.json(path, response).await?;
         if !answer.success {
             return Err(Error::cluster(format!("Locust refused to start {users} users: {}", answer.message))
                 .next("check users, rates and spawn_rate of the configuration"));
@@ -151,8 +115,8 @@ impl LoadGenerator for Locust {
     }
 
     async fn stop(&self) -> Result<()> {
-        let response = self.post_or_get(STOP).await?;
-        let answer: Answer = self.json(STOP, response).await?;
+        let response = self.web.post_or_get(STOP).await?;
+        let answer: Answer = self.web.json(STOP, response).await?;
         if answer.success {
             Ok(())
         } else {

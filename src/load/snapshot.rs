@@ -59,6 +59,12 @@ pub struct Cut {
 pub struct Snapshot {
     /// Version of this format; see [`Snapshot::VERSION`].
     pub(super) version: u32,
+    /// Significant digits of the response times behind the percentiles.
+    #[serde(default = "three")]
+    pub percentile_digits: u32,
+    /// What is less certain than it should be, for people; `None` where our module is in use.
+    #[serde(skip)]
+    pub caveat: Option<String>,
     /// Locust's version.
     pub locust: String,
     /// The master's clock, s since the epoch.
@@ -69,8 +75,8 @@ pub struct Snapshot {
     pub user_count: u32,
     /// The workers it lists, missing ones included.
     pub workers: Vec<Worker>,
-    entries: Vec<Entry>,
-    total: Entry,
+    pub(super) entries: Vec<Entry>,
+    pub(super) total: Entry,
     /// Errors by endpoint.
     #[serde(default)]
     pub errors: Vec<Failure>,
@@ -108,21 +114,25 @@ pub struct Exception {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-struct Entry {
-    method: String,
-    name: String,
-    requests: u64,
-    failures: u64,
-    total_ms: f64,
+pub(super) struct Entry {
+    pub(super) method: String,
+    pub(super) name: String,
+    pub(super) requests: u64,
+    pub(super) failures: u64,
+    pub(super) total_ms: f64,
     #[serde(default)]
-    start_at: Option<f64>,
+    pub(super) start_at: Option<f64>,
     #[serde(default)]
-    last_at: Option<f64>,
-    histogram: Histogram,
+    pub(super) last_at: Option<f64>,
+    pub(super) histogram: Histogram,
     #[serde(default)]
-    succeeded: Histogram,
+    pub(super) succeeded: Histogram,
     #[serde(default)]
-    from_send: Option<Histogram>,
+    pub(super) from_send: Option<Histogram>,
+}
+
+const fn three() -> u32 {
+    3
 }
 
 impl From<&Entry> for Endpoint {

@@ -21,6 +21,9 @@ pub struct Course {
     pub stop_early_after_s: Option<f64>,
     /// The longest measurement, s.
     pub most_s: f64,
+    /// Whether cuts are exact. Without, it is measured as one window, of which nothing is said but its
+    /// figures: its ends are too far off.
+    pub exact: bool,
     /// The percentiles that must be known well enough to stop early, 0 to 1.
     pub shares: Vec<f64>,
 }
@@ -40,12 +43,18 @@ impl Course {
     /// The length of each window, s: a third of the time asked for, since three must agree; a twelfth where
     /// it may end early.
     pub fn step_s(&self) -> f64 {
+        if !self.exact {
+            return self.duration_s;
+        }
         let steps = if self.stop_early_after_s.is_some() { 4.0 * WINDOWS as f64 } else { WINDOWS as f64 };
         self.duration_s / steps
     }
 
     /// Whether to measure on after these windows.
     pub fn next(&self, parts: &[Part]) -> Next {
+        if !self.exact {
+            return if parts.is_empty() { Next::Measure } else { Next::Close };
+        }
         // Half a step: windows are never exactly as long as asked for.
         let slack = self.step_s() / 2.0;
         let measured: f64 = parts.iter().map(|part| part.seconds).sum();
@@ -68,6 +77,9 @@ impl Course {
     /// The first part of the row's window: of the steady state, or else of as many parts at the end as the
     /// time asked for takes.
     pub fn window_from(&self, parts: &[Part]) -> usize {
+        if !self.exact {
+            return 0;
+        }
         if let Ok(from) = steady_from(parts) {
             return from;
         }
@@ -82,6 +94,7 @@ impl Course {
     /// Why the parts cannot be called steady, if so.
     pub fn unsettled(&self, parts: &[Part]) -> Option<String> {
         match steady_from(parts) {
+            _ if !self.exact => None,
             Err(why) => Some(why),
             Ok(from) => self.unaccounted(&Part::sum(&parts[from..])),
         }
@@ -129,6 +142,7 @@ mod tests {
             duration_s: 30.0,
             stop_early_after_s: None,
             most_s: 60.0,
+            exact: true,
             shares: vec![0.95],
         }
     }
@@ -197,6 +211,14 @@ mod tests {
         wide.total_ms = 100_000.0;
         assert_eq!(early().next(&vec![wide.clone(); 4]), Next::Measure);
         assert_eq!(early().next(&vec![wide; 12]), Next::Close, "the time asked for is over");
+    }
+
+    #[test]
+    fn without_exact_cuts_there_is_one_window_and_nothing_is_said_of_it() {
+        let coarse = Course { exact: false, ..course() };
+        assert!((coarse.step_s() - 30.0).abs() < 1e-9);
+        assert_eq!((coarse.next(&[]), coarse.next(&[part(10, 100)])), (Next::Measure, Next::Close));
+        assert_eq!((coarse.window_from(&[part(10, 100)]), coarse.unsettled(&[part(10, 100)])), (0, None));
     }
 
     proptest! {

@@ -89,6 +89,13 @@ fn metadata(text: &mut String, report: &Report) {
         "Percentiles",
         &format!("nearest rank, from merged histograms of {} significant digits", setting.percentile_digits),
     );
+    if first.course.as_ref().is_some_and(|course| !course.exact) {
+        line(
+            "Caution",
+            "Locust runs without the module locust_matrix.py: both ends of a window are off by up to 3 s, and \
+             whether it was steady is not judged",
+        );
+    }
     text.push('\n');
 }
 

@@ -25,7 +25,8 @@ pub struct Row<'a> {
 impl<'a> Row<'a> {
     /// The row of a record.
     pub fn of(record: &'a Record) -> Self {
-        let window = record.window.as_ref();
+        // What measured nothing has no figures, not zeros.
+        let window = record.window.as_ref().filter(|window| window.aggregated.requests > 0);
         let counts = window.and_then(|window| window.endpoint(&record.setting.primary));
         Self {
             record,

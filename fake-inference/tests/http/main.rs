@@ -10,5 +10,6 @@ mod answers;
 mod bad_requests;
 mod books;
 mod process;
+mod profile;
 mod support;
 mod timing;

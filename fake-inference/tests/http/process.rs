@@ -129,6 +129,10 @@ fn a_wrong_flag_or_variable_is_exit_2() {
     assert_eq!(code, Some(2));
     assert!(stderr.contains("expected a number from 0 to 1"), "{stderr}");
 
+    let (code, stderr) = run(&["--stall-ms", "500", "--stall-every", "0.5"]);
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("--stall-every must be longer than --stall-ms"), "{stderr}");
+
     let output = command(&[]).env("FAKE_INFERENCE_CONCURRENCY", "many").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }

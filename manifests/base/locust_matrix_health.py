@@ -1,0 +1,100 @@
+"""How a Locust worker's own process is doing; a part of locust_matrix.py."""
+
+import os
+import time
+from collections import Counter
+
+import gevent
+
+PROBE_EVERY_S = 0.1
+
+
+class Health:
+    """What a worker's process has used of its CPU, and how late its event loop is.
+
+    The loop is asked every 0.1 s. A probe that a busy loop could not start has the lateness that
+    it would have had: one that is stuck for a second shows ten late probes, not one.
+    """
+
+    def __init__(self):
+        self.lag = Counter()
+        self.group = cpu_group()
+        gevent.spawn(self.probe)
+
+    def probe(self):
+        due = time.perf_counter() + PROBE_EVERY_S
+        while True:
+            gevent.sleep(max(0.0, due - time.perf_counter()))
+            now = time.perf_counter()
+            while due <= now:
+                self.lag[round(1000 * (now - due))] += 1
+                due += PROBE_EVERY_S
+
+    def report(self):
+        limit, periods, throttled = read_cpu_group(self.group)
+        return {
+            "at": time.time(),
+            "cpu_seconds": time.process_time(),
+            "cores": usable_cores(),
+            "cpu_limit": limit,
+            "periods": periods,
+            "throttled": throttled,
+            "lag": dict(self.lag),
+        }
+
+
+def usable_cores():
+    if hasattr(os, "sched_getaffinity"):  # which has the cgroup's cpuset in it
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def cpu_group(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
+    """The folder of the cgroup that limits this process's CPU most, else of its own; or None.
+
+    A container sees its own cgroup at the root, or the whole tree and its own path in it.
+    """
+    path = None
+    for line in (read(own) or "").splitlines():
+        _, controllers, there = line.split(":", 2)
+        if "cpu" in controllers.split(","):
+            path, roots = there, [f"{root}/{controllers}", f"{root}/cpu"]
+            break
+        if controllers == "":
+            path, roots = there, [root]
+    if path is None:
+        return None
+    folders = []
+    for start in roots:
+        parts = [part for part in path.split("/") if part]
+        folders += ["/".join([start, *parts[:n]]) for n in range(len(parts), -1, -1)]
+    folders = [folder for folder in folders if read(f"{folder}/cpu.stat") is not None]
+    limited = [folder for folder in folders if cpu_limit(folder) is not None]
+    return min(limited, key=cpu_limit) if limited else next(iter(folders), None)
+
+
+def read_cpu_group(folder):
+    """The limit in cores, the periods under it so far, and those in which it was reached."""
+    if folder is None:
+        return None, None, None
+    lines = [line.split() for line in (read(f"{folder}/cpu.stat") or "").splitlines()]
+    stat = {words[0]: int(words[1]) for words in lines if len(words) == 2}
+    return cpu_limit(folder), stat.get("nr_periods"), stat.get("nr_throttled")
+
+
+def cpu_limit(folder):
+    quota, period = [*(read(f"{folder}/cpu.max") or "").split(), None, None][:2]
+    if quota is None:  # version 1
+        quota, period = read(f"{folder}/cpu.cfs_quota_us"), read(f"{folder}/cpu.cfs_period_us")
+    try:
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None  # "max", or no such files
+
+
+def read(path):
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return None
