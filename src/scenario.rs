@@ -9,3 +9,6 @@ mod sampler;
 
 pub use machine::{Due, End, Happening, Operation, Phase};
 pub use matrix::{Matrix, Run, Setup, quiet};
+
+#[cfg(test)]
+mod tests;
