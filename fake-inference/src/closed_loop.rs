@@ -3,6 +3,8 @@
 //! N users send a request each, wait for the answer, and send the next. Predictions queue for the
 //! slots, first come, first served; every other request takes only the client's own time.
 
+pub mod theory;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 

@@ -19,7 +19,7 @@ pub struct Health {
     pub periods: Option<u64>,
     /// Periods in which it was stopped for having used up its limit.
     pub throttled: Option<u64>,
-    /// How late the event loop was, ms by count: one probe every 100 ms.
+    /// How late the event loop was, ms by count: one probe about every 100 ms.
     pub lag: Histogram,
 }
 

@@ -1,0 +1,96 @@
+//! A closed loop over one stub against queueing theory.
+//!
+//! The model's service time is the mean that the stub took in the window, which is known to the draw:
+//! what is compared is how requests queue, not how random numbers average.
+
+use std::time::Duration;
+
+use fake_inference::closed_loop::theory::{Loop, Steady};
+use locust_matrix::load::{Load, LoadGenerator};
+use tokio::task::JoinSet;
+
+use crate::support::{DEADMAN, Setup, Stub, alone, run_for, stop, until};
+
+const SLOTS: u32 = 4;
+/// Half of each lap is thought, so that loads below, at and beyond the knee are all told apart.
+const SERVICE_MS: u32 = 150;
+const SECONDS: f64 = 90.0;
+const SCRIPT: &str = r#"
+import random
+
+import locust_matrix  # noqa: F401
+
+from locust import HttpUser, constant, task
+
+
+FEATURES = {name: 1.0 for name in (
+    "down up rnti_count mcs_down mcs_up bler_down bler_up prb_down prb_up sinr_down sinr_up".split()
+)}
+BODY = {"data": [{"timestamp": "2024-01-15T10:00:00", "features": FEATURES}] * 30}
+
+
+class PredictUser(HttpUser):
+    wait_time = constant(0.150)
+
+    @task
+    def predict(self):
+        self.client.post("/predict", json=BODY, headers={"User-Agent": "locust"})
+"#;
+
+/// What was measured, and what theory says.
+async fn measured(service: &'static str, users: u32, theory: fn(&Loop) -> Steady) -> (Steady, Steady) {
+    let slots = SLOTS.to_string();
+    let milliseconds = SERVICE_MS.to_string();
+    let arguments = ["--service", service, "--service-ms", &milliseconds, "--concurrency", &slots];
+    let stub = Stub::start(&[&arguments[..], &["--seed", "1"]].concat());
+    let cluster = Setup { script: Some(SCRIPT), ..Setup::new("2.47.0", 1) }.start().await;
+    let load = &cluster.load;
+    load.start(Load::Closed { users, spawn_rate: f64::from(users) }, &stub.url).await.unwrap();
+    until(load, |snapshot| snapshot.is_running(users, 1)).await;
+    run_for(load, 3.0).await;
+    let (opening, before) = (load.cut(DEADMAN).await.unwrap(), stub.times("inference_service_seconds").await);
+    run_for(load, SECONDS).await;
+    let (closing, after) = (load.cut(DEADMAN).await.unwrap(), stub.times("inference_service_seconds").await);
+    let window = closing.since(&opening);
+    stop(load, 1).await;
+    let figures = window.endpoint("POST /predict").unwrap().figures(window.seconds);
+    let found = Steady { throughput: figures.rps, response: figures.mean_ms.unwrap() / 1000.0 };
+    let mean = (after.0 - before.0) / (after.1 - before.1);
+    let think = Duration::from_millis(150).as_secs_f64();
+    (found, theory(&Loop { users, slots: SLOTS, service: mean, think }))
+}
+
+async fn agrees(service: &'static str, theory: fn(&Loop) -> Steady) {
+    let _quiet = alone().await;
+    // At the same time: together they keep this machine as idle as one after the other would.
+    let mut loads = JoinSet::new();
+    for users in [2, 4, 8, 12, 20] {
+        loads.spawn(async move { (users, measured(service, users, theory).await) });
+    }
+    let mut wrong = Vec::new();
+    for (users, (found, expected)) in loads.join_all().await {
+        let throughput = found.throughput / expected.throughput - 1.0;
+        let response = found.response / expected.response - 1.0;
+        println!(
+            "{service}, {users} users: {:.2}/s ({:+.2} %), mean {:.1} ms ({:+.2} %)",
+            found.throughput,
+            100.0 * throughput,
+            1000.0 * found.response,
+            100.0 * response
+        );
+        if throughput.abs() > 0.03 || response.abs() > 0.05 {
+            wrong.push(format!("{users} users: {found:?}, theory says {expected:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{service}: {wrong:#?}");
+}
+
+#[tokio::test]
+async fn constant_service_agrees_with_the_bounds() {
+    agrees("constant", Loop::constant).await;
+}
+
+#[tokio::test]
+async fn exponential_service_agrees_with_the_machine_repair_model() {
+    agrees("exponential", Loop::exponential).await;
+}

@@ -1,0 +1,48 @@
+//! What a worker tells about itself.
+
+use locust_matrix::load::{Load, LoadGenerator};
+use locust_matrix::measure::HealthWindow;
+
+use crate::on_both_versions;
+use crate::support::{DEADMAN, Setup, Stub, alone, run_for, stop, until};
+
+/// One worker's health over a few seconds of load.
+async fn watched(version: &str, cores: Option<f64>, users: u32) -> HealthWindow {
+    let stub = Stub::start(&["--service-ms", "20", "--concurrency", "100"]);
+    let cluster = Setup { worker_cores: cores, ..Setup::new(version, 1) }.start().await;
+    let load = &cluster.load;
+    load.start(Load::Closed { users, spawn_rate: f64::from(users) }, &stub.url).await.unwrap();
+    until(load, |snapshot| snapshot.is_running(users, 1)).await;
+    let opening = load.cut(DEADMAN).await.unwrap();
+    run_for(load, 6.0).await;
+    let closing = load.cut(DEADMAN).await.unwrap();
+    stop(load, 1).await;
+    let health = |snapshot: &locust_matrix::load::Snapshot| snapshot.workers[0].health.clone().unwrap();
+    health(&closing).since(&health(&opening))
+}
+
+async fn a_starved_worker_says_so(version: &str) {
+    let _quiet = alone().await;
+    let starved = watched(version, Some(0.25), 40).await;
+    println!("{version}, limit 0.25 cores: {starved:?}");
+    assert_eq!(starved.cpu_limit, Some(0.25), "{version}");
+    assert!(starved.cpu_seconds / starved.seconds > 0.9 * 0.25, "{version}: at its limit");
+    let (periods, throttled) = (starved.periods.unwrap(), starved.throttled.unwrap());
+    assert!(periods > 20 && throttled as f64 > 0.5 * periods as f64, "{version}: {throttled} of {periods}");
+    assert!(starved.lag.percentile(0.95).unwrap() > 10, "{version}: its event loop is late");
+}
+
+async fn a_free_worker_says_so(version: &str) {
+    let _quiet = alone().await;
+    let free = watched(version, None, 2).await;
+    println!("{version}, no limit: {free:?}");
+    assert_eq!(free.cpu_limit, None, "{version}");
+    assert_eq!(free.throttled.unwrap_or(0), 0, "{version}");
+    assert!(free.cores >= 1 && free.seconds > 5.0, "{version}");
+    assert!(free.cpu_seconds > 0.0 && free.cpu_seconds < 0.9 * free.seconds, "{version}");
+    // One every 97 ms, late ones included.
+    let probes = free.lag.count() as f64;
+    assert!((probes - free.seconds / 0.097).abs() <= 2.0, "{version}: {probes} in {} s", free.seconds);
+}
+
+on_both_versions!(a_starved_worker_says_so, a_free_worker_says_so);

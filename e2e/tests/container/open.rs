@@ -1,0 +1,154 @@
+//! The open model: arrivals at a rate, and latency from when they were due.
+
+use locust_matrix::load::{Load, LoadGenerator, Locust};
+use locust_matrix::measure::{Endpoint, OpenCounts, Window};
+
+use crate::on_both_versions;
+use crate::support::{DEADMAN, Setup, Stub, alone, run_for, start, stop, until};
+
+/// Starts it, and gives the window from when all users are there.
+async fn window(load: &Locust, asked: Load, url: &str, seconds: f64) -> (Window, Option<OpenCounts>) {
+    load.start(asked, url).await.unwrap();
+    until(load, |snapshot| snapshot.is_running(asked.users(), 2)).await;
+    run_for(load, 2.0).await;
+    let opening = load.cut(DEADMAN).await.unwrap();
+    run_for(load, seconds).await;
+    let closing = load.cut(DEADMAN).await.unwrap();
+    let open = closing.open.zip(opening.open).map(|(later, earlier)| later.since(&earlier));
+    (closing.since(&opening), open)
+}
+
+/// The distance between arrivals as they were due, however late a busy machine sent them: mean (s),
+/// and standard deviation / mean.
+fn gaps(text: &str) -> (f64, f64) {
+    let due = |line: &str| {
+        let field = |at: usize| line.split('\t').nth(at).unwrap().parse::<f64>().unwrap();
+        field(2) - (field(4) - field(3)) / 1000.0
+    };
+    let mut due: Vec<f64> = text.lines().map(due).collect();
+    due.sort_by(f64::total_cmp);
+    let gaps: Vec<f64> = due.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+    let variance = gaps.iter().map(|gap| (gap - mean).powi(2)).sum::<f64>() / gaps.len() as f64;
+    (mean, variance.sqrt() / mean)
+}
+
+async fn arrivals_have_the_rate_that_was_asked_for(version: &str) {
+    let _quiet = alone().await;
+    let stub = Stub::start(&["--service-ms", "30", "--concurrency", "64", "--failure-rate", "0.1"]);
+    let dump = [("LOCUST_MATRIX_DUMP", "/mnt/test/samples")];
+    let cluster = Setup { env: &dump, ..Setup::new(version, 2) }.start().await;
+    let load = &cluster.load;
+    let rate = 100.0;
+    let (window, open) = window(load, Load::Open { rate, users: 60 }, &stub.url, 20.0).await;
+    let open = open.unwrap();
+    let expected = rate * window.seconds;
+    println!("{version}: {open:?}, {expected:.0} expected in {:.2} s", window.seconds);
+    // Poisson: the standard deviation is the root of the mean. One in 16,000 is further off than four.
+    assert!((open.due as f64 - expected).abs() < 4.0 * expected.sqrt(), "{version}: {open:?}");
+    assert_eq!((open.started, open.skipped), (open.due, 0), "{version}: a user was always free");
+
+    let last = stop(load, 2).await;
+    let (open, whole) = (last.open.unwrap(), last.whole());
+    let served: u64 = stub.served().await.values().map(|(count, _)| count).sum();
+    assert_eq!((open.started, whole.aggregated.requests), (served, served), "{version}");
+    let Endpoint { requests, failures, histogram, succeeded, from_send, .. } = &whole.aggregated;
+    assert_eq!(histogram.count(), *requests);
+    assert_eq!(from_send.as_ref().unwrap().count(), *requests);
+    assert_eq!(succeeded.count(), requests - failures, "{version}: failures also count from when due");
+    let text = std::fs::read_to_string(cluster.folder.path().join("samples")).unwrap();
+    let (mean, cv) = gaps(&text);
+    println!("{version}: gaps of {:.2} ms, cv {cv:.3}", 1000.0 * mean);
+    assert!((0.9..1.1).contains(&cv), "{version}: exponential gaps have a cv of 1, these {cv}");
+
+    // And a closed test after it is as closed as ever.
+    load.start(Load::Closed { users: 4, spawn_rate: 4.0 }, &stub.url).await.unwrap();
+    until(load, |snapshot| snapshot.is_running(4, 2)).await;
+    run_for(load, 2.0).await;
+    let closed = stop(load, 2).await;
+    assert_eq!((closed.open, closed.whole().aggregated.from_send), (None, None), "{version}");
+    // Four users without think time, 30 ms each: far more than the rate before, if not 4 / 0.03.
+    assert!(closed.aggregated().requests > 200, "{version}: {}", closed.aggregated().requests);
+}
+
+async fn even_arrivals_are_even_over_all_workers(version: &str) {
+    let _quiet = alone().await;
+    let stub = Stub::start(&["--service-ms", "5", "--concurrency", "64"]);
+    let cluster = start(version, 2).await;
+    let form = [
+        ("user_count", "20"),
+        ("spawn_rate", "20"),
+        ("host", &stub.url),
+        ("rate", "50"),
+        ("arrivals", "constant"),
+    ];
+    let client = reqwest::Client::new();
+    let url = format!("{}/matrix/swarm", cluster.url);
+    let answer = client.post(&url).form(&form).send().await.unwrap().text().await.unwrap();
+    assert!(answer.contains("\"success\": true"), "{answer}");
+    let load = &cluster.load;
+    until(load, |snapshot| snapshot.open.is_some_and(|open| open.due > 0)).await;
+    let opening = load.cut(DEADMAN).await.unwrap();
+    run_for(load, 6.0).await;
+    let closing = load.cut(DEADMAN).await.unwrap();
+    let open = closing.open.unwrap().since(&opening.open.unwrap());
+    let expected = 50.0 * closing.since(&opening).seconds;
+    // Each worker may be cut one arrival early or late at both ends.
+    assert!((open.due as f64 - expected).abs() <= 4.0, "{version}: {open:?}, {expected} expected");
+
+    let again = client.post(&url).form(&form).send().await.unwrap().text().await.unwrap();
+    assert!(again.contains("a test is running"), "{version}: {again}");
+    let wrong = [("rate", "0"), ("user_count", "1"), ("spawn_rate", "1")];
+    let wrong = client.post(&url).form(&wrong).send().await.unwrap().text().await.unwrap();
+    assert!(wrong.contains("rate must be above 0"), "{version}: {wrong}");
+}
+
+async fn a_stall_is_seen_by_who_does_not_wait(version: &str) {
+    let _quiet = alone().await;
+    let stalls = ["--stall-ms", "1000", "--stall-every", "10"];
+    let stub = Stub::start(&[&["--service-ms", "20", "--concurrency", "200"][..], &stalls].concat());
+    let cluster = start(version, 2).await;
+    let load = &cluster.load;
+    let mut p99 = Vec::new();
+    for asked in [Load::Closed { users: 5, spawn_rate: 5.0 }, Load::Open { rate: 60.0, users: 200 }] {
+        let (window, open) = window(load, asked, &stub.url, 30.0).await;
+        let figures = window.endpoint("POST /predict").unwrap().figures(window.seconds);
+        println!(
+            "{version}, 1 s stall every 10 s, {asked:?}: {:.1}/s, P50 {:?} P95 {:?} P99 {:?} max {:?} ms; {open:?}",
+            figures.rps, figures.p50_ms, figures.p95_ms, figures.p99_ms, figures.max_ms
+        );
+        p99.push(figures.p99_ms.unwrap());
+        assert!(figures.max_ms.unwrap() > 900, "{version}: both have met a stall");
+        stop(load, 2).await;
+    }
+    // A tenth of the time no answer comes: who arrives then waits half a second on average.
+    assert!(p99[0] < 200, "{version}: closed: {} ms", p99[0]);
+    assert!(p99[1] > 600, "{version}: open: {} ms", p99[1]);
+}
+
+async fn who_finds_no_free_user_waits_in_line(version: &str) {
+    let _quiet = alone().await;
+    let stub = Stub::start(&["--service-ms", "500", "--concurrency", "64"]);
+    let cluster = start(version, 2).await;
+    let load = &cluster.load;
+    // 4 users can do 4 / (0.8 × 0.5 s) = 10/s.
+    let (window, open) = window(load, Load::Open { rate: 20.0, users: 4 }, &stub.url, 10.0).await;
+    let open = open.unwrap();
+    assert_eq!(open.skipped, 0, "{version}: the line is not over");
+    assert!(open.started < open.due && open.late * 2 > open.started, "{version}: {open:?}");
+    let predict = window.endpoint("POST /predict").unwrap();
+    let (due, sent) = (&predict.histogram, predict.from_send.as_ref().unwrap());
+    assert!(sent.percentile(0.5).unwrap() < 700, "{version}: the service itself takes half a second");
+    assert!(due.percentile(0.5).unwrap() > 1500, "{version}: those in line have waited for seconds");
+    let last = stop(load, 2).await;
+    let open = last.open.unwrap();
+    assert_eq!(open.due, open.started + open.skipped, "{version}: {open:?}");
+    assert!(open.skipped > 0 && open.started == last.aggregated().requests, "{version}: {open:?}");
+}
+
+on_both_versions!(
+    arrivals_have_the_rate_that_was_asked_for,
+    even_arrivals_are_even_over_all_workers,
+    a_stall_is_seen_by_who_does_not_wait,
+    who_finds_no_free_user_waits_in_line,
+);

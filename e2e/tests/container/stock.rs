@@ -1,0 +1,70 @@
+//! A Locust whose script does not import our module.
+
+use std::time::Duration;
+
+use locust_matrix::exit::ExitCode;
+use locust_matrix::load::{Load, LoadGenerator, Locust};
+
+use crate::on_both_versions;
+use crate::support::{DEADMAN, Setup, Stub, alone, run_for, shared, stop, until};
+
+/// The manifests' own script, but for the import.
+fn script() -> String {
+    let script = include_str!("../../../manifests/base/locustfile.py");
+    let stripped: Vec<&str> = script.lines().filter(|line| !line.contains("locust_matrix")).collect();
+    assert_eq!(stripped.len() + 1, script.lines().count(), "it has one import of the module");
+    stripped.join("\n")
+}
+
+async fn a_window_is_right_but_for_what_is_not_sent_yet(version: &str) {
+    let _quiet = alone().await;
+    let script = script();
+    let stub = Stub::start(&["--service-ms", "50", "--failure-rate", "0.05", "--concurrency", "20"]);
+    let setup = Setup { script: Some(&script), stop_timeout: "5", ..Setup::new(version, 2) };
+    let cluster = setup.start().await;
+    let load = &cluster.load;
+    let total = async || stub.served().await.values().map(|(count, _)| count).sum::<u64>();
+    load.start(Load::Closed { users: 10, spawn_rate: 10.0 }, &stub.url).await.unwrap();
+    let seen = until(load, |snapshot| snapshot.is_running(10, 2)).await;
+    assert_eq!((seen.locust.as_str(), seen.percentile_digits), (version, 2));
+    let before = total().await;
+    let opening = load.cut(DEADMAN).await.unwrap();
+    run_for(load, 12.0).await;
+    let closing = load.cut(DEADMAN).await.unwrap();
+    let served = total().await - before;
+    let window = closing.since(&opening);
+    let off = window.aggregated.requests as f64 - served as f64;
+    let rate = served as f64 / window.seconds;
+    println!("{version}: {} counted, {served} served in {:.2} s", window.aggregated.requests, window.seconds);
+    assert!(off.abs() <= 3.0 * rate + 20.0, "{version}: off by {off} at {rate}/s");
+    let figures = window.endpoint("POST /predict").unwrap().figures(window.seconds);
+    println!("{version}: {figures:?}");
+    assert!((50..=80).contains(&figures.p50_ms.unwrap()), "{version}: {figures:?}");
+    assert!(figures.failures_pct.unwrap() > 0.0, "{version}");
+
+    let last = stop(load, 2).await;
+    let counted = last.aggregated().requests as f64;
+    let served = (total().await - before) as f64;
+    // All samples are in now; what was on its way at the reset is the only difference.
+    assert!((counted - served).abs() <= 3.0 * rate + 20.0, "{version}: {counted} of {served}");
+    assert!(counted >= window.aggregated.requests as f64, "{version}");
+    assert!(last.errors.iter().any(|error| error.name == "/predict"), "{version}");
+    let error = load.start(Load::Open { rate: 5.0, users: 5 }, &stub.url).await.unwrap_err();
+    assert_eq!(error.code, ExitCode::Usage, "{version}: {error}");
+}
+
+on_both_versions!(a_window_is_right_but_for_what_is_not_sent_yet);
+
+#[tokio::test]
+async fn run_time_stops_load_whose_driver_is_gone_on_2_47_0() {
+    let _quiet = shared().await;
+    let script = script();
+    let stub = Stub::start(&[]);
+    let setup = Setup { script: Some(&script), stop_timeout: "2", ..Setup::new("2.47.0", 1) };
+    let cluster = setup.start().await;
+    let load = Locust::new(&cluster.url).unwrap().with_longest(Duration::from_secs(8));
+    load.start(Load::Closed { users: 4, spawn_rate: 4.0 }, &stub.url).await.unwrap();
+    until(&load, |snapshot| snapshot.is_running(4, 1)).await;
+    // To look at it does not help it here.
+    until(&load, |snapshot| snapshot.is_idle(1)).await;
+}
