@@ -105,9 +105,13 @@ impl Course {
         let users = self.users?;
         match little(users, self.think_s, window.requests, window.total_ms, window.seconds) {
             Little::Holds => None,
-            Little::Missed { accounted } => Some(format!(
-                "Little's law: throughput × (response + think time) accounts for {accounted:.1} of {users} users"
-            )),
+            Little::Missed { accounted } => {
+                let hint =
+                    if self.think_s > 0.0 { "" } else { " (think_time is 0s: does the locustfile wait?)" };
+                Some(format!(
+                    "Little's law: throughput × (response + think time) accounts for {accounted:.1} of {users} users{hint}"
+                ))
+            }
             Little::TooShort { needed_s } if needed_s.is_finite() => Some(format!(
                 "window too short: {:.0} s are less than ten mean responses, {needed_s:.0} s",
                 window.seconds

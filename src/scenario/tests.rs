@@ -30,6 +30,12 @@ struct Ran {
 }
 
 async fn run(settings: &str, script: Script) -> Ran {
+    let (ran, ended) = attempt(settings, script).await;
+    ended.unwrap();
+    ran
+}
+
+async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()>) {
     let config: Config = Settings::parse(settings).unwrap().complete().unwrap();
     let world = World::new(script);
     let told = Arc::new(Mutex::new(Vec::new()));
@@ -70,7 +76,7 @@ async fn run(settings: &str, script: Script) -> Ran {
         superseded: CancellationToken::new(),
     };
     let begun = Instant::now();
-    matrix.run().await.unwrap();
+    let ended = matrix.run().await;
     let took_s = begun.elapsed().as_secs_f64();
     assert!(!world.is_loaded(), "no load is left");
     // What is on file leads to the same verdicts.
@@ -78,7 +84,8 @@ async fn run(settings: &str, script: Script) -> Ran {
     for record in &records {
         assert_eq!(crate::record::judge(record), record.verdict);
     }
-    Ran { records, told: told.lock().unwrap().clone(), took_s }
+    let told = told.lock().unwrap().clone();
+    (Ran { records, told, took_s }, ended)
 }
 
 impl Ran {
@@ -205,6 +212,18 @@ async fn pods_without_a_place_are_infeasible_within_two_seconds() {
     let ran = run(ONE, Script { unplaced: true, ..Script::default() }).await;
     ran.assert_judged(Judgement::Infeasible, "0/1 nodes are available");
     assert!(ran.took_s < 2.0, "{} s", ran.took_s);
+    let ran = run(ONE, Script { refused: true, ..Script::default() }).await;
+    ran.assert_judged(Judgement::Infeasible, "exceeded quota: small");
+    assert!(ran.took_s < 2.0, "{} s", ran.took_s);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_master_that_falls_silent_ends_the_run_and_is_no_verdict() {
+    let error = attempt(ONE, Script { mute_from: Some(9.0), ..Script::default() }).await.1.unwrap_err();
+    assert_eq!(
+        (error.code, error.message.as_str()),
+        (crate::exit::ExitCode::Cluster, "Locust does not answer")
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -26,10 +26,10 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let opened = Instant::now();
         self.note("open", opened - begun);
         let mut sampler = Sampler::open(&cuts[0], course.duration_s);
-        let (mut parts, mut cutting) = (Vec::new(), Duration::ZERO);
+        let (mut parts, mut cutting, mut heard) = (Vec::new(), Duration::ZERO, opened);
         loop {
             let until = Instant::now() + Duration::from_secs_f64(course.step_s());
-            self.watch(&mut sampler, until).await?;
+            self.watch(&mut sampler, &mut heard, until).await?;
             let cut_begun = Instant::now();
             let cut = self.cut().await;
             cutting += cut_begun.elapsed();
@@ -38,6 +38,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                     parts.push(part(&cut, last, &self.setup.config.inference.primary));
                     cuts.push(cut);
                 }
+                (Err(error), _) if heard.elapsed() > SILENCE => return Err(error.into()),
                 // Without a cut, the next window is twice as long; at the end there has to be one.
                 (Err(error), _) if opened.elapsed().as_secs_f64() >= course.duration_s => {
                     return Err(failed(error.message));
@@ -73,17 +74,22 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     }
 
     /// Takes samples until a window's time is over.
-    async fn watch(&mut self, sampler: &mut Sampler, until: Instant) -> Result<(), Happening> {
+    /// `heard` is when Locust has last answered.
+    async fn watch(
+        &mut self,
+        sampler: &mut Sampler,
+        heard: &mut Instant,
+        until: Instant,
+    ) -> Result<(), Happening> {
         let Scenario { users, workers, .. } = *self.scenario;
-        let mut heard = Instant::now();
-        let mut next = heard + SAMPLE_EVERY;
+        let mut next = Instant::now() + SAMPLE_EVERY;
         while next < until {
             sleep_until(next).await;
             // A look that took long is not made up for: samples would pile up on a busy master.
             next = (next + SAMPLE_EVERY).max(Instant::now());
             match self.setup.load.snapshot(DEADMAN).await {
                 Ok(snapshot) => {
-                    heard = Instant::now();
+                    *heard = Instant::now();
                     if self.gathered.disturbed.is_none() && !snapshot.is_running(users, workers) {
                         self.gathered.disturbed =
                             Some(format!("the load was disturbed: {}", snapshot.describe()));

@@ -48,7 +48,8 @@ fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[
     let (kind, version, items) = match last {
         "deployments" => ("DeploymentList", "apps/v1", vec![deployment(state, name)]),
         "pods" => {
-            let pods = (0..state.replicas[name]).map(|at| pod(state, name, at));
+            let made = if state.script.refused { 0 } else { state.replicas[name] };
+            let pods = (0..made).map(|at| pod(state, name, at));
             ("PodList", "v1", pods.collect())
         }
         other => panic!("{method} {path} ({other}) is not served here"),
@@ -58,7 +59,12 @@ fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[
 
 fn deployment(state: &State, name: &str) -> Value {
     let replicas = state.replicas[name];
-    let ready = if state.script.unplaced { 0 } else { replicas };
+    let ready = if state.script.unplaced || state.script.refused { 0 } else { replicas };
+    let conditions = if state.script.refused {
+        json!([{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: small"}])
+    } else {
+        json!([])
+    };
     json!({
         "metadata": {"name": name, "namespace": "default", "uid": name, "resourceVersion": "1", "generation": 1},
         "spec": {
@@ -67,7 +73,7 @@ fn deployment(state: &State, name: &str) -> Value {
         },
         "status": {
             "observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas,
-            "readyReplicas": ready, "availableReplicas": ready,
+            "readyReplicas": ready, "availableReplicas": ready, "conditions": conditions,
         },
     })
 }

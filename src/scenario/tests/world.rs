@@ -28,6 +28,10 @@ pub(super) struct Script {
     pub kills: u32,
     /// Whether no pod can be placed.
     pub unplaced: bool,
+    /// Whether a quota refuses the pods.
+    pub refused: bool,
+    /// From so many seconds into the load on, the master does not answer.
+    pub mute_from: Option<f64>,
 }
 
 impl Default for Script {
@@ -42,6 +46,8 @@ impl Default for Script {
             kill: None,
             kills: 0,
             unplaced: false,
+            refused: false,
+            mute_from: None,
         }
     }
 }
@@ -117,6 +123,9 @@ impl World {
     fn look(&self, cut: bool) -> Result<Snapshot> {
         let mut state = self.state();
         state.advance();
+        if state.load.is_some() && state.script.mute_from.is_some_and(|from| state.counted >= from) {
+            return Err(Error::cluster("Locust does not answer"));
+        }
         if cut && state.lost_worker {
             state.lost_worker = false;
             return Err(Error::cluster("not every Locust worker handed over its counts in time"));
