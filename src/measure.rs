@@ -6,26 +6,23 @@ mod balance;
 mod binomial;
 mod course;
 mod estimate;
+mod figures;
 mod generator;
-mod health;
-mod histogram;
 mod little;
 mod membership;
 mod omission;
-mod open;
 mod steady;
-mod window;
 
 pub use arrivals::not_offered;
 pub use balance::{MOST_SHARE, busiest_over_mean};
 pub use course::{Course, Next};
 pub use estimate::{Estimate, percentile_name, samples_needed};
+pub use figures::Figures;
 pub use generator::{MoreWorkers, Strain, gain};
-pub use health::{Health, HealthWindow};
-pub use histogram::Histogram;
 pub use little::{Little, little};
 pub use membership::{Member, changes};
 pub use omission::{corrected, typical_cycle_ms};
-pub use open::OpenCounts;
 pub use steady::{Part, WINDOWS, steady_from};
-pub use window::{Endpoint, Figures, Window};
+
+/// What is measured from.
+pub use crate::load::{Endpoint, Health, HealthWindow, Histogram, OpenCounts, Window};
