@@ -71,7 +71,8 @@ fn response(status: &str, kind: &str, body: &str) -> String {
 
 /// What a look at a master that answers so ends with.
 async fn look(answer: String) -> Error {
-    let server = Canned::serve(&[("POST /matrix/snapshot", answer)]);
+    let server =
+        Canned::serve(&[("GET /matrix/snapshot", answer.clone()), ("POST /matrix/snapshot", answer)]);
     let error = server.locust().snapshot(DEADMAN).await.unwrap_err();
     assert_eq!(error.code, ExitCode::Cluster);
     assert!(error.next.is_some(), "{error}");
@@ -110,7 +111,7 @@ async fn a_master_without_the_module_is_driven_by_its_stock_api() {
     let page = r#"<script>{"version": "2.46.6", "worker_count": 1}</script>"#;
     let json = |body: &str| response("200 OK", "application/json", body);
     let server = Canned::serve(&[
-        ("POST /matrix/snapshot", response("404 Not Found", "text/html", "no")),
+        ("GET /matrix/snapshot", response("404 Not Found", "text/html", "no")),
         ("GET /", response("200 OK", "text/html", page)),
         ("GET /stats/requests", json(STATISTICS)),
         (
@@ -139,7 +140,7 @@ async fn a_master_without_the_module_is_driven_by_its_stock_api() {
 
     let asked = server.asked.lock().unwrap().clone();
     let count = |what: &str| asked.iter().filter(|key| *key == what).count();
-    assert_eq!(count("POST /matrix/snapshot"), 1, "probed once: {asked:?}");
+    assert_eq!(count("GET /matrix/snapshot"), 1, "probed once: {asked:?}");
     assert_eq!(count("GET /stats/reset"), 1, "only the first cut begins the window: {asked:?}");
     let open = load.start(Load::Open { rate: 5.0, users: 5 }, "http://x").await.unwrap_err();
     assert_eq!(open.code, ExitCode::Usage);
@@ -169,7 +170,10 @@ async fn half_an_answer_and_none_are_errors() {
 #[tokio::test]
 async fn a_refused_swarm_says_why() {
     let body = r#"{"success": false, "message": "Invalid user_count value"}"#;
-    let server = Canned::serve(&[("POST /swarm", response("200 OK", "application/json", body))]);
+    let server = Canned::serve(&[
+        ("GET /matrix/snapshot", response("200 OK", "application/json", "{}")),
+        ("POST /swarm", response("200 OK", "application/json", body)),
+    ]);
     let error =
         server.locust().start(Load::Closed { users: 5, spawn_rate: 1.0 }, "http://x").await.unwrap_err();
     assert!(error.message.contains("Invalid user_count value"), "{error}");

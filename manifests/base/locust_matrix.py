@@ -199,7 +199,7 @@ def set_up_master(environment, runner, web_ui):
         """Starts a test of the open model: Locust's own /swarm, with more fields.
 
         rate=N: arrivals per second, over all workers; the users only bound how many run at once.
-        arrivals=poisson|constant: random, independent of each other (the default), or evenly spaced.
+        arrivals=poisson|constant: independent of each other (the default), or evenly spaced.
         seed=N: what the random arrivals depend on; 0 unless given.
         """
         wrong = arrivals.ask(request.form)

@@ -6,16 +6,16 @@ from collections import Counter
 
 import gevent
 
-# Not 0.1: the kernel's periods of a CPU limit are that long, and a probe in step with them would meet
-# the same moment of each.
+# Not 0.1: the kernel's periods of a CPU limit are that long, and a probe in step with them
+# would meet the same moment of each.
 PROBE_EVERY_S = 0.097
 
 
 class Health:
     """What a worker's process has used of its CPU, and how late its event loop is.
 
-    The loop is asked ten times a second. A probe that a busy loop could not start has the lateness that
-    it would have had: one that is stuck for a second shows ten late probes, not one.
+    The loop is asked ten times a second. A probe that a busy loop could not start has the
+    lateness that it would have had: one that is stuck for a second shows ten late probes.
     """
 
     def __init__(self):

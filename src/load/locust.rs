@@ -1,9 +1,10 @@
 //! Locust's web API, with the routes that our module beside the locustfile adds.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Method, StatusCode};
+use tokio::sync::OnceCell;
 
 use super::stock::Stock;
 use super::web::{Answer, STOP, Web};
@@ -17,14 +18,18 @@ const LONGEST: Duration = Duration::from_hours(2);
 
 /// A Locust master, by its web address.
 ///
-/// A master whose script does not import our module (404 on its route, found out at the first look)
+/// A master whose script does not import our module (404 on its route, found out at its first use)
 /// is driven by its stock API from then on; see [`Snapshot::caveat`](Snapshot).
 #[derive(Clone, Debug)]
 pub struct Locust {
     web: Web,
     longest: Duration,
-    stock: Arc<OnceLock<Stock>>,
+    /// Without the module, what stands in for it; found out at the first use.
+    stock: Arc<OnceCell<Option<Stock>>>,
 }
+
+/// The module's own route.
+const SNAPSHOT: &str = "/matrix/snapshot";
 
 impl Locust {
     /// A master at `url`, such as `http://locust-master:8089`.
@@ -43,20 +48,28 @@ impl Locust {
         self
     }
 
+    /// What drives a master without the module; `None` where it has it.
+    async fn stock(&self) -> Result<Option<&Stock>> {
+        let probe = async || {
+            let response = self.web.call(Method::GET, SNAPSHOT, &[]).await?;
+            if response.status() != StatusCode::NOT_FOUND {
+                return Ok(None);
+            }
+            let stock = Stock::probe(&self.web, self.longest).await;
+            stock.map(Some).map_err(|error| {
+                error.during("the master runs without the module locust_matrix.py, and is not Locust either")
+            })
+        };
+        Ok(self.stock.get_or_try_init(probe).await?.as_ref())
+    }
+
     async fn look(&self, flush: bool, deadman: Duration) -> Result<Snapshot> {
-        const PATH: &str = "/matrix/snapshot";
-        if let Some(stock) = self.stock.get() {
+        if let Some(stock) = self.stock().await? {
             return stock.look(&self.web, flush).await;
         }
         let form = [("flush", u8::from(flush).to_string()), ("deadman", deadman.as_secs_f64().to_string())];
-        let response = self.web.call(Method::POST, PATH, &form).await?;
-        if response.status() == StatusCode::NOT_FOUND {
-            let stock = Stock::probe(&self.web, self.longest).await.map_err(|error| {
-                error.during("the master runs without the module locust_matrix.py, and is not Locust either")
-            })?;
-            return self.stock.get_or_init(|| stock).look(&self.web, flush).await;
-        }
-        let snapshot: Snapshot = self.web.json(PATH, response).await?;
+        let response = self.web.call(Method::POST, SNAPSHOT, &form).await?;
+        let snapshot: Snapshot = self.web.json(SNAPSHOT, response).await?;
         if snapshot.version == Snapshot::VERSION {
             return Ok(snapshot);
         }
@@ -102,7 +115,7 @@ impl LoadGenerator for Locust {
         if let Load::Open { rate, .. } = load {
             form.push(("rate", rate.to_string()));
         }
-        if let Some(stock) = self.stock.get() {
+        if let Some(stock) = self.stock().await? {
             stock.begin(load, &mut form)?;
         }
         let response = self.web.call(Method::POST, path, &form).await?;

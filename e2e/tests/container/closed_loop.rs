@@ -12,16 +12,14 @@ use tokio::task::JoinSet;
 use crate::support::{DEADMAN, Setup, Stub, alone, run_for, stop, until};
 
 const SLOTS: u32 = 4;
-/// Half of each lap is thought, so that loads below, at and beyond the knee are all told apart.
-const SERVICE_MS: u32 = 150;
+/// Long enough for what a client and a network add on a busy machine to be small beside it; half of each
+/// lap is thought, so that loads below, at and beyond the knee are all told apart.
+const SERVICE_MS: u32 = 500;
 const SECONDS: f64 = 90.0;
 const SCRIPT: &str = r#"
-import random
-
 import locust_matrix  # noqa: F401
 
 from locust import HttpUser, constant, task
-
 
 FEATURES = {name: 1.0 for name in (
     "down up rnti_count mcs_down mcs_up bler_down bler_up prb_down prb_up sinr_down sinr_up".split()
@@ -30,7 +28,7 @@ BODY = {"data": [{"timestamp": "2024-01-15T10:00:00", "features": FEATURES}] * 3
 
 
 class PredictUser(HttpUser):
-    wait_time = constant(0.150)
+    wait_time = constant(0.500)
 
     @task
     def predict(self):
@@ -56,7 +54,7 @@ async fn measured(service: &'static str, users: u32, theory: fn(&Loop) -> Steady
     let figures = window.endpoint("POST /predict").unwrap().figures(window.seconds);
     let found = Steady { throughput: figures.rps, response: figures.mean_ms.unwrap() / 1000.0 };
     let mean = (after.0 - before.0) / (after.1 - before.1);
-    let think = Duration::from_millis(150).as_secs_f64();
+    let think = Duration::from_millis(SERVICE_MS.into()).as_secs_f64();
     (found, theory(&Loop { users, slots: SLOTS, service: mean, think }))
 }
 

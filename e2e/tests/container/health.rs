@@ -4,7 +4,7 @@ use locust_matrix::load::{Load, LoadGenerator};
 use locust_matrix::measure::HealthWindow;
 
 use crate::on_both_versions;
-use crate::support::{DEADMAN, Setup, Stub, alone, run_for, stop, until};
+use crate::support::{DEADMAN, Setup, Stub, alone, run_for, run_python, shared, stop, until};
 
 /// One worker's health over a few seconds of load.
 async fn watched(version: &str, cores: Option<f64>, users: u32) -> HealthWindow {
@@ -46,3 +46,37 @@ async fn a_free_worker_says_so(version: &str) {
 }
 
 on_both_versions!(a_starved_worker_says_so, a_free_worker_says_so);
+
+/// A cgroup of version 2 whose parent has the limit, as a pod's and its container's.
+const GROUPS: &str = r#"
+import os, sys
+import locust_matrix_health as health
+
+root = "/mnt/test/cgroup"
+os.makedirs(root + "/pod/container")
+for folder, limit, periods in (("/pod", "50000", 40), ("/pod/container", "max", 30)):
+    with open(root + folder + "/cpu.max", "w") as file:
+        file.write(limit + " 100000\n")
+    with open(root + folder + "/cpu.stat", "w") as file:
+        file.write(f"usage_usec 5\nnr_periods {periods}\nnr_throttled 3\n")
+with open(root + "/own", "w") as file:
+    file.write("0::/pod/container\n")
+of_pod = health.cpu_group(root, root + "/own")
+with open(root + "/own", "w") as file:
+    file.write("0::/\n")
+of_container = health.cpu_group(root + "/pod/container", root + "/own")
+with open("/mnt/test/found", "w") as file:
+    for group in (of_pod, of_container, health.cpu_group("/none", "/none")):
+        print(group, health.read_cpu_group(group), file=file)
+"#;
+
+#[tokio::test]
+async fn the_tightest_cgroup_above_a_worker_counts() {
+    let _quiet = shared().await;
+    let folder = run_python("2.47.0", GROUPS).await;
+    let found = std::fs::read_to_string(folder.path().join("found")).unwrap();
+    let expected = "/mnt/test/cgroup/pod (0.5, 40, 3)\n\
+        /mnt/test/cgroup/pod/container (None, 30, 3)\n\
+        None (None, None, None)\n";
+    assert_eq!(found, expected);
+}

@@ -11,7 +11,8 @@ use e2e::required;
 use locust_matrix::load::{LoadGenerator, Locust, Snapshot};
 use locust_matrix::wait::{Look, poll};
 use tempfile::TempDir;
-use testcontainers::core::Mount;
+use testcontainers::core::wait::ExitWaitStrategy;
+use testcontainers::core::{Mount, WaitFor};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -132,9 +133,7 @@ pub(crate) async fn start(version: &str, workers: u32) -> Cluster {
 impl Setup<'_> {
     pub(crate) async fn start(self) -> Cluster {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
-        // Whoever Locust is in its container.
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let folder = folder();
         if let Some(script) = self.script {
             std::fs::write(folder.path().join("locustfile.py"), script).unwrap();
         }
@@ -163,17 +162,10 @@ impl Setup<'_> {
 
     /// A Locust process in a container on the host's own network, with the scripts of the manifests.
     fn locust(&self, folder: &Path, arguments: &[&str]) -> ContainerRequest<GenericImage> {
-        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/base").canonicalize().unwrap();
         let script = if self.script.is_some() { FOLDER } else { "/mnt/locust" };
         let script = format!("{script}/locustfile.py");
         let arguments = ["-f", &script].into_iter().chain(arguments.iter().copied());
-        GenericImage::new("locustio/locust", self.version)
-            .with_cmd(arguments)
-            .with_network("host")
-            .with_mount(Mount::bind_mount(scripts.to_str().unwrap(), "/mnt/locust"))
-            .with_mount(Mount::bind_mount(folder.to_str().unwrap(), FOLDER))
-            .with_env_var("PYTHONPATH", "/mnt/locust")
-            .with_env_var("PYTHONDONTWRITEBYTECODE", "1")
+        mounted(GenericImage::new("locustio/locust", self.version).with_cmd(arguments), folder)
     }
 }
 
@@ -203,4 +195,33 @@ pub(crate) async fn stop(load: &Locust, workers: u32) -> Snapshot {
     load.stop().await.unwrap();
     until(load, |snapshot| snapshot.is_idle(workers)).await;
     load.cut(DEADMAN).await.unwrap()
+}
+
+/// Runs a program beside the module's files; gives the folder that it saw as /mnt/test.
+pub(crate) async fn run_python(version: &str, program: &str) -> TempDir {
+    let folder = folder();
+    let image = GenericImage::new("locustio/locust", version)
+        .with_entrypoint("python3")
+        .with_wait_for(WaitFor::exit(ExitWaitStrategy::new().with_exit_code(0)));
+    let image = mounted(image.with_cmd(["-c", program]), folder.path());
+    let container = image.start().await.unwrap();
+    container.rm().await.unwrap();
+    folder
+}
+
+/// A folder for whoever Locust is in its container.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    folder
+}
+
+fn mounted(image: ContainerRequest<GenericImage>, folder: &Path) -> ContainerRequest<GenericImage> {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/base").canonicalize().unwrap();
+    image
+        .with_network("host")
+        .with_mount(Mount::bind_mount(scripts.to_str().unwrap(), "/mnt/locust"))
+        .with_mount(Mount::bind_mount(folder.to_str().unwrap(), FOLDER))
+        .with_env_var("PYTHONPATH", "/mnt/locust")
+        .with_env_var("PYTHONDONTWRITEBYTECODE", "1")
 }
