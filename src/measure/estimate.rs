@@ -52,10 +52,6 @@ impl Estimate {
     /// requests in a queue are not quite.
     pub fn of(histogram: &Histogram, share: f64) -> Self {
         let samples = histogram.count();
-        let below = |level| quantile(samples, share, level);
-        // X(l) with P(fewer than l below) ≤ 2.5 %, and X(u) with P(u or more below) ≤ 2.5 %.
-        let lower = histogram.at_rank(below(LOWER));
-        let upper = histogram.at_rank(below(UPPER) + 1);
         // The t largest may be above the percentile: P(at most t of them are) ≤ 1 %.
         let above = quantile(samples, 1.0 - share, EARLY);
         let early_stop = (above > 0).then(|| histogram.at_rank(samples + 1 - above)).flatten();
@@ -63,7 +59,7 @@ impl Estimate {
             share,
             samples,
             value_ms: histogram.percentile(share),
-            interval_ms: (lower, upper),
+            interval_ms: interval(histogram, share, samples),
             early_stop_ms: early_stop.filter(|_| samples >= samples_needed(share)),
         }
     }
@@ -79,6 +75,19 @@ impl Estimate {
         let value = f64::from(self.value_ms?).max(1.0);
         Some(f64::from(high - low) / value)
     }
+}
+
+/// The 95 % confidence interval of a percentile, ms, from the order of the samples, of which only
+/// `independent` are: neighbours in a queue wait for the same requests, and say the same again.
+pub(super) fn interval(histogram: &Histogram, share: f64, independent: u64) -> (Option<u32>, Option<u32>) {
+    let samples = histogram.count();
+    // X(l) with P(fewer than l below) ≤ 2.5 %, and X(u) with P(u or more below) ≤ 2.5 %.
+    let (low, high) = (quantile(independent, share, LOWER), quantile(independent, share, UPPER) + 1);
+    let at = |rank: u64| {
+        let bounded = (1..=independent).contains(&rank);
+        bounded.then(|| histogram.at_rank((rank * samples).div_ceil(independent))).flatten()
+    };
+    (at(low), at(high))
 }
 
 impl fmt::Display for Estimate {

@@ -15,7 +15,7 @@ pub(super) fn percentiles(text: &mut String, rows: &[Row<'_>]) {
     if !rows.iter().any(|row| row.counts.is_some()) {
         return;
     }
-    text.push_str("## Percentiles of the primary endpoint\n\nIn ms: the value, its 95 % confidence interval from order statistics, and after ≤ the early-stop value, which the percentile does not exceed with 99 % confidence (MLPerf). `n/a (n<459)` has fewer samples than that takes. Neighbouring requests in a queue are not quite independent, which the interval takes them to be.\n\n");
+    text.push_str("## Percentiles of the primary endpoint\n\nIn ms: the value, its 95 % confidence interval from order statistics, and after ≤ the early-stop value, which the percentile does not exceed with 99 % confidence (MLPerf). `n/a (n<459)` has fewer samples than that takes. The interval takes requests as independent; in a queue, neighbours wait for the same ones, and the truth is wider.\n\n");
     text.push_str("| Scenario | n | P50 | P90 | P95 | P99 | P99.9 |\n|---|---:|---|---|---|---|---|\n");
     for row in rows {
         let Some(counts) = row.counts else { continue };
