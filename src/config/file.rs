@@ -300,8 +300,15 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let settings =
-            Settings { preset: Some(Preset::Quick), users: Some(vec![3, 9]), ..Settings::default() };
+        let settings = Settings {
+            preset: Some(Preset::Quick),
+            users: Some(vec![3, 9]),
+            rates: Some(vec![12.5, 30.0]),
+            until: Some(Until::Stable),
+            drift: Some(true),
+            objective: Objective { p95_ms: Some(500), ..Objective::default() },
+            ..Settings::default()
+        };
         assert_eq!(Settings::parse(&settings.to_yaml().unwrap()).unwrap(), settings);
     }
 

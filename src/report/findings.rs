@@ -43,8 +43,9 @@ pub(super) fn key_findings(points: &[Point<'_, '_>]) -> Vec<Sentence> {
         let rows = closed.iter().map(|point| point.rows.len()).sum::<usize>();
         let names = listed(closed.iter().map(|point| point.name()));
         sentences.push(format!(
-            "Averages over {rows} valid scenarios ({names}): {rps:.1} requests/s, {:.2} % failed. \
+            "Averages over {} ({names}): {rps:.1} requests/s, {:.2} % failed. \
              (Percentiles are not averaged: the mean of percentiles is no percentile.)",
+            many(u32::try_from(rows).unwrap_or(u32::MAX), "valid scenario"),
             failed.sum::<f64>() / rows as f64
         ));
     }

@@ -114,6 +114,8 @@ async fn a_service_that_is_well_is_valid_in_its_time() {
     let window = ran.only().window.as_ref().unwrap();
     assert!((window.seconds - 20.0).abs() < 0.1, "{}", window.seconds);
     assert_eq!(ran.only().parts.len(), 3);
+    let sampled: Vec<_> = ran.only().samples.iter().map(|sample| sample.at.round()).collect();
+    assert_eq!(sampled[..19], (1..20).map(f64::from).collect::<Vec<_>>(), "every second, across the cuts");
     assert_eq!(ran.only().parts.iter().map(|part| part.requests).sum::<u64>(), window.aggregated.requests);
     assert!(
         ran.told.iter().any(|line| line.contains("[20s/20s] RPS: 40.0 | Median: 500ms")),

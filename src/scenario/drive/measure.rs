@@ -18,6 +18,14 @@ const SAMPLES_PER_LINE: usize = 2;
 /// A master that does not answer for this long while measuring is given up.
 const SILENCE: Duration = Duration::from_secs(10);
 
+/// The looks at Locust, which go on from window to window.
+struct Pace {
+    /// When it has last answered.
+    heard: Instant,
+    /// When it is looked at next.
+    next: Instant,
+}
+
 impl<L: LoadGenerator + Sync> Drive<'_, L> {
     pub(super) async fn measure(&mut self) -> Result<(), Happening> {
         let course = self.course();
@@ -26,10 +34,11 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let opened = Instant::now();
         self.note("open", opened - begun);
         let mut sampler = Sampler::open(&cuts[0], course.duration_s);
-        let (mut parts, mut cutting, mut heard) = (Vec::new(), Duration::ZERO, opened);
+        let (mut parts, mut cutting) = (Vec::new(), Duration::ZERO);
+        let mut pace = Pace { heard: opened, next: opened + SAMPLE_EVERY };
         loop {
             let until = Instant::now() + Duration::from_secs_f64(course.step_s());
-            self.watch(&mut sampler, &mut heard, until).await?;
+            self.watch(&mut sampler, &mut pace, until).await?;
             let cut_begun = Instant::now();
             let cut = self.cut().await;
             cutting += cut_begun.elapsed();
@@ -38,7 +47,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                     parts.push(part(&cut, last, &self.setup.config.inference.primary));
                     cuts.push(cut);
                 }
-                (Err(error), _) if heard.elapsed() > SILENCE => return Err(error.into()),
+                (Err(error), _) if pace.heard.elapsed() > SILENCE => return Err(error.into()),
                 // Without a cut, the next window is twice as long; at the end there has to be one.
                 (Err(error), _) if opened.elapsed().as_secs_f64() >= course.duration_s => {
                     return Err(failed(error.message));
@@ -74,22 +83,20 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     }
 
     /// Takes samples until a window's time is over.
-    /// `heard` is when Locust has last answered.
     async fn watch(
         &mut self,
         sampler: &mut Sampler,
-        heard: &mut Instant,
+        pace: &mut Pace,
         until: Instant,
     ) -> Result<(), Happening> {
         let Scenario { users, workers, .. } = *self.scenario;
-        let mut next = Instant::now() + SAMPLE_EVERY;
-        while next < until {
-            sleep_until(next).await;
+        while pace.next < until {
+            sleep_until(pace.next).await;
             // A look that took long is not made up for: samples would pile up on a busy master.
-            next = (next + SAMPLE_EVERY).max(Instant::now());
+            pace.next = (pace.next + SAMPLE_EVERY).max(Instant::now());
             match self.setup.load.snapshot(DEADMAN).await {
                 Ok(snapshot) => {
-                    *heard = Instant::now();
+                    pace.heard = Instant::now();
                     if self.gathered.disturbed.is_none() && !snapshot.is_running(users, workers) {
                         self.gathered.disturbed =
                             Some(format!("the load was disturbed: {}", snapshot.describe()));
@@ -100,7 +107,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                         self.setup.events.tell(live);
                     }
                 }
-                Err(error) if heard.elapsed() > SILENCE => return Err(error.into()),
+                Err(error) if pace.heard.elapsed() > SILENCE => return Err(error.into()),
                 Err(_) => {}
             }
         }
