@@ -3,10 +3,10 @@
 //!     E2E_STUB=target/release/fake-inference cargo run -p e2e --example module_cost [PAIRS] [VERSION]
 //!
 //! Two Locusts in containers, one worker each, the same script with and without `import
-//! locust_matrix`; each pair runs both for some seconds, in alternating order, so that what else the
-//! machine does meets both. Each worker itself notes the CPU time of its process between the start and
-//! the stop of a test, and the requests in it. The last line on stdout is the result: the mean of
-//! the pairs' ratios (of their logarithms) with its 95 % interval after Student.
+//! locust_matrix`; each pair runs both for some seconds, side by side and in alternating order. Each
+//! worker itself notes the CPU time of its process between the start and the stop of a test, and the
+//! requests in it. The last line on stdout is the result: the mean of the pairs' ratios (of their
+//! logarithms) with its 95 % interval after Student. Other load on the machine widens it.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on has failed")]
 #![expect(dead_code, reason = "the support is that of the container tests")]
@@ -86,12 +86,12 @@ async fn main() {
     let stub = Stub::start(&["--service-ms", "10", "--concurrency", "100"]);
     let mut ratios = Vec::new();
     for pair in 0..pairs {
+        // At the same time: what else the machine does changes from second to second, and meets both.
         let (a, b) = if pair % 2 == 0 {
-            let a = run(&with, &stub).await;
-            (a, run(&without, &stub).await)
+            tokio::join!(run(&with, &stub), run(&without, &stub))
         } else {
-            let b = run(&without, &stub).await;
-            (run(&with, &stub).await, b)
+            let (b, a) = tokio::join!(run(&without, &stub), run(&with, &stub));
+            (a, b)
         };
         println!("pair {}: {a:.4} ms with, {b:.4} ms without: {:+.2} %", pair + 1, 100.0 * (a / b - 1.0));
         ratios.push((a / b).ln());

@@ -46,7 +46,9 @@ async fn arrivals_have_the_rate_that_was_asked_for(version: &str) {
     println!("{version}: {open:?}, {expected:.0} expected in {:.2} s", window.seconds);
     // Poisson: the standard deviation is the root of the mean. One in 16,000 is further off than four.
     assert!((open.due as f64 - expected).abs() < 4.0 * expected.sqrt(), "{version}: {open:?}");
-    assert_eq!((open.started, open.skipped), (open.due, 0), "{version}: a user was always free");
+    // A user was always free. What was due in the last moment before a cut may begin just after it.
+    let waiting = open.due.abs_diff(open.started);
+    assert!(waiting as f64 <= 0.02 * expected && open.skipped == 0, "{version}: {open:?}");
 
     let last = stop(load, 2).await;
     let (open, whole) = (last.open.unwrap(), last.whole());
