@@ -83,11 +83,6 @@ impl Judgement {
     pub const fn is_failure(self) -> bool {
         matches!(self, Self::Failed | Self::Void | Self::Infeasible)
     }
-
-    /// Whether the figures may stand beside others to be compared: they are steady, and the service's.
-    pub const fn is_comparable(self) -> bool {
-        matches!(self, Self::Valid | Self::Undersampled)
-    }
 }
 
 #[cfg(test)]

@@ -14,28 +14,34 @@ pub(super) struct Pair {
     replicas: u32,
     users: u32,
     workers: (u32, u32),
-    /// Median throughput of the primary endpoint with fewer and with more workers, requests/s.
-    rps: (f64, f64),
-    found: MoreWorkers,
+    /// Median throughput of the primary endpoint with fewer and with more workers, requests/s, and what
+    /// that shows; `None` where either has no row that may be compared.
+    found: Option<((f64, f64), MoreWorkers)>,
 }
 
 impl Pair {
     /// The test in a sentence.
     pub(super) fn sentence(&self) -> String {
-        let Self { replicas, users, workers: (fewer, more), rps, found } = self;
+        let Self { replicas, users, workers: (fewer, more), found } = self;
+        let point = format!("{}, {}", many(*replicas, "replica"), many(*users, "user"));
+        let Some((rps, found)) = found else {
+            return format!(
+                "{point}: {fewer} and {more} workers cannot be compared: not both have a steady row"
+            );
+        };
         let meaning = if found.limited {
             format!("{fewer} workers were the limit, not the service")
         } else {
             format!("{fewer} workers were not the limit")
         };
         format!(
-            "{}, {}: {fewer} → {more} workers gives {:.1} → {:.1} requests/s (× {:.2}); {meaning}",
-            many(*replicas, "replica"),
-            many(*users, "user"),
-            rps.0,
-            rps.1,
-            found.gain
+            "{point}: {fewer} → {more} workers gives {:.1} → {:.1} requests/s (× {:.2}); {meaning}",
+            rps.0, rps.1, found.gain
         )
+    }
+
+    fn is_limited(&self) -> bool {
+        self.found.is_some_and(|(_, found)| found.limited)
     }
 
     fn is_fewer(&self, record: &Record) -> bool {
@@ -46,7 +52,7 @@ impl Pair {
     }
 }
 
-/// Every pair of neighbours whose figures may be compared.
+/// Every pair of neighbours on the worker axis.
 pub(super) fn pairs(records: &[Record]) -> Vec<Pair> {
     let mut points: Vec<(u32, u32, u32)> = records
         .iter()
@@ -57,28 +63,39 @@ pub(super) fn pairs(records: &[Record]) -> Vec<Pair> {
     points.dedup();
     let neighbours = points.windows(2).filter(|pair| (pair[0].0, pair[0].1) == (pair[1].0, pair[1].1));
     neighbours
-        .filter_map(|pair| {
+        .map(|pair| {
             let ((replicas, users, fewer), more) = (pair[0], pair[1].2);
             let throughput = |workers| {
                 let same = records.iter().filter(|record| {
                     let scenario = &record.scenario;
                     scenario.rate.is_none()
                         && (scenario.replicas, scenario.users, scenario.workers) == (replicas, users, workers)
-                        && record.verdict.judgement.is_comparable()
+                        && is_comparable(record)
                 });
                 median(same.filter_map(|record| Some(Row::of(record).primary?.rps)).collect())
             };
-            let rps = (throughput(fewer)?, throughput(more)?);
-            Some(Pair { replicas, users, workers: (fewer, more), rps, found: gain(rps.0, rps.1)? })
+            let rps = throughput(fewer).zip(throughput(more));
+            let found = rps.and_then(|rps| Some((rps, gain(rps.0, rps.1)?)));
+            Pair { replicas, users, workers: (fewer, more), found }
         })
         .collect()
 }
 
+/// Whether a row's throughput is that of a steady state; a generator's limit is what is asked for.
+fn is_comparable(record: &Record) -> bool {
+    let settled = || record.course.as_ref().is_some_and(|course| course.unsettled(&record.parts).is_none());
+    match record.verdict.judgement {
+        Judgement::Valid | Judgement::Undersampled => true,
+        Judgement::LoadgenLimited => settled(),
+        _ => false,
+    }
+}
+
 /// Adds what the pairs have found to the verdicts of the rows with fewer workers.
 pub(super) fn apply(pairs: &[Pair], records: &mut [Record]) {
-    for pair in pairs.iter().filter(|pair| pair.found.limited) {
+    for pair in pairs.iter().filter(|pair| pair.is_limited()) {
         for record in records.iter_mut().filter(|record| pair.is_fewer(record)) {
-            if record.verdict.judgement.is_comparable() {
+            if is_comparable(record) {
                 let reason =
                     format!("with {} workers, the same users get more: {}", pair.workers.1, pair.sentence());
                 record.verdict = record.verdict.clone().and(Judgement::LoadgenLimited, reason);
@@ -114,10 +131,25 @@ mod tests {
     }
 
     #[test]
+    fn a_limited_row_is_compared_and_keeps_its_own_reasons() {
+        let mut starved = at(0, 4, 1000);
+        starved.verdict = Verdict::of(Judgement::LoadgenLimited, "worker w used 95 % of its CPU");
+        let mut records = [starved, at(1, 8, 1300)];
+        let found = pairs(&records);
+        apply(&found, &mut records);
+        assert_eq!(records[0].verdict.reasons.len(), 2, "{:?}", records[0].verdict);
+    }
+
+    #[test]
     fn what_cannot_be_compared_proves_nothing() {
         let mut unsteady = at(1, 8, 2000);
         unsteady.verdict = Verdict::of(Judgement::Unstable, "throughput rises");
-        assert!(pairs(&[at(0, 4, 1000), unsteady]).is_empty());
+        let found = pairs(&[at(0, 4, 1000), unsteady]);
+        assert_eq!(
+            found[0].sentence(),
+            "2 replicas, 400 users: 4 and 8 workers cannot be compared: not both have a steady row"
+        );
+        assert!(!found[0].is_limited());
         let mut open = at(1, 8, 2000);
         open.scenario.rate = Some(50.0);
         assert!(
@@ -133,6 +165,6 @@ mod tests {
     fn repeats_are_compared_by_their_medians() {
         let records =
             [at(0, 4, 1000), at(1, 4, 2000), at(2, 4, 1020), at(3, 8, 1050), at(4, 8, 900), at(5, 8, 1060)];
-        assert_eq!(pairs(&records)[0].rps, (51.0, 52.5));
+        assert_eq!(pairs(&records)[0].found.map(|(rps, _)| rps), Some((51.0, 52.5)));
     }
 }
