@@ -47,6 +47,11 @@ impl Sampler {
 
     /// Takes one look into the samples; gives how many there are.
     pub(super) fn take(&mut self, snapshot: Snapshot) -> usize {
+        watch(&mut self.workers, &snapshot);
+        if snapshot.caveat.is_some() {
+            // Without our module a look has no counts, and zeros would be a lie.
+            return self.samples.len();
+        }
         let total = snapshot.since(&self.opening);
         let step = self.recent.back().map(|last| snapshot.since(last).aggregated.figures(1.0));
         self.samples.push(Sample {
@@ -57,7 +62,6 @@ impl Sampler {
             p95_ms: step.and_then(|figures| figures.p95_ms),
             users: snapshot.user_count,
         });
-        watch(&mut self.workers, &snapshot);
         self.recent.push_back(snapshot);
         while self.recent.len() > 2 && self.recent.get(1).is_some_and(|next| self.age(next) >= LIVE_SPAN) {
             self.recent.pop_front();
