@@ -113,8 +113,9 @@ mod tests {
             let outcome = baseline(users);
             let (x, p) = (outcome.throughput(), outcome.percentile(0.95));
             println!("{users} users: {x:.2}/s for {throughput}, P95 {p:.3} s for {p95}");
-            assert!((x / throughput - 1.0).abs() < 0.10, "{users} users: {x}/s");
-            assert!((p / p95 - 1.0).abs() < 0.20, "{users} users: P95 {p} s");
+            // A simulation has no excuse: on a machine 10 % and 20 % are asked for.
+            assert!((x / throughput - 1.0).abs() < 0.03, "{users} users: {x}/s");
+            assert!((p / p95 - 1.0).abs() < 0.03, "{users} users: P95 {p} s");
         }
     }
 }

@@ -163,7 +163,7 @@ def dump(environment, failed, path):
 
 def set_up_master(environment, runner, web_ui):
     reported = Reported(environment)
-    arrivals = OpenMaster(environment, runner, web_ui)
+    arrivals = OpenMaster(environment, runner)
     flusher = Flusher(environment, runner)
     deadman = DeadMan(runner, web_ui)
     # At the beginning of a stop: its end can be late, when the next test has armed it anew.
@@ -205,7 +205,10 @@ def set_up_master(environment, runner, web_ui):
         wrong = arrivals.ask(request.form)
         if wrong:
             return reply({"success": False, "message": wrong})
-        return web_ui.app.view_functions["locust.swarm"]()
+        answer = web_ui.app.view_functions["locust.swarm"]()
+        if not (answer.is_json and answer.get_json()["success"]):
+            arrivals.asked = None  # it would make the next test an open one
+        return answer
 
     def reply(body, status=200):
         # Not jsonify: it sorts and indents, and histograms are long.

@@ -35,7 +35,7 @@ LATE_S = 0.010
 class OpenMaster:
     """Splits the rate over the workers when a test begins."""
 
-    def __init__(self, environment, runner, web_ui):
+    def __init__(self, environment, runner):
         self.runner = runner
         self.asked = None  # of the next test
         self.rate = None  # of this test

@@ -3,7 +3,9 @@
 //! It has no cut. A window begins with `/stats/reset`, which forgets what the master has and not what
 //! the workers have yet to send, and ends with the statistics as CSV, which do not have that either:
 //! both ends are off by up to the 3 s between two reports of a worker. A stop sends no last report,
-//! so the last figures are awaited until they do not change. What was before the window is lost.
+//! so the last figures are awaited until they do not change. What was before the window is lost. And a
+//! worker is ready for the next test only after the master's whole `--stop-timeout`: 120 s in our
+//! manifests, where a script without the module wants a shorter one.
 
 mod table;
 
@@ -185,8 +187,8 @@ impl Stock {
         };
         format!(
             "Locust {} runs without the module locust_matrix.py: percentiles have 2 digits, both ends of a \
-             window are off by up to {} s, what was before it is not counted, workers tell no health, and \
-             {deadman}",
+             window are off by up to {} s, what was before it is not counted, workers tell no health, a \
+             stop takes the master's whole --stop-timeout, and {deadman}",
             self.version,
             REPORT_INTERVAL.as_secs()
         )

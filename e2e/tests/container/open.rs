@@ -103,6 +103,15 @@ async fn even_arrivals_are_even_over_all_workers(version: &str) {
     let wrong = [("rate", "0"), ("user_count", "1"), ("spawn_rate", "1")];
     let wrong = client.post(&url).form(&wrong).send().await.unwrap().text().await.unwrap();
     assert!(wrong.contains("rate must be above 0"), "{version}: {wrong}");
+
+    // What Locust itself refuses is not left over for the next test.
+    stop(load, 2).await;
+    let refused = [("rate", "50"), ("user_count", "many"), ("spawn_rate", "1")];
+    let refused = client.post(&url).form(&refused).send().await.unwrap().text().await.unwrap();
+    assert!(refused.contains("Invalid user_count"), "{version}: {refused}");
+    load.start(Load::Closed { users: 2, spawn_rate: 2.0 }, &stub.url).await.unwrap();
+    let closed = until(load, |snapshot| snapshot.is_running(2, 2)).await;
+    assert_eq!(closed.open, None, "{version}");
 }
 
 async fn a_stall_is_seen_by_who_does_not_wait(version: &str) {
@@ -123,9 +132,10 @@ async fn a_stall_is_seen_by_who_does_not_wait(version: &str) {
         assert!(figures.max_ms.unwrap() > 900, "{version}: both have met a stall");
         stop(load, 2).await;
     }
-    // A tenth of the time no answer comes: who arrives then waits half a second on average.
-    assert!(p99[0] < 200, "{version}: closed: {} ms", p99[0]);
-    assert!(p99[1] > 600, "{version}: open: {} ms", p99[1]);
+    // A tenth of the time no answer comes, so who arrives at any time has a P99 of 0.9 s. Five users who
+    // wait are five requests in a thousand: half a stall, the mean of who arrives in one, is hidden.
+    assert!(p99[0] < 500, "{version}: closed: {} ms", p99[0]);
+    assert!(p99[1] > 800, "{version}: open: {} ms", p99[1]);
 }
 
 async fn who_finds_no_free_user_waits_in_line(version: &str) {
