@@ -32,6 +32,10 @@ Examples:
         Locust and the stub service into the current context's namespace
   locust-matrix job --replicas 1,2,4 --users 200,400 --duration 1m
         submit the matrix as a Job and follow it
+  locust-matrix job --until stable --repeats 3 --drift
+        each point three times, each time no longer than it takes to know it
+  locust-matrix plan --users 20,40 --rates 30,60
+        users who wait for their answers, and requests that come whether or not
   locust-matrix fetch
         bring its records and reports home to results/";
 

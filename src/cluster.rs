@@ -22,6 +22,8 @@ pub use forward::{Destination, Forward, LocalPort};
 pub use guard::{guard, is_ours};
 pub use lease::{Lease, LeaseGuard};
 pub use reach::Reach;
+#[cfg(test)]
+pub use reach::Script;
 pub use readiness::{Assessment, assess, broken};
 pub use rollout::{PodId, Unready, await_gone, await_ready, pods_of};
 pub use scale::{Workload, scale, workload};

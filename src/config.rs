@@ -1,16 +1,19 @@
 //! What to sweep and how: the settings file, the flags of the same names, and their checks.
 
+mod check;
 mod duration;
 mod file;
+mod method;
 mod preset;
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 pub use duration::Span;
 pub use file::{MatrixFlags, Settings};
+pub use method::{Objective, Until};
 pub use preset::Preset;
-
-use crate::exit::{Error, Result};
 
 /// Every setting of a run, complete and checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,10 +22,33 @@ pub struct Config {
     pub replicas: Vec<u32>,
     /// Locust workers, in the order they are swept.
     pub workers: Vec<u32>,
-    /// Simulated users, in the order they are swept.
+    /// Simulated users of the closed model, in the order they are swept.
     pub users: Vec<u32>,
+    /// Requests per second of the open model, in the order they are swept.
+    pub rates: Vec<f64>,
+    /// Users of the open model: the most requests under way at the same time. Unset, enough for answers
+    /// of 10 s.
+    pub pool: Option<u32>,
     /// The measured window.
     pub duration: Span,
+    /// When a measurement ends.
+    pub until: Until,
+    /// With `until: stable`, it does not end before; unset, a quarter of the duration.
+    pub min_duration: Option<Span>,
+    /// A measurement that is not steady is extended up to this; unset, twice the duration.
+    pub max_duration: Option<Span>,
+    /// What a user of the closed model thinks after each answer, on average: what the locustfile does.
+    pub think_time: Span,
+    /// What the service is meant to reach.
+    pub objective: Objective,
+    /// How often each point of the matrix is measured.
+    pub repeats: u32,
+    /// Whether the order is drawn by lot; unset, with repeats.
+    pub shuffle: Option<bool>,
+    /// What the order is drawn from.
+    pub seed: u64,
+    /// Whether the first scenario is measured again at the end, which shows drift.
+    pub drift: bool,
     /// Load runs this long, after every user has started, before the window opens.
     pub warmup: Span,
     /// From the stop of one scenario to the start of the next; settling happens inside it.
@@ -100,114 +126,30 @@ impl Config {
         self.spawn_rate.unwrap_or_else(|| (f64::from(users) / 10.0).max(1.0))
     }
 
-    /// Checks every value.
-    ///
-    /// # Errors
-    /// Exit code 2, naming the first key that cannot be used and what it takes.
-    pub fn checked(self) -> Result<Self> {
-        axis("replicas", &self.replicas, 1000)?;
-        axis("workers", &self.workers, 1000)?;
-        axis("users", &self.users, 1_000_000)?;
-        if let Some(users) = self.users.iter().find(|users| **users > self.max_users) {
-            return Err(Error::usage(format!("users: {users} is more than max_users, {}", self.max_users))
-                .next("raise it on purpose with --max-users, once the service's owners know"));
-        }
-        for (key, span) in [
-            ("duration", self.duration),
-            ("timeouts.master", self.timeouts.master),
-            ("timeouts.ready", self.timeouts.ready),
-            ("timeouts.workers", self.timeouts.workers),
-            ("timeouts.ramp", self.timeouts.ramp),
-            ("timeouts.stop", self.timeouts.stop),
-        ] {
-            if span.is_zero() {
-                return Err(
-                    Error::usage(format!("{key}: 0s is too short")).next("give a time such as 20s or 2m")
-                );
-            }
-        }
-        if let Some(rate) = self.spawn_rate
-            && !(rate.is_finite() && rate >= 0.1)
-        {
-            return Err(Error::usage(format!("spawn_rate: {rate} users/s cannot be used"))
-                .next("give 0.1 users/s or more, or leave it out for users / 10"));
-        }
-        if self.inference.deployment.is_empty() {
-            return Err(Error::usage("inference.deployment: is empty").next("give the Deployment's name"));
-        }
-        if !self.inference.url.starts_with("http://") && !self.inference.url.starts_with("https://") {
-            return Err(Error::usage(format!("inference.url: '{}' is not a URL", self.inference.url))
-                .next("give one that begins with http:// or https://"));
-        }
-        if !self.inference.readiness_path.starts_with('/') {
-            return Err(Error::usage(format!(
-                "inference.readiness_path: '{}' is no path",
-                self.inference.readiness_path
-            ))
-            .next("give one that begins with /, such as /healthz"));
-        }
-        if self.inference.primary.split_once(' ').is_none() {
-            return Err(Error::usage(format!(
-                "inference.primary: '{}' names no endpoint",
-                self.inference.primary
-            ))
-            .next("give method and name as Locust shows them, such as 'POST /predict'"));
-        }
-        Ok(self)
-    }
-}
-
-fn axis(key: &str, values: &[u32], most: u32) -> Result<()> {
-    let problem = if values.is_empty() {
-        "has no value".to_owned()
-    } else if values.contains(&0) {
-        "0 cannot be measured".to_owned()
-    } else if let Some(value) = values.iter().find(|value| **value > most) {
-        format!("{value} is more than {most}")
-    } else if let Some((_, value)) =
-        values.iter().enumerate().find(|(at, value)| values[..*at].contains(value))
-    {
-        format!("{value} is given twice")
-    } else {
-        return Ok(());
-    };
-    Err(Error::usage(format!("{key}: {problem}"))
-        .next(format!("give one or more different numbers from 1 to {most}, such as 1,2")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn base() -> Config {
-        Settings::default().complete().unwrap()
+    /// Users of the open model for a rate: the setting, else as many as are busy when an answer takes 10 s,
+    /// but no more than `max_users`.
+    pub fn pool_for(&self, rate: f64) -> u32 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "saturates, and is positive"
+        )]
+        let enough = (rate * 10.0).ceil() as u32;
+        self.pool.unwrap_or_else(|| enough.clamp(1, self.max_users))
     }
 
-    #[test]
-    fn a_spawn_rate_is_a_tenth_of_the_users() {
-        assert!((base().spawn_rate_for(400) - 40.0).abs() < f64::EPSILON);
-        assert!((base().spawn_rate_for(3) - 1.0).abs() < f64::EPSILON);
+    /// The longest measurement of a scenario.
+    pub fn longest(&self) -> Duration {
+        self.max_duration.map_or(self.duration.get() * 2, Span::get)
     }
 
-    #[test]
-    fn what_cannot_be_measured_is_refused_by_its_key() {
-        type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 7] = [
-            ("users: 0 cannot", |c| c.users = vec![0]),
-            ("users: 1001 is more than max_users, 1000", |c| c.users = vec![1001]),
-            ("workers: has no value", |c| c.workers = vec![]),
-            ("replicas: 2 is given twice", |c| c.replicas = vec![2, 1, 2]),
-            ("duration: 0s", |c| c.duration = Span::from_secs(0)),
-            ("spawn_rate: -1", |c| c.spawn_rate = Some(-1.0)),
-            ("inference.url: 'nowhere'", |c| c.inference.url = "nowhere".into()),
-        ];
-        for (expected, spoil) in cases {
-            let mut config = base();
-            spoil(&mut config);
-            let error = config.checked().unwrap_err();
-            assert!(error.message.starts_with(expected), "{error}");
-            assert_eq!(error.code, crate::exit::ExitCode::Usage);
-            assert!(error.next.is_some());
-        }
+    /// With `until: stable`, the shortest measurement of a scenario.
+    pub fn shortest(&self) -> Option<Duration> {
+        (self.until == Until::Stable).then(|| self.min_duration.map_or(self.duration.get() / 4, Span::get))
+    }
+
+    /// Whether the order of the scenarios is drawn by lot.
+    pub fn is_shuffled(&self) -> bool {
+        self.shuffle.unwrap_or(self.repeats > 1)
     }
 }

@@ -64,6 +64,9 @@ pub enum Event {
         p90_ms: Option<u32>,
         /// Share of failed requests over the last 10 s, %.
         failures_pct: Option<f64>,
+        /// In the open model, what became of the arrivals of the last 10 s.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        open: Option<Arrivals>,
     },
     /// A scenario is recorded.
     ScenarioEnded {
@@ -85,6 +88,17 @@ pub enum Event {
         /// How long it took, s.
         took_s: f64,
     },
+}
+
+/// What became of open-model arrivals.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Arrivals {
+    /// Requests asked for, 1/s.
+    pub rate: f64,
+    /// Started more than 10 ms after they were due.
+    pub late: u64,
+    /// Never started.
+    pub skipped: u64,
 }
 
 impl Event {
@@ -117,7 +131,7 @@ impl fmt::Display for Event {
             Self::PhaseDone { what, took_ms } => {
                 write!(f, "  {what} ({})", seconds(Duration::from_millis(*took_ms)))
             }
-            Self::Live { at_s, of_s, rps, median_ms, p90_ms, failures_pct } => {
+            Self::Live { at_s, of_s, rps, median_ms, p90_ms, failures_pct, open } => {
                 let ms = |value: &Option<u32>| value.map_or("-".into(), |value| format!("{value}ms"));
                 let failures = failures_pct.map_or("-".into(), |share| format!("{share:.1}%"));
                 write!(
@@ -125,7 +139,13 @@ impl fmt::Display for Event {
                     "  [{at_s:.0}s/{of_s:.0}s] RPS: {rps:.1} | Median: {} | P90: {} | Failures: {failures}",
                     ms(median_ms),
                     ms(p90_ms)
-                )
+                )?;
+                match open {
+                    Some(Arrivals { rate, late, skipped }) => {
+                        write!(f, " | open at {rate}/s: {late} late, {skipped} skipped")
+                    }
+                    None => Ok(()),
+                }
             }
             Self::ScenarioEnded { number, of, status, summary } => {
                 write!(f, "[{number}/{of}] {status}  {summary}")
@@ -186,6 +206,7 @@ mod tests {
             median_ms: Some(620),
             p90_ms: Some(1800),
             failures_pct: Some(0.0),
+            open: None,
         };
         assert_eq!(live.to_string(), "  [60s/120s] RPS: 18.5 | Median: 620ms | P90: 1800ms | Failures: 0.0%");
     }
@@ -199,7 +220,11 @@ mod tests {
             median_ms: None,
             p90_ms: None,
             failures_pct: None,
+            open: Some(Arrivals { rate: 12.5, late: 3, skipped: 0 }),
         };
-        assert_eq!(live.to_string(), "  [2s/20s] RPS: 0.0 | Median: - | P90: - | Failures: -");
+        assert_eq!(
+            live.to_string(),
+            "  [2s/20s] RPS: 0.0 | Median: - | P90: - | Failures: - | open at 12.5/s: 3 late, 0 skipped"
+        );
     }
 }

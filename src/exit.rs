@@ -7,7 +7,7 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// Every scenario was measured and is valid.
+    /// Every scenario was measured; the report says which figures can be trusted.
     Success = 0,
     /// A bug in this program.
     Bug = 1,
@@ -29,7 +29,7 @@ impl ExitCode {
     /// The text for `--help`: every code with its meaning.
     pub const HELP: &str = "\
 Exit codes:
-  0    every scenario was measured and is valid
+  0    every scenario was measured; the report says how far each can be trusted
   1    a bug in this program
   2    the command line or the configuration cannot be used
   3    a tool, port, image or permission is missing

@@ -13,12 +13,14 @@ use crate::config::Config;
 pub enum Mode {
     /// A fixed number of users, each waiting for its answer before the next request.
     Closed,
+    /// Requests that arrive at a rate, whether the earlier ones are answered or not.
+    Open,
 }
 
 /// One point of the matrix.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scenario {
-    /// Names the scenario within its run, such as `closed-r2-w4-u200-1`.
+    /// Names the scenario within its run, such as `closed-r2-w4-u200-1` or `open-r2-w4-q50-1`.
     pub id: String,
     /// Place in the plan, from 0.
     pub index: usize,
@@ -28,14 +30,21 @@ pub struct Scenario {
     pub replicas: u32,
     /// Locust workers.
     pub workers: u32,
-    /// Simulated users.
+    /// Simulated users; in the open model, the most requests under way at the same time.
     pub users: u32,
+    /// Requests per second of the open model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
     /// Which repeat of the same point this is, from 1.
     pub repeat: u32,
+    /// Whether it is the first scenario once more, at the end, to show drift.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub drift: bool,
 }
 
-/// All scenarios of a run, in order: replicas, then workers, then users.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// All scenarios of a run, in order: replicas, then workers, then users, then rates; or an order drawn by
+/// lot.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The scenarios.
     pub scenarios: Vec<Scenario>,
@@ -44,21 +53,19 @@ pub struct Plan {
 impl Plan {
     /// The plan of a configuration.
     pub fn of(config: &Config) -> Self {
-        let mut scenarios = Vec::new();
-        for &replicas in &config.replicas {
-            for &workers in &config.workers {
-                for &users in &config.users {
-                    scenarios.push(Scenario {
-                        id: format!("closed-r{replicas}-w{workers}-u{users}-1"),
-                        index: scenarios.len(),
-                        mode: Mode::Closed,
-                        replicas,
-                        workers,
-                        users,
-                        repeat: 1,
-                    });
-                }
-            }
+        let mut scenarios: Vec<Scenario> =
+            (1..=config.repeats).flat_map(|repeat| points(config, repeat)).collect();
+        if config.is_shuffled() {
+            shuffle(&mut scenarios, config.seed);
+        }
+        if config.drift
+            && let Some(first) = scenarios.first()
+        {
+            let id = format!("{}-drift", first.point_id());
+            scenarios.push(Scenario { id, repeat: config.repeats + 1, drift: true, ..first.clone() });
+        }
+        for (index, scenario) in scenarios.iter_mut().enumerate() {
+            scenario.index = index;
         }
         Self { scenarios }
     }
@@ -67,6 +74,21 @@ impl Plan {
     /// seconds for scaling.
     pub fn expected(&self, config: &Config) -> Duration {
         self.scenarios.iter().map(|scenario| expected(scenario, config)).sum()
+    }
+
+    /// How long it takes where no scenario is steady, and each is measured as long as it may.
+    pub fn longest(&self, config: &Config) -> Duration {
+        let count = u32::try_from(self.scenarios.len()).unwrap_or(u32::MAX);
+        self.expected(config) + config.longest().saturating_sub(config.duration.get()) * count
+    }
+
+    /// How long it takes where every scenario is steady at once; the same as expected, unless it may stop
+    /// early.
+    pub fn shortest(&self, config: &Config) -> Duration {
+        let count = u32::try_from(self.scenarios.len()).unwrap_or(u32::MAX);
+        let saved =
+            config.shortest().map_or(Duration::ZERO, |least| config.duration.get().saturating_sub(least));
+        self.expected(config).saturating_sub(saved * count)
     }
 
     /// What a resumed run must have in common with the one it goes on from: scenarios, settings,
@@ -84,6 +106,60 @@ pub fn expected(scenario: &Scenario, config: &Config) -> Duration {
     ramp + config.warmup.get() + config.duration.get() + config.cooldown.get() + Duration::from_secs(2)
 }
 
+impl Scenario {
+    /// The point of the matrix, which repeats share: `closed-r2-w4-u200`.
+    pub fn point_id(&self) -> String {
+        let Self { replicas, workers, users, .. } = self;
+        match self.rate {
+            Some(rate) => format!("open-r{replicas}-w{workers}-q{rate}"),
+            None => format!("closed-r{replicas}-w{workers}-u{users}"),
+        }
+    }
+}
+
+/// Every point of the matrix, once.
+fn points(config: &Config, repeat: u32) -> Vec<Scenario> {
+    let mut scenarios = Vec::new();
+    for &replicas in &config.replicas {
+        for &workers in &config.workers {
+            let closed = config.users.iter().map(|users| (Mode::Closed, *users, None));
+            let open = config.rates.iter().map(|rate| (Mode::Open, config.pool_for(*rate), Some(*rate)));
+            for (mode, users, rate) in closed.chain(open) {
+                let mut scenario = Scenario {
+                    id: String::new(),
+                    index: 0,
+                    mode,
+                    replicas,
+                    workers,
+                    users,
+                    rate,
+                    repeat,
+                    drift: false,
+                };
+                scenario.id = format!("{}-{repeat}", scenario.point_id());
+                scenarios.push(scenario);
+            }
+        }
+    }
+    scenarios
+}
+
+/// Fisher and Yates's shuffle with SplitMix64, written out so that a seed gives the same order with every
+/// version of this program.
+fn shuffle<T>(items: &mut [T], seed: u64) {
+    let mut state = seed;
+    for last in (1..items.len()).rev() {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = state;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^= mixed >> 31;
+        #[expect(clippy::cast_possible_truncation, reason = "smaller than the length, which is a usize")]
+        let chosen = (mixed % (last as u64 + 1)) as usize;
+        items.swap(last, chosen);
+    }
+}
+
 /// Lower-case hex digits.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
@@ -96,7 +172,7 @@ pub fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{MatrixFlags, Preset, Settings};
+    use crate::config::{MatrixFlags, Preset, Settings, Until};
 
     fn config(preset: Preset) -> Config {
         Settings::from_flags(&MatrixFlags { preset: Some(preset), ..MatrixFlags::default() })
@@ -117,8 +193,55 @@ mod tests {
             let plan = Plan::of(&config);
             assert_eq!(plan.scenarios.len(), scenarios);
             let expected = plan.expected(&config).as_secs_f64() / 60.0;
-            assert!((expected - minutes).abs() <= 1.0, "{preset}: {expected} min");
+            assert!((expected / minutes - 1.0).abs() <= 0.07, "{preset}: {expected} min");
         }
+    }
+
+    #[test]
+    fn both_models_share_a_matrix_and_no_id() {
+        let mut config = config(Preset::Quick);
+        (config.replicas, config.users, config.rates) = (vec![1], vec![20], vec![12.5, 30.0]);
+        let ids: Vec<_> = Plan::of(&config).scenarios.into_iter().map(|s| (s.id, s.users)).collect();
+        let expected = [("closed-r1-w2-u20-1", 20), ("open-r1-w2-q12.5-1", 125), ("open-r1-w2-q30-1", 300)];
+        assert_eq!(ids, expected.map(|(id, users)| (id.to_owned(), users)));
+    }
+
+    #[test]
+    fn a_seed_draws_one_order_of_every_repeat() {
+        let mut config = config(Preset::Quick);
+        config.repeats = 3;
+        let ids = |config: &Config| Plan::of(config).scenarios.into_iter().map(|s| s.id).collect::<Vec<_>>();
+        let drawn = ids(&config);
+        assert_eq!(drawn, ids(&config));
+        assert_ne!(drawn, ids(&Config { seed: 2, ..config.clone() }));
+        // What is recorded must mean the same order in every version.
+        assert_eq!(drawn[..3], ["closed-r1-w2-u20-2", "closed-r2-w2-u20-2", "closed-r2-w2-u40-2"]);
+        let mut sorted = drawn;
+        sorted.sort();
+        let mut listed = ids(&Config { shuffle: Some(false), ..config });
+        assert_eq!(listed[..2], ["closed-r1-w2-u20-1", "closed-r1-w2-u40-1"]);
+        listed.sort();
+        assert_eq!(sorted, listed, "each of them once");
+    }
+
+    #[test]
+    fn drift_is_the_first_scenario_once_more() {
+        let config = Config { drift: true, ..config(Preset::Quick) };
+        let scenarios = Plan::of(&config).scenarios;
+        let (first, last) = (&scenarios[0], &scenarios[4]);
+        assert_eq!((last.id.as_str(), last.repeat, last.index), ("closed-r1-w2-u20-drift", 2, 4));
+        assert!(last.drift && last.point_id() == first.point_id());
+    }
+
+    #[test]
+    fn the_times_of_a_plan_have_their_bounds() {
+        let config = Config { until: Until::Stable, ..config(Preset::Smoke) };
+        let plan = Plan::of(&config);
+        let [shortest, expected, longest] =
+            [plan.shortest(&config), plan.expected(&config), plan.longest(&config)].map(|d| d.as_secs());
+        assert_eq!(expected - shortest, 3 * 90, "a quarter of 120 s at least");
+        assert_eq!(longest - expected, 3 * 120, "twice 120 s at most");
+        assert!(shortest * 2 <= expected, "smoke may end in half its time");
     }
 
     #[test]

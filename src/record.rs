@@ -1,8 +1,10 @@
 //! What is known of a scenario after it has run; every report is derived from these.
 
 mod file;
+mod judge;
 mod mirror;
 mod shards;
+mod verdict;
 
 use std::collections::BTreeMap;
 
@@ -10,14 +12,18 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use file::RecordFile;
+pub use judge::judge;
 pub use mirror::{Found, Mirror, RunState};
 pub use shards::{SHARDS, Shards, decode, encode};
+pub use verdict::{Judgement, Verdict};
 
-use crate::measure::Window;
+use crate::config::Objective;
+use crate::measure::{Course, Health, HealthWindow, Member, OpenCounts, Part, Window};
 use crate::plan::Scenario;
 
-/// The version of the record format; a reader refuses a newer one.
-pub const VERSION: u32 = 1;
+/// The version of the record format; a reader refuses a newer one. Version 1 had no parts, no health and no
+/// membership: its verdicts stand as they were given.
+pub const VERSION: u32 = 2;
 
 /// One line of `results.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,10 +46,34 @@ pub struct Record {
     pub finished_at: Timestamp,
     /// Time spent per phase, ms; see [`crate::scenario::Phase`].
     pub timings_ms: BTreeMap<String, u64>,
-    /// The measured window.
+    /// The measured window: the steady part of the measurement.
     pub window: Option<Window>,
     /// Everything from the first request of the ramp to the last one after the stop.
     pub whole_run: Option<Window>,
+    /// The measurement from its beginning, from cut to cut.
+    #[serde(default)]
+    pub parts: Vec<Part>,
+    /// How long it was to be measured, and what decides that.
+    #[serde(default)]
+    pub course: Option<Course>,
+    /// What the service is meant to reach.
+    #[serde(default)]
+    pub objective: Objective,
+    /// In the open model, what was due and started within the window.
+    #[serde(default)]
+    pub open: Option<OpenCounts>,
+    /// Who was there at both ends; `None` where no load began.
+    #[serde(default)]
+    pub membership: Option<Membership>,
+    /// What disturbed the load while it was measured, first.
+    #[serde(default)]
+    pub disturbed: Option<String>,
+    /// Exceptions in the test script, and how often.
+    #[serde(default)]
+    pub exceptions: Vec<(String, u64)>,
+    /// Why it could not be measured, where that is so.
+    #[serde(default)]
+    pub unmeasured: Option<Verdict>,
     /// What was seen about every second while measuring.
     pub samples: Vec<Sample>,
     /// Each replica's own counts.
@@ -52,7 +82,7 @@ pub struct Record {
     pub workers: Vec<WorkerHealth>,
     /// Failed requests by kind, as Locust tells them: `METHOD name: error` and how often.
     pub errors: Vec<(String, u64)>,
-    /// Whether the figures can be trusted.
+    /// Whether the figures can be trusted, as it was judged when it was recorded; reports judge anew.
     pub verdict: Verdict,
 }
 
@@ -71,12 +101,15 @@ pub struct Setting {
     pub generator: String,
     /// Significant digits of the response times behind the percentiles.
     pub percentile_digits: u32,
+    /// What the order of the scenarios was drawn from; `None` where it was not drawn.
+    #[serde(default)]
+    pub order_seed: Option<u64>,
 }
 
 /// What was seen at one moment of the window.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// Seconds since the window opened.
+    /// Seconds since the measurement began.
     pub at: f64,
     /// Requests finished since then.
     pub requests: u64,
@@ -109,53 +142,25 @@ pub struct WorkerHealth {
     pub cpu_percent: f64,
     /// Most resident memory seen, bytes.
     pub memory_bytes: u64,
+    /// Its own view when the window opened.
+    #[serde(default)]
+    pub opening: Option<Health>,
+    /// Its own view when the window closed.
+    #[serde(default)]
+    pub closing: Option<Health>,
 }
 
-/// How a scenario is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Judgement {
-    /// The figures are what they are called.
-    Valid,
-    /// It could not be measured.
-    Failed,
-    /// Workers or replicas changed while it was measured.
-    Void,
-    /// Its pods cannot be placed in this cluster.
-    Infeasible,
-}
-
-/// A judgement with its reasons.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Verdict {
-    /// How the scenario is judged.
-    pub judgement: Judgement,
-    /// Why, one sentence each; empty for a valid one.
-    pub reasons: Vec<String>,
-}
-
-impl Verdict {
-    /// A valid scenario.
-    pub const fn valid() -> Self {
-        Self { judgement: Judgement::Valid, reasons: Vec::new() }
-    }
-
-    /// Any other judgement, with its reason.
-    pub fn of(judgement: Judgement, reason: impl Into<String>) -> Self {
-        Self { judgement, reasons: vec![reason.into()] }
-    }
-}
-
-impl Judgement {
-    /// The word in the CSV's `Status` column, where a valid row has always been `SUCCESS`.
-    pub const fn status(self) -> &'static str {
-        match self {
-            Self::Valid => "SUCCESS",
-            Self::Failed => "FAILED",
-            Self::Void => "VOID",
-            Self::Infeasible => "INFEASIBLE",
-        }
-    }
+/// Who was there before the load began and after it had ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// Replicas before the load.
+    pub replicas_before: Vec<Member>,
+    /// Replicas after it.
+    pub replicas_after: Vec<Member>,
+    /// Locust workers before the load.
+    pub workers_before: Vec<Member>,
+    /// Locust workers after it.
+    pub workers_after: Vec<Member>,
 }
 
 impl Record {
@@ -165,13 +170,32 @@ impl Record {
     }
 }
 
+impl Replica {
+    /// All requests it finished for the load generator.
+    pub fn total(&self) -> Option<u64> {
+        self.requests.as_ref().map(|counts| counts.values().sum())
+    }
+}
+
+impl WorkerHealth {
+    /// Its health between the window's ends, where it has told both.
+    pub fn over_window(&self) -> Option<HealthWindow> {
+        Some(self.closing.as_ref()?.since(self.opening.as_ref()?))
+    }
+
+    /// The pod it runs in, which is what its id begins with.
+    pub fn pod(&self) -> &str {
+        self.id.split('_').next().unwrap_or(&self.id)
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use crate::measure::{Endpoint, Histogram};
     use crate::plan::Mode;
 
-    /// A valid record with `requests` of 100 ms each.
+    /// A valid record of 20 s with `requests` of 100 ms each and a think time that accounts for its users.
     pub(crate) fn record(index: usize, replicas: u32, users: u32, requests: u64) -> Record {
         let endpoint = |method: &str, name: &str| Endpoint {
             method: method.into(),
@@ -200,7 +224,9 @@ pub(crate) mod tests {
                 replicas,
                 workers: 2,
                 users,
+                rate: None,
                 repeat: 1,
+                drift: false,
             },
             attempt: 1,
             setting: Setting {
@@ -210,18 +236,47 @@ pub(crate) mod tests {
                 images: BTreeMap::from([("inference".into(), "fake-inference:1".into())]),
                 generator: "Locust 2.46.6".into(),
                 percentile_digits: 3,
+                order_seed: None,
             },
             started_at: Timestamp::from_second(1_700_000_000).unwrap(),
             finished_at: Timestamp::from_second(1_700_000_030).unwrap(),
             timings_ms: BTreeMap::from([("scale".into(), 1200)]),
             window: Some(window.clone()),
             whole_run: Some(window),
+            parts: parts(requests),
+            course: Some(Course {
+                users: Some(users),
+                think_s: (f64::from(users) * 20.0 / requests.max(1) as f64 - 0.1).max(0.0),
+                duration_s: 20.0,
+                stop_early_after_s: None,
+                most_s: 40.0,
+                exact: true,
+                shares: vec![0.95],
+            }),
+            objective: Objective::default(),
+            open: None,
+            membership: None,
+            disturbed: None,
+            exceptions: vec![],
+            unmeasured: None,
             samples: vec![Sample { at: 1.0, requests, failures: 0, p50_ms: Some(100), p95_ms: None, users }],
             replicas: vec![],
             workers: vec![],
             errors: vec![],
             verdict: Verdict::valid(),
         }
+    }
+
+    /// The requests in three windows.
+    fn parts(requests: u64) -> Vec<Part> {
+        let part = |requests: u64| Part {
+            seconds: 20.0 / 3.0,
+            requests,
+            total_ms: requests as f64 * 100.0,
+            primary: Histogram(BTreeMap::from([(100, requests)])),
+        };
+        let third = requests / 3;
+        vec![part(third), part(third), part(requests - 2 * third)]
     }
 
     #[test]

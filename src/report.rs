@@ -3,6 +3,8 @@
 mod csv;
 mod findings;
 mod markdown;
+mod pairs;
+mod repeats;
 mod row;
 
 use std::io::Write;
@@ -11,13 +13,16 @@ use std::path::{Path, PathBuf};
 pub use row::{Row, many, summary};
 
 use crate::exit::{Error, Result};
-use crate::record::Record;
+use crate::plan::Mode;
+use crate::record::{Record, judge};
 
 /// Everything a report is made of.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The records, in the order of the plan.
+    /// The records, in the order of the plan, with the verdicts that all of them together lead to.
     pub records: Vec<Record>,
+    /// The paired test of the worker axis.
+    pairs: Vec<pairs::Pair>,
 }
 
 /// One format.
@@ -29,11 +34,21 @@ pub trait Exporter {
 }
 
 impl Report {
-    /// A report of `records`.
+    /// A report of `records`, each of them judged anew.
     pub fn of(records: &[Record]) -> Self {
         let mut records = records.to_vec();
         records.sort_by_key(|record| record.scenario.index);
-        Self { records }
+        for record in &mut records {
+            record.verdict = judge(record);
+        }
+        let pairs = pairs::pairs(&records);
+        pairs::apply(&pairs, &mut records);
+        Self { records, pairs }
+    }
+
+    /// The record of a scenario, as it is judged beside the others.
+    pub fn record(&self, id: &str) -> Option<&Record> {
+        self.records.iter().find(|record| record.scenario.id == id)
     }
 
     /// Writes every format into `folder`, each as a whole or not at all; gives the files written.
@@ -41,9 +56,12 @@ impl Report {
     /// # Errors
     /// Exit code 3: the folder cannot be written.
     pub fn write(&self, folder: &Path) -> Result<Vec<PathBuf>> {
-        let exporters: [&dyn Exporter; 2] = [&csv::Csv, &markdown::Markdown];
+        let open = self.records.iter().any(|record| record.scenario.mode == Mode::Open);
+        let exporters: [&dyn Exporter; 3] =
+            [&csv::Csv(Mode::Closed), &markdown::Markdown, &csv::Csv(Mode::Open)];
         exporters
             .iter()
+            .take(if open { 3 } else { 2 })
             .map(|exporter| replace(&folder.join(exporter.file_name()), &exporter.render(self)))
             .collect()
     }

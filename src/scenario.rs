@@ -6,7 +6,9 @@ mod machine;
 mod matrix;
 mod routable;
 mod sampler;
-mod verdict;
 
 pub use machine::{Due, End, Happening, Operation, Phase};
 pub use matrix::{Matrix, Run, Setup, quiet};
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,107 @@ fn run(arguments: &[&str]) -> (i32, String, String) {
 fn the_quick_plan_has_four_scenarios() {
     let (code, out, err) = run(&["plan", "--preset", "quick"]);
     assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.contains("4 scenarios, each with a window of 20s and a cooldown of 5s"), "{out}");
+    assert!(
+        out.contains(
+            "4 scenarios, each with a warm-up of 2s, a window of 20s and a cooldown of 5s; about 2 min"
+        ),
+        "{out}"
+    );
+    assert!(
+        out.contains("at most 3 min 56 s: a scenario that is not steady is measured for up to 40 s"),
+        "{out}"
+    );
+}
+
+#[test]
+fn a_plan_shows_models_repeats_and_the_time_of_an_early_end() {
+    let (code, out, err) = run(&[
+        "plan",
+        "--preset",
+        "quick",
+        "--users",
+        "20",
+        "--rates",
+        "12.5",
+        "--repeats",
+        "2",
+        "--drift",
+        "--seed",
+        "7",
+        "--until",
+        "stable",
+        "--min-duration",
+        "10s",
+        "--max-duration",
+        "30s",
+        "--pool",
+        "50",
+    ]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    for part in
+        ["open, 12.5/s, ≤ 50 users", "9 scenarios", " drift ", "seed 7", "until stable: ", "for up to 30 s"]
+    {
+        assert!(out.contains(part), "{part}: {out}");
+    }
+}
+
+/// Every settings file in the README is one.
+#[test]
+fn the_readmes_settings_can_be_planned() {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let blocks: Vec<_> =
+        readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert_eq!(blocks.len(), 2);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("matrix.yaml");
+    for block in blocks {
+        std::fs::write(&path, block).unwrap();
+        let (code, out, err) = run(&["plan", "--config", path.to_str().unwrap()]);
+        assert_eq!(code, 0, "{err}");
+        assert!(out.contains("scenarios, each with"), "{out}");
+    }
+}
+
+/// A report is made of records alone, judged anew.
+#[test]
+fn reports_of_the_first_format_are_still_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let endpoint = |method: &str, name: &str| {
+        serde_json::json!({
+            "method": method, "name": name, "requests": 800, "failures": 0, "total_ms": 80000.0,
+            "histogram": {"100": 800},
+        })
+    };
+    let window = serde_json::json!({
+        "seconds": 20.0, "cut_spread_ms": 1.0, "aggregated": endpoint("", "Aggregated"),
+        "endpoints": [endpoint("POST", "/predict")],
+    });
+    let record = serde_json::json!({
+        "version": 1, "run_id": "run", "plan_hash": "hash", "attempt": 1,
+        "scenario": {
+            "id": "closed-r1-w2-u20-1", "index": 0, "mode": "closed", "replicas": 1, "workers": 2, "users": 20,
+            "repeat": 1,
+        },
+        "setting": {
+            "cluster": "kind", "target": "http://inference:8000", "primary": "POST /predict", "images": {},
+            "generator": "Locust 2.46.6", "percentile_digits": 3,
+        },
+        "started_at": "2026-11-20T10:00:00Z", "finished_at": "2026-11-20T10:00:30Z", "timings_ms": {},
+        "window": window, "whole_run": window, "samples": [], "replicas": [],
+        "workers": [{"id": "w_1", "cpu_percent": 20.0, "memory_bytes": 1}], "errors": [],
+        "verdict": {"judgement": "VALID", "reasons": []},
+    });
+    std::fs::write(folder.path().join("results.jsonl"), format!("{record}\n")).unwrap();
+    let (code, out, err) = run(&["report", folder.path().to_str().unwrap()]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(out.lines().count(), 2, "no open model, no table of it: {out}");
+    let csv = std::fs::read_to_string(folder.path().join("auto_summary.csv")).unwrap();
+    assert!(csv.contains("1,2,20,40.00,100,100,100,0.00,800,20.000,2026-11-20T10:00:30Z,SUCCESS"), "{csv}");
+    let newer = record.to_string().replace("\"version\":1", "\"version\":9");
+    std::fs::write(folder.path().join("results.jsonl"), newer).unwrap();
+    let (code, _, err) = run(&["report", folder.path().to_str().unwrap()]);
+    assert_eq!(code, 2);
+    assert!(err.contains("format 9, newer than 2") && err.contains("next: "), "{err}");
 }
 
 #[test]
@@ -41,6 +141,9 @@ fn what_cannot_be_measured_ends_2_with_its_key_and_a_next_step() {
         (vec!["plan", "--replicas", "1,1"], "replicas: 1 is given twice"),
         (vec!["plan", "--duration", "0s"], "duration: 0s"),
         (vec!["plan", "--spawn-rate", "0"], "spawn_rate: 0"),
+        (vec!["plan", "--rates", "0"], "rates: 0 requests/s"),
+        (vec!["plan", "--repeats", "0"], "repeats: 0"),
+        (vec!["plan", "--max-duration", "1s"], "max_duration: 1s is shorter"),
         (vec!["plan", "--config", "/nonexistent.yaml"], "settings file /nonexistent.yaml"),
     ] {
         let (code, out, err) = run(&arguments);

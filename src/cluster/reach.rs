@@ -12,6 +12,21 @@ pub enum Reach {
     Inside(Client),
     /// Outside: the API server is the only way in.
     Outside(Client, Cluster),
+    /// What a test says that a pod's page holds.
+    #[cfg(test)]
+    Scripted(Script),
+}
+
+/// Pages by pod, for tests.
+#[cfg(test)]
+#[derive(Clone)]
+pub struct Script(pub std::sync::Arc<dyn Fn(&PodId) -> String + Send + Sync>);
+
+#[cfg(test)]
+impl std::fmt::Debug for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Script")
+    }
 }
 
 impl Reach {
@@ -24,6 +39,8 @@ impl Reach {
                 let host = if ip.contains(':') { format!("[{ip}]") } else { ip.to_owned() };
                 text(client, &format!("http://{host}:{port}/{path}")).await
             }
+            #[cfg(test)]
+            Self::Scripted(Script(page)) => Some(page(pod)),
             Self::Outside(client, cluster) => {
                 let destination = Destination::Pod(pod.name.clone());
                 let forward = Forward::open(cluster, destination, port.parse().ok()?).await.ok()?;

@@ -1,8 +1,9 @@
 //! `locust-matrix plan`: what would be measured, and how long it takes.
 
 use std::io::Write;
+use std::time::Duration;
 
-use crate::config::{MatrixFlags, Settings};
+use crate::config::{Config, MatrixFlags, Settings, Until};
 use crate::events::minutes;
 use crate::exit::{ExitCode, Result};
 use crate::plan::{Plan, expected};
@@ -34,30 +35,52 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode> {
     Ok(ExitCode::Success)
 }
 
-fn table(plan: &Plan, config: &crate::config::Config, out: &mut dyn Write) -> std::io::Result<()> {
+fn table(plan: &Plan, config: &Config, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(
         out,
-        "{:>3}  {:>8}  {:>7}  {:>7}  {:>10}  about",
-        "#", "replicas", "workers", "users", "users/s"
+        "{:>3}  {:>8}  {:>7}  {:<24}  {:>8}  {:>6}  about",
+        "#", "replicas", "workers", "load", "ramp/s", "repeat"
     )?;
     for scenario in &plan.scenarios {
+        let load = match scenario.rate {
+            Some(rate) => format!("open, {rate}/s, ≤ {} users", scenario.users),
+            None => format!("{} users", scenario.users),
+        };
+        let repeat = if scenario.drift { "drift".to_owned() } else { scenario.repeat.to_string() };
         writeln!(
             out,
-            "{:>3}  {:>8}  {:>7}  {:>7}  {:>10.1}  {}",
+            "{:>3}  {:>8}  {:>7}  {load:<24}  {:>8.1}  {repeat:>6}  {}",
             scenario.index + 1,
             scenario.replicas,
             scenario.workers,
-            scenario.users,
             config.spawn_rate_for(scenario.users),
             minutes(expected(scenario, config).as_secs_f64()),
         )?;
     }
+    if config.is_shuffled() {
+        writeln!(out, "\nthe order is drawn by lot, seed {}", config.seed)?;
+    }
+    let about = |time: Duration| minutes(time.as_secs_f64());
     writeln!(
         out,
-        "\n{} scenarios, each with a window of {} and a cooldown of {}; about {} in all",
+        "\n{} scenarios, each with a warm-up of {}, a window of {} and a cooldown of {}; about {} in all",
         plan.scenarios.len(),
+        config.warmup,
         config.duration,
         config.cooldown,
-        minutes(plan.expected(config).as_secs_f64()),
+        about(plan.expected(config)),
+    )?;
+    if config.until == Until::Stable {
+        writeln!(
+            out,
+            "until stable: {} where every scenario is steady at once",
+            about(plan.shortest(config))
+        )?;
+    }
+    let longest = about(plan.longest(config));
+    writeln!(
+        out,
+        "at most {longest}: a scenario that is not steady is measured for up to {}",
+        minutes(config.longest().as_secs_f64())
     )
 }

@@ -15,7 +15,7 @@ use crate::config::{Config, MatrixFlags, Settings};
 use crate::events::{Event, Events};
 use crate::exit::{Error, ExitCode, Result};
 use crate::load::Locust;
-use crate::plan::{Plan, expected};
+use crate::plan::{Plan, Scenario, expected};
 use crate::record::{Found, Mirror, Record, RecordFile, RunState, Setting};
 use crate::report::Report;
 use crate::scenario::{Matrix, Run, Setup, quiet};
@@ -118,11 +118,12 @@ async fn prepare(
     events: &Events,
 ) -> Result<(Prepared, Found)> {
     let client = crate::http::prober(Duration::from_secs(2))?;
+    let longest = longest_load(&config, &plan);
     let (load, way, reach) = if let Some(url) = &arguments.locust_url {
-        (Locust::new(url)?, None, Reach::Inside(client))
+        (Locust::new(url)?.with_longest(longest), None, Reach::Inside(client))
     } else {
         let way = pages::open(cluster, port, events).await?;
-        (Locust::new(&way.url)?, Some(way), Reach::Outside(client, cluster.clone()))
+        (Locust::new(&way.url)?.with_longest(longest), Some(way), Reach::Outside(client, cluster.clone()))
     };
     let (snapshot, mirrored, inference, workers) = tokio::try_join!(
         quiet(&load, config.timeouts.master.get(), events),
@@ -159,6 +160,7 @@ async fn prepare(
         images: BTreeMap::from(images),
         generator,
         percentile_digits: snapshot.percentile_digits,
+        order_seed: config.is_shuffled().then_some(config.seed),
     };
     let setup = Setup {
         cluster: cluster.clone(),
@@ -172,6 +174,14 @@ async fn prepare(
     };
     let run = Run { run_id, plan_hash: state.plan_hash };
     Ok((Prepared { setup, plan, run, records, file, mirror, folder, _way: way }, state.found))
+}
+
+/// Longer than the load of any scenario: ramp, warm-up, measurement, and a minute for the cuts.
+fn longest_load(config: &Config, plan: &Plan) -> Duration {
+    let ramp = |scenario: &Scenario| f64::from(scenario.users) / config.spawn_rate_for(scenario.users);
+    let ramp = plan.scenarios.iter().map(ramp).fold(0.0, f64::max);
+    let rest = [config.timeouts.ramp.get(), config.warmup.get(), config.longest(), Duration::from_mins(1)];
+    Duration::from_secs_f64(ramp) + rest.iter().sum::<Duration>()
 }
 
 /// The run's id and folder, and what that folder has recorded.
@@ -231,7 +241,19 @@ async fn drive(
     if !matrix.records.is_empty() {
         report.write(&folder)?;
     }
-    let valid = matrix.records.iter().filter(|record| record.is_valid()).count();
+    for (record, judged) in
+        matrix.records.iter().zip(matrix.records.iter().filter_map(|r| report.record(&r.scenario.id)))
+    {
+        // What only several records together can tell.
+        if record.verdict.judgement != judged.verdict.judgement {
+            let (status, reasons) = (judged.verdict.judgement.status(), judged.verdict.reasons.join("; "));
+            matrix
+                .setup
+                .events
+                .tell(Event::note(format!("{}: {status} after all: {reasons}", record.scenario.id)));
+        }
+    }
+    let valid = report.records.iter().filter(|record| record.is_valid()).count();
     matrix.setup.events.tell(Event::RunEnded {
         recorded: matrix.records.len(),
         valid,
@@ -245,7 +267,8 @@ async fn drive(
         events.tell(Event::note(format!("{error}")));
     }
     ended.and(restored)?;
-    Ok(if valid == matrix.records.len() { ExitCode::Success } else { ExitCode::Scenario })
+    let failed = matrix.records.iter().any(|record| record.verdict.judgement.is_failure());
+    Ok(if failed { ExitCode::Scenario } else { ExitCode::Success })
 }
 
 /// What an earlier pod of this run found before it scaled.

@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Inference, Preset, Span, Timeouts};
+use super::{Config, Inference, Objective, Preset, Span, Timeouts, Until};
 use crate::exit::{Error, Result};
 
 /// Enough for every preset.
 const MAX_USERS: u32 = 1000;
+/// Short, because nothing depends on it: what warms up longer is not steady, and measured longer.
+const WARM_UP: Span = Span::from_secs(2);
 
 /// A settings file: what it leaves out comes from its preset (`full` unless named).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,9 +29,39 @@ pub struct Settings {
     /// See [`Config::users`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub users: Option<Vec<u32>>,
+    /// See [`Config::rates`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rates: Option<Vec<f64>>,
+    /// See [`Config::pool`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<u32>,
     /// See [`Config::duration`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration: Option<Span>,
+    /// See [`Config::until`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Until>,
+    /// See [`Config::min_duration`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_duration: Option<Span>,
+    /// See [`Config::max_duration`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_duration: Option<Span>,
+    /// See [`Config::think_time`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub think_time: Option<Span>,
+    /// See [`Config::repeats`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub repeats: Option<u32>,
+    /// See [`Config::shuffle`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shuffle: Option<bool>,
+    /// See [`Config::seed`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// See [`Config::drift`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<bool>,
     /// See [`Config::warmup`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warmup: Option<Span>,
@@ -42,6 +74,9 @@ pub struct Settings {
     /// See [`Config::max_users`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_users: Option<u32>,
+    /// See [`Config::objective`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub objective: Objective,
     /// See [`Config::timeouts`].
     pub timeouts: Timeouts,
     /// See [`Config::inference`].
@@ -67,10 +102,37 @@ pub struct MatrixFlags {
     /// Simulated users to sweep
     #[arg(long, value_name = "N,…", value_delimiter = ',')]
     pub users: Option<Vec<u32>>,
+    /// Requests per second to sweep in the open model; without --users, only these
+    #[arg(long, value_name = "RATE,…", value_delimiter = ',')]
+    pub rates: Option<Vec<f64>>,
+    /// Users of the open model: the most requests under way (default: 10 s of answers)
+    #[arg(long, value_name = "N")]
+    pub pool: Option<u32>,
     /// Length of the measured window, such as 20s or 2m
     #[arg(long, value_name = "TIME")]
     pub duration: Option<Span>,
-    /// Load before the window, after every user has started
+    /// When to stop measuring: after the duration, or once the figures are stable
+    #[arg(long, value_name = "WHEN", value_enum)]
+    pub until: Option<Until>,
+    /// With --until stable, measure at least this long (default: a quarter of the duration)
+    #[arg(long, value_name = "TIME")]
+    pub min_duration: Option<Span>,
+    /// Extend what is not steady up to this (default: twice the duration)
+    #[arg(long, value_name = "TIME")]
+    pub max_duration: Option<Span>,
+    /// Mean time a user thinks after each answer, as the locustfile has it (default: 0s)
+    #[arg(long, value_name = "TIME")]
+    pub think_time: Option<Span>,
+    /// Measure each point so many times, in an order drawn by lot
+    #[arg(long, value_name = "N")]
+    pub repeats: Option<u32>,
+    /// What the order is drawn from (default: 1)
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Measure the first scenario again at the end, to see drift
+    #[arg(long)]
+    pub drift: bool,
+    /// Load before the window, after every user has started (default: 2s)
     #[arg(long, value_name = "TIME")]
     pub warmup: Option<Span>,
     /// From the stop of one scenario to the start of the next
@@ -107,7 +169,7 @@ impl Settings {
         }
         serde_saphyr::from_str(text).map_err(|error| {
             Error::usage(one_line(&error.to_string()))
-                .next("the keys are preset, replicas, workers, users, duration, warmup, cooldown, spawn_rate, max_users, timeouts and inference")
+                .next("the keys are preset, replicas, workers, users, rates, pool, duration, until, min_duration, max_duration, warmup, cooldown, think_time, repeats, shuffle, seed, drift, spawn_rate, max_users, objective, timeouts and inference")
         })
     }
 
@@ -121,7 +183,16 @@ impl Settings {
         over(&mut settings.replicas, flags.replicas.as_ref());
         over(&mut settings.workers, flags.workers.as_ref());
         over(&mut settings.users, flags.users.as_ref());
+        over(&mut settings.rates, flags.rates.as_ref());
+        over(&mut settings.pool, flags.pool.as_ref());
         over(&mut settings.duration, flags.duration.as_ref());
+        over(&mut settings.until, flags.until.as_ref());
+        over(&mut settings.min_duration, flags.min_duration.as_ref());
+        over(&mut settings.max_duration, flags.max_duration.as_ref());
+        over(&mut settings.think_time, flags.think_time.as_ref());
+        over(&mut settings.repeats, flags.repeats.as_ref());
+        over(&mut settings.seed, flags.seed.as_ref());
+        over(&mut settings.drift, flags.drift.then_some(&true));
         over(&mut settings.warmup, flags.warmup.as_ref());
         over(&mut settings.cooldown, flags.cooldown.as_ref());
         over(&mut settings.max_users, flags.max_users.as_ref());
@@ -138,9 +209,23 @@ impl Settings {
         Config {
             replicas: self.replicas.unwrap_or_else(|| base.replicas.to_vec()),
             workers: self.workers.unwrap_or_else(|| base.workers.to_vec()),
-            users: self.users.unwrap_or_else(|| base.users.to_vec()),
+            // Who asks for rates alone wants the open model alone.
+            users: self
+                .users
+                .unwrap_or_else(|| if self.rates.is_some() { Vec::new() } else { base.users.to_vec() }),
+            rates: self.rates.unwrap_or_default(),
+            pool: self.pool,
             duration: self.duration.unwrap_or(base.duration),
-            warmup: self.warmup.unwrap_or(Span::from_secs(0)),
+            until: self.until.unwrap_or_default(),
+            min_duration: self.min_duration,
+            max_duration: self.max_duration,
+            think_time: self.think_time.unwrap_or(Span::from_secs(0)),
+            objective: self.objective,
+            repeats: self.repeats.unwrap_or(1),
+            shuffle: self.shuffle,
+            seed: self.seed.unwrap_or(1),
+            drift: self.drift.unwrap_or(false),
+            warmup: self.warmup.unwrap_or(WARM_UP),
             cooldown: self.cooldown.unwrap_or(base.cooldown),
             spawn_rate: self.spawn_rate,
             max_users: self.max_users.unwrap_or(MAX_USERS),
@@ -159,6 +244,10 @@ impl Settings {
             Error::new(crate::exit::ExitCode::Bug, format!("settings cannot be written: {error}"))
         })
     }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 fn over<T: Clone>(setting: &mut Option<T>, flag: Option<&T>) {
@@ -211,9 +300,39 @@ mod tests {
 
     #[test]
     fn what_is_written_reads_back() {
-        let settings =
-            Settings { preset: Some(Preset::Quick), users: Some(vec![3, 9]), ..Settings::default() };
+        let settings = Settings {
+            preset: Some(Preset::Quick),
+            users: Some(vec![3, 9]),
+            rates: Some(vec![12.5, 30.0]),
+            until: Some(Until::Stable),
+            drift: Some(true),
+            objective: Objective { p95_ms: Some(500), ..Objective::default() },
+            ..Settings::default()
+        };
         assert_eq!(Settings::parse(&settings.to_yaml().unwrap()).unwrap(), settings);
+    }
+
+    #[test]
+    fn how_to_measure_reads_from_yaml_and_flags() {
+        let text = "{preset: quick, rates: [12.5, 30], until: stable, objective: {p95_ms: 500}, repeats: 3, drift: true}";
+        let config = Settings::parse(text).unwrap().complete().unwrap();
+        assert_eq!(
+            (config.users, config.rates),
+            (vec![], vec![12.5, 30.0]),
+            "rates alone are the open model alone"
+        );
+        assert_eq!((config.until, config.repeats, config.drift), (Until::Stable, 3, true));
+        assert_eq!(config.objective.goals(), [(0.95, 500)]);
+        let flags = MatrixFlags {
+            preset: Some(Preset::Quick),
+            users: Some(vec![5]),
+            rates: Some(vec![9.0]),
+            seed: Some(42),
+            ..MatrixFlags::default()
+        };
+        let config = Settings::from_flags(&flags).unwrap().complete().unwrap();
+        assert_eq!((config.users, config.rates, config.seed), (vec![5], vec![9.0], 42));
+        assert!(Settings::parse("objective: {p42_ms: 1}").is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::measure::{Endpoint, Health, Histogram, OpenCounts, Window};
+use super::{Endpoint, Health, Histogram, OpenCounts, Window};
 
 /// Locust's own word for what it is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

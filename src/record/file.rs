@@ -113,10 +113,25 @@ mod tests {
     #[test]
     fn a_newer_format_and_half_a_line_are_refused_by_line() {
         let line = serde_json::to_string(&record(0, 1, 20, 10)).unwrap();
-        let newer = line.replace("\"version\":1", "\"version\":99");
+        let newer = line.replace("\"version\":2", "\"version\":99");
         assert!(parse(&newer).unwrap_err().message.contains("format 99"));
         let half = format!("{line}\n{}", &line[..40]);
         assert!(parse(&half).unwrap_err().message.starts_with("line 2 "));
+    }
+
+    #[test]
+    fn the_first_format_still_reads() {
+        let mut value = serde_json::to_value(record(0, 1, 20, 10)).unwrap();
+        let fields = value.as_object_mut().unwrap();
+        for later in
+            ["parts", "course", "objective", "open", "membership", "disturbed", "exceptions", "unmeasured"]
+        {
+            assert!(fields.remove(later).is_some(), "{later}");
+        }
+        fields.insert("version".into(), 1.into());
+        let read = parse(&value.to_string()).unwrap();
+        assert_eq!((read[0].version, read[0].parts.len()), (1, 0));
+        assert_eq!(super::super::judge(&read[0]), read[0].verdict);
     }
 
     #[test]

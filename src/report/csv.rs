@@ -1,24 +1,35 @@
-//! `auto_summary.csv`: the table that existing scripts read. Its header never changes.
+//! `auto_summary.csv`: the table that existing scripts read, whose header never changes. Open-model rows
+//! have a file of their own, `auto_summary_open.csv`.
 
 use std::fmt::Write;
 
 use super::{Exporter, Report, Row};
+use crate::plan::Mode;
 
-/// The CSV of all scenarios; all columns are of all endpoints together, over the window. What was
-/// not measured is empty, never 0.
+/// The CSV of all scenarios of one model; all columns are of all endpoints together, over the window. What
+/// was not measured is empty, never 0.
 #[derive(Debug)]
-pub(super) struct Csv;
+pub(super) struct Csv(pub Mode);
 
-const HEADER: &str = "Replicas,Workers,Users,RPS,Median_ms,P95_ms,P99_ms,Failures_Pct,Total_Requests,Duration_s,Timestamp,Status";
+const CLOSED: &str = "Replicas,Workers,Users,RPS,Median_ms,P95_ms,P99_ms,Failures_Pct,Total_Requests,Duration_s,Timestamp,Status";
+/// The same but for the load: a rate is no number of users, and has a column of its own.
+const OPEN: &str = "Replicas,Workers,Rate,RPS,Median_ms,P95_ms,P99_ms,Failures_Pct,Total_Requests,Duration_s,Timestamp,Status";
 
 impl Exporter for Csv {
     fn file_name(&self) -> &'static str {
-        "auto_summary.csv"
+        match self.0 {
+            Mode::Closed => "auto_summary.csv",
+            Mode::Open => "auto_summary_open.csv",
+        }
     }
 
     fn render(&self, report: &Report) -> Vec<u8> {
-        let mut text = format!("{HEADER}\n");
-        for record in &report.records {
+        let header = match self.0 {
+            Mode::Closed => CLOSED,
+            Mode::Open => OPEN,
+        };
+        let mut text = format!("{header}\n");
+        for record in report.records.iter().filter(|record| record.scenario.mode == self.0) {
             let row = Row::of(record);
             let figures = row.aggregated;
             let scenario = &record.scenario;
@@ -28,7 +39,7 @@ impl Exporter for Csv {
                 "{},{},{},{},{},{},{},{},{},{},{},{}",
                 scenario.replicas,
                 scenario.workers,
-                scenario.users,
+                scenario.rate.unwrap_or_else(|| f64::from(scenario.users)),
                 decimals(figures.map(|f| f.rps), 2),
                 whole(figures.and_then(|f| f.p50_ms)),
                 whole(figures.and_then(|f| f.p95_ms)),
@@ -58,17 +69,38 @@ mod tests {
     use crate::record::tests::record;
     use crate::record::{Judgement, Verdict};
 
+    fn render(mode: Mode, records: &[crate::record::Record]) -> String {
+        String::from_utf8(Csv(mode).render(&Report::of(records))).unwrap()
+    }
+
     #[test]
     fn the_table_is_exact() {
         let mut failed = record(1, 1, 40, 0);
         failed.window = None;
-        failed.verdict = Verdict::of(Judgement::Failed, "the service crashes");
-        let text = String::from_utf8(Csv.render(&Report::of(&[failed, record(0, 1, 20, 801)]))).unwrap();
+        failed.unmeasured = Some(Verdict::of(Judgement::Failed, "the service crashes"));
         assert_eq!(
-            text,
+            render(Mode::Closed, &[failed, record(0, 1, 20, 801)]),
             "Replicas,Workers,Users,RPS,Median_ms,P95_ms,P99_ms,Failures_Pct,Total_Requests,Duration_s,Timestamp,Status\n\
              1,2,20,40.05,100,100,100,0.00,801,20.000,2023-11-14T22:13:50Z,SUCCESS\n\
              1,2,40,,,,,,,,2023-11-14T22:13:50Z,FAILED\n"
         );
+    }
+
+    #[test]
+    fn models_never_share_a_table() {
+        let mut open = record(1, 1, 40, 801);
+        (open.scenario.mode, open.scenario.rate) = (Mode::Open, Some(12.5));
+        let records = [record(0, 1, 20, 801), open];
+        assert_eq!(render(Mode::Closed, &records).lines().count(), 2);
+        assert_eq!(
+            render(Mode::Open, &records),
+            "Replicas,Workers,Rate,RPS,Median_ms,P95_ms,P99_ms,Failures_Pct,Total_Requests,Duration_s,Timestamp,Status\n\
+             1,2,12.5,40.05,100,100,100,0.00,801,20.000,2023-11-14T22:13:50Z,SUCCESS\n"
+        );
+    }
+
+    #[test]
+    fn few_samples_are_a_plain_number_here() {
+        assert!(render(Mode::Closed, &[record(0, 1, 20, 30)]).contains(",100,100,100,0.00,30,"));
     }
 }

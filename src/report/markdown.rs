@@ -1,9 +1,16 @@
 //! `auto_summary.md`: for people who read.
 
+mod confidence;
+mod generator;
+mod scenarios;
+mod time;
+
 use std::fmt::Write;
 
+use super::repeats::{drift, points};
 use super::{Exporter, Report, Row, findings};
 use crate::events::minutes;
+use crate::measure::percentile_name;
 
 /// The Markdown report.
 #[derive(Debug)]
@@ -17,27 +24,37 @@ impl Exporter for Markdown {
     fn render(&self, report: &Report) -> Vec<u8> {
         let mut text = String::from("# Load test summary\n\n");
         let rows: Vec<Row<'_>> = report.records.iter().map(Row::of).collect();
+        let (open, closed): (Vec<_>, Vec<_>) = rows.iter().cloned().partition(Row::is_open);
+        let points = points(&rows);
         metadata(&mut text, report);
-        table(&mut text, &rows);
+        scenarios::closed(&mut text, &closed);
+        scenarios::open(&mut text, &open);
+        scenarios::verdicts(&mut text, &rows);
         section(
             &mut text,
             "Key findings",
-            &findings::key_findings(&rows),
+            &findings::key_findings(&points),
             "No scenario is valid: there is nothing to cite.",
         );
+        goals(&mut text, report, &findings::objective(&points));
         section(
             &mut text,
             "Performance recommendations",
-            &findings::performance(&rows),
+            &findings::performance(&points),
             "No two valid scenarios differ in replicas alone.",
         );
         section(
             &mut text,
             "Latency advice",
-            &findings::latency(&rows),
+            &findings::latency(&points),
             "No step in users raised P95 without raising throughput.",
         );
-        orchestration(&mut text, &rows);
+        confidence::repeats(&mut text, &points, drift(&rows));
+        confidence::percentiles(&mut text, &rows);
+        confidence::all_and_successful(&mut text, &closed, &open);
+        generator::workers(&mut text, &rows, &report.pairs);
+        time::whole_runs(&mut text, &rows);
+        time::orchestration(&mut text, &rows);
         text.into_bytes()
     }
 }
@@ -60,124 +77,38 @@ fn metadata(text: &mut String, report: &Report) {
     line("Started", &format!("{} UTC, took {took}", start.strftime("%Y-%m-%d %H:%M:%S")));
     line("Cluster", &setting.cluster);
     line("Target", &format!("{}, primary endpoint {}", setting.target, setting.primary));
-    line("Load", &format!("{}, closed model (each user waits for its answer)", setting.generator));
+    line("Load", &setting.generator);
     for (deployment, image) in &setting.images {
         line(&format!("Image of {deployment}"), image);
     }
     line("Scenarios", &format!("{} recorded, {valid} valid", report.records.len()));
+    if let Some(seed) = setting.order_seed {
+        line("Order", &format!("drawn by lot, seed {seed}"));
+    }
     line(
         "Percentiles",
         &format!("nearest rank, from merged histograms of {} significant digits", setting.percentile_digits),
     );
-    text.push('\n');
-}
-
-fn table(text: &mut String, rows: &[Row<'_>]) {
-    text.push_str("## Scenarios\n\n");
-    text.push_str("Each row covers its window: after every user had started, before the stop. The primary endpoint's figures stand beside those of all endpoints together (the CSV has the latter).\n\n");
-    text.push_str("| Replicas | Workers | Users | Status | Primary requests/s | Median ms | P95 ms | P99 ms | All requests/s | Failed % | Requests | Window s | Worker CPU % |\n");
-    text.push_str("|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n");
-    for row in rows {
-        let scenario = &row.record.scenario;
-        let ms = |value: Option<u32>| value.map_or("–".to_owned(), |value| value.to_string());
-        let number = |value: Option<f64>, places: usize| {
-            value.map_or("–".to_owned(), |value| format!("{value:.places$}"))
-        };
-        let cpu = row.record.workers.iter().map(|worker| worker.cpu_percent).reduce(f64::max);
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
-            scenario.replicas,
-            scenario.workers,
-            scenario.users,
-            row.record.verdict.judgement.status(),
-            number(row.primary.map(|f| f.rps), 1),
-            ms(row.primary.and_then(|f| f.p50_ms)),
-            ms(row.primary.and_then(|f| f.p95_ms)),
-            ms(row.primary.and_then(|f| f.p99_ms)),
-            number(row.aggregated.map(|f| f.rps), 1),
-            number(row.aggregated.and_then(|f| f.failures_pct), 2),
-            row.requests.map_or("–".to_owned(), |requests| requests.to_string()),
-            number(row.seconds, 2),
-            number(cpu, 0),
-        );
-    }
-    text.push('\n');
-    let reasons = rows.iter().filter(|row| !row.record.verdict.reasons.is_empty());
-    for row in reasons {
-        let _ = writeln!(text, "- {}: {}.", row.point(), row.record.verdict.reasons.join("; "));
-    }
-    whole_runs(text, rows);
-}
-
-/// What each scenario's time was spent on; all but ramp, warm-up, window and the stop inside the cooldown
-/// is the harness's own.
-fn orchestration(text: &mut String, rows: &[Row<'_>]) {
-    text.push_str("## Where the time went\n\nSeconds per phase. Getting ready and cutting are the harness's own; the stop is inside the cooldown.\n\n");
-    text.push_str(
-        "| Replicas | Workers | Users | Getting ready | Ramp and warm-up | Cutting | Window | Stop |\n",
-    );
-    text.push_str("|---:|---:|---:|---:|---:|---:|---:|---:|\n");
-    for row in rows {
-        let scenario = &row.record.scenario;
-        let seconds = |phases: &[&str]| {
-            let known = phases.iter().filter_map(|phase| row.record.timings_ms.get(*phase));
-            known
-                .copied()
-                .reduce(|a, b| a + b)
-                .map_or("–".to_owned(), |ms| format!("{:.2}", ms as f64 / 1000.0))
-        };
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | {} | {} | {} | {} |",
-            scenario.replicas,
-            scenario.workers,
-            scenario.users,
-            seconds(&["scale", "ready"]),
-            seconds(&["ramp", "warmup"]),
-            seconds(&["open", "close"]),
-            seconds(&["window"]),
-            seconds(&["drain"]),
+    if first.course.as_ref().is_some_and(|course| !course.exact) {
+        line(
+            "Caution",
+            "Locust runs without the module locust_matrix.py: both ends of a window are off by up to 3 s, and \
+             whether it was steady is not judged",
         );
     }
     text.push('\n');
 }
 
-/// The figures over everything, ramp included, the way the first reports gave them.
-fn whole_runs(text: &mut String, rows: &[Row<'_>]) {
-    text.push_str("\n## Whole runs\n\nFrom the first request of the ramp to the last answer after the stop, with each replica's own count of the same requests.\n\n");
-    text.push_str("| Replicas | Workers | Users | Requests | Failed | Requests/s | P95 ms | Replicas' own counts |\n|---:|---:|---:|---:|---:|---:|---:|---|\n");
-    for row in rows {
-        let Some(whole) = &row.record.whole_run else {
-            continue;
-        };
-        let figures = whole.aggregated.figures(whole.seconds);
-        let own: Vec<String> = row
-            .record
-            .replicas
-            .iter()
-            .map(|replica| {
-                replica
-                    .requests
-                    .as_ref()
-                    .map_or("?".to_owned(), |counts| counts.values().sum::<u64>().to_string())
-            })
-            .collect();
-        let scenario = &row.record.scenario;
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} | {} | {:.1} | {} | {} |",
-            scenario.replicas,
-            scenario.workers,
-            scenario.users,
-            whole.aggregated.requests,
-            whole.aggregated.failures,
-            figures.rps,
-            figures.p95_ms.map_or("–".to_owned(), |value| value.to_string()),
-            own.join(" + "),
-        );
+/// What the service is meant to reach, and which rows do.
+fn goals(text: &mut String, report: &Report, sentences: &[findings::Sentence]) {
+    let goals = report.records.first().map(|record| record.objective.goals()).unwrap_or_default();
+    if goals.is_empty() {
+        return;
     }
-    text.push('\n');
+    let named: Vec<_> =
+        goals.iter().map(|(share, most)| format!("{} ≤ {most} ms", percentile_name(*share))).collect();
+    let title = format!("Objective: {}", named.join(", "));
+    section(text, &title, sentences, "No scenario is valid: there is nothing to say about it.");
 }
 
 fn section(text: &mut String, title: &str, sentences: &[findings::Sentence], otherwise: &str) {
@@ -192,43 +123,15 @@ fn section(text: &mut String, title: &str, sentences: &[findings::Sentence], oth
     text.push('\n');
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::record::tests::record;
-    use crate::record::{Judgement, Verdict};
-
-    fn render(records: &[crate::record::Record]) -> String {
-        String::from_utf8(Markdown.render(&Report::of(records))).unwrap()
-    }
-
-    #[test]
-    fn findings_cite_valid_rows_only() {
-        let mut void = record(1, 2, 20, 9000);
-        void.verdict = Verdict::of(Judgement::Void, "a replica is gone");
-        let text = render(&[record(0, 1, 20, 800), void]);
-        assert!(
-            text.contains("Best throughput: 40.0 requests/s with 1 replica, 2 workers, 20 users."),
-            "{text}"
-        );
-        assert!(text.contains("- 2 replicas, 2 workers, 20 users: a replica is gone."), "{text}");
-        assert!(text.contains("| 1 | 2 | 20 | 1.20 | – | – | – | – |"), "{text}");
-        assert!(text.contains("No two valid scenarios differ in replicas alone."), "{text}");
-    }
-
-    #[test]
-    fn replicas_are_compared_where_nothing_else_differs() {
-        let text = render(&[record(0, 1, 20, 800), record(1, 2, 20, 1600)]);
-        assert!(
-            text.contains(
-                "1 → 2 replicas gives 40.0 → 80.0 requests/s (× 2.00 for × 2.00 replicas); the service scales"
-            ),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_run_without_records_says_so() {
-        assert!(render(&[]).contains("No scenario is recorded."));
-    }
+/// A number with so many decimals, or a dash.
+fn number(value: Option<f64>, places: usize) -> String {
+    value.map_or("–".to_owned(), |value| format!("{value:.places$}"))
 }
+
+/// Whatever is shown, or a dash.
+fn shown<T: ToString>(value: Option<T>) -> String {
+    value.map_or("–".to_owned(), |value| value.to_string())
+}
+
+#[cfg(test)]
+mod tests;

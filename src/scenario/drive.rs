@@ -1,6 +1,7 @@
 //! Carries out what the state machine asks for, for one scenario.
 
 mod load;
+mod measure;
 mod ready;
 
 use std::collections::BTreeMap;
@@ -10,19 +11,20 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::matrix::{Run, Setup};
-use super::verdict::{Evidence, judge};
 use super::{Happening, Operation};
 use crate::cluster::PodId;
 use crate::events::Event;
 use crate::exit::{Error, Result};
-use crate::load::{Exception, LoadGenerator, Snapshot, State, Worker};
-use crate::measure::Window;
-use crate::plan::Scenario;
-use crate::record::{Judgement, Record, Replica, Sample, VERSION, Verdict, WorkerHealth};
+use crate::load::{LoadGenerator, Snapshot, State};
+use crate::measure::{Course, OpenCounts, Part, Window};
+use crate::plan::{Mode, Scenario};
+use crate::record::{Membership, Record, Replica, Sample, VERSION, Verdict, WorkerHealth, judge};
 use crate::wait::{Look, TimedOut, poll};
 
 /// Load that is not looked at for this long stops by itself: the driver is gone.
 pub(super) const DEADMAN: Duration = Duration::from_mins(1);
+/// Finer response times than Locust's own come with our module, and with it exact cuts.
+const EXACT_DIGITS: u32 = 3;
 /// How often Locust is looked at while something is awaited.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -42,7 +44,7 @@ pub(super) struct Drive<'a, L> {
 #[derive(Default)]
 struct Before {
     pods: Vec<PodId>,
-    workers: Vec<Worker>,
+    workers: Vec<PodId>,
     counts: BTreeMap<String, Option<BTreeMap<String, u64>>>,
 }
 
@@ -51,13 +53,14 @@ struct Before {
 struct Gathered {
     window: Option<Window>,
     whole: Option<Window>,
+    parts: Vec<Part>,
+    open: Option<OpenCounts>,
     samples: Vec<Sample>,
     health: Vec<WorkerHealth>,
     replicas: Vec<Replica>,
     errors: Vec<(String, u64)>,
-    exceptions: Vec<Exception>,
-    pods: Vec<PodId>,
-    workers: Vec<Worker>,
+    exceptions: Vec<(String, u64)>,
+    membership: Option<Membership>,
     disturbed: Option<String>,
 }
 
@@ -120,26 +123,29 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
         .await
     }
 
-    /// The record of the scenario, judged unless a verdict is given.
-    pub(super) fn record(self, run: &Run, attempt: u32, given: Option<Verdict>) -> Record {
-        let gathered = self.gathered;
-        let mut verdict = given.unwrap_or_else(|| match &gathered.window {
-            Some(window) => judge(&Evidence {
-                window,
-                primary: &self.setup.config.inference.primary,
-                exceptions: &gathered.exceptions,
-                pods: (&self.before.pods, &gathered.pods),
-                workers: (&self.before.workers, &gathered.workers),
-            }),
-            None => Verdict::of(Judgement::Failed, "no window was measured"),
-        });
-        if let Some(disturbed) = gathered.disturbed {
-            if verdict.judgement == Judgement::Valid {
-                verdict.judgement = Judgement::Void;
-            }
-            verdict.reasons.push(disturbed);
+    /// How long it is measured, and what decides that.
+    fn course(&self) -> Course {
+        let (config, scenario) = (&self.setup.config, self.scenario);
+        let mut shares: Vec<f64> = config.objective.goals().into_iter().map(|(share, _)| share).collect();
+        if shares.is_empty() {
+            shares.push(0.95);
         }
-        Record {
+        Course {
+            users: (scenario.mode == Mode::Closed).then_some(scenario.users),
+            think_s: config.think_time.secs(),
+            duration_s: config.duration.secs(),
+            stop_early_after_s: config.shortest().map(|least| least.as_secs_f64()),
+            most_s: config.longest().as_secs_f64(),
+            exact: self.setup.setting.percentile_digits >= EXACT_DIGITS,
+            shares,
+        }
+    }
+
+    /// The record of the scenario, judged; `unmeasured` says why there are no figures, if so.
+    pub(super) fn record(self, run: &Run, attempt: u32, unmeasured: Option<Verdict>) -> Record {
+        let course = self.course();
+        let gathered = self.gathered;
+        let mut record = Record {
             version: VERSION,
             run_id: run.run_id.clone(),
             plan_hash: run.plan_hash.clone(),
@@ -151,12 +157,22 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             timings_ms: self.timings,
             window: gathered.window,
             whole_run: gathered.whole,
+            parts: gathered.parts,
+            course: Some(course),
+            objective: self.setup.config.objective,
+            open: gathered.open,
+            membership: gathered.membership,
+            disturbed: gathered.disturbed,
+            exceptions: gathered.exceptions,
+            unmeasured,
             samples: gathered.samples,
             replicas: gathered.replicas,
             workers: gathered.health,
             errors: gathered.errors,
-            verdict,
-        }
+            verdict: Verdict::valid(),
+        };
+        record.verdict = judge(&record);
+        record
     }
 }
 

@@ -132,10 +132,7 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
             self.setup.events.tell(Event::ScenarioStarted {
                 number: scenario.index + 1,
                 of,
-                point: format!(
-                    "replicas {} · workers {} · users {}",
-                    scenario.replicas, scenario.workers, scenario.users
-                ),
+                point: point(scenario),
                 attempt,
             });
             let mut drive = Drive::new(&self.setup, scenario);
@@ -177,6 +174,21 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
                 .next("please report this with the log")),
         }
     }
+}
+
+/// A scenario in the words of its heading.
+fn point(scenario: &Scenario) -> String {
+    let Scenario { replicas, workers, users, repeat, .. } = scenario;
+    let load = match scenario.rate {
+        Some(rate) => format!("open at {rate} requests/s, {users} users at most"),
+        None => format!("users {users}"),
+    };
+    let again = match (scenario.drift, repeat) {
+        (true, _) => " · once more, for drift".to_owned(),
+        (false, 1) => String::new(),
+        (false, repeat) => format!(" · repeat {repeat}"),
+    };
+    format!("replicas {replicas} · workers {workers} · {load}{again}")
 }
 
 fn interrupted() -> Error {

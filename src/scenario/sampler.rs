@@ -2,18 +2,20 @@
 
 use std::collections::VecDeque;
 
-use crate::events::Event;
+use crate::events::{Arrivals, Event};
 use crate::load::Snapshot;
-use crate::measure::{Figures, Window};
+use crate::measure::{Figures, OpenCounts, Window};
 use crate::record::{Sample, WorkerHealth};
 
 /// How far back the live figures look, s.
 const LIVE_SPAN: f64 = 10.0;
 
-/// Gathers what is seen between the opening and the closing cut.
+/// Gathers what is seen between the first and the last cut.
 #[derive(Debug)]
 pub(super) struct Sampler {
     opening: Snapshot,
+    /// Length of the measurement, as it is planned by now, s.
+    of_s: f64,
     /// Looks of the last seconds. The cuts are not among them: a look is up to a second behind, and a
     /// difference between the two kinds would be off by that.
     recent: VecDeque<Snapshot>,
@@ -21,15 +23,35 @@ pub(super) struct Sampler {
     workers: Vec<WorkerHealth>,
 }
 
+/// What a measurement has come to.
+#[derive(Debug)]
+pub(super) struct Closed {
+    pub window: Window,
+    pub samples: Vec<Sample>,
+    pub workers: Vec<WorkerHealth>,
+    /// The live line over the whole window.
+    pub live: Event,
+}
+
 impl Sampler {
-    pub(super) fn open(opening: Snapshot) -> Self {
+    pub(super) fn open(opening: &Snapshot, of_s: f64) -> Self {
         let mut workers = Vec::new();
-        watch(&mut workers, &opening);
-        Self { opening, recent: VecDeque::new(), samples: Vec::new(), workers }
+        watch(&mut workers, opening);
+        Self { opening: opening.clone(), of_s, recent: VecDeque::new(), samples: Vec::new(), workers }
     }
 
-    /// Takes one look into the samples.
-    pub(super) fn take(&mut self, snapshot: Snapshot) {
+    /// The measurement goes on for longer than planned.
+    pub(super) fn extend(&mut self, by_s: f64) {
+        self.of_s += by_s;
+    }
+
+    /// Takes one look into the samples; gives how many there are.
+    pub(super) fn take(&mut self, snapshot: Snapshot) -> usize {
+        watch(&mut self.workers, &snapshot);
+        if snapshot.caveat.is_some() {
+            // Without our module a look has no counts, and zeros would be a lie.
+            return self.samples.len();
+        }
         let total = snapshot.since(&self.opening);
         let step = self.recent.back().map(|last| snapshot.since(last).aggregated.figures(1.0));
         self.samples.push(Sample {
@@ -40,31 +62,54 @@ impl Sampler {
             p95_ms: step.and_then(|figures| figures.p95_ms),
             users: snapshot.user_count,
         });
-        watch(&mut self.workers, &snapshot);
         self.recent.push_back(snapshot);
         while self.recent.len() > 2 && self.recent.get(1).is_some_and(|next| self.age(next) >= LIVE_SPAN) {
             self.recent.pop_front();
         }
+        self.samples.len()
     }
 
-    /// The live line, of a window of `of_s` seconds; `None` before there are two looks to compare.
-    pub(super) fn live(&self, of_s: f64) -> Option<Event> {
+    /// The live line; `None` before there are two looks to compare.
+    pub(super) fn live(&self) -> Option<Event> {
         let (first, last) = (self.recent.front()?, self.recent.back()?);
         let span = last.now - first.now;
-        (span > 0.0)
-            .then(|| line(last.now - self.opening.now, of_s, last.since(first).aggregated.figures(span)))
+        let open = last.open.zip(first.open).map(|(later, earlier)| later.since(&earlier));
+        (span > 0.0).then(|| {
+            let figures = last.since(first).aggregated.figures(span);
+            self.line(last.now - self.opening.now, figures, open)
+        })
     }
 
-    /// Closes the window: the samples, the workers' health, and the figures of all of it.
-    pub(super) fn close(
-        mut self,
-        closing: &Snapshot,
-        of_s: f64,
-    ) -> (Window, Vec<Sample>, Vec<WorkerHealth>, Event) {
+    /// Closes the measurement with the window between two of its cuts.
+    pub(super) fn close(mut self, opening: &Snapshot, closing: &Snapshot) -> Closed {
         watch(&mut self.workers, closing);
-        let window = closing.since(&self.opening);
-        let event = line(window.seconds, of_s, window.aggregated.figures(window.seconds));
-        (window, self.samples, self.workers, event)
+        for worker in &mut self.workers {
+            let health = |snapshot: &Snapshot| {
+                snapshot.workers.iter().find(|other| other.id == worker.id)?.health.clone()
+            };
+            (worker.opening, worker.closing) = (health(opening), health(closing));
+        }
+        let window = closing.since(opening);
+        let open = closing.open.zip(opening.open).map(|(later, earlier)| later.since(&earlier));
+        let live =
+            self.line(closing.at() - self.opening.at(), window.aggregated.figures(window.seconds), open);
+        Closed { window, samples: self.samples, workers: self.workers, live }
+    }
+
+    fn line(&self, at_s: f64, figures: Figures, open: Option<OpenCounts>) -> Event {
+        Event::Live {
+            at_s,
+            of_s: self.of_s,
+            rps: figures.rps,
+            median_ms: figures.p50_ms,
+            p90_ms: figures.p90_ms,
+            failures_pct: figures.failures_pct,
+            open: open.map(|counts| Arrivals {
+                rate: counts.rate,
+                late: counts.late,
+                skipped: counts.skipped,
+            }),
+        }
     }
 
     fn age(&self, snapshot: &Snapshot) -> f64 {
@@ -80,18 +125,8 @@ fn watch(workers: &mut Vec<WorkerHealth>, snapshot: &Snapshot) {
             known.memory_bytes = known.memory_bytes.max(worker.memory_bytes);
         } else {
             let (cpu_percent, memory_bytes) = (worker.cpu_percent, worker.memory_bytes);
-            workers.push(WorkerHealth { id: worker.id.clone(), cpu_percent, memory_bytes });
+            let (id, opening, closing) = (worker.id.clone(), None, None);
+            workers.push(WorkerHealth { id, cpu_percent, memory_bytes, opening, closing });
         }
-    }
-}
-
-fn line(at_s: f64, of_s: f64, figures: Figures) -> Event {
-    Event::Live {
-        at_s,
-        of_s,
-        rps: figures.rps,
-        median_ms: figures.p50_ms,
-        p90_ms: figures.p90_ms,
-        failures_pct: figures.failures_pct,
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::load::Histogram;
 use crate::load::snapshot::Entry;
-use crate::measure::Histogram;
 
 /// All endpoints together, with how many there were per second.
 pub(super) struct Total {
@@ -103,7 +103,7 @@ fn rank(share: f64, requests: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::Endpoint;
+    use crate::load::Endpoint;
 
     const HEADER: &str = "Type,Name,Request Count,Failure Count,Median Response Time,Average Response Time,\
         Min Response Time,Max Response Time,Average Content Size,Requests/s,Failures/s,\

@@ -1,37 +1,38 @@
-//! The load itself: started, measured, stopped.
+//! The load itself: started and stopped.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{DEADMAN, Drive};
-use crate::cluster::pods_of;
+use crate::cluster::{PodId, pods_of};
 use crate::events::Event;
 use crate::exit::{Error, Result};
 use crate::load::{Load, LoadGenerator, Snapshot};
+use crate::measure::Member;
 use crate::plan::Scenario;
-use crate::record::{Judgement, Verdict};
+use crate::record::{Judgement, Membership, Verdict};
 use crate::scenario::Happening;
 use crate::scenario::counts::{self, LOAD};
-use crate::scenario::sampler::Sampler;
+use crate::scenario::matrix::Setup;
 
 /// How often Locust is looked at while the window is open.
-const SAMPLE_EVERY: Duration = Duration::from_secs(1);
-/// Samples per live line.
-const SAMPLES_PER_LINE: usize = 2;
+pub(super) const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 /// Load that is still there so long after a stop is stopped again.
 const STOP_AGAIN: Duration = Duration::from_secs(2);
-/// A master that does not answer for this long while measuring is given up.
-const SILENCE: Duration = Duration::from_secs(10);
 
 impl<L: LoadGenerator + Sync> Drive<'_, L> {
     pub(super) async fn warm_up(&mut self) -> Result<(), Happening> {
         let begun = Instant::now();
         let (load, config) = (&self.setup.load, &self.setup.config);
-        let Scenario { users, workers, .. } = *self.scenario;
-        let rate = config.spawn_rate_for(users);
-        load.start(Load::Closed { users, spawn_rate: rate }, &config.inference.url).await?;
-        let limit = Duration::from_secs_f64(f64::from(users) / rate) + config.timeouts.ramp.get();
+        let Scenario { users, workers, rate, .. } = *self.scenario;
+        let spawn_rate = config.spawn_rate_for(users);
+        let offered = match rate {
+            Some(rate) => Load::Open { rate, users },
+            None => Load::Closed { users, spawn_rate },
+        };
+        load.start(offered, &config.inference.url).await?;
+        let limit = Duration::from_secs_f64(f64::from(users) / spawn_rate) + config.timeouts.ramp.get();
         let ramped = self.look_until(limit, |snapshot| snapshot.is_running(users, workers)).await;
         ramped.map_err(|timed_out| failed(format!("{users} users on {workers} workers: {timed_out}")))?;
         self.took("ramp", begun, format!("{users} users run"));
@@ -48,71 +49,8 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         Ok(())
     }
 
-    pub(super) async fn measure(&mut self) -> Result<(), Happening> {
-        let length = self.setup.config.duration.get();
-        let cutting = Instant::now();
-        let opening = self.cut().await.map_err(|error| failed(error.message))?;
-        let opened = Instant::now();
-        self.note("open", opened - cutting);
-        let mut sampler = Sampler::open(opening);
-        self.watch(&mut sampler, opened, length).await?;
-        let closing_begun = Instant::now();
-        self.note("window", closing_begun - opened);
-        let closing = self.cut().await.map_err(|error| failed(error.message))?;
-        self.note("close", closing_begun.elapsed());
-        let (window, samples, health, live) = sampler.close(&closing, length.as_secs_f64());
-        self.setup.events.tell(live);
-        self.gathered.window = Some(window);
-        self.gathered.samples = samples;
-        self.gathered.health = health;
-        self.gathered.workers = closing.workers;
-        Ok(())
-    }
-
-    /// Samples until the window's time is over.
-    async fn watch(
-        &mut self,
-        sampler: &mut Sampler,
-        opened: Instant,
-        length: Duration,
-    ) -> Result<(), Happening> {
-        let Scenario { users, workers, .. } = *self.scenario;
-        let mut heard = opened;
-        let mut next = opened + SAMPLE_EVERY;
-        let mut samples = 0;
-        while next < opened + length {
-            sleep_until(next).await;
-            // A look that took long is not made up for: samples would pile up on a busy master.
-            next = (next + SAMPLE_EVERY).max(Instant::now());
-            match self.setup.load.snapshot(DEADMAN).await {
-                Ok(snapshot) => {
-                    heard = Instant::now();
-                    if self.gathered.disturbed.is_none() && !snapshot.is_running(users, workers) {
-                        self.gathered.disturbed =
-                            Some(format!("the load was disturbed: {}", snapshot.describe()));
-                    }
-                    sampler.take(snapshot);
-                    samples += 1;
-                    if samples % SAMPLES_PER_LINE == 0 {
-                        self.tell_live(sampler, length);
-                    }
-                }
-                Err(error) if heard.elapsed() > SILENCE => return Err(error.into()),
-                Err(_) => {}
-            }
-        }
-        sleep_until(opened + length).await;
-        Ok(())
-    }
-
-    fn tell_live(&self, sampler: &Sampler, length: Duration) {
-        if let Some(live) = sampler.live(length.as_secs_f64()) {
-            self.setup.events.tell(live);
-        }
-    }
-
     /// An exact cut; a second try where a worker was too busy for the first.
-    async fn cut(&self) -> Result<Snapshot> {
+    pub(super) async fn cut(&self) -> Result<Snapshot> {
         match self.setup.load.cut(DEADMAN).await {
             Ok(snapshot) => Ok(snapshot),
             Err(_) => self.setup.load.cut(DEADMAN).await,
@@ -129,13 +67,20 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 let errors = last.errors.iter();
                 let words = errors.map(|e| (format!("{} {}: {}", e.method, e.name, e.error), e.occurrences));
                 self.gathered.errors = words.collect();
-                self.gathered.exceptions = last.exceptions;
+                let raised = last.exceptions.iter().map(|raised| (raised.message.clone(), raised.count));
+                self.gathered.exceptions = raised.collect();
             }
             Err(error) => self.setup.events.tell(Event::note(format!("  {error}"))),
         }
-        self.gathered.pods = pods_of(&self.setup.cluster, &self.setup.inference).await?;
-        let place = &self.setup.config.inference.metrics;
-        let after = counts::ask(&self.setup.reach, &self.gathered.pods, place, LOAD).await;
+        let Setup { cluster, inference, workers, reach, config, .. } = self.setup;
+        let (pods, workers) = tokio::try_join!(pods_of(cluster, inference), pods_of(cluster, workers))?;
+        let after = counts::ask(reach, &pods, &config.inference.metrics, LOAD).await;
+        self.gathered.membership = Some(Membership {
+            replicas_before: members(&self.before.pods),
+            replicas_after: members(&pods),
+            workers_before: members(&self.before.workers),
+            workers_after: members(&workers),
+        });
         self.gathered.replicas = counts::between(&self.before.counts, after);
         self.took("drain", begun, "load stopped, all samples in");
         Ok(())
@@ -186,6 +131,11 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     }
 }
 
-fn failed(reason: String) -> Happening {
+fn members(pods: &[PodId]) -> Vec<Member> {
+    let member = |pod: &PodId| Member { name: pod.name.clone(), id: pod.uid.clone(), restarts: pod.restarts };
+    pods.iter().map(member).collect()
+}
+
+pub(super) fn failed(reason: String) -> Happening {
     Happening::Failed(Verdict::of(Judgement::Failed, reason))
 }

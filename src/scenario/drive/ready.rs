@@ -42,7 +42,8 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let workers = async { (self.await_workers().await, begun.elapsed()) };
         let ((replicas, replicas_took), (workers, workers_took)) = tokio::join!(replicas, workers);
         replicas?;
-        self.before.workers = workers?.workers;
+        workers?;
+        self.before.workers = pods_of(&self.setup.cluster, &self.setup.workers).await?;
         self.before.pods = pods_of(&self.setup.cluster, &self.setup.inference).await?;
         let routing = Instant::now();
         self.await_routable().await?;

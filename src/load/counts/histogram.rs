@@ -21,11 +21,26 @@ impl Histogram {
         let count = self.count();
         // The rank as an exact count: a product such as 0.07 × 100 lands a hair above 7.
         let rank = ((share * count as f64) - 1e-9).ceil().max(1.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the count")]
+        let rank = rank as u64;
+        self.at_rank(rank)
+    }
+
+    /// The sample of that rank in ms, 1 being the shortest; `None` where there is no such sample.
+    pub fn at_rank(&self, rank: u64) -> Option<u32> {
         let mut seen = 0;
-        self.0.iter().find_map(|(bucket, samples)| {
-            seen += samples;
-            (seen as f64 >= rank).then_some(*bucket)
-        })
+        let found = self.0.iter().find(|(_, samples)| {
+            seen += **samples;
+            seen >= rank
+        });
+        found.map(|(bucket, _)| *bucket).filter(|_| rank > 0)
+    }
+
+    /// Adds the samples of another histogram.
+    pub fn add(&mut self, other: &Self) {
+        for (bucket, count) in &other.0 {
+            *self.0.entry(*bucket).or_default() += count;
+        }
     }
 
     /// The largest bucket in ms.

@@ -1,0 +1,136 @@
+//! Whether the load generator was at its own limit: then the figures are its, not the service's.
+
+use super::HealthWindow;
+
+/// A worker that uses so much of the CPU it can have is at its limit; it runs on one core at most.
+const CPU: f64 = 0.90;
+/// So many of its cgroup's periods may end throttled.
+const THROTTLED: f64 = 0.01;
+/// 95 % of its event loop's turns may be late by so much, ms.
+const LAG_MS: u32 = 10;
+/// More workers must give so much more throughput before the fewer were the limit; less may be chance.
+const GAIN: f64 = 1.10;
+
+/// What a worker's health over a window comes to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Strain {
+    /// CPU used, as a share of what it can use: one core, or its limit where that is less.
+    pub cpu: f64,
+    /// Share of its cgroup's periods that ended throttled.
+    pub throttled: Option<f64>,
+    /// P95 of its event loop's lateness, ms.
+    pub lag_ms: Option<u32>,
+}
+
+impl Strain {
+    /// The strain of a worker over a window; `None` for a window without length.
+    pub fn of(health: &HealthWindow) -> Option<Self> {
+        let usable = health.cpu_limit.unwrap_or(1.0).min(1.0);
+        let throttled = match (health.periods, health.throttled) {
+            (Some(periods), Some(throttled)) if periods > 0 => Some(throttled as f64 / periods as f64),
+            _ => None,
+        };
+        (health.seconds > 0.0 && usable > 0.0).then(|| Self {
+            cpu: health.cpu_seconds / health.seconds / usable,
+            throttled,
+            lag_ms: health.lag.percentile(0.95),
+        })
+    }
+
+    /// What is over its limit, in words; empty for a worker that is well.
+    pub fn limits(&self) -> Vec<String> {
+        let cpu = (self.cpu >= CPU).then(|| format!("used {:.0} % of its CPU", 100.0 * self.cpu));
+        let throttled = self.throttled.filter(|share| *share > THROTTLED);
+        let throttled =
+            throttled.map(|share| format!("was throttled in {:.1} % of its periods", 100.0 * share));
+        let lag = self.lag_ms.filter(|lag| *lag > LAG_MS);
+        let lag = lag.map(|lag| format!("had an event loop late by {lag} ms (P95)"));
+        [cpu, throttled, lag].into_iter().flatten().collect()
+    }
+}
+
+/// The paired test of the worker axis: what more workers did with the same users.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MoreWorkers {
+    /// Throughput with more workers over that with fewer.
+    pub gain: f64,
+    /// Whether the fewer workers were the limit.
+    pub limited: bool,
+}
+
+/// Compares the throughput of fewer and of more workers, all else the same.
+pub fn gain(fewer_rps: f64, more_rps: f64) -> Option<MoreWorkers> {
+    (fewer_rps > 0.0).then(|| {
+        let gain = more_rps / fewer_rps;
+        MoreWorkers { gain, limited: gain > GAIN }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Histogram;
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// 10 s of a worker that is well.
+    fn well() -> HealthWindow {
+        HealthWindow {
+            seconds: 10.0,
+            cpu_seconds: 4.0,
+            cores: 2,
+            cpu_limit: None,
+            periods: Some(100),
+            throttled: Some(1),
+            lag: Histogram(BTreeMap::from([(0, 95), (60, 5)])),
+        }
+    }
+
+    fn limits(health: &HealthWindow) -> Vec<String> {
+        Strain::of(health).unwrap().limits()
+    }
+
+    #[test]
+    fn a_worker_that_is_well_has_no_limit() {
+        assert_eq!(limits(&well()), [""; 0]);
+    }
+
+    #[test]
+    fn each_limit_is_told() {
+        assert_eq!(limits(&HealthWindow { cpu_seconds: 9.0, ..well() }), ["used 90 % of its CPU"]);
+        // Half a core is all it may have: Locust's own 90 % of a core would never be reached.
+        let half = HealthWindow { cpu_seconds: 4.6, cpu_limit: Some(0.5), ..well() };
+        assert_eq!(limits(&half), ["used 92 % of its CPU"]);
+        let two = HealthWindow { cpu_seconds: 9.5, cpu_limit: Some(2.0), ..well() };
+        assert_eq!(limits(&two), ["used 95 % of its CPU"], "one process runs on one core");
+        assert_eq!(
+            limits(&HealthWindow { throttled: Some(2), ..well() }),
+            ["was throttled in 2.0 % of its periods"]
+        );
+        let late = Histogram(BTreeMap::from([(0, 94), (11, 6)]));
+        assert_eq!(limits(&HealthWindow { lag: late, ..well() }), ["had an event loop late by 11 ms (P95)"]);
+    }
+
+    #[test]
+    fn what_a_kernel_does_not_tell_is_no_limit() {
+        let silent = HealthWindow { periods: None, throttled: None, lag: Histogram::default(), ..well() };
+        assert_eq!(limits(&silent), [""; 0]);
+        assert_eq!(limits(&HealthWindow { periods: Some(0), throttled: Some(0), ..well() }), [""; 0]);
+        assert_eq!(Strain::of(&HealthWindow { seconds: 0.0, ..well() }), None);
+    }
+
+    #[test]
+    fn more_workers_that_bring_more_were_needed() {
+        assert_eq!(gain(100.0, 130.0), Some(MoreWorkers { gain: 1.3, limited: true }));
+        assert_eq!(gain(100.0, 105.0), Some(MoreWorkers { gain: 1.05, limited: false }));
+        assert_eq!(gain(0.0, 105.0), None);
+    }
+
+    proptest! {
+        #[test]
+        fn more_cpu_is_never_less_of_a_limit(cpu in 0.0_f64..20.0, more in 0.0_f64..20.0, limit in 0.1_f64..4.0) {
+            let at = |cpu_seconds| limits(&HealthWindow { cpu_seconds, cpu_limit: Some(limit), ..well() });
+            prop_assert!(at(cpu + more).len() >= at(cpu).len());
+        }
+    }
+}

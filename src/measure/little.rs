@@ -1,0 +1,116 @@
+//! Little's law: users = throughput × (response time + think time).
+//!
+//! It holds whatever the service is like, so a miss is the measurement's own: samples that were lost,
+//! errors that were hidden, or users that stalled.
+
+/// How far the two sides may be apart.
+const WITHIN: f64 = 0.05;
+/// A window shorter than so many mean responses cannot tell: too much of it is requests that were begun
+/// before or end after.
+const RESPONSES: f64 = 10.0;
+
+/// What Little's law says of a window.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Little {
+    /// Both sides agree.
+    Holds,
+    /// They do not: so many users are accounted for.
+    Missed {
+        /// Throughput × (response time + think time).
+        accounted: f64,
+    },
+    /// The window cannot tell.
+    TooShort {
+        /// It would have to be so long, s.
+        needed_s: f64,
+    },
+}
+
+/// Checks a closed window of `seconds`: `requests` of all endpoints, `total_ms` being the sum of their
+/// response times, made by `users` that think for `think_s` after each.
+pub fn little(users: u32, think_s: f64, requests: u64, total_ms: f64, seconds: f64) -> Little {
+    let count = requests as f64;
+    if requests == 0 || seconds <= 0.0 {
+        return Little::TooShort { needed_s: f64::INFINITY };
+    }
+    let mean_s = total_ms / 1000.0 / count;
+    let needed_s = RESPONSES * mean_s;
+    if seconds < needed_s {
+        return Little::TooShort { needed_s };
+    }
+    let users = f64::from(users);
+    let accounted = count / seconds * (mean_s + think_s);
+    // Requests under way at both ends count whole or not at all. Their age is spread evenly over a cycle,
+    // so that each user adds a variance of 1/12 of a cycle squared at either end; twice that deviation may
+    // be chance. It matters for a handful of users only.
+    let ends = 2.0 * (mean_s + think_s) * (users / 6.0).sqrt() / seconds;
+    if (accounted - users).abs() <= WITHIN * users + ends {
+        Little::Holds
+    } else {
+        Little::Missed { accounted }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_closed_loop_accounts_for_its_users() {
+        // 20 users, 400 ms each: 50 requests/s.
+        assert_eq!(little(20, 0.0, 1000, 400_000.0, 20.0), Little::Holds);
+        // With 600 ms to think: 20 requests/s.
+        assert_eq!(little(20, 0.6, 400, 160_000.0, 20.0), Little::Holds);
+    }
+
+    #[test]
+    fn users_that_stall_are_missed() {
+        // 4 of 40 users hang: 36 are accounted for, 10 % off.
+        let stalled = little(40, 0.0, 1800, 36.0 * 20_000.0, 20.0);
+        assert_eq!(stalled, Little::Missed { accounted: 36.0 });
+        // A think time that nobody told of.
+        assert!(matches!(little(20, 0.0, 400, 160_000.0, 20.0), Little::Missed { .. }));
+    }
+
+    #[test]
+    fn a_window_of_less_than_ten_responses_cannot_tell() {
+        // 800 users and 16 s per answer: 160 s are needed.
+        let short = little(800, 0.0, 6000, 6000.0 * 16_000.0, 120.0);
+        assert_eq!(short, Little::TooShort { needed_s: 160.0 });
+        assert!(matches!(little(1, 0.0, 0, 0.0, 20.0), Little::TooShort { .. }));
+    }
+
+    proptest! {
+        /// Users of any number and speed, each in a loop of its own, cut at any time.
+        #[test]
+        fn a_true_closed_loop_is_never_missed(
+            users in 1_u32..60, response_ms in 20_u32..900, think_ms in 0_u32..500, phase in 0_u32..1000,
+        ) {
+            let (response, think) = (f64::from(response_ms), f64::from(think_ms));
+            let (cycle, length) = (response + think, 10_000.0_f64.max(10.0 * (response + think)));
+            let (mut requests, mut total) = (0, 0.0);
+            for user in 0..users {
+                // Answers come at offset, offset + cycle, …; the golden ratio spreads the offsets.
+                let offset = (f64::from(user) * 0.618_033_988 + f64::from(phase) / 1000.0).fract() * cycle;
+                let mut at = offset;
+                while at < length {
+                    requests += 1;
+                    total += response;
+                    at += cycle;
+                }
+            }
+            prop_assert_eq!(little(users, think / 1000.0, requests, total, length / 1000.0), Little::Holds);
+        }
+
+        #[test]
+        fn a_tenth_lost_is_always_missed(users in 40_u32..1000, mean_ms in 10_u32..1000) {
+            let (mean, seconds) = (f64::from(mean_ms), 60.0);
+            let requests = f64::from(users) * 0.9 * seconds * 1000.0 / mean;
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+            let requests = requests.floor() as u64;
+            let law = little(users, 0.0, requests, requests as f64 * mean, seconds);
+            prop_assert!(matches!(law, Little::Missed { .. }), "{:?}", law);
+        }
+    }
+}

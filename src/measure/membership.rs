@@ -1,0 +1,57 @@
+//! Whether the same pods and workers were there at both ends of a measurement.
+
+use serde::{Deserialize, Serialize};
+
+/// A pod or a worker, as it was at one time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Member {
+    /// Its name, for people.
+    pub name: String,
+    /// What a successor of the same name would not share: a pod's UID, a worker's id.
+    pub id: String,
+    /// Restarts of its containers so far.
+    pub restarts: i32,
+}
+
+/// What changed between two times, in words; empty where nothing did.
+pub fn changes(before: &[Member], after: &[Member]) -> Vec<String> {
+    let find = |members: &[Member], id: &str| members.iter().find(|member| member.id == id).cloned();
+    let left = before.iter().filter_map(|member| match find(after, &member.id) {
+        None => Some(format!("{} is gone", member.name)),
+        Some(now) if now.restarts != member.restarts => Some(format!("{} was restarted", member.name)),
+        Some(_) => None,
+    });
+    let came = after.iter().filter(|member| find(before, &member.id).is_none());
+    left.chain(came.map(|member| format!("{} came", member.name))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn member(id: &str, restarts: i32) -> Member {
+        Member { name: format!("pod-{id}"), id: id.into(), restarts }
+    }
+
+    #[test]
+    fn each_change_is_told() {
+        let before = [member("a", 0), member("b", 1), member("c", 0)];
+        let after = [member("b", 2), member("c", 0), member("d", 0)];
+        assert_eq!(changes(&before, &after), ["pod-a is gone", "pod-b was restarted", "pod-d came"]);
+    }
+
+    proptest! {
+        #[test]
+        fn only_the_same_set_has_no_changes(
+            before in prop::collection::btree_map("[a-e]", 0_i32..3, 0..5),
+            after in prop::collection::btree_map("[a-e]", 0_i32..3, 0..5),
+        ) {
+            let members = |map: &std::collections::BTreeMap<String, i32>| -> Vec<_> {
+                map.iter().map(|(id, restarts)| member(id, *restarts)).collect()
+            };
+            let found = changes(&members(&before), &members(&after));
+            prop_assert_eq!(found.is_empty(), before == after);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Coordinated omission: what users who wait for an answer do not ask meanwhile.
+//!
+//! In the closed model a user that waits 1 s for an answer sends nothing in that second, so a stall is
+//! one slow sample per user where users who do not wait would have seen many.
+
+use super::Histogram;
+
+/// The interval between two requests of one user when nothing stalls, ms: the median response and the
+/// think time after it. This is the interval that [`corrected`] expects of a closed loop, in which no
+/// schedule says it.
+pub fn typical_cycle_ms(responses: &Histogram, think_ms: f64) -> Option<u32> {
+    let cycle = f64::from(responses.percentile(0.5)?) + think_ms.max(0.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and is positive")]
+    let cycle = cycle.round() as u32;
+    Some(cycle.max(1))
+}
+
+/// The histogram as it would be if every user had asked once per `interval_ms`, whether answered or not:
+/// a response longer than that stands for those that would have begun during it, each of which would
+/// have waited one interval less than the one before (HdrHistogram's `copyCorrectedForCoordinatedOmission`).
+#[must_use]
+pub fn corrected(responses: &Histogram, interval_ms: u32) -> Histogram {
+    let mut corrected = responses.clone();
+    if interval_ms == 0 {
+        return corrected;
+    }
+    for (&bucket, &count) in &responses.0 {
+        let mut missing = bucket;
+        while let Some(next) = missing.checked_sub(interval_ms).filter(|next| *next >= interval_ms) {
+            *corrected.0.entry(three_digits(next)).or_default() += count;
+            missing = next;
+        }
+    }
+    corrected
+}
+
+/// The bucket of a response time: three significant digits, as the samples themselves have.
+fn three_digits(ms: u32) -> u32 {
+    let mut step = 1;
+    while ms / step >= 1000 {
+        step *= 10;
+    }
+    ms.saturating_add(step / 2) / step * step
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn histogram(counts: &[(u32, u64)]) -> Histogram {
+        Histogram(counts.iter().copied().collect())
+    }
+
+    #[test]
+    fn a_stall_stands_for_those_who_would_have_come_during_it() {
+        // The example of HdrHistogram's documentation in small: 100 ms expected, one of 450 ms.
+        let seen = histogram(&[(100, 20), (450, 1)]);
+        let expected = histogram(&[(100, 20), (450, 1), (350, 1), (250, 1), (150, 1)]);
+        assert_eq!(corrected(&seen, 100), expected);
+        // 200 ms is one interval more than expected; the one that would have begun is of 100 ms.
+        assert_eq!(corrected(&histogram(&[(200, 3)]), 100), histogram(&[(200, 3), (100, 3)]));
+        assert_eq!(corrected(&histogram(&[(199, 3)]), 100), histogram(&[(199, 3)]));
+    }
+
+    #[test]
+    fn a_stall_that_the_raw_percentile_hides_shows_in_the_corrected_one() {
+        // Ten users at 50 ms; in each 10 s a stall of 1 s: 180 samples in 9 s, then one of 1 s, per user.
+        let seen = histogram(&[(50, 1800), (1000, 10)]);
+        assert_eq!(seen.percentile(0.99), Some(50));
+        let interval = typical_cycle_ms(&seen, 0.0).unwrap();
+        assert_eq!(interval, 50);
+        assert_eq!(corrected(&seen, interval).percentile(0.99), Some(900));
+    }
+
+    #[test]
+    fn think_time_belongs_to_the_cycle() {
+        assert_eq!(typical_cycle_ms(&histogram(&[(50, 3)]), 200.0), Some(250));
+        assert_eq!(typical_cycle_ms(&histogram(&[(0, 3)]), 0.0), Some(1), "never a step of nothing");
+        assert_eq!(typical_cycle_ms(&Histogram::default(), 100.0), None);
+    }
+
+    #[test]
+    fn what_is_added_has_three_digits_too() {
+        assert_eq!((three_digits(999), three_digits(1004), three_digits(12_350)), (999, 1000, 12_400));
+        assert!(corrected(&histogram(&[(5000, 1)]), 7).0.keys().all(|ms| *ms < 1000 || ms % 10 == 0));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_taken_away_and_no_percentile_falls_below_the_interval(
+            samples in prop::collection::btree_map(1_u32..20_000, 1_u64..5, 1..50), interval in 1_u32..2000,
+        ) {
+            let mut seen = Histogram::default();
+            for (ms, count) in samples {
+                *seen.0.entry(three_digits(ms)).or_default() += count;
+            }
+            let filled = corrected(&seen, interval);
+            for (bucket, count) in &seen.0 {
+                prop_assert!(filled.0[bucket] >= *count);
+            }
+            let added = filled.since(&seen);
+            prop_assert!(added.0.keys().all(|ms| *ms + 5 >= interval));
+            prop_assert_eq!(filled.max(), seen.max());
+            let expected: u64 = seen.0.iter().map(|(ms, n)| n * u64::from((ms / interval).saturating_sub(1))).sum();
+            prop_assert_eq!(added.count(), expected);
+        }
+
+        #[test]
+        fn without_a_response_longer_than_two_intervals_nothing_is_missing(
+            samples in prop::collection::btree_map(1_u32..1000, 1_u64..5, 1..50),
+        ) {
+            let seen = Histogram(samples);
+            prop_assert_eq!(corrected(&seen, 1000), seen);
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What repeats of a point agree on, and whether the first scenario is the same at the end.
+
+use super::Row;
+
+/// Further apart than this, the first scenario and its repeat at the end show that something has changed.
+const DRIFT: f64 = 0.10;
+
+/// The valid repeats of one point of the matrix.
+#[derive(Clone, Debug)]
+pub(super) struct Point<'r, 'a> {
+    /// The rows behind it, valid ones only, in the order they were measured.
+    pub rows: Vec<&'r Row<'a>>,
+    /// How many were recorded.
+    pub recorded: usize,
+    /// Median of their throughput, requests/s of the primary endpoint.
+    pub rps: f64,
+    /// Median of their P95, ms; each of them has enough samples.
+    pub p95_ms: Option<u32>,
+}
+
+impl Point<'_, '_> {
+    /// Its rows in words, for sentences.
+    pub(super) fn name(&self) -> String {
+        let Some(first) = self.rows.first() else { return String::new() };
+        match self.rows.len() {
+            1 => first.name(),
+            repeats => format!("{} (median of {repeats} valid rows)", first.point()),
+        }
+    }
+
+    /// Lowest and highest throughput and P95.
+    pub(super) fn spread(&self) -> ((f64, f64), Option<(u32, u32)>) {
+        let rps: Vec<f64> = self.rows.iter().filter_map(|row| Some(row.primary?.rps)).collect();
+        let tails: Vec<u32> = self.rows.iter().filter_map(|row| row.p95()).collect();
+        let least = rps.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = rps.iter().copied().fold(0.0, f64::max);
+        ((least, most), tails.iter().min().copied().zip(tails.iter().max().copied()))
+    }
+}
+
+/// The points that have a valid row, in the order of their first.
+pub(super) fn points<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<Point<'r, 'a>> {
+    let mut points: Vec<(String, Vec<&Row<'_>>)> = Vec::new();
+    for row in rows {
+        let id = row.record.scenario.point_id();
+        match points.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, rows)) => rows.push(row),
+            None => points.push((id, vec![row])),
+        }
+    }
+    let valid = points.into_iter().filter_map(|(_, all)| {
+        let recorded = all.len();
+        let rows: Vec<_> =
+            all.into_iter().filter(|row| row.record.is_valid() && row.primary.is_some()).collect();
+        let rps = median(rows.iter().filter_map(|row| Some(row.primary?.rps)).collect())?;
+        let p95_ms = median_of_counts(rows.iter().filter_map(|row| row.p95()).collect());
+        Some(Point { rows, recorded, rps, p95_ms })
+    });
+    valid.collect()
+}
+
+/// The first scenario beside its repeat at the end, in a sentence; both must be valid.
+pub(super) fn drift(rows: &[Row<'_>]) -> Option<String> {
+    let last = rows.iter().find(|row| row.record.scenario.drift)?;
+    let same = |row: &&Row<'_>| row.record.scenario.point_id() == last.record.scenario.point_id();
+    let first = rows.iter().filter(same).min_by_key(|row| row.record.scenario.index)?;
+    if !(first.record.is_valid() && last.record.is_valid()) {
+        return Some(format!("{}: both ends must be valid to be compared.", first.name()));
+    }
+    let (before, after) = (first.primary?.rps, last.primary?.rps);
+    let change = if before > 0.0 { after / before - 1.0 } else { 0.0 };
+    let tails = first.p95().zip(last.p95());
+    let p95 = tails.map_or(String::new(), |(before, after)| format!(", P95 {before} → {after} ms"));
+    let moved = tails
+        .is_some_and(|(before, after)| (f64::from(after) / f64::from(before.max(1)) - 1.0).abs() > DRIFT);
+    let meaning = if moved || change.abs() > DRIFT {
+        "something has changed meanwhile: rows far apart in time do not compare"
+    } else {
+        "no drift"
+    };
+    Some(format!(
+        "{}, first and once more at the end: {before:.1} → {after:.1} requests/s ({:+.1} %){p95}; {meaning}.",
+        first.point(),
+        100.0 * change
+    ))
+}
+
+/// The middle value, or the mean of the middle two.
+pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
+    Some(if values.len().is_multiple_of(2) { f64::midpoint(values[middle - 1], upper) } else { upper })
+}
+
+/// The middle value, or the lower of the middle two: a percentile that was measured.
+fn median_of_counts(mut values: Vec<u32>) -> Option<u32> {
+    values.sort_unstable();
+    values.get(values.len().checked_sub(1)? / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::record;
+    use crate::record::{Judgement, Record, Verdict};
+    use proptest::prelude::*;
+
+    fn repeat(index: usize, repeat: u32, requests: u64) -> Record {
+        let mut record = record(index, 1, 20, requests);
+        record.scenario.repeat = repeat;
+        record
+    }
+
+    #[test]
+    fn repeats_are_one_point_of_their_valid_rows() {
+        let mut void = repeat(3, 4, 9000);
+        void.verdict = Verdict::of(Judgement::Void, "a replica is gone");
+        let records = [repeat(0, 1, 800), repeat(1, 2, 840), repeat(2, 3, 810), void];
+        let rows: Vec<_> = records.iter().map(Row::of).collect();
+        let points = points(&rows);
+        assert_eq!((points.len(), points[0].rows.len(), points[0].recorded), (1, 3, 4));
+        assert!((points[0].rps - 40.5).abs() < 1e-9, "{}", points[0].rps);
+        assert_eq!(points[0].spread(), ((40.0, 42.0), Some((100, 100))));
+        assert_eq!(points[0].name(), "1 replica, 2 workers, 20 users (median of 3 valid rows)");
+    }
+
+    #[test]
+    fn drift_is_told_by_both_ends() {
+        let with_last = |requests| {
+            let mut last = repeat(5, 2, requests);
+            last.scenario.drift = true;
+            [repeat(0, 1, 800), last]
+        };
+        let told = |records: &[Record]| drift(&records.iter().map(Row::of).collect::<Vec<_>>());
+        assert_eq!(
+            told(&with_last(792)).unwrap(),
+            "1 replica, 2 workers, 20 users, first and once more at the end: 40.0 → 39.6 requests/s (-1.0 %), P95 100 → 100 ms; no drift."
+        );
+        assert!(told(&with_last(600)).unwrap().contains("something has changed"));
+        assert_eq!(told(&[repeat(0, 1, 800)]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn half_lie_on_either_side_of_a_median(values in prop::collection::vec(-1e6_f64..1e6, 1..20)) {
+            let middle = median(values.clone()).unwrap();
+            let below = values.iter().filter(|value| **value < middle).count();
+            let above = values.iter().filter(|value| **value > middle).count();
+            prop_assert!(below * 2 <= values.len() && above * 2 <= values.len());
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! An API server of two Deployments and their pods, answering for a [`World`].
+
+use std::future::pending;
+
+use http::{Method, Request, Response};
+use kube::Client;
+use kube::client::Body;
+use serde_json::{Value, json};
+use tower::service_fn;
+
+use super::world::{State, World};
+use crate::cluster::Cluster;
+
+/// A cluster whose API server is the world.
+pub(super) fn cluster(world: &World) -> Cluster {
+    let world = world.clone();
+    let service = service_fn(move |request: Request<Body>| {
+        let world = world.clone();
+        async move {
+            let (parts, body) = request.into_parts();
+            let query = parts.uri.query().unwrap_or_default().to_owned();
+            if query.contains("watch=true") {
+                // Nothing changes by itself here: what was listed is what there is.
+                return pending().await;
+            }
+            let patch = body.collect_bytes().await.unwrap_or_default();
+            let answer = answer(&mut world.state(), &parts.method, parts.uri.path(), &query, &patch);
+            Ok::<_, std::convert::Infallible>(Response::new(Body::from(answer.to_string().into_bytes())))
+        }
+    });
+    let client = Client::new(service, "default");
+    Cluster { client, namespace: "default".into(), server: "test".into() }
+}
+
+fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[u8]) -> Value {
+    let last = path.rsplit('/').next().unwrap_or_default();
+    let named = |query: &str| if query.contains("locust-worker") { "locust-worker" } else { "inference" };
+    if last == "scale" && *method == Method::PATCH {
+        let patch: Value = serde_json::from_slice(patch).unwrap();
+        let replicas = patch["spec"]["replicas"].as_u64().unwrap();
+        let name = named(path).to_owned();
+        state.replicas.insert(name.clone(), u32::try_from(replicas).unwrap());
+        return json!({
+            "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": name}, "spec": {"replicas": replicas},
+        });
+    }
+    let name = named(query);
+    let (kind, version, items) = match last {
+        "deployments" => ("DeploymentList", "apps/v1", vec![deployment(state, name)]),
+        "pods" => {
+            let made = if state.script.refused { 0 } else { state.replicas[name] };
+            let pods = (0..made).map(|at| pod(state, name, at));
+            ("PodList", "v1", pods.collect())
+        }
+        other => panic!("{method} {path} ({other}) is not served here"),
+    };
+    json!({"apiVersion": version, "kind": kind, "metadata": {"resourceVersion": "1"}, "items": items})
+}
+
+fn deployment(state: &State, name: &str) -> Value {
+    let replicas = state.replicas[name];
+    let ready = if state.script.unplaced || state.script.refused { 0 } else { replicas };
+    let conditions = if state.script.refused {
+        json!([{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: small"}])
+    } else {
+        json!([])
+    };
+    json!({
+        "metadata": {"name": name, "namespace": "default", "uid": name, "resourceVersion": "1", "generation": 1},
+        "spec": {
+            "replicas": replicas, "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}},
+        },
+        "status": {
+            "observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas,
+            "readyReplicas": ready, "availableReplicas": ready, "conditions": conditions,
+        },
+    })
+}
+
+fn pod(state: &State, name: &str, at: u32) -> Value {
+    let pod = format!("{name}-{at}");
+    let life = state.lives.get(&pod).copied().unwrap_or(0);
+    let conditions = if state.script.unplaced {
+        json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available"}])
+    } else {
+        json!([{"type": "Ready", "status": "True"}])
+    };
+    json!({
+        "metadata": {"name": pod, "namespace": "default", "uid": format!("{pod}-{life}"), "resourceVersion": "1"},
+        "status": {"conditions": conditions, "podIP": "10.0.0.1"},
+    })
+}
