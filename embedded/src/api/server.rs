@@ -11,7 +11,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
@@ -21,6 +21,11 @@ use super::{Api, Identity};
 
 /// More clients than this wait in the kernel's queue.
 const CONNECTIONS: usize = 4096;
+/// Newcomers that the kernel keeps.
+const BACKLOG: u32 = 1024;
+/// What the kernel keeps for a client that does not read, bytes. By itself it would let it grow to
+/// megabytes, for each of thousands of watches.
+const SEND_BUFFER: u32 = 128 * 1024;
 /// How long a client may take over its handshake or over the headers of a request.
 const HEADERS: Duration = Duration::from_secs(30);
 /// How long requests in flight may take at the end; watches are cut.
@@ -46,8 +51,15 @@ impl Server {
             let message = format!("{address} is no loopback address");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        let certificate = Certificate::new(&[address.ip()]).map_err(io::Error::other)?;
-        Ok(Self { listener: TcpListener::bind(address).await?, certificate, api: Arc::new(api) })
+        // Making keys takes a while, and others may be at work already.
+        let certificate = tokio::task::spawn_blocking(move || Certificate::new(&[address.ip()]));
+        let certificate = certificate.await?.map_err(io::Error::other)?;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        // The connections have it from the socket that listens.
+        socket.set_send_buffer_size(SEND_BUFFER)?;
+        socket.bind(address)?;
+        Ok(Self { listener: socket.listen(BACKLOG)?, certificate, api: Arc::new(api) })
     }
 
     /// The address that it really listens on.
