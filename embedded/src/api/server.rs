@@ -26,8 +26,11 @@ const BACKLOG: u32 = 1024;
 /// What the kernel keeps for a client that does not read, bytes. By itself it would let it grow to
 /// megabytes, for each of thousands of watches.
 const SEND_BUFFER: u32 = 128 * 1024;
-/// How long a client may take over its handshake or over the headers of a request.
-const HEADERS: Duration = Duration::from_secs(30);
+/// How long a client may take over its handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a client may take over the headers of a request, and how long a connection may be idle. Longer
+/// than clients keep idle connections (90 s), so that it is not cut when one is about to be used again.
+const HEADERS: Duration = Duration::from_mins(2);
 /// How long requests in flight may take at the end; watches are cut.
 const GRACE: Duration = Duration::from_millis(200);
 
@@ -148,7 +151,7 @@ async fn connection(stream: TcpStream, tls: TlsAcceptor, router: Router, mut sto
     // hyper finds out.)
     let _ = stream.set_nodelay(true);
     // An error here and below is the client's: it left, or it does not speak TLS or HTTP.
-    let Ok(Ok(stream)) = tokio::time::timeout(HEADERS, tls.accept(stream)).await else { return };
+    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await else { return };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)

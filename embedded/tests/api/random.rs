@@ -187,7 +187,7 @@ async fn run(clients: Vec<Vec<Operation>>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, max_shrink_iters: 40, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, max_shrink_iters: 8, ..ProptestConfig::default() })]
 
     #[test]
     fn every_watcher_ends_with_what_the_server_has(
