@@ -54,6 +54,7 @@ impl Server {
             let message = format!("{address} is no loopback address");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
+        raise_file_limit();
         // Making keys takes a while, and others may be at work already.
         let certificate = tokio::task::spawn_blocking(move || Certificate::new(&[address.ip()]));
         let certificate = certificate.await?.map_err(io::Error::other)?;
@@ -132,6 +133,21 @@ impl Server {
         }
         drop(self.listener);
         stopping.send_replace(true);
+    }
+}
+
+/// As many open files as the system lets this process have: each client is one, and the usual limit is
+/// 1,024. Without it the clients beyond wait.
+fn raise_file_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+
+        let mut limit = getrlimit(Resource::Nofile);
+        // Some systems name a maximum that they do not grant.
+        limit.current =
+            limit.maximum.map_or(Some(65_536), |maximum| Some(maximum.min(65_536))).max(limit.current);
+        let _ = setrlimit(Resource::Nofile, limit);
     }
 }
 
