@@ -4,6 +4,8 @@
 //! the kubelet work on it directly. It is a tool for development: what the manifests, the driver and
 //! everyday `kubectl` use is here, and every other call gets a `Status` that says so.
 
+mod controllers;
+mod object;
 pub mod runtime;
 pub mod status;
 pub mod store;
