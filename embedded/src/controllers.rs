@@ -2,15 +2,15 @@
 
 mod accounts;
 mod deployment;
-mod endpoints;
+pub(crate) mod endpoints;
 pub(crate) mod events;
 mod garbage;
 mod job;
 mod node;
 mod pods;
 mod replica_set;
-mod scheduler;
-mod work;
+pub(crate) mod scheduler;
+pub(crate) mod work;
 
 use tokio::task::JoinSet;
 

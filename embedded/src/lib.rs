@@ -5,7 +5,10 @@
 //! everyday `kubectl` use is here, and every other call gets a `Status` that says so.
 
 mod controllers;
+mod files;
+pub mod kubelet;
 mod object;
+mod proxy;
 pub mod runtime;
 pub mod status;
 pub mod store;

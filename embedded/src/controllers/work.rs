@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::store::{Event, Key, Kind, Store};
 
 /// Something that keeps one aspect of the objects true.
-pub(super) trait Controller: Send + 'static {
+pub(crate) trait Controller: Send + 'static {
     /// The kinds whose changes it has to know.
     const KINDS: &'static [&'static Kind];
 
@@ -32,7 +32,7 @@ enum Change {
 }
 
 /// Runs a controller for ever.
-pub(super) async fn run<C: Controller>(store: Store, mut controller: C) {
+pub(crate) async fn run<C: Controller>(store: Store, mut controller: C) {
     let mut changes = stream::select_all(C::KINDS.iter().map(|kind| changes(store.clone(), kind)));
     let mut keys = BTreeSet::new();
     let mut timers: BTreeMap<Key, Instant> = BTreeMap::new();
