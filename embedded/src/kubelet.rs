@@ -22,7 +22,7 @@ mod watchdog;
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -47,7 +47,7 @@ use pod::{Pod, Wish};
 const LAST_GRACE: Duration = Duration::from_secs(5);
 
 /// Makes the text of a kubeconfig for a namespace's ServiceAccount.
-pub(crate) type Kubeconfig = Box<dyn Fn(&str, &str) -> String + Send + Sync>;
+pub(crate) type Kubeconfig = Box<dyn Fn(&str, &str) -> Result<String, String> + Send + Sync>;
 
 /// Runs the pods of this machine.
 pub(crate) struct Kubelet {
@@ -57,7 +57,7 @@ pub(crate) struct Kubelet {
     addresses: Arc<Addresses>,
     hosts: Hosts,
     watchdog: Arc<Watchdog>,
-    kubeconfig: Kubeconfig,
+    kubeconfig: OnceLock<Kubeconfig>,
     pods: Mutex<HashMap<Key, Arc<Pod>>>,
 }
 
@@ -71,12 +71,16 @@ impl Kubelet {
         folder: PathBuf,
         images: Images,
         addresses: Arc<Addresses>,
-        kubeconfig: Kubeconfig,
     ) -> std::io::Result<Arc<Self>> {
         let hosts = Hosts::create(folder.join("hosts"))?;
         let watchdog = Arc::new(Watchdog::start(&folder)?);
-        let pods = Mutex::default();
+        let (kubeconfig, pods) = (OnceLock::new(), Mutex::default());
         Ok(Arc::new(Self { store, folder, images, addresses, hosts, watchdog, kubeconfig, pods }))
+    }
+
+    /// Tells how pods find the API server, once it has an address. Only the first call counts.
+    pub(crate) fn set_kubeconfig(&self, kubeconfig: Kubeconfig) {
+        let _ = self.kubeconfig.set(kubeconfig);
     }
 
     /// Runs pods until `ending` says that the cluster ends; then ends them all, and returns when the last

@@ -4,6 +4,9 @@
 //! the kubelet work on it directly. It is a tool for development: what the manifests, the driver and
 //! everyday `kubectl` use is here, and every other call gets a `Status` that says so.
 
+pub mod api;
+pub mod args;
+pub mod cluster;
 mod controllers;
 mod files;
 pub mod kubelet;

@@ -78,6 +78,11 @@ impl Store {
         self.state().history(kind).after(version)
     }
 
+    fn quiet_until(&self, kind: &'static Kind, seen: u64) -> u64 {
+        let state = self.state();
+        if matches!(state.history(kind).after(seen), Ok(None)) { state.version() } else { seen }
+    }
+
     /// Keeps a new object. Its name is made up where it has a `generateName` only; uid, creation time,
     /// version and generation are set here.
     pub fn create(&self, kind: &'static Kind, object: Value) -> Result<Arc<Value>, Status> {

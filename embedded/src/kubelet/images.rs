@@ -10,7 +10,7 @@ const LOCUST: &str = "locustio/locust";
 
 /// What stands for an image.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Program {
+pub(crate) struct Program {
     /// What runs.
     pub(super) path: PathBuf,
     /// What it is given before the container's own arguments.
@@ -60,7 +60,7 @@ impl Images {
     ///
     /// # Errors
     /// In words, why there is none.
-    pub(super) async fn pull(&self, image: &str) -> Result<Program, String> {
+    pub(crate) async fn pull(&self, image: &str) -> Result<Program, String> {
         let reference = Reference::parse(image);
         if let Some((_, path)) = self.programs.iter().find(|(name, _)| reference.is(name)) {
             return match path.is_file() {

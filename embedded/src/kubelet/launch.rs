@@ -131,7 +131,8 @@ fn account(pod: &Pod) -> Result<Option<PathBuf>, String> {
         return Err(format!("serviceaccount \"{name}\" not found"));
     }
     let path = pod.folder.join("kubeconfig");
-    let text = (pod.kubelet.kubeconfig)(pod.namespace(), name);
+    let kubeconfig = pod.kubelet.kubeconfig.get().ok_or("the API server is not up yet")?;
+    let text = kubeconfig(pod.namespace(), name)?;
     crate::files::write_secret(&path, &text).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(Some(path))
 }

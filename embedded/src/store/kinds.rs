@@ -76,6 +76,7 @@ pub static SERVICE_ACCOUNTS: Kind = Kind {
     plural: "serviceaccounts",
     singular: "serviceaccount",
     short_names: &["sa"],
+    subresources: &["token"],
     ..PLAIN
 };
 /// Namespaces.

@@ -77,7 +77,8 @@ impl State {
         }
         self.check_namespace(&key)?;
         let map = metadata::of(&mut object);
-        map.insert("uid".into(), json!(uuid::Uuid::new_v4().to_string()));
+        // The API server makes one up beforehand where defaults depend on it.
+        map.entry("uid").or_insert_with(|| json!(uuid::Uuid::new_v4().to_string()));
         map.insert("creationTimestamp".into(), json!(metadata::now()));
         map.remove("deletionTimestamp");
         map.remove("deletionGracePeriodSeconds");

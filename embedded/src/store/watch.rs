@@ -103,8 +103,9 @@ impl Watch {
         }
     }
 
-    /// The version up to which everything has been handed out.
-    pub fn version(&self) -> u64 {
+    /// The version up to which nothing has happened but what has been handed out.
+    pub fn catch_up(&mut self) -> u64 {
+        self.seen = self.store.quiet_until(self.kind, self.seen);
         self.seen
     }
 }

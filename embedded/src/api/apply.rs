@@ -1,0 +1,210 @@
+//! Server-side apply.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::fields::{self, Path};
+use super::lists::{self, List};
+use super::managers::{self, Manager, Owned};
+use crate::status::Status;
+use crate::store::Kind;
+
+/// Puts what `applied` says into the object, takes out what the same manager said before and says no
+/// more, and writes down who owns what. A field that somebody else owns with another value is a conflict,
+/// unless `force` takes it over.
+pub(super) fn apply(
+    kind: &Kind,
+    live: &Value,
+    applied: &Value,
+    manager: &Manager,
+    force: bool,
+) -> Result<Value, Status> {
+    let applied = ownable(applied);
+    let mut object = merge("", live, &applied)?;
+    let mut owned = managers::read(live);
+    let wanted: BTreeSet<Path> = fields::values(&applied).into_keys().collect();
+    let changed = fields::changed(&fields::values(live), &fields::values(&object));
+    let conflicts = conflicts(&owned, manager, &changed);
+    if !conflicts.is_empty() && !force {
+        return Err(refusal(&conflicts));
+    }
+    for (other, path) in &conflicts {
+        for owned in owned.iter_mut().filter(|owned| owned.manager == *other) {
+            owned.fields.remove(path);
+        }
+    }
+    let before = owned.iter().find(|owned| owned.manager == *manager).map(|owned| owned.fields.clone());
+    managers::give(&mut owned, manager, wanted);
+    let all: BTreeSet<Path> = owned.iter().flat_map(|owned| owned.fields.iter().cloned()).collect();
+    let kept = fields::with_parents(&all);
+    // Parents come first, and take their children with them.
+    for path in fields::with_parents(&before.unwrap_or_default()).difference(&kept) {
+        fields::remove(&mut object, path);
+    }
+    managers::write(kind, &mut object, &owned);
+    Ok(object)
+}
+
+/// Without what belongs to the server.
+fn ownable(applied: &Value) -> Value {
+    let mut applied = applied.clone();
+    if let Some(metadata) = applied["metadata"].as_object_mut() {
+        metadata.retain(|name, _| {
+            matches!(name.as_str(), "labels" | "annotations" | "ownerReferences" | "finalizers")
+        });
+    }
+    applied
+}
+
+fn conflicts(owned: &[Owned], manager: &Manager, changed: &BTreeSet<Path>) -> Vec<(Manager, Path)> {
+    let others = owned.iter().filter(|owned| owned.manager != *manager);
+    others
+        .flat_map(|other| {
+            other.fields.intersection(changed).map(|path| (other.manager.clone(), path.clone()))
+        })
+        .collect()
+}
+
+fn refusal(conflicts: &[(Manager, Path)]) -> Status {
+    let causes: Vec<(String, String)> = conflicts
+        .iter()
+        .map(|(manager, path)| {
+            let with = match (&manager.subresource, manager.apply) {
+                (Some(subresource), _) => format!("{:?} with subresource {subresource:?}", manager.name),
+                (None, true) => format!("{:?}", manager.name),
+                (None, false) => format!("{:?} using an update", manager.name),
+            };
+            (format!("conflict with {with}"), fields::shown(path))
+        })
+        .collect();
+    let message = match causes.as_slice() {
+        [(with, field)] => format!("Apply failed with 1 conflict: {with}: {field}"),
+        many => {
+            let lines: Vec<String> = many.iter().map(|(with, field)| format!("{with}:\n- {field}")).collect();
+            format!("Apply failed with {} conflicts: {}", many.len(), lines.join("\n"))
+        }
+    };
+    let causes: Vec<Value> = causes
+        .into_iter()
+        .map(|(with, field)| json!({ "reason": "FieldManagerConflict", "message": with, "field": field }))
+        .collect();
+    Status { details: Some(json!({ "causes": causes })), ..Status::new(409, "Conflict", message) }
+}
+
+/// The live value with the applied one on top.
+fn merge(field: &str, live: &Value, applied: &Value) -> Result<Value, Status> {
+    match (live, applied) {
+        (Value::Object(live), Value::Object(applied)) if !lists::is_atomic(field) => {
+            let mut merged = live.clone();
+            for (name, value) in applied.iter().filter(|(_, value)| !value.is_null()) {
+                let under = live.get(name).unwrap_or(&Value::Null);
+                merged.insert(name.clone(), merge(name, under, value)?);
+            }
+            Ok(Value::Object(merged))
+        }
+        (_, Value::Array(items)) => {
+            let live = live.as_array().map(Vec::as_slice).unwrap_or_default();
+            match lists::list(field, items) {
+                List::Atomic => Ok(applied.clone()),
+                List::Set => {
+                    let more = items.iter().filter(|item| !live.contains(item));
+                    Ok(live.iter().chain(more).cloned().collect())
+                }
+                List::Keyed(keys) => keyed(field, live, items, keys),
+            }
+        }
+        // What is not there yet is checked all the same.
+        (_, Value::Object(_)) if !live.is_object() && !lists::is_atomic(field) => {
+            merge(field, &Value::Object(Map::new()), applied)
+        }
+        _ => Ok(applied.clone()),
+    }
+}
+
+/// Applied items in their order; items that only the object has stay before those they were before.
+fn keyed(field: &str, live: &[Value], applied: &[Value], keys: &[&str]) -> Result<Value, Status> {
+    let wanted = lists::identities(field, applied, keys)?;
+    let present: Vec<_> = live.iter().map(|item| lists::identity(item, keys)).collect();
+    let is_only_live = |i: usize| {
+        present.get(i).is_some_and(|found| !found.as_ref().is_some_and(|found| wanted.contains(found)))
+    };
+    let mut merged = Vec::new();
+    let mut next = 0;
+    for (item, identity) in applied.iter().zip(&wanted) {
+        let place = present.iter().position(|found| found.as_ref() == Some(identity));
+        if let Some(place) = place {
+            merged.extend((next..place).filter(|i| is_only_live(*i)).map(|i| live[i].clone()));
+            next = next.max(place + 1);
+        }
+        merged.push(merge("", place.map_or(&Value::Null, |place| &live[place]), item)?);
+    }
+    merged.extend((next..live.len()).filter(|i| is_only_live(*i)).map(|i| live[i].clone()));
+    Ok(Value::Array(merged))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::kinds::DEPLOYMENTS;
+
+    fn by(name: &str) -> Manager {
+        Manager { name: name.into(), apply: true, subresource: None }
+    }
+
+    fn object(spec: &Value) -> Value {
+        json!({ "metadata": { "name": "a" }, "spec": spec })
+    }
+
+    fn applied(live: &Value, spec: &Value, name: &str, force: bool) -> Result<Value, Status> {
+        apply(&DEPLOYMENTS, live, &object(spec), &by(name), force)
+    }
+
+    #[test]
+    fn what_is_applied_twice_changes_nothing() {
+        let spec = json!({ "replicas": 2, "template": { "spec": { "containers": [
+            { "name": "c", "ports": [{ "containerPort": 80 }], "env": [{ "name": "A", "value": "1" }] }] } } });
+        let once = applied(&object(&json!({})), &spec, "a", false).unwrap();
+        assert_eq!(applied(&once, &spec, "a", false).unwrap(), once);
+    }
+
+    #[test]
+    fn a_conflict_names_the_manager_and_the_field_and_force_takes_it() {
+        let live = applied(&object(&json!({})), &json!({ "replicas": 2 }), "first", false).unwrap();
+        applied(&live, &json!({ "replicas": 2 }), "second", false).unwrap();
+        let error = applied(&live, &json!({ "replicas": 3 }), "second", false).unwrap_err();
+        assert_eq!(error.code, 409);
+        assert_eq!(error.message, "Apply failed with 1 conflict: conflict with \"first\": .spec.replicas");
+        let forced = applied(&live, &json!({ "replicas": 3 }), "second", true).unwrap();
+        assert_eq!(forced["spec"]["replicas"], 3);
+        assert_eq!(managers::read(&forced).iter().filter(|owned| !owned.fields.is_empty()).count(), 1);
+    }
+
+    #[test]
+    fn what_a_manager_no_longer_says_goes_unless_another_says_it() {
+        let both = json!({ "replicas": 2, "template": { "spec": { "containers": [
+            { "name": "c", "image": "i", "livenessProbe": { "httpGet": { "port": 1 } } }, { "name": "d" }] } } });
+        let one = json!({ "template": { "spec": { "containers": [{ "name": "c", "image": "i" }] } } });
+        let mut live = applied(&object(&json!({})), &both, "a", false).unwrap();
+        // A default that nobody owns goes with the probe.
+        live["spec"]["template"]["spec"]["containers"][0]["livenessProbe"]["periodSeconds"] = json!(10);
+        let shared = applied(&live, &json!({ "replicas": 2 }), "b", false).unwrap();
+        let after = applied(&shared, &one, "a", false).unwrap();
+        let expected = json!({ "replicas": 2, "template": { "spec": { "containers": [{ "name": "c", "image": "i" }] } } });
+        assert_eq!(after["spec"], expected);
+        let alone = applied(&live, &one, "a", false).unwrap();
+        assert!(alone["spec"].get("replicas").is_none());
+    }
+
+    #[test]
+    fn items_of_others_keep_their_places() {
+        let env = |names: &[&str]| -> Value {
+            let env: Vec<Value> = names.iter().map(|name| json!({ "name": name })).collect();
+            json!({ "template": { "spec": { "containers": [{ "name": "c", "env": env }] } } })
+        };
+        let after =
+            applied(&object(&env(&["x", "a", "y", "b"])), &env(&["a", "b", "new"]), "a", false).unwrap();
+        assert_eq!(after["spec"], env(&["x", "a", "y", "b", "new"]));
+        assert_eq!(applied(&object(&json!({})), &env(&["a", "a"]), "a", false).unwrap_err().code, 400);
+    }
+}

@@ -1,0 +1,120 @@
+//! `pods/log`.
+
+use std::collections::VecDeque;
+use std::io;
+
+use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::Response;
+use bytes::Bytes;
+use futures::StreamExt;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio_util::io::ReaderStream;
+
+use super::call::Call;
+use crate::status::Status;
+use crate::store::Key;
+
+type Lines = futures::stream::BoxStream<'static, io::Result<Bytes>>;
+
+/// The most that `tailLines` holds in memory, bytes.
+const TAIL_LIMIT: usize = 16 * 1024 * 1024;
+
+pub(super) async fn read(call: &Call<'_>, key: &Key) -> Result<Response, Status> {
+    let pod = call.store().get(key).ok_or_else(|| Status::not_found(key.kind, &key.name))?;
+    for unsupported in ["timestamps", "sinceSeconds", "sinceTime", "stream"] {
+        let harmless = unsupported == "timestamps" && !call.query.flag(unsupported);
+        if call.query.get(unsupported).is_some() && !harmless {
+            return Err(Status::bad_request(format!(
+                "{unsupported}: this cluster keeps no times of log lines"
+            )));
+        }
+    }
+    let container = container(call, &pod, &key.name)?;
+    let number = |name: &str| -> Result<Option<usize>, Status> {
+        let wrong = |text: &str| {
+            Status::bad_request(format!(
+                "{name}: Invalid value: {text:?}: must be a number greater than or equal to 0"
+            ))
+        };
+        call.query.get(name).map(|text| text.parse().map_err(|_| wrong(text))).transpose()
+    };
+    let (tail, limit) = (number("tailLines")?, number("limitBytes")?);
+    let previous = call.query.flag("previous");
+    let logs = call.api.runtime.logs(&key.namespace, &key.name, &container, previous).ok_or_else(|| {
+        let pod = &key.name;
+        Status::bad_request(if previous {
+            format!("previous terminated container \"{container}\" in pod \"{pod}\" not found")
+        } else {
+            format!("container \"{container}\" in pod \"{pod}\" is waiting to start: ContainerCreating")
+        })
+    })?;
+    let so_far: Lines = match tail {
+        Some(lines) => {
+            let last = last_lines(logs.so_far, lines).await;
+            let last =
+                last.map_err(|error| Status::new(500, "InternalError", format!("reading the log: {error}")))?;
+            futures::stream::iter(last.into_iter().map(Ok)).boxed()
+        }
+        None => ReaderStream::new(logs.so_far).boxed(),
+    };
+    let all = match logs.following.filter(|_| call.query.flag("follow")) {
+        Some(following) => so_far.chain(ReaderStream::new(following)).boxed(),
+        None => so_far,
+    };
+    let mut response = Response::new(Body::from_stream(limited(all, limit)));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    Ok(response)
+}
+
+/// The container that is asked for, or the only one.
+fn container(call: &Call<'_>, pod: &Value, name: &str) -> Result<String, Status> {
+    let names: Vec<&str> = ["initContainers", "containers"]
+        .iter()
+        .flat_map(|list| pod["spec"][*list].as_array().into_iter().flatten())
+        .filter_map(|container| container["name"].as_str())
+        .collect();
+    match (call.query.get("container"), names.as_slice()) {
+        (Some(wanted), _) if names.contains(&wanted) => Ok(wanted.into()),
+        (Some(wanted), _) => {
+            Err(Status::bad_request(format!("container {wanted} is not valid for pod {name}")))
+        }
+        (None, [only]) => Ok((*only).into()),
+        (None, many) => Err(Status::bad_request(format!(
+            "a container name must be specified for pod {name}, choose one of: [{}]",
+            many.join(" ")
+        ))),
+    }
+}
+
+/// The last lines, with their ends; the last of the last, if so many are too large to hold.
+async fn last_lines(reader: impl AsyncRead + Unpin, count: usize) -> io::Result<VecDeque<Bytes>> {
+    let mut reader = BufReader::new(reader);
+    let mut lines = VecDeque::new();
+    let mut held = 0;
+    loop {
+        let mut line = Vec::new();
+        if reader.read_until(b'\n', &mut line).await? == 0 {
+            return Ok(lines);
+        }
+        held += line.len();
+        lines.push_back(Bytes::from(line));
+        while lines.len() > count || (held > TAIL_LIMIT && lines.len() > 1) {
+            held -= lines.pop_front().map_or(0, |line: Bytes| line.len());
+        }
+    }
+}
+
+/// Ends after so many bytes.
+fn limited(all: Lines, limit: Option<usize>) -> Lines {
+    let Some(limit) = limit else { return all };
+    let cut = all.scan(limit, |left, part| {
+        let part = part.map(|part| part.slice(..part.len().min(*left)));
+        let done = *left == 0;
+        *left -= part.as_ref().map_or(0, Bytes::len);
+        futures::future::ready((!done).then_some(part))
+    });
+    cut.boxed()
+}
