@@ -20,6 +20,7 @@ mod managers;
 mod openapi;
 mod patch;
 mod path;
+mod protobuf;
 mod rbac;
 mod read;
 mod review;

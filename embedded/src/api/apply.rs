@@ -1,6 +1,6 @@
 //! Server-side apply.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -27,7 +27,7 @@ pub(super) fn apply(
     let changed = fields::changed(&fields::values(live), &fields::values(&object));
     let conflicts = conflicts(&owned, manager, &changed);
     if !conflicts.is_empty() && !force {
-        return Err(refusal(&conflicts));
+        return Err(refusal(kind, &conflicts));
     }
     for (other, path) in &conflicts {
         for owned in owned.iter_mut().filter(|owned| owned.manager == *other) {
@@ -66,29 +66,40 @@ fn conflicts(owned: &[Owned], manager: &Manager, changed: &BTreeSet<Path>) -> Ve
         .collect()
 }
 
-fn refusal(conflicts: &[(Manager, Path)]) -> Status {
-    let causes: Vec<(String, String)> = conflicts
-        .iter()
-        .map(|(manager, path)| {
-            let with = match (&manager.subresource, manager.apply) {
-                (Some(subresource), _) => format!("{:?} with subresource {subresource:?}", manager.name),
-                (None, true) => format!("{:?}", manager.name),
-                (None, false) => format!("{:?} using an update", manager.name),
-            };
-            (format!("conflict with {with}"), fields::shown(path))
-        })
-        .collect();
-    let message = match causes.as_slice() {
-        [(with, field)] => format!("Apply failed with 1 conflict: {with}: {field}"),
-        many => {
-            let lines: Vec<String> = many.iter().map(|(with, field)| format!("{with}:\n- {field}")).collect();
-            format!("Apply failed with {} conflicts: {}", many.len(), lines.join("\n"))
+fn refusal(kind: &Kind, conflicts: &[(Manager, Path)]) -> Status {
+    let mut by_manager: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (manager, path) in conflicts {
+        let mut who = format!("{:?}", manager.name);
+        if let Some(subresource) = &manager.subresource {
+            who = format!("{who} with subresource {subresource:?}");
+        }
+        if !manager.apply {
+            who = format!("{who} using {}", kind.api_version());
+        }
+        by_manager.entry(who).or_default().push(fields::shown(path));
+    }
+    let message = match conflicts {
+        [_] => by_manager
+            .iter()
+            .map(|(who, fields)| format!("conflict with {who}: {}", fields.join("")))
+            .collect(),
+        _ => {
+            let listed =
+                |fields: &[String]| fields.iter().map(|field| format!("\n- {field}")).collect::<String>();
+            let all: Vec<String> = by_manager
+                .iter()
+                .map(|(who, fields)| format!("conflicts with {who}:{}", listed(fields)))
+                .collect();
+            all.join("\n")
         }
     };
-    let causes: Vec<Value> = causes
-        .into_iter()
+    let causes: Vec<Value> = by_manager
+        .iter()
+        .flat_map(|(who, fields)| fields.iter().map(move |field| (format!("conflict with {who}"), field)))
         .map(|(with, field)| json!({ "reason": "FieldManagerConflict", "message": with, "field": field }))
         .collect();
+    let plural = if conflicts.len() == 1 { "" } else { "s" };
+    let message = format!("Apply failed with {} conflict{plural}: {message}", conflicts.len());
     Status { details: Some(json!({ "causes": causes })), ..Status::new(409, "Conflict", message) }
 }
 

@@ -74,6 +74,7 @@ pub(super) fn object(headers: &HeaderMap, body: &[u8]) -> Result<Value, Status> 
     let object = match media_type(headers).as_str() {
         "application/json" => json(body)?,
         "application/yaml" => yaml(body)?,
+        "application/vnd.kubernetes.protobuf" => super::protobuf::object(body)?,
         _ => return Err(unsupported("application/json, application/yaml")),
     };
     if object.is_object() { Ok(object) } else { Err(Status::bad_request("the body is no object")) }

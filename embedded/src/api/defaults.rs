@@ -9,9 +9,9 @@ pub(super) fn fill(kind: &Kind, object: &mut Value) {
     match kind.kind {
         "Pod" => {
             let spec = inside(object, "spec");
-            pod_spec(spec);
-            set(spec, "enableServiceLinks", json!(true));
             set(spec, "serviceAccountName", json!("default"));
+            set(spec, "enableServiceLinks", json!(true));
+            pod_spec(spec);
             requests_from_limits(spec);
             set(inside(object, "status"), "phase", json!("Pending"));
         }

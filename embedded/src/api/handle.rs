@@ -90,7 +90,7 @@ async fn about_resource(
 ) -> Result<Response, Status> {
     let (mut parts, request_body) = request.into_parts();
     let query = Query::of(&parts.uri);
-    let outcome = permitted(api, &identity, &resource, &query, &parts.method, &parts.headers);
+    let outcome = permitted(api, &identity, &resource, &query, &parts.method);
     // All bodies are read to their end, whatever is to be said about the request.
     let bytes = body::read(api, request_body).await;
     let verb = outcome?;
@@ -129,7 +129,6 @@ fn permitted(
     resource: &Resource,
     query: &Query,
     method: &Method,
-    headers: &HeaderMap,
 ) -> Result<Verb, Status> {
     let named = resource.name.is_some();
     let verb = match *method {
@@ -153,7 +152,6 @@ fn permitted(
     {
         resource.name = Selector::of(kind, query).ok().and_then(|selector| selector.name);
     }
-    let _ = headers;
     rbac::check(&api.store, identity, verb, &resource)?;
     Ok(verb)
 }
