@@ -20,7 +20,8 @@ pub trait Runtime: Send + Sync {
     fn usage(&self, namespace: &str, pod: &str) -> Option<Usage>;
 }
 
-/// The output of one container.
+/// The output of one container, in lines that each begin with their time and a space:
+/// `2026-11-22T06:57:54.123456789Z text`.
 pub struct LogReader {
     /// What has been written until now; ends.
     pub so_far: Box<dyn AsyncRead + Send + Unpin>,

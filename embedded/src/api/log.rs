@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::HeaderValue;
@@ -9,9 +10,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
 use bytes::Bytes;
 use futures::StreamExt;
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
-use tokio_util::io::ReaderStream;
 
 use super::call::Call;
 use crate::status::Status;
@@ -24,14 +25,10 @@ const TAIL_LIMIT: usize = 16 * 1024 * 1024;
 
 pub(super) async fn read(call: &Call<'_>, key: &Key) -> Result<Response, Status> {
     let pod = call.store().get(key).ok_or_else(|| Status::not_found(key.kind, &key.name))?;
-    for unsupported in ["timestamps", "sinceSeconds", "sinceTime", "stream"] {
-        let harmless = unsupported == "timestamps" && !call.query.flag(unsupported);
-        if call.query.get(unsupported).is_some() && !harmless {
-            return Err(Status::bad_request(format!(
-                "{unsupported}: this cluster keeps no times of log lines"
-            )));
-        }
+    if call.query.get("stream").is_some_and(|stream| stream != "All") {
+        return Err(Status::bad_request("stream: this cluster keeps both streams of a container as one"));
     }
+    let cut = Cut { since: since(call)?, stamped: call.query.flag("timestamps") };
     let container = container(call, &pod, &key.name)?;
     let number = |name: &str| -> Result<Option<usize>, Status> {
         let wrong = |text: &str| {
@@ -58,15 +55,57 @@ pub(super) async fn read(call: &Call<'_>, key: &Key) -> Result<Response, Status>
                 last.map_err(|error| Status::new(500, "InternalError", format!("reading the log: {error}")))?;
             futures::stream::iter(last.into_iter().map(Ok)).boxed()
         }
-        None => ReaderStream::new(logs.so_far).boxed(),
+        None => lines(logs.so_far),
     };
     let all = match logs.following.filter(|_| call.query.flag("follow")) {
-        Some(following) => so_far.chain(ReaderStream::new(following)).boxed(),
+        Some(following) => so_far.chain(lines(following)).boxed(),
         None => so_far,
     };
-    let mut response = Response::new(Body::from_stream(limited(all, limit)));
+    let all = all.filter_map(move |line| futures::future::ready(line.map(|line| cut.of(line)).transpose()));
+    let mut response = Response::new(Body::from_stream(limited(all.boxed(), limit)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     Ok(response)
+}
+
+/// What is shown of lines that begin with their time.
+#[derive(Clone, Copy, Debug)]
+struct Cut {
+    since: Option<Timestamp>,
+    stamped: bool,
+}
+
+impl Cut {
+    fn of(self, line: Bytes) -> Option<Bytes> {
+        let space = line.iter().position(|byte| *byte == b' ').map_or(line.len(), |at| at + 1);
+        let stamp = || std::str::from_utf8(&line[..space]).ok()?.trim_end().parse::<Timestamp>().ok();
+        if self.since.is_some_and(|since| stamp().is_some_and(|stamp| stamp < since)) {
+            return None;
+        }
+        Some(if self.stamped { line } else { line.slice(space..) })
+    }
+}
+
+/// The time before which lines are of no interest.
+fn since(call: &Call<'_>) -> Result<Option<Timestamp>, Status> {
+    let wrong = |name: &str, text: &str| Status::bad_request(format!("{name}: Invalid value: {text:?}"));
+    if let Some(text) = call.query.get("sinceTime") {
+        return text.parse().map(Some).map_err(|_| wrong("sinceTime", text));
+    }
+    let Some(text) = call.query.get("sinceSeconds") else { return Ok(None) };
+    let seconds = text.parse::<u32>().map_err(|_| wrong("sinceSeconds", text))?;
+    Ok(Some(Timestamp::now() - Duration::from_secs(seconds.into())))
+}
+
+fn lines(reader: impl AsyncRead + Send + Unpin + 'static) -> Lines {
+    let lines = futures::stream::unfold(BufReader::new(reader), |mut reader| async move {
+        let mut line = Vec::new();
+        match reader.read_until(b'\n', &mut line).await {
+            Ok(0) => None,
+            Ok(_) => Some((Ok(Bytes::from(line)), reader)),
+            Err(error) => Some((Err(error), reader)),
+        }
+    });
+    lines.boxed()
 }
 
 /// The container that is asked for, or the only one.
