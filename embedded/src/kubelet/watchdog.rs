@@ -23,6 +23,7 @@ impl Watchdog {
         let mut child = Command::new(std::env::current_exe()?)
             .arg(WATCHDOG_MODE)
             .arg(folder)
+            .env_clear()
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
