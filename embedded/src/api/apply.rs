@@ -78,21 +78,11 @@ fn refusal(kind: &Kind, conflicts: &[(Manager, Path)]) -> Status {
         }
         by_manager.entry(who).or_default().push(fields::shown(path));
     }
-    let message = match conflicts {
-        [_] => by_manager
-            .iter()
-            .map(|(who, fields)| format!("conflict with {who}: {}", fields.join("")))
-            .collect(),
-        _ => {
-            let listed =
-                |fields: &[String]| fields.iter().map(|field| format!("\n- {field}")).collect::<String>();
-            let all: Vec<String> = by_manager
-                .iter()
-                .map(|(who, fields)| format!("conflicts with {who}:{}", listed(fields)))
-                .collect();
-            all.join("\n")
-        }
-    };
+    let said = by_manager.iter().map(|(who, fields)| match conflicts {
+        [_] => format!("conflict with {who}: {}", fields.join("")),
+        _ => format!("conflicts with {who}:\n- {}", fields.join("\n- ")),
+    });
+    let message = said.collect::<Vec<_>>().join("\n");
     let causes: Vec<Value> = by_manager
         .iter()
         .flat_map(|(who, fields)| fields.iter().map(move |field| (format!("conflict with {who}"), field)))

@@ -91,10 +91,6 @@ impl Call<'_> {
         }
         Ok(Manager { name: name.into(), apply, subresource: self.subresource().map(Into::into) })
     }
-
-    pub(super) fn method_not_allowed(&self) -> Status {
-        not_allowed()
-    }
 }
 
 pub(super) fn not_allowed() -> Status {

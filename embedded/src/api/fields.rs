@@ -177,7 +177,7 @@ pub(super) fn remove(object: &mut Value, path: &[String]) {
 
 fn is_item(item: &Value, element: &str) -> bool {
     if let Some(text) = element.strip_prefix("v:") {
-        return item.to_string() == text;
+        return *item == serde_json::from_str::<Value>(text).unwrap_or_default();
     }
     let keys =
         element.strip_prefix("k:").and_then(|text| serde_json::from_str::<Map<String, Value>>(text).ok());

@@ -19,9 +19,9 @@ use crate::status::Status;
 use crate::store::{Event, EventKind, Kind, Watch};
 
 /// How often a watch that asks for it is told how far it has come.
-const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+const BOOKMARK_EVERY: Duration = Duration::from_mins(1);
 /// A watch with no timeout of its own ends after this, as it does on Kubernetes.
-const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// One client that watches. It holds its place in the store's history and what it has not sent yet of the
 /// beginning; events are read when the connection has room for them.

@@ -174,7 +174,10 @@ async fn carry_out(
         (Verb::Create, Some(key), "portforward") => forward::forward(call, &key, request),
         (Verb::Create, Some(key), "token") => token(call, &key, bytes),
         (Verb::Get, Some(key), "" | "status" | "scale") => read::get(call, &key),
-        (Verb::Create, None, _) if call.kind.namespaced && call.resource.namespace.is_none() => {
+        // A URL of all namespaces is there to be read.
+        (Verb::Create | Verb::DeleteCollection, None, _)
+            if call.kind.namespaced && call.resource.namespace.is_none() =>
+        {
             Err(not_allowed())
         }
         (Verb::Create, None, _) => write::create(call, body::object(&call.headers, bytes)?),
@@ -186,11 +189,8 @@ async fn carry_out(
         }
         (Verb::Patch, Some(key), "" | "status" | "scale") => patch::patch(call, &key, bytes),
         (Verb::Delete, Some(key), "") => delete::delete(call, &key, bytes),
-        (Verb::DeleteCollection, None, _) if call.kind.namespaced && call.resource.namespace.is_none() => {
-            Err(not_allowed())
-        }
         (Verb::DeleteCollection, None, _) => delete::delete_all(call, bytes),
-        _ => Err(call.method_not_allowed()),
+        _ => Err(not_allowed()),
     }
 }
 

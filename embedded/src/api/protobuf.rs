@@ -27,7 +27,7 @@ enum Type {
 /// Tag, name, type.
 type Field = (u64, &'static str, Type);
 
-use Type::{BytesMap, Flag, Ignored, Message, Messages, Number, Text, TextMap, Texts};
+use Type::{Bytes, BytesMap, Flag, Ignored, Message, Messages, Number, Text, TextMap, Texts};
 
 static METADATA: [Field; 9] = [
     (1, "name", Text),
@@ -94,7 +94,7 @@ fn fields_of(kind: &str) -> Option<&'static [Field]> {
 
 /// Reads an object. 415 for a kind or a field that is not among those above.
 pub(super) fn object(body: &[u8]) -> Result<Value, Status> {
-    static ENVELOPE: [Field; 2] = [(1, "type", Message(&TYPE)), (2, "raw", Type::Bytes)];
+    static ENVELOPE: [Field; 2] = [(1, "type", Message(&TYPE)), (2, "raw", Bytes)];
     static TYPE: [Field; 2] = [(1, "apiVersion", Text), (2, "kind", Text)];
 
     let wrong = || Status::bad_request("the body is no protobuf of Kubernetes");
@@ -162,20 +162,19 @@ fn set(object: &mut Map<String, Value>, name: &str, field: &Type, wire: &Wire<'_
         text.map(Into::into).map_err(|_| Status::bad_request(format!("{name}: not UTF-8")))
     };
     let value = match (field, wire) {
-        (Type::Ignored, _) => return Ok(true),
         // Go's protobuf sends empty texts, which JSON leaves out.
-        (Type::Text, Wire::Bytes([])) => return Ok(true),
-        (Type::Text, Wire::Bytes(bytes)) => text(bytes)?,
-        (Type::Number, Wire::Number(number)) => json!(i64::from_ne_bytes(number.to_ne_bytes())),
-        (Type::Flag, Wire::Number(number)) => json!(*number != 0),
-        (Type::Bytes, Wire::Bytes(bytes)) => json!(STANDARD.encode(bytes)),
-        (Type::Message(fields), Wire::Bytes(bytes)) => match message(bytes, fields)? {
+        (Ignored, _) | (Text, Wire::Bytes([])) => return Ok(true),
+        (Text, Wire::Bytes(bytes)) => text(bytes)?,
+        (Number, Wire::Number(number)) => json!(i64::from_ne_bytes(number.to_ne_bytes())),
+        (Flag, Wire::Number(number)) => json!(*number != 0),
+        (Bytes, Wire::Bytes(bytes)) => json!(STANDARD.encode(bytes)),
+        (Message(fields), Wire::Bytes(bytes)) => match message(bytes, fields)? {
             Some(inside) => inside,
             None => return Ok(false),
         },
-        (Type::Texts | Type::Messages(_), Wire::Bytes(bytes)) => {
+        (Texts | Messages(_), Wire::Bytes(bytes)) => {
             let item = match field {
-                Type::Messages(fields) => message(bytes, fields)?,
+                Messages(fields) => message(bytes, fields)?,
                 _ => Some(text(bytes)?),
             };
             let Some(item) = item else { return Ok(false) };
@@ -184,12 +183,12 @@ fn set(object: &mut Map<String, Value>, name: &str, field: &Type, wire: &Wire<'_
             }
             return Ok(true);
         }
-        (Type::TextMap | Type::BytesMap, Wire::Bytes(bytes)) => {
+        (TextMap | BytesMap, Wire::Bytes(bytes)) => {
             let (mut key, mut value) = (json!(""), json!(""));
             for (tag, wire) in parse(bytes)? {
                 match (tag, wire, field) {
                     (1, Wire::Bytes(bytes), _) => key = text(bytes)?,
-                    (2, Wire::Bytes(bytes), Type::BytesMap) => value = json!(STANDARD.encode(bytes)),
+                    (2, Wire::Bytes(bytes), BytesMap) => value = json!(STANDARD.encode(bytes)),
                     (2, Wire::Bytes(bytes), _) => value = text(bytes)?,
                     _ => return Ok(false),
                 }

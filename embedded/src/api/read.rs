@@ -66,7 +66,7 @@ pub(super) fn list_of(
     let (list, api_version, items): (String, String, Vec<Value>) = match form {
         Form::Table => return table::table(kind, objects, &metadata, include),
         Form::Object => {
-            let items = objects.iter().map(|object| Value::clone(object)).collect();
+            let items = objects.iter().copied().cloned().collect();
             (format!("{}List", kind.kind), kind.api_version(), items)
         }
         Form::Metadata => {

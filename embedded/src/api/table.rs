@@ -13,11 +13,11 @@ use crate::store::Kind;
 pub(super) fn table(kind: &Kind, objects: &[&Value], metadata: &Value, include: Option<&str>) -> Value {
     let columns: Vec<Value> = columns::of(kind)
         .iter()
-        .map(|(name, format, wide)| {
+        .map(|(name, wide)| {
             json!({
                 "name": name,
                 "type": if matches!(*name, "Restarts" | "Up-to-date" | "Available" | "Desired" | "Current") { "integer" } else { "string" },
-                "format": format,
+                "format": if *name == "Name" { "name" } else { "" },
                 "description": "",
                 "priority": i32::from(*wide),
             })

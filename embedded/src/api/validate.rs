@@ -30,10 +30,8 @@ pub(super) fn validate(kind: &Kind, object: &Value, before: Option<&Value>) -> R
         "Service" => service(spec, &mut causes),
         "ConfigMap" => size(object, &["data", "binaryData"], &mut causes),
         "Secret" => size(object, &["data"], &mut causes),
-        "RoleBinding" => {
-            if object["roleRef"]["name"].as_str().unwrap_or_default().is_empty() {
-                causes.push(required("roleRef.name"));
-            }
+        "RoleBinding" if object["roleRef"]["name"].as_str().is_none_or(str::is_empty) => {
+            causes.push(required("roleRef.name"));
         }
         "Role" => {
             for (i, rule) in object["rules"].as_array().into_iter().flatten().enumerate() {

@@ -41,12 +41,27 @@ fn only_a_change_makes_a_version_and_only_one_of_the_spec_a_generation() {
     let made = store.create(&DEPLOYMENTS, named("a")).unwrap();
     let key = key(&DEPLOYMENTS, "a");
     assert_eq!(store.update(&key, |_| Ok(())).unwrap(), made);
-    let status = store.update(&key, |object| Ok(object["status"] = json!({ "replicas": 1 }))).unwrap();
+    let status = store
+        .update(&key, |object| {
+            object["status"] = json!({ "replicas": 1 });
+            Ok(())
+        })
+        .unwrap();
     assert_ne!(status["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"]);
     assert_eq!(status["metadata"]["generation"], 1);
-    let spec = store.update(&key, |object| Ok(object["spec"] = json!({ "replicas": 1 }))).unwrap();
+    let spec = store
+        .update(&key, |object| {
+            object["spec"] = json!({ "replicas": 1 });
+            Ok(())
+        })
+        .unwrap();
     assert_eq!(spec["metadata"]["generation"], 2);
-    let renamed = store.update(&key, |object| Ok(object["metadata"] = json!({ "name": "b" }))).unwrap();
+    let renamed = store
+        .update(&key, |object| {
+            object["metadata"] = json!({ "name": "b" });
+            Ok(())
+        })
+        .unwrap();
     assert_eq!(renamed["metadata"]["name"], "a");
     assert_eq!(renamed["metadata"]["uid"], made["metadata"]["uid"]);
 }
@@ -74,7 +89,12 @@ fn a_watch_goes_on_from_a_list_and_says_when_it_cannot() {
     let store = Store::new();
     let (_, since) = store.list(&CONFIG_MAPS, None);
     store.create(&CONFIG_MAPS, named("a")).unwrap();
-    store.update(&key(&CONFIG_MAPS, "a"), |object| Ok(object["data"] = json!({ "x": "1" }))).unwrap();
+    store
+        .update(&key(&CONFIG_MAPS, "a"), |object| {
+            object["data"] = json!({ "x": "1" });
+            Ok(())
+        })
+        .unwrap();
     store.delete(&key(&CONFIG_MAPS, "a"), &DeleteOptions::default()).unwrap();
     let mut watch = store.watch(&CONFIG_MAPS, since).unwrap();
     let mut seen = Vec::new();
@@ -130,7 +150,12 @@ fn finalizers_hold_an_object_until_the_last_is_gone() {
     let key = key(&JOBS, "a");
     let marked = store.delete(&key, &DeleteOptions::default()).unwrap();
     assert_eq!(marked["metadata"]["finalizers"], json!(["orphan"]));
-    store.update(&key, |object| Ok(object["metadata"]["finalizers"] = json!([]))).unwrap();
+    store
+        .update(&key, |object| {
+            object["metadata"]["finalizers"] = json!([]);
+            Ok(())
+        })
+        .unwrap();
     assert!(store.get(&key).is_none());
     store.create(&JOBS, named("a")).unwrap();
     let background = DeleteOptions { propagation: Some(Propagation::Background), ..DeleteOptions::default() };

@@ -1,0 +1,109 @@
+//! Logs and ports of pods, from a runtime that pretends.
+
+use std::io::Cursor;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use embedded::runtime::{LogReader, Runtime, Usage};
+use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
+use kube::api::LogParams;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+use crate::support::{Cluster, DEADLINE, PODS, pod, status};
+
+/// A runtime in which every pod has written three lines and may write more, and listens on one port.
+#[derive(Default)]
+struct Pretended {
+    port: Option<SocketAddr>,
+    more: Mutex<Option<DuplexStream>>,
+}
+
+impl Runtime for Pretended {
+    fn address(&self, _: &str, _: &str, port: u16) -> Option<SocketAddr> {
+        self.port.filter(|_| port == 80)
+    }
+
+    fn logs(&self, _: &str, _: &str, _: &str, previous: bool) -> Option<LogReader> {
+        let following = self.more.lock().unwrap().take().map(|more| Box::new(more) as Box<_>);
+        (!previous).then(|| LogReader { so_far: Box::new(Cursor::new("one\ntwo\nthree\n")), following })
+    }
+
+    fn usage(&self, _: &str, _: &str) -> Option<Usage> {
+        None
+    }
+}
+
+async fn with_pod(runtime: Pretended) -> (Cluster, Api<Pod>) {
+    let cluster = Cluster::with(Arc::new(runtime)).await;
+    cluster.post(PODS, &pod("a")).await;
+    let running = json!({ "status": { "phase": "Running" } });
+    cluster.patch(&format!("{PODS}/a/status"), "merge-patch+json", &running).await;
+    let pods = Api::namespaced(cluster.kube().await, "default");
+    (cluster, pods)
+}
+
+#[tokio::test]
+async fn logs_whole_and_in_part() {
+    let (cluster, pods) = with_pod(Pretended::default()).await;
+    let logs = async |params: &LogParams| pods.logs("a", params).await.unwrap();
+    assert_eq!(logs(&LogParams::default()).await, "one\ntwo\nthree\n");
+    assert_eq!(logs(&LogParams { tail_lines: Some(2), ..LogParams::default() }).await, "two\nthree\n");
+    assert_eq!(logs(&LogParams { tail_lines: Some(0), ..LogParams::default() }).await, "");
+    assert_eq!(logs(&LogParams { limit_bytes: Some(5), ..LogParams::default() }).await, "one\nt");
+    for (query, words) in [
+        ("container=z", "container z is not valid for pod a"),
+        ("previous=true", "previous terminated container \"c\" in pod \"a\" not found"),
+        ("tailLines=x", "tailLines"),
+        ("timestamps=true", "timestamps"),
+    ] {
+        let message = status(&cluster.get(&format!("{PODS}/a/log?{query}")).await, 400, "BadRequest");
+        assert!(message.contains(words), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_followed_log_goes_on_until_its_end() {
+    let (mut writer, reader) = tokio::io::duplex(64);
+    let (cluster, _) = with_pod(Pretended { more: Mutex::new(Some(reader)), ..Pretended::default() }).await;
+    let url = cluster.url(&format!("{PODS}/a/log?follow=true&tailLines=1"));
+    let mut response = cluster.http().get(url).bearer_auth(cluster.tokens.admin()).send().await.unwrap();
+    assert_eq!(response.chunk().await.unwrap().unwrap(), "three\n");
+    writer.write_all(b"four\n").await.unwrap();
+    assert_eq!(response.chunk().await.unwrap().unwrap(), "four\n");
+    drop(writer);
+    assert_eq!(response.chunk().await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_port_is_forwarded_both_ways_to_its_end() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = [0; 4];
+        stream.read_exact(&mut asked).await.unwrap();
+        // More than one message, and more than the buffers between.
+        stream.write_all(&asked.repeat(500_000)).await.unwrap();
+    });
+    let (_cluster, pods) = with_pod(Pretended { port: Some(address), ..Pretended::default() }).await;
+    let mut forwarder = pods.portforward("a", &[80]).await.unwrap();
+    let mut stream = forwarder.take_stream(80).unwrap();
+    stream.write_all(b"ping").await.unwrap();
+    let mut answer = Vec::new();
+    tokio::time::timeout(DEADLINE, stream.read_to_end(&mut answer)).await.unwrap().unwrap();
+    assert_eq!(answer, b"ping".repeat(500_000));
+}
+
+#[tokio::test]
+async fn a_port_that_nobody_listens_on_says_so() {
+    let (cluster, pods) = with_pod(Pretended::default()).await;
+    let mut forwarder = pods.portforward("a", &[81]).await.unwrap();
+    let error = forwarder.take_error(81).unwrap();
+    let error = tokio::time::timeout(DEADLINE, error).await.unwrap().unwrap();
+    assert_eq!(error, "error forwarding port 81: the pod does not listen there");
+    status(&cluster.get(&format!("{PODS}/a/portforward?ports=80")).await, 400, "BadRequest");
+    cluster.post(PODS, &pod("waiting")).await;
+    assert!(pods.portforward("waiting", &[80]).await.is_err());
+}

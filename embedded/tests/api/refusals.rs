@@ -1,0 +1,156 @@
+//! What is refused, and in which words.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{CONFIG_MAPS, Cluster, DEPLOYMENTS, PODS, config_map, deployment, pod, status};
+
+#[tokio::test]
+async fn what_is_not_there_is_not_found() {
+    let cluster = Cluster::start().await;
+    let missing = cluster.get(&format!("{DEPLOYMENTS}/a")).await;
+    assert_eq!(status(&missing, 404, "NotFound"), "deployments.apps \"a\" not found");
+    for path in [
+        "/apis/apps/v1/namespaces/default/statefulsets",
+        "/apis/nope/v1",
+        "/nope",
+        "/api/v2/pods",
+        "/apis/apps/v1/namespaces/default/deployments/a/nope",
+    ] {
+        status(&cluster.get(path).await, 404, "NotFound");
+    }
+    let nowhere = cluster.post("/api/v1/namespaces/nowhere/configmaps", &config_map("a")).await;
+    assert_eq!(status(&nowhere, 404, "NotFound"), "namespaces \"nowhere\" not found");
+}
+
+#[tokio::test]
+async fn wrong_tokens_methods_and_media() {
+    let cluster = Cluster::start().await;
+    for token in ["", "wrong", &cluster.tokens.admin()[1..]] {
+        status(&cluster.ask_as(token, Method::GET, PODS, "application/json", "").await, 401, "Unauthorized");
+    }
+    status(&cluster.put(CONFIG_MAPS, &config_map("a")).await, 405, "MethodNotAllowed");
+    status(&cluster.post("/version", &json!({})).await, 405, "MethodNotAllowed");
+    let html = cluster.ask(Method::POST, CONFIG_MAPS, "text/html", "<p>").await;
+    status(&html, 415, "UnsupportedMediaType");
+    cluster.post(CONFIG_MAPS, &config_map("a")).await;
+    let patch = cluster.ask(Method::PATCH, &format!("{CONFIG_MAPS}/a"), "application/json", "{}").await;
+    assert!(status(&patch, 415, "UnsupportedMediaType").contains("application/merge-patch+json"));
+    let request = cluster.http().get(cluster.url(PODS)).bearer_auth(cluster.tokens.admin());
+    let response = request.header("accept", "text/html").send().await.unwrap();
+    assert_eq!(response.status(), 406);
+}
+
+#[tokio::test]
+async fn bodies_that_are_too_large() {
+    let cluster = Cluster::start().await;
+    let mut object = config_map("a");
+    object["data"]["a"] = json!("x".repeat(4 * 1024 * 1024));
+    status(&cluster.post(CONFIG_MAPS, &object).await, 413, "RequestEntityTooLarge");
+    object["data"]["a"] = json!("x".repeat(1_100_000));
+    assert!(status(&cluster.post(CONFIG_MAPS, &object).await, 422, "Invalid").contains("Too long"));
+    object["data"]["a"] = json!("x".repeat(1_000_000));
+    assert_eq!(cluster.post(CONFIG_MAPS, &object).await.0, 201);
+    // Copies of copies.
+    let doubled: Vec<_> =
+        (0..40).map(|i| json!({ "op": "copy", "from": "/data", "path": format!("/data/c{i}") })).collect();
+    let refused = cluster.patch(&format!("{CONFIG_MAPS}/a"), "json-patch+json", &json!(doubled)).await;
+    status(&refused, 413, "RequestEntityTooLarge");
+}
+
+#[tokio::test]
+async fn a_wrong_field_is_named() {
+    let cluster = Cluster::start().await;
+    let cases = [
+        ("/spec/replicas", json!("two"), 400, "spec.replicas"),
+        (
+            "/spec/replicas",
+            json!(-1),
+            422,
+            "spec.replicas: Invalid value: -1: must be greater than or equal to 0",
+        ),
+        ("/spec/selector", json!({}), 422, "spec.selector: Required value"),
+        (
+            "/spec/template/metadata/labels",
+            json!({ "app": "z" }),
+            422,
+            "`selector` does not match template `labels`",
+        ),
+        ("/spec/template/spec/containers", json!([]), 422, "spec.template.spec.containers: Required value"),
+        (
+            "/spec/template/spec/containers/0/image",
+            json!(""),
+            422,
+            "spec.template.spec.containers[0].image: Required value",
+        ),
+        (
+            "/spec/template/spec/containers/0/name",
+            json!("A_b"),
+            422,
+            "spec.template.spec.containers[0].name: Invalid value: \"A_b\"",
+        ),
+        (
+            "/spec/template/spec/restartPolicy",
+            json!("Never"),
+            422,
+            "spec.template.spec.restartPolicy: Unsupported value",
+        ),
+        (
+            "/metadata/name",
+            json!("Upper"),
+            422,
+            "metadata.name: Invalid value: \"Upper\": a lowercase RFC 1123 subdomain",
+        ),
+        ("/metadata/namespace", json!("other"), 400, "the namespace of the provided object does not match"),
+        ("/kind", json!("Pod"), 400, "the kind in the data (Pod)"),
+        ("/metadata/resourceVersion", json!("5"), 400, "resourceVersion should not be set"),
+    ];
+    for (pointer, value, code, words) in cases {
+        let mut object = deployment("a");
+        object["metadata"]["namespace"] = json!("default");
+        let (parent, field) = pointer.rsplit_once('/').unwrap();
+        object.pointer_mut(parent).unwrap()[field] = value;
+        let reason = if code == 422 { "Invalid" } else { "BadRequest" };
+        let message = status(&cluster.post(DEPLOYMENTS, &object).await, code, reason);
+        assert!(message.contains(words), "{pointer}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_fields_are_refused_warned_of_or_ignored() {
+    let cluster = Cluster::start().await;
+    let mut object = deployment("a");
+    object["spec"]["template"]["spec"]["containers"][0]["imag"] = json!("x");
+    let refused = cluster.post(&format!("{DEPLOYMENTS}?fieldValidation=Strict"), &object).await;
+    let message = status(&refused, 400, "BadRequest");
+    assert!(
+        message.ends_with("strict decoding error: unknown field \"spec.template.spec.containers[0].imag\""),
+        "{message}"
+    );
+    let request = cluster.http().post(cluster.url(&format!("{DEPLOYMENTS}?fieldValidation=Warn")));
+    let response = request.bearer_auth(cluster.tokens.admin()).body(object.to_string()).send().await.unwrap();
+    let warning = response.headers()["warning"].to_str().unwrap().to_owned();
+    assert!(warning.contains("unknown field"), "{warning}");
+    let (_, kept) = cluster.get(&format!("{DEPLOYMENTS}/a")).await;
+    assert!(kept["spec"]["template"]["spec"]["containers"][0].get("imag").is_none());
+}
+
+#[tokio::test]
+async fn pods_change_in_nothing_but_their_images_and_need_their_account() {
+    let cluster = Cluster::start().await;
+    cluster.post(PODS, &pod("a")).await;
+    let path = format!("{PODS}/a");
+    let image = json!({ "spec": { "containers": [{ "name": "c", "image": "i:2" }] } });
+    assert_eq!(cluster.patch(&path, "strategic-merge-patch+json", &image).await.0, 200);
+    let policy = json!({ "spec": { "restartPolicy": "Never" } });
+    let refused = cluster.patch(&path, "merge-patch+json", &policy).await;
+    assert!(status(&refused, 422, "Invalid").contains("pod updates may not change fields"));
+    let mut stranger = pod("b");
+    stranger["spec"]["serviceAccountName"] = json!("nobody");
+    let refused = cluster.post(PODS, &stranger).await;
+    let message = status(&refused, 403, "Forbidden");
+    assert_eq!(
+        message,
+        "pods \"b\" is forbidden: error looking up service account default/nobody: serviceaccount \"nobody\" not found"
+    );
+}
