@@ -72,7 +72,10 @@ fn image(text: &str) -> Result<(String, PathBuf), String> {
             let program = std::path::absolute(program).map_err(|error| format!("{program}: {error}"))?;
             Ok((name.to_owned(), program))
         }
-        _ => Err("give the image's name and a program, such as fake-inference=target/debug/fake-inference".into()),
+        _ => {
+            Err("give the image's name and a program, such as fake-inference=target/debug/fake-inference"
+                .into())
+        }
     }
 }
 

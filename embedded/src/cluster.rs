@@ -43,7 +43,13 @@ pub async fn run(args: &Args) -> Result<(), String> {
     ended
 }
 
-async fn serve(args: &Args, images: Images, kubeconfig: &Path, state: &State, end: End) -> Result<(), String> {
+async fn serve(
+    args: &Args,
+    images: Images,
+    kubeconfig: &Path,
+    state: &State,
+    end: End,
+) -> Result<(), String> {
     let store = Store::new();
     let addresses = Arc::new(Addresses::claim()?);
     let kubelet = Kubelet::new(store.clone(), state.pods(), images, Arc::clone(&addresses))
@@ -52,12 +58,15 @@ async fn serve(args: &Args, images: Images, kubeconfig: &Path, state: &State, en
     let api = Api::new(store.clone(), tokens.clone(), Arc::clone(&kubelet) as Arc<dyn Runtime>);
     let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let server = Server::bind(wanted, api).await.map_err(|error| {
-        format!("{wanted}: {error}\nnext: end the program that listens there, or take --port 0 for any free one")
+        format!(
+            "{wanted}: {error}\nnext: end the program that listens there, or take --port 0 for any free one"
+        )
     })?;
     let address = server.address().map_err(|error| error.to_string())?;
     let admin = server.kubeconfig(&Identity::Admin).map_err(|error| error.to_string())?;
     write_secret(kubeconfig, &admin).map_err(|error| format!("{}: {error}", kubeconfig.display()))?;
-    kubelet.set_kubeconfig(Box::new(move |namespace, account| for_account(&admin, &tokens, namespace, account)));
+    kubelet
+        .set_kubeconfig(Box::new(move |namespace, account| for_account(&admin, &tokens, namespace, account)));
 
     let mut tasks = controllers::start(&store);
     tasks.spawn(work::run(store, Proxy::new(addresses)));

@@ -35,13 +35,13 @@ use crate::object::meta;
 use crate::runtime::{LogReader, Runtime, Usage};
 use crate::store::{EventKind, Key, Store, kinds};
 pub(crate) use addresses::Addresses;
+use hosts::Hosts;
 pub(crate) use images::Images;
 pub(crate) use locust::Environments;
+use pod::{Pod, Wish};
 pub use process::{POD_MODE, become_pod};
 pub(crate) use watchdog::Watchdog;
 pub use watchdog::{WATCHDOG_MODE, watch};
-use hosts::Hosts;
-use pod::{Pod, Wish};
 
 /// How long pods have when the whole cluster ends.
 const LAST_GRACE: Duration = Duration::from_secs(5);

@@ -37,9 +37,8 @@ pub(crate) fn controller_uid(object: &Value) -> Option<&str> {
 pub(crate) fn controller_key(object: &Value, kind: &'static Kind) -> Option<Key> {
     let owners = object["metadata"]["ownerReferences"].as_array()?;
     let owner = owners.iter().find(|owner| owner["controller"] == json!(true))?;
-    (owner["kind"] == kind.kind).then(|| {
-        Key::new(kind, meta(object, "namespace"), owner["name"].as_str().unwrap_or_default())
-    })
+    (owner["kind"] == kind.kind)
+        .then(|| Key::new(kind, meta(object, "namespace"), owner["name"].as_str().unwrap_or_default()))
 }
 
 /// The reference from something made for `owner`.
@@ -64,7 +63,8 @@ pub(crate) fn selects(selector: &Value, labels: &Value) -> bool {
 
 fn satisfies(expression: &Value, labels: &Value) -> bool {
     let label = labels.get(expression["key"].as_str().unwrap_or_default());
-    let among = || expression["values"].as_array().is_some_and(|values| values.iter().any(|v| Some(v) == label));
+    let among =
+        || expression["values"].as_array().is_some_and(|values| values.iter().any(|v| Some(v) == label));
     match expression["operator"].as_str() {
         Some("In") => among(),
         Some("NotIn") => !among(),
@@ -162,9 +162,7 @@ mod tests {
         let labels = json!({ "app": "a", "role": "b" });
         assert!(selects(&json!({ "matchLabels": { "app": "a" } }), &labels));
         assert!(!selects(&json!({ "matchLabels": { "app": "a", "x": "y" } }), &labels));
-        let expression = |operator: &str| {
-            json!({ "matchExpressions": [{ "key": "app", "operator": operator, "values": ["a"] }] })
-        };
+        let expression = |operator: &str| json!({ "matchExpressions": [{ "key": "app", "operator": operator, "values": ["a"] }] });
         assert!(selects(&expression("In"), &labels) && selects(&expression("Exists"), &labels));
         assert!(!selects(&expression("NotIn"), &labels) && !selects(&expression("DoesNotExist"), &labels));
         assert!(matches(&json!({ "app": "a" }), &labels));

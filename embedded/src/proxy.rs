@@ -95,8 +95,12 @@ fn backends(store: &Store, service: &Value) -> BTreeMap<u16, Vec<SocketAddr>> {
             let Some(target) = target.and_then(|target| as_port(&target["port"])) else { continue };
             let ready = slice["endpoints"].as_array().into_iter().flatten();
             let ready = ready.filter(|endpoint| endpoint["conditions"]["ready"] != false);
-            let addresses = ready.filter_map(|endpoint| endpoint["addresses"][0].as_str()?.parse::<IpAddr>().ok());
-            backends.entry(number).or_default().extend(addresses.map(|address| SocketAddr::from((address, target))));
+            let addresses =
+                ready.filter_map(|endpoint| endpoint["addresses"][0].as_str()?.parse::<IpAddr>().ok());
+            backends
+                .entry(number)
+                .or_default()
+                .extend(addresses.map(|address| SocketAddr::from((address, target))));
         }
     }
     backends
@@ -113,9 +117,8 @@ mod tests {
     #[test]
     fn only_ready_endpoints_take_connections() {
         let store = Store::new();
-        let endpoint = |address: &str, ready: bool| {
-            json!({ "addresses": [address], "conditions": { "ready": ready } })
-        };
+        let endpoint =
+            |address: &str, ready: bool| json!({ "addresses": [address], "conditions": { "ready": ready } });
         let slice = json!({
             "metadata": { "name": "s-1", "namespace": "default", "labels": { "kubernetes.io/service-name": "s" } },
             "ports": [{ "name": "web", "port": 8089 }, { "name": "workers", "port": 5557 }],

@@ -122,7 +122,9 @@ impl Settings {
         let mut settings = flags.config.as_deref().map(Self::read).transpose()?.unwrap_or_default();
         // The Job's manifest says where the service is: whoever runs the pod can see, and change, an
         // address there, and in no program. The file knows better.
-        if let Some(url) = flags.inference_url.as_ref().filter(|_| settings.inference.url == Inference::default().url) {
+        if let Some(url) =
+            flags.inference_url.as_ref().filter(|_| settings.inference.url == Inference::default().url)
+        {
             settings.inference.url.clone_from(url);
         }
         over(&mut settings.preset, flags.preset.as_ref());

@@ -56,7 +56,8 @@ fn without_docker_it_says_what_to_start() {
     // Bound and dropped: the file is there, and nobody listens.
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     let host = format!("unix://{}", socket.display());
-    let (code, stdout, stderr) = run(xtask(&target).args(["e2e", "--cluster", "kind"]).env("DOCKER_HOST", host));
+    let (code, stdout, stderr) =
+        run(xtask(&target).args(["e2e", "--cluster", "kind"]).env("DOCKER_HOST", host));
     assert_eq!(code, 3);
     assert_eq!(stdout, "");
     assert!(stderr.starts_with("cluster: none, because"), "{stderr}");
@@ -76,7 +77,8 @@ fn without_any_tool_it_says_what_to_install() {
 #[test]
 fn an_engine_on_another_machine_is_refused() {
     let target = TempDir::new().unwrap();
-    let (code, _, stderr) = run(xtask(&target).args(["e2e", "--cluster", "kind"]).env("DOCKER_HOST", "tcp://10.0.0.1:2375"));
+    let (code, _, stderr) =
+        run(xtask(&target).args(["e2e", "--cluster", "kind"]).env("DOCKER_HOST", "tcp://10.0.0.1:2375"));
     assert_eq!(code, 3);
     assert!(stderr.contains("tcp://10.0.0.1:2375"), "{stderr}");
 }

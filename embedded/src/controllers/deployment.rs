@@ -203,7 +203,8 @@ fn scale(store: &Store, deployment: &Value, set: &Arc<Value>, wanted: i64) -> Ar
     let scaled = store.update(&Key::of(&kinds::REPLICA_SETS, set), |set| {
         set["spec"]["replicas"] = json!(wanted);
         let annotations = &mut set["metadata"]["annotations"];
-        annotations["deployment.kubernetes.io/desired-replicas"] = json!(self::wanted(deployment).to_string());
+        annotations["deployment.kubernetes.io/desired-replicas"] =
+            json!(self::wanted(deployment).to_string());
         annotations["deployment.kubernetes.io/max-replicas"] =
             json!((self::wanted(deployment) + bounds.surge).to_string());
         Ok(())

@@ -46,13 +46,15 @@ impl Controller for Slices {
         for (ports, endpoints) in wanted(store, &service) {
             let ports: Value = ports.into_iter().map(|port| port.to_value()).collect();
             let same = present.iter().position(|slice| slice["ports"] == ports);
-            if let Some(slice) = same.or_else(|| (!present.is_empty()).then_some(0)).map(|at| present.remove(at)) {
+            if let Some(slice) =
+                same.or_else(|| (!present.is_empty()).then_some(0)).map(|at| present.remove(at))
+            {
                 let _ = store.update(&Key::of(&kinds::ENDPOINT_SLICES, &slice), |slice| {
                     (slice["ports"], slice["endpoints"]) = (ports, json!(endpoints));
                     Ok(())
                 });
             } else {
-                let _ = store.create(&kinds::ENDPOINT_SLICES, slice(&service, ports, endpoints));
+                let _ = store.create(&kinds::ENDPOINT_SLICES, slice(&service, &ports, &endpoints));
             }
         }
         for slice in present {
@@ -82,7 +84,8 @@ fn wanted(store: &Store, service: &Value) -> BTreeMap<Vec<Port>, Vec<Value>> {
     let mut wanted: BTreeMap<Vec<Port>, Vec<Value>> = BTreeMap::new();
     for pod in pods {
         let behind = matches(&service["spec"]["selector"], &pod["metadata"]["labels"]);
-        let Some(address) = pod["status"]["podIP"].as_str().filter(|_| behind && !pods::has_ended(&pod)) else {
+        let Some(address) = pod["status"]["podIP"].as_str().filter(|_| behind && !pods::has_ended(&pod))
+        else {
             continue;
         };
         let (serving, leaving) = (pods::is_ready(&pod), is_leaving(&pod));
@@ -130,7 +133,7 @@ pub(crate) fn container_port(spec: &Value, port: &Value) -> Option<u16> {
     u16::try_from(found?).ok()
 }
 
-fn slice(service: &Value, ports: Value, endpoints: Vec<Value>) -> Value {
+fn slice(service: &Value, ports: &Value, endpoints: &[Value]) -> Value {
     json!({
         "metadata": {
             "generateName": format!("{}-", meta(service, "name")),
@@ -153,9 +156,7 @@ mod tests {
 
     #[test]
     fn a_named_port_is_each_pod_s_own() {
-        let pod = |number: u16| {
-            json!({ "spec": { "containers": [{ "ports": [{ "name": "http", "containerPort": number }] }] } })
-        };
+        let pod = |number: u16| json!({ "spec": { "containers": [{ "ports": [{ "name": "http", "containerPort": number }] }] } });
         let service = json!({ "spec": { "ports": [{ "name": "web", "port": 80, "targetPort": "http" }] } });
         assert_eq!(ports(&service, &pod(8000))[0].number, 8000);
         assert_eq!(ports(&service, &pod(9000))[0].number, 9000);

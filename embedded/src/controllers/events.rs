@@ -14,12 +14,26 @@ pub(crate) struct Source(pub(crate) &'static str);
 
 impl Source {
     /// Something ordinary happened.
-    pub(crate) fn normal(self, store: &Store, kind: &'static Kind, about: &Value, reason: &str, message: &str) {
+    pub(crate) fn normal(
+        self,
+        store: &Store,
+        kind: &'static Kind,
+        about: &Value,
+        reason: &str,
+        message: &str,
+    ) {
         self.record(store, kind, about, "Normal", reason, message);
     }
 
     /// Something went wrong.
-    pub(crate) fn warning(self, store: &Store, kind: &'static Kind, about: &Value, reason: &str, message: &str) {
+    pub(crate) fn warning(
+        self,
+        store: &Store,
+        kind: &'static Kind,
+        about: &Value,
+        reason: &str,
+        message: &str,
+    ) {
         self.record(store, kind, about, "Warning", reason, message);
     }
 

@@ -121,7 +121,9 @@ impl Controller for Jobs {
         });
         if let Some(job) = written.ok().filter(|job| state::is_over(job)) {
             match &failure {
-                Some(Failure { reason, message }) => SOURCE.warning(store, &kinds::JOBS, &job, reason, message),
+                Some(Failure { reason, message }) => {
+                    SOURCE.warning(store, &kinds::JOBS, &job, reason, message);
+                }
                 None => SOURCE.normal(store, &kinds::JOBS, &job, "Completed", "Job completed"),
             }
         }
@@ -171,7 +173,8 @@ fn restarts(store: &Store, job: &Value) -> usize {
     }
     let (pods, _) = store.list(&kinds::PODS, Some(meta(job, "namespace")));
     let own = pods.iter().filter(|pod| controller_uid(pod) == Some(meta(job, "uid")) && pods::is_active(pod));
-    let statuses = own.flat_map(|pod| pod["status"]["containerStatuses"].as_array().cloned().unwrap_or_default());
+    let statuses =
+        own.flat_map(|pod| pod["status"]["containerStatuses"].as_array().cloned().unwrap_or_default());
     statuses.filter_map(|status| usize::try_from(status["restartCount"].as_i64()?).ok()).sum()
 }
 

@@ -39,7 +39,8 @@ pub(super) fn from_template(kind: &'static Kind, owner: &Value) -> Value {
 /// `Guaranteed`, `Burstable` or `BestEffort`, by what the containers ask for.
 pub(crate) fn qos_class(spec: &Value) -> &'static str {
     let containers = spec["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let given = |container: &Value, what: &str, resource: &str| !container["resources"][what][resource].is_null();
+    let given =
+        |container: &Value, what: &str, resource: &str| !container["resources"][what][resource].is_null();
     let any = |container: &Value| {
         ["requests", "limits"].iter().any(|what| ["cpu", "memory"].iter().any(|r| given(container, what, r)))
     };

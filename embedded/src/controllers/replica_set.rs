@@ -56,9 +56,11 @@ impl Controller for ReplicaSets {
             "replicas": active.len(),
             "observedGeneration": set["metadata"]["generation"],
         });
-        for (field, count) in
-            [("fullyLabeledReplicas", active.len()), ("readyReplicas", ready), ("availableReplicas", available)]
-        {
+        for (field, count) in [
+            ("fullyLabeledReplicas", active.len()),
+            ("readyReplicas", ready),
+            ("availableReplicas", available),
+        ] {
             if count > 0 {
                 status[field] = json!(count);
             }
@@ -83,7 +85,13 @@ fn create(store: &Store, set: &Value) {
             SOURCE.normal(store, &kinds::REPLICA_SETS, set, "SuccessfulCreate", &message);
         }
         Err(status) => {
-            SOURCE.warning(store, &kinds::REPLICA_SETS, set, "FailedCreate", &format!("Error creating: {status}"));
+            SOURCE.warning(
+                store,
+                &kinds::REPLICA_SETS,
+                set,
+                "FailedCreate",
+                &format!("Error creating: {status}"),
+            );
         }
     }
 }

@@ -37,7 +37,8 @@ impl Controller for Scheduler {
         let placed = pods.iter().filter(|pod| pod["spec"]["nodeName"].is_string() && !pods::has_ended(pod));
         let used = placed.fold(Room::default(), |sum, pod| sum.plus(Room::asked_by(&pod["spec"])));
         let free = Room::of(&node["status"]["allocatable"]);
-        let unfit = selector_problem(&pod, &node).or_else(|| free.lacks(used.plus(Room::asked_by(&pod["spec"]))));
+        let unfit =
+            selector_problem(&pod, &node).or_else(|| free.lacks(used.plus(Room::asked_by(&pod["spec"]))));
         match unfit {
             None => place(store, key, &pod),
             Some(lack) => refuse(store, key, &pod, lack),
@@ -140,6 +141,24 @@ impl Room {
     }
 }
 
+/// The units of quantities, in thousandths.
+const UNITS: [(&str, i128); 14] = [
+    ("Ki", 1000 << 10),
+    ("Mi", 1000 << 20),
+    ("Gi", 1000 << 30),
+    ("Ti", 1000 << 40),
+    ("Pi", 1000 << 50),
+    ("Ei", 1000 << 60),
+    ("m", 1),
+    ("k", 1_000_000),
+    ("M", 1_000_000_000),
+    ("G", 1_000_000_000_000),
+    ("T", 1_000_000_000_000_000),
+    ("P", 1_000_000_000_000_000_000),
+    ("u", 0),
+    ("n", 0),
+];
+
 /// A quantity of Kubernetes in thousandths: `250m`, `2Gi`, `1.5`, `1e3`.
 pub(crate) fn quantity(value: &Value) -> Option<i128> {
     let text = match value {
@@ -147,24 +166,10 @@ pub(crate) fn quantity(value: &Value) -> Option<i128> {
         Value::Number(number) => number.to_string(),
         _ => return None,
     };
-    const UNITS: [(&str, i128); 14] = [
-        ("Ki", 1000 << 10),
-        ("Mi", 1000 << 20),
-        ("Gi", 1000 << 30),
-        ("Ti", 1000 << 40),
-        ("Pi", 1000 << 50),
-        ("Ei", 1000 << 60),
-        ("m", 1),
-        ("k", 1_000_000),
-        ("M", 1_000_000_000),
-        ("G", 1_000_000_000_000),
-        ("T", 1_000_000_000_000_000),
-        ("P", 1_000_000_000_000_000_000),
-        ("u", 0),
-        ("n", 0),
-    ];
-    let (number, unit) =
-        UNITS.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor))).unwrap_or((&text, 1000));
+    let (number, unit) = UNITS
+        .iter()
+        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)))
+        .unwrap_or((&text, 1000));
     let number: f64 = number.parse().ok()?;
     #[expect(clippy::cast_possible_truncation, reason = "a quantity's thousandth is as fine as it gets")]
     let milli = (number * unit as f64).ceil() as i128;
@@ -177,9 +182,14 @@ mod tests {
 
     #[test]
     fn quantities_are_read_as_kubernetes_writes_them() {
-        for (text, milli) in
-            [("250m", 250), ("2", 2000), ("1.5", 1500), ("1Ki", 1_024_000), ("2Gi", 2_147_483_648_000), ("1k", 1_000_000)]
-        {
+        for (text, milli) in [
+            ("250m", 250),
+            ("2", 2000),
+            ("1.5", 1500),
+            ("1Ki", 1_024_000),
+            ("2Gi", 2_147_483_648_000),
+            ("1k", 1_000_000),
+        ] {
             assert_eq!(quantity(&json!(text)), Some(milli), "{text}");
         }
         assert_eq!(quantity(&json!(1)), Some(1000));
@@ -196,6 +206,9 @@ mod tests {
         assert_eq!(node.lacks(pod("2", "1Gi")), None);
         assert_eq!(node.lacks(pod("2001m", "1Gi")), Some("Insufficient cpu"));
         assert_eq!(node.lacks(pod("1", "2Gi")), Some("Insufficient memory"));
-        assert_eq!(node.lacks(pod("1", "1Mi").plus(Room { pods: 10, ..Room::default() })), Some("Too many pods"));
+        assert_eq!(
+            node.lacks(pod("1", "1Mi").plus(Room { pods: 10, ..Room::default() })),
+            Some("Too many pods")
+        );
     }
 }

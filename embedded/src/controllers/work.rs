@@ -84,13 +84,11 @@ fn changes(store: Store, kind: &'static Kind) -> BoxStream<'static, Change> {
     let watch = start(&store);
     stream::unfold((store, watch), move |(store, watch)| async move {
         let mut watch = watch?;
-        match watch.next().await? {
-            Ok(event) => Some((Change::Event(kind, event), (store, Some(watch)))),
-            Err(_) => {
-                let watch = start(&store);
-                Some((Change::Lost, (store, watch)))
-            }
+        if let Ok(event) = watch.next().await? {
+            return Some((Change::Event(kind, event), (store, Some(watch))));
         }
+        let watch = start(&store);
+        Some((Change::Lost, (store, watch)))
     })
     .boxed()
 }

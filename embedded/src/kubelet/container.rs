@@ -19,6 +19,9 @@ use super::waiting::Patience;
 use crate::object::number;
 use crate::store::{kinds, now};
 
+/// So far off that only the pod's own end counts.
+const NEVER: Duration = Duration::from_hours(366 * 24);
+
 /// When a pod that is to end is killed; nothing while it may run.
 pub(super) type Stop = watch::Receiver<Option<Instant>>;
 
@@ -155,7 +158,9 @@ impl Runner {
                 }
                 Err(problem) => {
                     pod.warning("Failed", &format!("Error: {problem}"));
-                    pod.change(self.index, |c| c.state = State::waiting("CreateContainerConfigError", &problem));
+                    pod.change(self.index, |c| {
+                        c.state = State::waiting("CreateContainerConfigError", &problem);
+                    });
                     tokio::select! {
                         () = patience.until_changed() => {}
                         () = stopped(&mut self.stop) => return None,
@@ -223,7 +228,7 @@ impl Runner {
                 }
                 () = stopped(&mut self.stop) => {
                     self.pod.normal("Killing", &format!("Stopping container {}", self.name()));
-                    return self.end(process, Instant::now() + Duration::from_secs(366 * 86_400)).await;
+                    return self.end(process, Instant::now() + NEVER).await;
                 }
             }
         }

@@ -42,7 +42,7 @@ impl Environment {
             } else if let Some((name, after)) = rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
                 match self.get(name) {
                     Some(value) => result.push_str(value),
-                    None => result.push_str(&format!("$({name})")),
+                    None => result.extend(["$(", name, ")"]),
                 }
                 rest = after;
             } else {
@@ -150,9 +150,15 @@ fn texts(
     }
 }
 
-fn key(store: &Store, kind: &'static Kind, namespace: &str, reference: &Value) -> Result<Option<String>, String> {
+fn key(
+    store: &Store,
+    kind: &'static Kind,
+    namespace: &str,
+    reference: &Value,
+) -> Result<Option<String>, String> {
     let wanted = reference["key"].as_str().unwrap_or_default();
-    let found = texts(store, kind, namespace, reference)?.into_iter().flatten().find(|(key, _)| key == wanted);
+    let found =
+        texts(store, kind, namespace, reference)?.into_iter().flatten().find(|(key, _)| key == wanted);
     match found {
         Some((_, value)) => Ok(Some(value)),
         None if reference["optional"] == true => Ok(None),
@@ -172,8 +178,13 @@ fn field(pod: &Value, path: &str) -> Result<String, String> {
         }
     }
     let pointer = match path {
-        "metadata.name" | "metadata.namespace" | "metadata.uid" | "spec.nodeName" | "spec.serviceAccountName"
-        | "status.podIP" | "status.hostIP" => format!("/{}", path.replace('.', "/")),
+        "metadata.name"
+        | "metadata.namespace"
+        | "metadata.uid"
+        | "spec.nodeName"
+        | "spec.serviceAccountName"
+        | "status.podIP"
+        | "status.hostIP" => format!("/{}", path.replace('.', "/")),
         "status.podIPs" => "/status/podIP".to_owned(),
         _ => return Err(format!("fieldPath {path}: not supported by this cluster")),
     };
@@ -241,7 +252,9 @@ mod tests {
     #[test]
     fn what_is_not_there_is_named() {
         let refer = |name: &str, key: &str| {
-            declared(&json!([{ "name": "X", "valueFrom": { "configMapKeyRef": { "name": name, "key": key } } }]))
+            declared(
+                &json!([{ "name": "X", "valueFrom": { "configMapKeyRef": { "name": name, "key": key } } }]),
+            )
         };
         assert_eq!(refer("none", "k").unwrap_err(), "configmap \"none\" not found");
         assert_eq!(refer("m", "none").unwrap_err(), "couldn't find key none in ConfigMap default/m");

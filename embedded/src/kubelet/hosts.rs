@@ -9,9 +9,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::substitute::names_of;
+use crate::kubelet::addresses::Addresses;
 use crate::object::meta;
 use crate::store::{Store, kinds};
-use crate::kubelet::addresses::Addresses;
 
 const MODULE: &str = include_str!("sitecustomize.py");
 

@@ -63,10 +63,10 @@ impl Images {
     pub(crate) async fn pull(&self, image: &str) -> Result<Program, String> {
         let reference = Reference::parse(image);
         if let Some((_, path)) = self.programs.iter().find(|(name, _)| reference.is(name)) {
-            return match path.is_file() {
-                true => Ok(Program { path: path.clone(), ..Program::default() }),
-                false => Err(format!("{image}: {} is not there", path.display())),
-            };
+            if path.is_file() {
+                return Ok(Program { path: path.clone(), ..Program::default() });
+            }
+            return Err(format!("{image}: {} is not there", path.display()));
         }
         if reference.is(LOCUST) {
             let environment = self.locust.provide(reference.tag).await?;
@@ -82,7 +82,10 @@ impl Images {
             });
         }
         let known: Vec<&str> = self.programs.keys().map(String::as_str).chain([LOCUST]).collect();
-        Err(format!("{image}: not an image of this cluster, which pulls none and knows only {}", known.join(", ")))
+        Err(format!(
+            "{image}: not an image of this cluster, which pulls none and knows only {}",
+            known.join(", ")
+        ))
     }
 }
 
@@ -105,7 +108,9 @@ mod tests {
 
     #[test]
     fn an_image_is_known_by_its_repository() {
-        for image in ["fake-inference", "fake-inference:12ab", "localhost:5000/team/fake-inference:1@sha256:00"] {
+        for image in
+            ["fake-inference", "fake-inference:12ab", "localhost:5000/team/fake-inference:1@sha256:00"]
+        {
             assert!(Reference::parse(image).is("fake-inference"), "{image}");
         }
         assert!(!Reference::parse("my-fake-inference").is("fake-inference"));

@@ -51,15 +51,21 @@ pub(super) fn of(pod: &Pod, index: usize, program: &Program) -> Result<Launch, S
     if let Some(kubeconfig) = account(pod)? {
         environment.set("KUBECONFIG", kubeconfig.display().to_string());
     }
-    environment::add_declared(&mut environment, &pod.kubelet.store, &pod.current(), container, &substitution)?;
+    environment::add_declared(
+        &mut environment,
+        &pod.kubelet.store,
+        &pod.current(),
+        container,
+        &substitution,
+    )?;
 
     let words = |field: &str| -> Vec<String> {
         let words = container[field].as_array().into_iter().flatten();
-        let words: Vec<String> =
-            words.filter_map(|word| Some(environment.expand(word.as_str()?))).collect();
+        let words: Vec<String> = words.filter_map(|word| Some(environment.expand(word.as_str()?))).collect();
         substitution.arguments(&words)
     };
-    let (program, mut arguments) = entry(program, &words("command"), environment.get("PATH").unwrap_or_default())?;
+    let (program, mut arguments) =
+        entry(program, &words("command"), environment.get("PATH").unwrap_or_default())?;
     arguments.extend(words("args"));
     let folder = match container["workingDir"].as_str() {
         Some(wanted) => PathBuf::from(substitution.value("", wanted)),

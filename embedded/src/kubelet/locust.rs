@@ -38,15 +38,19 @@ impl Environments {
     pub(crate) async fn provide(&self, version: &str) -> Result<PathBuf, String> {
         let Some((_, lock)) = LOCKS.iter().find(|(known, _)| *known == version) else {
             let known: Vec<&str> = LOCKS.iter().map(|(version, _)| *version).collect();
-            return Err(format!("locustio/locust:{version}: this cluster installs {} only", known.join(" or ")));
+            return Err(format!(
+                "locustio/locust:{version}: this cluster installs {} only",
+                known.join(" or ")
+            ));
         };
         let _turn = self.turn.lock().await;
         let python = Python::find().await?;
         let mut hasher = DefaultHasher::new();
         (lock, &python.path).hash(&mut hasher);
         let (major, minor) = python.version;
-        let folder =
-            self.cache.join(format!("locust-{version}-py{major}.{minor}-{:08x}", hasher.finish() & 0xffff_ffff));
+        let folder = self
+            .cache
+            .join(format!("locust-{version}-py{major}.{minor}-{:08x}", hasher.finish() & 0xffff_ffff));
         if folder.join("bin/python").is_file() {
             return Ok(folder);
         }
@@ -78,7 +82,10 @@ impl Environments {
             let install = ["pip", "install", "--quiet", "--require-hashes", "--compile-bytecode", "--python"];
             run(&uv, &[&install[..], &[&interpreter, "-r", &locked]].concat()).await.map_err(unreachable)?;
         } else {
-            say(&format!("Locust {version}: installing with pip into {} (uv would be faster)", folder.display()));
+            say(&format!(
+                "Locust {version}: installing with pip into {} (uv would be faster)",
+                folder.display()
+            ));
             let hint = |problem| format!("{problem}; on Debian and Ubuntu: apt install python3-venv");
             run(Path::new(&python.path), &["-m", "venv", &part_text]).await.map_err(hint)?;
             let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"];
@@ -128,7 +135,12 @@ fn parse(answer: &str) -> Option<((u32, u32), String)> {
 }
 
 fn unreachable(problem: String) -> String {
-    let hints = ["Temporary failure in name resolution", "error sending request", "Max retries", "NewConnectionError"];
+    let hints = [
+        "Temporary failure in name resolution",
+        "error sending request",
+        "Max retries",
+        "NewConnectionError",
+    ];
     if hints.iter().any(|hint| problem.contains(hint)) || problem.contains("No matching distribution") {
         format!("PyPI cannot be reached, and Locust comes from there: {problem}")
     } else {

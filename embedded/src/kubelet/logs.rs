@@ -40,7 +40,10 @@ impl Log {
     pub(super) fn create(path: PathBuf) -> std::io::Result<Arc<Self>> {
         let file = Some(File::create(&path)?);
         let live = Some(broadcast::Sender::new(PIECES));
-        Ok(Arc::new(Self { path, state: Mutex::new(State { file, size: 0, last: Timestamp::UNIX_EPOCH, live }) }))
+        Ok(Arc::new(Self {
+            path,
+            state: Mutex::new(State { file, size: 0, last: Timestamp::UNIX_EPOCH, live }),
+        }))
     }
 
     /// Takes in a stream until it ends, line by line.
@@ -110,9 +113,10 @@ fn follow(mut live: broadcast::Receiver<Bytes>) -> Box<dyn AsyncRead + Send + Un
         loop {
             let piece = match live.recv().await {
                 Ok(piece) => piece,
-                Err(broadcast::error::RecvError::Lagged(lost)) => {
-                    Bytes::from(format!("{:.9} [{lost} lines were lost here: read too slowly]\n", Timestamp::now()))
-                }
+                Err(broadcast::error::RecvError::Lagged(lost)) => Bytes::from(format!(
+                    "{:.9} [{lost} lines were lost here: read too slowly]\n",
+                    Timestamp::now()
+                )),
                 Err(broadcast::error::RecvError::Closed) => return,
             };
             if writer.write_all(&piece).await.is_err() {

@@ -12,13 +12,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::Kubelet;
 use super::container::Runner;
 use super::launch;
 use super::logs::Log;
 use super::status::{self, Container, State};
 use super::volumes;
 use super::waiting::Patience;
-use super::Kubelet;
 use crate::controllers::events::Source;
 use crate::object::{is_leaving, meta, number};
 use crate::runtime::{LogReader, Usage};
@@ -60,7 +60,8 @@ pub(super) enum Wish {
 
 impl Pod {
     pub(super) fn new(kubelet: Arc<Kubelet>, spec: Arc<Value>, address: Ipv4Addr) -> Arc<Self> {
-        let containers = spec["spec"]["containers"].as_array().into_iter().flatten().map(Container::new).collect();
+        let containers =
+            spec["spec"]["containers"].as_array().into_iter().flatten().map(Container::new).collect();
         let folder = kubelet.folder.join(meta(&spec, "uid"));
         let key = Key::of(&kinds::PODS, &spec);
         let inner = Mutex::new(Inner { containers, ..Inner::default() });

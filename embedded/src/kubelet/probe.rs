@@ -42,7 +42,11 @@ struct Probe {
 
 #[derive(Clone, Debug)]
 enum Check {
-    Http { address: SocketAddr, path: String, headers: Vec<(String, String)> },
+    Http {
+        address: SocketAddr,
+        path: String,
+        headers: Vec<(String, String)>,
+    },
     Tcp(SocketAddr),
     Exec(Launch),
     /// One that this cluster cannot do; why.
@@ -207,7 +211,11 @@ impl Check {
                 Some((header["name"].as_str()?.to_owned(), header["value"].as_str()?.to_owned()))
             });
             let path = http["path"].as_str().unwrap_or("/").to_owned();
-            return place(http).map_or_else(unknown, |address| Self::Http { address, path, headers: headers.collect() });
+            return place(http).map_or_else(unknown, |address| Self::Http {
+                address,
+                path,
+                headers: headers.collect(),
+            });
         }
         if probe["tcpSocket"].is_object() {
             return place(&probe["tcpSocket"]).map_or_else(unknown, Self::Tcp);
@@ -219,9 +227,11 @@ impl Check {
             .filter_map(|word| word.as_str().map(str::to_owned))
             .collect();
         match command.as_slice() {
-            [program, arguments @ ..] => {
-                Self::Exec(Launch { program: program.into(), arguments: arguments.to_vec(), ..launch.clone() })
-            }
+            [program, arguments @ ..] => Self::Exec(Launch {
+                program: program.into(),
+                arguments: arguments.to_vec(),
+                ..launch.clone()
+            }),
             [] => Self::Impossible("this cluster probes by httpGet, tcpSocket and exec only".into()),
         }
     }
@@ -235,9 +245,10 @@ impl Check {
                     status => Err(format!("HTTP probe failed with statuscode: {status}")),
                 }
             }
-            Self::Tcp(address) => {
-                TcpStream::connect(address).await.map(drop).map_err(|error| format!("dial tcp {address}: {error}"))
-            }
+            Self::Tcp(address) => TcpStream::connect(address)
+                .await
+                .map(drop)
+                .map_err(|error| format!("dial tcp {address}: {error}")),
             Self::Exec(launch) => exec(launch).await,
             Self::Impossible(why) => Err(why.clone()),
         }
@@ -258,10 +269,12 @@ async fn get(address: SocketAddr, path: &str, headers: &[(String, String)]) -> s
     let mut stream = TcpStream::connect(address).await?;
     let own = |name: &str| headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
     let mut request = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n");
-    let standard = [("Host", address.to_string()), ("User-Agent", "kube-probe/1.34".into()), ("Accept", "*/*".into())];
-    let standard = standard.into_iter().filter(|(name, _)| !own(name)).map(|(name, value)| (name.to_owned(), value));
+    let standard =
+        [("Host", address.to_string()), ("User-Agent", "kube-probe/1.34".into()), ("Accept", "*/*".into())];
+    let standard =
+        standard.into_iter().filter(|(name, _)| !own(name)).map(|(name, value)| (name.to_owned(), value));
     for (name, value) in standard.chain(headers.iter().cloned()) {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        request.extend([name.as_str(), ": ", &value, "\r\n"]);
     }
     request.push_str("\r\n");
     stream.write_all(request.as_bytes()).await?;

@@ -88,8 +88,12 @@ impl State {
 
     fn to_value(&self) -> Value {
         match self {
-            Self::Waiting { reason, message } if message.is_empty() => json!({ "waiting": { "reason": reason } }),
-            Self::Waiting { reason, message } => json!({ "waiting": { "reason": reason, "message": message } }),
+            Self::Waiting { reason, message } if message.is_empty() => {
+                json!({ "waiting": { "reason": reason } })
+            }
+            Self::Waiting { reason, message } => {
+                json!({ "waiting": { "reason": reason, "message": message } })
+            }
             Self::Running { since } => json!({ "running": { "startedAt": since } }),
             Self::Terminated(ended) => json!({ "terminated": ended.to_value() }),
         }
@@ -117,12 +121,12 @@ impl Terminated {
 /// `Pending`, `Running`, `Succeeded` or `Failed`.
 pub(super) fn phase(containers: &[Container]) -> &'static str {
     if containers.iter().all(|container| container.finished) {
-        let well = containers.iter().all(|container| container.ended().is_some_and(|ended| ended.exit_code == 0));
+        let well =
+            containers.iter().all(|container| container.ended().is_some_and(|ended| ended.exit_code == 0));
         return if well { "Succeeded" } else { "Failed" };
     }
-    let has_run = |container: &Container| {
-        !matches!(container.state, State::Waiting { .. }) || container.last.is_some()
-    };
+    let has_run =
+        |container: &Container| !matches!(container.state, State::Waiting { .. }) || container.last.is_some();
     if containers.iter().all(has_run) { "Running" } else { "Pending" }
 }
 
@@ -141,8 +145,11 @@ pub(super) fn write(status: &mut Value, containers: &[Container], address: &str)
     set_condition(conditions, "PodReadyToStartContainers", holds(!over), "", "");
     let done = if phase == "Succeeded" { "PodCompleted" } else { "" };
     set_condition(conditions, "Initialized", "True", done, "");
-    let unready: Vec<&str> =
-        containers.iter().filter(|container| !container.ready).map(|container| container.name.as_str()).collect();
+    let unready: Vec<&str> = containers
+        .iter()
+        .filter(|container| !container.ready)
+        .map(|container| container.name.as_str())
+        .collect();
     let (reason, message) = match (phase, unready.is_empty()) {
         (_, true) => ("", String::new()),
         ("Succeeded", _) => ("PodCompleted", String::new()),

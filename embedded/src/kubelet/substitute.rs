@@ -98,9 +98,8 @@ impl Substitution {
         let mut rest = value;
         while let Some(at) = rest.find(ANY) {
             let (before, after) = (&rest[..at], &rest[at + ANY.len()..]);
-            let whole = !before.ends_with(part_of_number)
-                && !(before.is_empty() && result.ends_with(part_of_number))
-                && !after.starts_with(part_of_number);
+            let last = before.chars().next_back().or_else(|| result.chars().next_back());
+            let whole = !last.is_some_and(part_of_number) && !after.starts_with(part_of_number);
             result.push_str(before);
             result.push_str(&if whole { address.to_string() } else { ANY.to_owned() });
             rest = after;
@@ -175,7 +174,9 @@ mod tests {
 
     #[test]
     fn the_same_word_elsewhere_is_left_alone() {
-        for line in ["--deployment inference", "inference", "http://inference2:1/", "--url x/inference", "other:1"] {
+        for line in
+            ["--deployment inference", "inference", "http://inference2:1/", "--url x/inference", "other:1"]
+        {
             assert_eq!(arguments(line), line);
         }
         assert_eq!(substitution().value("APP", "inference"), "inference");
@@ -192,7 +193,10 @@ mod tests {
     #[test]
     fn a_mounted_folder_is_found_as_a_whole_prefix() {
         assert_eq!(arguments("-f /mnt/locust/locustfile.py"), "-f /s/scripts/locustfile.py");
-        assert_eq!(arguments("/tmp /tmp/x /tmp/in/x /tmpfile /a/tmp"), "/s/tmp /s/tmp/x /s/in/x /tmpfile /a/tmp");
+        assert_eq!(
+            arguments("/tmp /tmp/x /tmp/in/x /tmpfile /a/tmp"),
+            "/s/tmp /s/tmp/x /s/in/x /tmpfile /a/tmp"
+        );
         assert_eq!(arguments("--dir=/tmp:/mnt/locust"), "--dir=/s/tmp:/s/scripts");
         assert_eq!(arguments("http://host/tmp"), "http://host/tmp");
     }

@@ -111,7 +111,8 @@ fn select(files: Files, source: &Value) -> Result<Files, String> {
     let Some(items) = source["items"].as_array() else { return Ok(files) };
     let mut selected = Vec::new();
     for item in items {
-        let (key, path) = (item["key"].as_str().unwrap_or_default(), item["path"].as_str().unwrap_or_default());
+        let (key, path) =
+            (item["key"].as_str().unwrap_or_default(), item["path"].as_str().unwrap_or_default());
         match files.iter().find(|(name, _)| name == key) {
             Some((_, bytes)) => selected.push((path.to_owned(), bytes.clone())),
             None if source["optional"] == true => {}
@@ -144,7 +145,8 @@ mod tests {
 
     fn store() -> Store {
         let store = Store::new();
-        let map = json!({ "metadata": { "name": "m", "namespace": "default" }, "data": { "a": "1", "b": "2" } });
+        let map =
+            json!({ "metadata": { "name": "m", "namespace": "default" }, "data": { "a": "1", "b": "2" } });
         store.create(&kinds::CONFIG_MAPS, map).unwrap();
         let secret = json!({ "metadata": { "name": "s", "namespace": "default" }, "data": { "k": "aGk=" } });
         store.create(&kinds::SECRETS, secret).unwrap();
@@ -176,7 +178,8 @@ mod tests {
     fn what_is_not_there_is_waited_for_unless_it_is_optional() {
         let problem = prepared(&json!({ "name": "v", "configMap": { "name": "none" } })).unwrap_err();
         assert_eq!(problem, "MountVolume.SetUp failed for volume \"v\" : configmap \"none\" not found");
-        let root = prepared(&json!({ "name": "v", "configMap": { "name": "none", "optional": true } })).unwrap();
+        let root =
+            prepared(&json!({ "name": "v", "configMap": { "name": "none", "optional": true } })).unwrap();
         assert!(root.path().join("v").is_dir());
     }
 

@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn every_backend_is_as_likely_as_the_others() {
-        let backends: Vec<SocketAddr> = (1..=4).map(|port| SocketAddr::from(([127, 0, 0, 1], port))).collect();
+        let backends: Vec<SocketAddr> =
+            (1..=4).map(|port| SocketAddr::from(([127, 0, 0, 1], port))).collect();
         let mut counts = BTreeMap::new();
         for _ in 0..4000 {
             *counts.entry(choose(&backends).unwrap()).or_insert(0) += 1;

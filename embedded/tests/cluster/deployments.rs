@@ -43,6 +43,8 @@ async fn it_scales_to_eight_and_down_again() {
     cluster.create::<Deployment>(deployment(1, &json!({}))).await;
     cluster.await_object::<Deployment>("web", |object| complete(object, 1)).await;
     let first = cluster.pods("app=web").await.remove(0);
+    // Times of creation are whole seconds: only so is the first pod older than the others.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     change(&cluster, json!({ "spec": { "replicas": 8 } })).await;
     cluster.await_object::<Deployment>("web", |object| complete(object, 8)).await;
     let pods = cluster.pods("app=web").await;
@@ -99,7 +101,8 @@ async fn recreate_ends_the_old_before_it_begins_the_new() {
     change(&cluster, json!({ "spec": { "template": template } })).await;
     eventually(|| async {
         let all = cluster.api::<Pod>().list(&ListParams::default().labels("app=web")).await.unwrap().items;
-        let hashes: BTreeSet<_> = all.iter().filter_map(|pod| pod.metadata.labels.clone()?.remove("pod-template-hash")).collect();
+        let hashes: BTreeSet<_> =
+            all.iter().filter_map(|pod| pod.metadata.labels.clone()?.remove("pod-template-hash")).collect();
         assert!(hashes.len() <= 1, "two kinds at once: {hashes:?}");
         let object = serde_json::to_value(cluster.api::<Deployment>().get("web").await.unwrap()).unwrap();
         if complete(&object, 2) { Ok(()) } else { Err(format!("{:#}", object["status"])) }

@@ -14,7 +14,10 @@ async fn with_a_pod(arguments: &[&str]) -> Cluster {
     let cluster = Cluster::start_with(arguments).await;
     cluster.pod("busy", "trap '' TERM; sleep 1000 & touch began; wait", json!({}), json!({})).await;
     cluster.await_object::<Pod>("busy", |pod| pod["status"]["phase"] == "Running").await;
-    assert!(processes(&cluster.state().display().to_string()).len() >= 3, "the cluster, its watchdog, its pod");
+    assert!(
+        processes(&cluster.state().display().to_string()).len() >= 3,
+        "the cluster, its watchdog, its pod"
+    );
     cluster
 }
 
@@ -50,6 +53,7 @@ async fn killed_it_takes_its_pods_and_their_children_along() {
     cluster.process.wait().unwrap();
     nothing_is_left(&cluster).await;
     // And the folder can be used again.
+    std::fs::remove_file(cluster.folder.path().join("kubeconfig")).unwrap();
     let mut next = command(cluster.folder.path()).stdout(Stdio::null()).spawn().unwrap();
     eventually(|| async {
         if cluster.folder.path().join("kubeconfig").exists() { Ok(()) } else { Err("not up".into()) }

@@ -19,7 +19,8 @@ fn has(object: &Value, kind: &str) -> bool {
 }
 
 fn reason(object: &Value) -> (&str, &str) {
-    let failed = object["status"]["conditions"].as_array().unwrap().iter().find(|c| c["type"] == "Failed").unwrap();
+    let failed =
+        object["status"]["conditions"].as_array().unwrap().iter().find(|c| c["type"] == "Failed").unwrap();
     (failed["reason"].as_str().unwrap(), failed["message"].as_str().unwrap())
 }
 
@@ -31,7 +32,10 @@ async fn success_is_complete_and_the_pod_knows_its_job() {
     assert_eq!(object["status"]["succeeded"], 1);
     assert!(object["status"]["completionTime"].is_string());
     let uid = object["metadata"]["uid"].as_str().unwrap();
-    assert_eq!(cluster.pods(&format!("batch.kubernetes.io/controller-uid={uid},job-name=job")).await.len(), 1);
+    assert_eq!(
+        cluster.pods(&format!("batch.kubernetes.io/controller-uid={uid},job-name=job")).await.len(),
+        1
+    );
 }
 
 #[tokio::test]
@@ -57,7 +61,9 @@ async fn a_failure_is_tried_again_after_a_pause() {
 async fn a_code_that_the_policy_names_ends_it_at_once() {
     let cluster = Cluster::start().await;
     let rule = json!({ "action": "FailJob", "onExitCodes": { "containerName": "main", "operator": "In", "values": [3] } });
-    cluster.create::<Job>(job("exit 3", json!({ "backoffLimit": 6, "podFailurePolicy": { "rules": [rule] } }))).await;
+    cluster
+        .create::<Job>(job("exit 3", json!({ "backoffLimit": 6, "podFailurePolicy": { "rules": [rule] } })))
+        .await;
     let object = cluster.await_object::<Job>("job", |object| has(object, "Failed")).await;
     let (reason, message) = reason(&object);
     assert_eq!(reason, "PodFailurePolicy");

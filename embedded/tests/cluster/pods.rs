@@ -19,7 +19,9 @@ fn ready(pod: &Value) -> bool {
 #[tokio::test]
 async fn a_program_runs_to_its_end_and_its_output_stays() {
     let cluster = Cluster::start().await;
-    cluster.pod("once", "echo out; echo err >&2; exit 0", json!({}), json!({ "restartPolicy": "Never" })).await;
+    cluster
+        .pod("once", "echo out; echo err >&2; exit 0", json!({}), json!({ "restartPolicy": "Never" }))
+        .await;
     let pod = cluster.await_object::<Pod>("once", |pod| pod["status"]["phase"] == "Succeeded").await;
     assert_eq!(state(&pod)["terminated"]["exitCode"], 0);
     assert_eq!(state(&pod)["terminated"]["reason"], "Completed");
@@ -32,11 +34,18 @@ async fn a_program_that_fails_or_is_killed_says_how() {
     let cluster = Cluster::start().await;
     let never = || json!({ "restartPolicy": "Never" });
     cluster.pod("fails", "exit 3", json!({}), never()).await;
-    cluster.pod("killed", "kill -9 $$", json!({}), never()).await;
+    // In arguments two dollars are one, so that $(NAME) can be written.
+    cluster.pod("killed", "kill -9 $$$$", json!({}), never()).await;
     let failed = cluster.await_object::<Pod>("fails", |pod| pod["status"]["phase"] == "Failed").await;
-    assert_eq!((&state(&failed)["terminated"]["exitCode"], &state(&failed)["terminated"]["reason"]), (&json!(3), &json!("Error")));
+    assert_eq!(
+        (&state(&failed)["terminated"]["exitCode"], &state(&failed)["terminated"]["reason"]),
+        (&json!(3), &json!("Error"))
+    );
     let killed = cluster.await_object::<Pod>("killed", |pod| pod["status"]["phase"] == "Failed").await;
-    assert_eq!((&state(&killed)["terminated"]["exitCode"], &state(&killed)["terminated"]["signal"]), (&json!(137), &json!(9)));
+    assert_eq!(
+        (&state(&killed)["terminated"]["exitCode"], &state(&killed)["terminated"]["signal"]),
+        (&json!(137), &json!(9))
+    );
 }
 
 #[tokio::test]
@@ -50,7 +59,10 @@ async fn a_crashing_program_is_started_again_and_then_waits() {
     assert_eq!(status["restartCount"], 1, "the first restart comes at once, the second waits");
     assert_eq!(status["lastState"]["terminated"]["exitCode"], 1);
     let message = status["state"]["waiting"]["message"].as_str().unwrap();
-    assert!(message.starts_with("back-off 10s restarting failed container=main pod=crash_default("), "{message}");
+    assert!(
+        message.starts_with("back-off 10s restarting failed container=main pod=crash_default("),
+        "{message}"
+    );
     assert_eq!(pod["status"]["phase"], "Running");
     assert!(cluster.reasons("crash").await.contains(&"BackOff".to_owned()));
     let before = kube::api::LogParams { previous: true, ..Default::default() };
@@ -65,7 +77,10 @@ async fn an_image_that_is_not_known_is_told_so() {
         .await_object::<Pod>("unknown", |pod| state(pod)["waiting"]["reason"] == "ImagePullBackOff")
         .await;
     let message = state(&pod)["waiting"]["message"].as_str().unwrap();
-    assert!(message.contains("nginx:1") && message.contains("knows only shell, locustio/locust"), "{message}");
+    assert!(
+        message.contains("nginx:1") && message.contains("knows only shell, locustio/locust"),
+        "{message}"
+    );
     assert_eq!(pod["status"]["phase"], "Pending");
 }
 
@@ -92,7 +107,9 @@ async fn surroundings_are_put_into_arguments_variables_and_files() {
         }))
         .await;
     cluster
-        .create::<ConfigMap>(json!({ "metadata": { "name": "map" }, "data": { "url": "http://target:80/x" } }))
+        .create::<ConfigMap>(
+            json!({ "metadata": { "name": "map" }, "data": { "url": "http://target:80/x" } }),
+        )
         .await;
     let container = json!({
         "args": ["-c", "echo $A; echo $B; cat $FILE; echo; cat $1/url; echo; echo $2; touch $TMPDIR/x", "sh", "/etc/map", "0.0.0.0:1"],
@@ -113,7 +130,8 @@ async fn surroundings_are_put_into_arguments_variables_and_files() {
     let service = cluster
         .await_object::<k8s_openapi::api::core::v1::Service>("target", |s| s["spec"]["clusterIP"].is_string())
         .await;
-    let (address, own) = (service["spec"]["clusterIP"].as_str().unwrap(), pod["status"]["podIP"].as_str().unwrap());
+    let (address, own) =
+        (service["spec"]["clusterIP"].as_str().unwrap(), pod["status"]["podIP"].as_str().unwrap());
     let expected = [
         format!("http://{address}/"),
         own.to_owned(),
@@ -128,7 +146,8 @@ async fn surroundings_are_put_into_arguments_variables_and_files() {
 async fn a_pod_waits_for_the_config_map_that_it_needs() {
     let cluster = Cluster::start().await;
     let container = json!({ "volumeMounts": [{ "name": "v", "mountPath": "/v" }] });
-    let volumes = json!({ "volumes": [{ "name": "v", "configMap": { "name": "late" } }], "restartPolicy": "Never" });
+    let volumes =
+        json!({ "volumes": [{ "name": "v", "configMap": { "name": "late" } }], "restartPolicy": "Never" });
     cluster.pod("waits", "exit 0", container, volumes).await;
     eventually(|| async {
         let reasons = cluster.reasons("waits").await;
@@ -169,7 +188,14 @@ async fn an_end_is_asked_for_before_it_is_forced() {
     let cluster = Cluster::start().await;
     let stubborn = "trap '' TERM; while true; do sleep 0.1; done";
     cluster.pod("stubborn", stubborn, json!({}), json!({ "terminationGracePeriodSeconds": 2 })).await;
-    cluster.pod("willing", "trap 'exit 0' TERM; while true; do sleep 0.1; done", json!({}), json!({ "terminationGracePeriodSeconds": 60 })).await;
+    cluster
+        .pod(
+            "willing",
+            "trap 'exit 0' TERM; while true; do sleep 0.1; done",
+            json!({}),
+            json!({ "terminationGracePeriodSeconds": 60 }),
+        )
+        .await;
     for name in ["stubborn", "willing"] {
         cluster.await_object::<Pod>(name, |pod| state(pod)["running"].is_object()).await;
     }
@@ -193,7 +219,9 @@ async fn nothing_of_a_pod_that_was_deleted_by_force_is_left() {
     eventually(|| async {
         let left: Vec<u32> = super::support::processes(&state)
             .into_iter()
-            .filter(|id| std::fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default().contains("4711"))
+            .filter(|id| {
+                std::fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default().contains("4711")
+            })
             .collect();
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
     })

@@ -59,7 +59,8 @@ async fn cluster_with_service(replicas: u32) -> (Cluster, String) {
         .await;
     let ready = |object: &serde_json::Value| object["status"]["readyReplicas"] == replicas;
     cluster.await_object::<Deployment>("web", ready).await;
-    let service = cluster.await_object::<Service>("web", |service| service["spec"]["clusterIP"].is_string()).await;
+    let service =
+        cluster.await_object::<Service>("web", |service| service["spec"]["clusterIP"].is_string()).await;
     let address = format!("{}:80", service["spec"]["clusterIP"].as_str().unwrap());
     (cluster, address)
 }

@@ -93,7 +93,8 @@ impl Cluster {
     {
         let api = self.api::<K>();
         eventually(|| async {
-            let object = serde_json::to_value(api.get(name).await.map_err(|error| error.to_string())?).unwrap();
+            let object =
+                serde_json::to_value(api.get(name).await.map_err(|error| error.to_string())?).unwrap();
             if wanted(&object) { Ok(object) } else { Err(format!("{:#}", object["status"])) }
         })
         .await

@@ -56,7 +56,8 @@ async fn perform(
     // First the cluster, so that Locust can be installed while the larger rest is compiled.
     let program = session.step("build the cluster", toolchain::build_cluster(session, folders)).await?;
     let locust = session.lane(async {
-        let pull = Cmd::new(program.display().to_string()).args(["--pull", &ready.locust]).show(Show::Indented);
+        let pull =
+            Cmd::new(program.display().to_string()).args(["--pull", &ready.locust]).show(Show::Indented);
         let pulled = pull.deadline(Duration::from_mins(10)).run(session).await?;
         pulled.require(session, PREFLIGHT, "provide what is named above, and repeat it").map(drop)
     });
@@ -118,7 +119,10 @@ async fn sweep(
 async fn preflight(session: &Session, folders: &Folders, args: &Args) -> Result<Ready, Failure> {
     if std::env::consts::OS != "linux" {
         return Err(Failure::preflight(
-            format!("{}: the embedded cluster needs Linux, where every pod can have an address", std::env::consts::OS),
+            format!(
+                "{}: the embedded cluster needs Linux, where every pod can have an address",
+                std::env::consts::OS
+            ),
             "use --cluster kind, with Docker and kind installed",
         ));
     }
@@ -137,10 +141,11 @@ async fn tag(name: &'static str, program: &std::path::Path) -> Result<String, Fa
     let hash = tokio::task::spawn_blocking(move || {
         let bytes = std::fs::read(&path).map_err(|error| Failure::file(&path, "read", &error))?;
         let hash = Sha256::digest(&bytes);
-        Ok(hash[..6].iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        // 12 digits, as the images for kind have.
+        Ok(hash.iter().take(6).fold(0_u64, |number, byte| number << 8 | u64::from(*byte)))
     });
     let hash = hash.await.map_err(|error| Failure::bug(format!("{name}: hashing: {error}")))??;
-    Ok(format!("{name}:{hash}"))
+    Ok(format!("{name}:{hash:012x}"))
 }
 
 /// The programs' names as the cluster is told.

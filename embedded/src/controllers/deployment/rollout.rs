@@ -65,15 +65,20 @@ pub(super) fn step(desired: i64, bounds: Bounds, new: Set, olds: &[Set]) -> Step
     }
     let least = desired - bounds.unavailable;
     let mut may_go = new.wanted + old_wanted - least - (new.wanted - new.available).max(0);
+    if may_go <= 0 {
+        return step;
+    }
     for (wanted, old) in step.olds.iter_mut().zip(olds) {
         let useless = (old.wanted - old.available).max(0).min(may_go.max(0));
         *wanted -= useless;
         may_go -= useless;
     }
-    let available = new.available + olds.iter().map(|old| old.available).sum::<i64>();
+    // What is no longer asked for is about to go, though it may still be counted as available.
+    let usable = |old: &Set| old.available.min(old.wanted);
+    let available = new.available + olds.iter().map(usable).sum::<i64>();
     let mut may_go = (available - least).max(0);
     for (wanted, old) in step.olds.iter_mut().zip(olds) {
-        let goes = (*wanted).min(old.available).min(may_go);
+        let goes = (*wanted).min(usable(old)).min(may_go);
         *wanted -= goes;
         may_go -= goes;
     }
@@ -87,18 +92,18 @@ mod tests {
 
     use super::*;
 
-    fn bounds(surge: Value, unavailable: Value, desired: i64) -> (i64, i64) {
+    fn bounds(surge: &Value, unavailable: &Value, desired: i64) -> (i64, i64) {
         let bounds = Bounds::of(&json!({ "maxSurge": surge, "maxUnavailable": unavailable }), desired);
         (bounds.surge, bounds.unavailable)
     }
 
     #[test]
     fn percentages_round_so_that_a_rollout_can_move() {
-        assert_eq!(bounds(json!("25%"), json!("25%"), 3), (1, 0));
-        assert_eq!(bounds(json!(0), json!("100%"), 8), (0, 8));
-        assert_eq!(bounds(json!(0), json!(0), 3), (0, 1));
-        assert_eq!(bounds(json!(2), json!(1), 3), (2, 1));
-        assert_eq!(bounds(Value::Null, Value::Null, 4), (1, 1));
+        assert_eq!(bounds(&json!("25%"), &json!("25%"), 3), (1, 0));
+        assert_eq!(bounds(&json!(0), &json!("100%"), 8), (0, 8));
+        assert_eq!(bounds(&json!(0), &json!(0), 3), (0, 1));
+        assert_eq!(bounds(&json!(2), &json!(1), 3), (2, 1));
+        assert_eq!(bounds(&Value::Null, &Value::Null, 4), (1, 1));
     }
 
     #[test]
@@ -120,6 +125,15 @@ mod tests {
         assert_eq!(waiting, Step { new: 1, olds: vec![3] }, "the new one is not available yet");
         let ready = step(3, bounds, Set { wanted: 1, available: 1 }, &[old]);
         assert_eq!(ready, Step { new: 1, olds: vec![2] });
+    }
+
+    #[test]
+    fn a_pod_that_is_going_is_not_counted_though_it_is_still_there() {
+        let bounds = Bounds { surge: 1, unavailable: 0 };
+        // One of three was given up a moment ago, and its set has not followed yet.
+        let old = Set { wanted: 2, available: 3 };
+        let step = step(3, bounds, Set { wanted: 2, available: 1 }, &[old]);
+        assert_eq!(step, Step { new: 2, olds: vec![2] });
     }
 
     #[test]

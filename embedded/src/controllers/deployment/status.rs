@@ -93,7 +93,8 @@ fn judge_progress(
         touch(conditions);
         return Some(Duration::from_secs(limit.unsigned_abs()));
     };
-    let since = time(&known["lastUpdateTime"]).map_or(0, |at| jiff::Timestamp::now().as_second() - at.as_second());
+    let since =
+        time(&known["lastUpdateTime"]).map_or(0, |at| jiff::Timestamp::now().as_second() - at.as_second());
     if since >= limit {
         let message = format!("ReplicaSet \"{name}\" has timed out progressing.");
         update(conditions, "Progressing", "False", "ProgressDeadlineExceeded", &message);
@@ -110,7 +111,9 @@ fn update(conditions: &mut Value, kind: &str, status: &str, reason: &str, messag
     let before = find(conditions);
     set_condition(conditions, kind, status, reason, message);
     let unchanged = before.is_some_and(|before| {
-        ["status", "reason", "message"].iter().all(|field| find(conditions).is_some_and(|c| c[field] == before[field]))
+        ["status", "reason", "message"]
+            .iter()
+            .all(|field| find(conditions).is_some_and(|c| c[field] == before[field]))
     });
     if !unchanged
         && let Some(condition) =

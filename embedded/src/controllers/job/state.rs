@@ -77,7 +77,8 @@ pub(super) fn write(status: &mut Value, counts: Counts, done: bool, failure: Opt
 
 fn end(conditions: &mut Value, kind: &str, reason: &str, message: &str) {
     set_condition(conditions, kind, "True", reason, message);
-    let condition = conditions.as_array_mut().into_iter().flatten().find(|condition| condition["type"] == kind);
+    let condition =
+        conditions.as_array_mut().into_iter().flatten().find(|condition| condition["type"] == kind);
     if let Some(condition) = condition
         && condition["lastProbeTime"].is_null()
     {

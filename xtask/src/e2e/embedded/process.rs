@@ -61,7 +61,9 @@ impl Cluster {
             .process_group(0)
             .kill_on_drop(!keep)
             .spawn()
-            .map_err(|error| Failure::preflight(format!("{}: {error}", program.display()), "build it again"))?;
+            .map_err(|error| {
+                Failure::preflight(format!("{}: {error}", program.display()), "build it again")
+            })?;
         let Some(pipe) = child.stdout.take() else { return Err(Failure::bug("the cluster has no output")) };
         let mut lines = BufReader::new(pipe).lines();
         let ready = session.race(async { Ok(timeout(READY_WITHIN, lines.next_line()).await) }).await?;

@@ -17,9 +17,8 @@ pub(super) async fn check(session: &Session) -> Result<(), Failure> {
         match asked {
             Ok(done) if parse(&done.stdout).is_some_and(|version| version >= OLDEST) => return Ok(()),
             Ok(done) if program == "python3" => seen = format!("python3 is {}", done.stdout.trim()),
-            Ok(_) => {}
             Err(failure) if failure.is_interruption() => return Err(failure),
-            Err(_) => {}
+            Ok(_) | Err(_) => {}
         }
     }
     let (major, minor) = OLDEST;
