@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::api::{Patch, PatchParams};
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -89,7 +90,6 @@ async fn without_a_ready_pod_a_connection_is_refused() {
     let (cluster, address) = cluster_with_service(1).await;
     let name = eventually(|| async { ask(&address).await }).await;
     assert!(name.starts_with("web-"), "{name}");
-    use kube::api::{Patch, PatchParams};
     let none = Patch::Merge(json!({ "spec": { "replicas": 0 } }));
     cluster.api::<Deployment>().patch("web", &PatchParams::default(), &none).await.unwrap();
     cluster.await_gone::<Pod>(&name).await;

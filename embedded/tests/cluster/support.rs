@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, ListParams, PostParams};
+use kube::api::{DeleteParams, ListParams, LogParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Config, Resource};
@@ -121,7 +121,7 @@ impl Cluster {
     }
 
     pub(crate) async fn log(&self, pod: &str) -> String {
-        self.api::<Pod>().logs(pod, &Default::default()).await.unwrap()
+        self.api::<Pod>().logs(pod, &LogParams::default()).await.unwrap()
     }
 
     /// Reasons of the events about an object.
