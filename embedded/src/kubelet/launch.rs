@@ -21,6 +21,9 @@ const INHERITED: [&str; 5] = ["LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "SSL_CE
 /// # Errors
 /// In the words of Kubernetes, what is wrong or not there (yet).
 pub(super) fn of(pod: &Pod, index: usize, program: &Program) -> Result<Launch, String> {
+    if pod.spec["spec"]["initContainers"].as_array().is_some_and(|list| !list.is_empty()) {
+        return Err("initContainers: this cluster does not run any".into());
+    }
     let container = &pod.spec["spec"]["containers"][index];
     let name = container["name"].as_str().unwrap_or_default();
     let folder = pod.folder.join(format!("{name}.folder"));
