@@ -64,10 +64,14 @@ fn options(call: &Call<'_>, bytes: &[u8]) -> Result<(DeleteOptions, bool), Statu
         (Some("Foreground"), _) => Some(Propagation::Foreground),
         (Some("Orphan"), _) | (None, Some(true)) => Some(Propagation::Orphan),
         (Some(other), _) => {
-            let message = format!(
-                "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: {other:?}: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
+            let why = format!(
+                "Unsupported value: {other:?}: supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
             );
-            return Err(Status::new(422, "Invalid", message));
+            let message = format!("DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: {why}");
+            let cause =
+                json!({ "reason": "FieldValueNotSupported", "message": why, "field": "propagationPolicy" });
+            let details = json!({ "group": "meta.k8s.io", "kind": "DeleteOptions", "causes": [cause] });
+            return Err(Status { details: Some(details), ..Status::new(422, "Invalid", message) });
         }
         (None, None) => None,
     };

@@ -116,7 +116,7 @@ fn server_side_apply(call: &Call<'_>, key: &Key, body: &[u8]) -> Result<Response
         })?;
         return Ok(json_answer(200, &scale::of(call.kind, &changed)));
     }
-    let (mut applied, warnings) = write::read(call, applied, Some(&key.name))?;
+    let mut applied = known(call, key, applied)?;
     let asked = applied["metadata"].clone();
     if let Value::Object(map) = &mut applied {
         match call.subresource() {
@@ -127,7 +127,7 @@ fn server_side_apply(call: &Call<'_>, key: &Key, body: &[u8]) -> Result<Response
             _ => {}
         }
     }
-    let answer = |code, object: &Value| with_warnings(json_answer(code, &formed(call, object)), &warnings);
+    let answer = |code, object: &Value| json_answer(code, &formed(call, object));
     // Somebody may make it between the look and the creation, and then it is to be changed after all.
     while call.store().get(key).is_none() {
         if call.subresource().is_some() || asked["uid"].is_string() {
@@ -154,6 +154,20 @@ fn server_side_apply(call: &Call<'_>, key: &Key, body: &[u8]) -> Result<Response
         finished(call, before, after)
     })?;
     Ok(answer(200, &changed))
+}
+
+/// The object to apply. One with a field that nobody could own is refused, whatever `fieldValidation` says.
+fn known(call: &Call<'_>, key: &Key, applied: Value) -> Result<Value, Status> {
+    let (applied, unknown) = write::of_type(call, applied, &key.name)?;
+    let Some(field) = unknown.first() else { return Ok(applied) };
+    let kind = key.kind;
+    let place = if kind.namespaced { format!("{}/", key.namespace) } else { String::new() };
+    Err(Status::bad_request(format!(
+        "failed to create typed patch object ({place}{}; {}, Kind={}): .{field}: field not declared in schema",
+        key.name,
+        kind.api_version(),
+        kind.kind
+    )))
 }
 
 /// The merged object with its defaults. If nothing but times differs it is the old one.

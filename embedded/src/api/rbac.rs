@@ -1,5 +1,7 @@
 //! Who may do what: Roles and RoleBindings.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::Identity;
@@ -76,8 +78,12 @@ pub(super) fn check(
     let dot = if resource.group.is_empty() { "" } else { "." };
     let quoted = resource.name.as_ref().filter(|_| verb != Verb::Create || resource.subresource.is_some());
     let quoted = quoted.map_or(String::new(), |name| format!(" \"{name}\""));
+    let (_, missing) = bound(store, identity, question.namespace);
+    let missing = missing
+        .first()
+        .map_or(String::new(), |role| format!(": RBAC: role.{} \"{role}\" not found", kinds::ROLES.group));
     let message = format!(
-        "{}{dot}{}{quoted} is forbidden: User \"{}\" cannot {} resource \"{with_subresource}\" in API group \"{}\" {place}",
+        "{}{dot}{}{quoted} is forbidden: User \"{}\" cannot {} resource \"{with_subresource}\" in API group \"{}\" {place}{missing}",
         resource.plural,
         resource.group,
         identity.user(),
@@ -109,8 +115,15 @@ fn is_for_everybody(question: &Question<'_>) -> bool {
 
 /// The rules that hold for somebody in a namespace. There are none for all namespaces at once.
 pub(super) fn rules(store: &Store, identity: &Identity, namespace: &str) -> Vec<Value> {
+    let (roles, _) = bound(store, identity, namespace);
+    roles.iter().flat_map(|role| role["rules"].as_array().cloned().unwrap_or_default()).collect()
+}
+
+/// The roles that somebody has in a namespace, and the names of those that are not there.
+fn bound(store: &Store, identity: &Identity, namespace: &str) -> (Vec<Arc<Value>>, Vec<String>) {
+    let (mut there, mut missing) = (Vec::new(), Vec::new());
     if namespace.is_empty() {
-        return Vec::new();
+        return (there, missing);
     }
     let (user, groups) = (identity.user(), identity.groups());
     let is_meant = |subject: &Value| match subject["kind"].as_str() {
@@ -124,13 +137,17 @@ pub(super) fn rules(store: &Store, identity: &Identity, namespace: &str) -> Vec<
         _ => false,
     };
     let (bindings, _) = store.list(&kinds::ROLE_BINDINGS, Some(namespace));
-    let roles = bindings
-        .iter()
-        .filter(|binding| binding["subjects"].as_array().into_iter().flatten().any(is_meant))
-        .filter(|binding| binding["roleRef"]["kind"] == "Role")
-        .filter_map(|binding| binding["roleRef"]["name"].as_str())
-        .filter_map(|role| store.get(&Key::new(&kinds::ROLES, namespace, role)));
-    roles.flat_map(|role| role["rules"].as_array().cloned().unwrap_or_default()).collect()
+    for binding in &bindings {
+        let meant = binding["subjects"].as_array().into_iter().flatten().any(is_meant);
+        let role = binding["roleRef"]["name"].as_str().filter(|_| binding["roleRef"]["kind"] == "Role");
+        if let (true, Some(role)) = (meant, role) {
+            match store.get(&Key::new(&kinds::ROLES, namespace, role)) {
+                Some(found) => there.push(found),
+                None => missing.push(role.to_owned()),
+            }
+        }
+    }
+    (there, missing)
 }
 
 fn rule_allows(rule: &Value, question: &Question<'_>) -> bool {

@@ -50,7 +50,7 @@ fn not_in_the_future(call: &Call<'_>, version: u64) -> Result<(), Status> {
     if wanted <= version {
         return Ok(());
     }
-    let message = format!("Too large resource version: {wanted}, current: {version}");
+    let message = format!("Timeout: Too large resource version: {wanted}, current: {version}");
     let details = json!({ "causes": [{ "reason": "ResourceVersionTooLarge", "message": "Too large resource version" }], "retryAfterSeconds": 1 });
     Err(Status { details: Some(details), ..Status::new(504, "Timeout", message) })
 }

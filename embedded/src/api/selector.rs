@@ -143,10 +143,7 @@ fn field(kind: &Kind, text: &str) -> Result<(&'static [&'static str], String, bo
     };
     match path {
         Some(path) => Ok((path, value.into(), equal)),
-        None => Err(Status::bad_request(format!(
-            "Unable to find {:?} that match label selector \"\", field selector {text:?}: field label not supported: {name}",
-            kind.api_version() + ", Resource=" + kind.plural
-        ))),
+        None => Err(Status::bad_request(format!("field label not supported: {name}"))),
     }
 }
 

@@ -11,7 +11,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 
@@ -21,8 +21,16 @@ use super::{Api, Identity};
 
 /// More clients than this wait in the kernel's queue.
 const CONNECTIONS: usize = 4096;
-/// How long a client may take over its handshake or over the headers of a request.
-const HEADERS: Duration = Duration::from_secs(30);
+/// Newcomers that the kernel keeps.
+const BACKLOG: u32 = 1024;
+/// What the kernel keeps for a client that does not read, bytes. By itself it would let it grow to
+/// megabytes, for each of thousands of watches.
+const SEND_BUFFER: u32 = 128 * 1024;
+/// How long a client may take over its handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a client may take over the headers of a request, and how long a connection may be idle. Longer
+/// than clients keep idle connections (90 s), so that it is not cut when one is about to be used again.
+const HEADERS: Duration = Duration::from_mins(2);
 /// How long requests in flight may take at the end; watches are cut.
 const GRACE: Duration = Duration::from_millis(200);
 
@@ -46,8 +54,16 @@ impl Server {
             let message = format!("{address} is no loopback address");
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
-        let certificate = Certificate::new(&[address.ip()]).map_err(io::Error::other)?;
-        Ok(Self { listener: TcpListener::bind(address).await?, certificate, api: Arc::new(api) })
+        raise_file_limit();
+        // Making keys takes a while, and others may be at work already.
+        let certificate = tokio::task::spawn_blocking(move || Certificate::new(&[address.ip()]));
+        let certificate = certificate.await?.map_err(io::Error::other)?;
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        // The connections have it from the socket that listens.
+        socket.set_send_buffer_size(SEND_BUFFER)?;
+        socket.bind(address)?;
+        Ok(Self { listener: socket.listen(BACKLOG)?, certificate, api: Arc::new(api) })
     }
 
     /// The address that it really listens on.
@@ -120,6 +136,21 @@ impl Server {
     }
 }
 
+/// As many open files as the system lets this process have: each client is one, and the usual limit is
+/// 1,024. Without it the clients beyond wait.
+fn raise_file_limit() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+
+        let mut limit = getrlimit(Resource::Nofile);
+        // Some systems name a maximum that they do not grant.
+        limit.current =
+            limit.maximum.map_or(Some(65_536), |maximum| Some(maximum.min(65_536))).max(limit.current);
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}
+
 async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
@@ -136,7 +167,7 @@ async fn connection(stream: TcpStream, tls: TlsAcceptor, router: Router, mut sto
     // hyper finds out.)
     let _ = stream.set_nodelay(true);
     // An error here and below is the client's: it left, or it does not speak TLS or HTTP.
-    let Ok(Ok(stream)) = tokio::time::timeout(HEADERS, tls.accept(stream)).await else { return };
+    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await else { return };
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)

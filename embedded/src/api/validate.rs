@@ -36,7 +36,10 @@ pub(super) fn validate(kind: &Kind, object: &Value, before: Option<&Value>) -> R
         "Role" => {
             for (i, rule) in object["rules"].as_array().into_iter().flatten().enumerate() {
                 if rule["verbs"].as_array().is_none_or(Vec::is_empty) {
-                    causes.push(required(&format!("rules[{i}].verbs")));
+                    causes.push((
+                        format!("rules[{i}].verbs"),
+                        "Required value: verbs must contain at least one value".into(),
+                    ));
                 }
             }
         }
@@ -105,7 +108,11 @@ fn job(spec: &Value, path: &str, causes: &mut Causes) {
     not_negative(spec, path, &numbers, causes);
     let policy = &spec["template"]["spec"]["restartPolicy"];
     if policy != "Never" && policy != "OnFailure" {
-        let why = format!("Unsupported value: {policy}: supported values: \"OnFailure\", \"Never\"");
+        // `Always` is what it becomes when nothing is said.
+        let why = match policy.as_str() {
+            Some("Always") => "Required value: valid values: \"OnFailure\", \"Never\"".into(),
+            _ => format!("Unsupported value: {policy}: supported values: \"OnFailure\", \"Never\""),
+        };
         causes.push((format!("{path}.template.spec.restartPolicy"), why));
     }
     pod::spec(&spec["template"]["spec"], &format!("{path}.template.spec"), causes);

@@ -164,6 +164,16 @@ fn fits(object: &Value) -> Result<(), Status> {
     if object.to_string().len() > OBJECT_LIMIT { Err(too_large(OBJECT_LIMIT)) } else { Ok(()) }
 }
 
+/// The object as its type has it, and the fields that it does not know.
+pub(super) fn of_type(
+    call: &Call<'_>,
+    mut object: Value,
+    name: &str,
+) -> Result<(Value, Vec<String>), Status> {
+    belongs(call, &mut object, Some(name))?;
+    typed(call.kind, object)
+}
+
 /// Checks that the object is what and where the URL says, and that its fields are those of its type.
 /// Answers with it and with the warnings that the client is to see.
 pub(super) fn read(

@@ -113,6 +113,24 @@ fn a_watch_goes_on_from_a_list_and_says_when_it_cannot() {
     assert_eq!(watch.next().now_or_never().unwrap().unwrap().unwrap_err().code, 410);
 }
 
+#[test]
+fn large_objects_leave_room_for_few_events() {
+    let store = Store::new();
+    store.create(&CONFIG_MAPS, named("a")).unwrap();
+    let mut versions = Vec::new();
+    for i in 0..100 {
+        let large = format!("{i} {}", "x".repeat(1_000_000));
+        let change = |object: &mut Value| {
+            object["data"] = json!({ "a": large });
+            Ok(())
+        };
+        store.update(&key(&CONFIG_MAPS, "a"), change).unwrap();
+        versions.push(store.list(&CONFIG_MAPS, None).1);
+    }
+    assert!(store.watch(&CONFIG_MAPS, versions[95]).is_ok());
+    assert_eq!(store.watch(&CONFIG_MAPS, versions[85]).unwrap_err().code, 410);
+}
+
 #[tokio::test]
 async fn a_watch_wakes() {
     let store = Store::new();

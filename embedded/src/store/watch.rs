@@ -12,6 +12,8 @@ use crate::status::Status;
 
 /// How many events of one kind are kept for those who come back. Who is further behind lists again.
 const KEPT: usize = 1024;
+/// And how much of them, bytes: a few large objects that change often must not fill the memory.
+const KEPT_BYTES: usize = 8 * 1024 * 1024;
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,7 @@ pub struct Event {
 #[derive(Debug)]
 pub(super) struct History {
     events: VecDeque<Event>,
+    bytes: usize,
     /// Events after this version are all here.
     complete_since: u64,
     latest: watch::Sender<u64>,
@@ -48,17 +51,23 @@ pub(super) struct History {
 
 impl History {
     pub(super) fn new(version: u64) -> Self {
-        Self { events: VecDeque::new(), complete_since: version, latest: watch::Sender::new(version) }
+        Self {
+            events: VecDeque::new(),
+            bytes: 0,
+            complete_since: version,
+            latest: watch::Sender::new(version),
+        }
     }
 
     pub(super) fn push(&mut self, event: Event) {
-        if self.events.len() == KEPT
-            && let Some(oldest) = self.events.pop_front()
-        {
+        let version = event.version;
+        self.bytes += size(&event.object);
+        self.events.push_back(event);
+        while self.events.len() > KEPT || (self.bytes > KEPT_BYTES && self.events.len() > 1) {
+            let Some(oldest) = self.events.pop_front() else { break };
+            self.bytes -= size(&oldest.object);
             self.complete_since = oldest.version;
         }
-        let version = event.version;
-        self.events.push_back(event);
         self.latest.send_replace(version);
     }
 
@@ -74,6 +83,17 @@ impl History {
     pub(super) fn subscribe(&self) -> watch::Receiver<u64> {
         self.latest.subscribe()
     }
+}
+
+/// About what a value takes, bytes.
+fn size(value: &Value) -> usize {
+    let inside = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(map) => map.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        _ => 0,
+    };
+    inside + size_of::<Value>()
 }
 
 /// Follows the objects of one kind. It holds no events, only its place among them, so one that is not

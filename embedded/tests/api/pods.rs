@@ -13,6 +13,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use crate::support::{Cluster, DEADLINE, PODS, pod, status};
 
+const LINES: &str =
+    "2026-01-01T00:00:01.000000001Z one\n2026-01-01T00:00:02Z two\n2026-01-01T00:00:03Z three\n";
+
 /// A runtime in which every pod has written three lines and may write more, and listens on one port.
 #[derive(Default)]
 struct Pretended {
@@ -27,7 +30,7 @@ impl Runtime for Pretended {
 
     fn logs(&self, _: &str, _: &str, _: &str, previous: bool) -> Option<LogReader> {
         let following = self.more.lock().unwrap().take().map(|more| Box::new(more) as Box<_>);
-        (!previous).then(|| LogReader { so_far: Box::new(Cursor::new("one\ntwo\nthree\n")), following })
+        (!previous).then(|| LogReader { so_far: Box::new(Cursor::new(LINES)), following })
     }
 
     fn usage(&self, _: &str, _: &str) -> Option<Usage> {
@@ -52,11 +55,17 @@ async fn logs_whole_and_in_part() {
     assert_eq!(logs(&LogParams { tail_lines: Some(2), ..LogParams::default() }).await, "two\nthree\n");
     assert_eq!(logs(&LogParams { tail_lines: Some(0), ..LogParams::default() }).await, "");
     assert_eq!(logs(&LogParams { limit_bytes: Some(5), ..LogParams::default() }).await, "one\nt");
+    let later =
+        LogParams { since_time: Some("2026-01-01T00:00:02Z".parse().unwrap()), ..LogParams::default() };
+    assert_eq!(logs(&later).await, "two\nthree\n");
+    let stamped = LogParams { timestamps: true, tail_lines: Some(1), ..LogParams::default() };
+    assert_eq!(logs(&stamped).await, "2026-01-01T00:00:03Z three\n");
     for (query, words) in [
         ("container=z", "container z is not valid for pod a"),
         ("previous=true", "previous terminated container \"c\" in pod \"a\" not found"),
         ("tailLines=x", "tailLines"),
-        ("timestamps=true", "timestamps"),
+        ("sinceTime=x", "sinceTime"),
+        ("sinceSeconds=-1", "sinceSeconds"),
     ] {
         let message = status(&cluster.get(&format!("{PODS}/a/log?{query}")).await, 400, "BadRequest");
         assert!(message.contains(words), "{message}");
@@ -70,7 +79,7 @@ async fn a_followed_log_goes_on_until_its_end() {
     let url = cluster.url(&format!("{PODS}/a/log?follow=true&tailLines=1"));
     let mut response = cluster.http().get(url).bearer_auth(cluster.tokens.admin()).send().await.unwrap();
     assert_eq!(response.chunk().await.unwrap().unwrap(), "three\n");
-    writer.write_all(b"four\n").await.unwrap();
+    writer.write_all(b"2026-01-01T00:00:04Z four\n").await.unwrap();
     assert_eq!(response.chunk().await.unwrap().unwrap(), "four\n");
     drop(writer);
     assert_eq!(response.chunk().await.unwrap(), None);
