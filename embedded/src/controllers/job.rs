@@ -58,11 +58,7 @@ impl Controller for Jobs {
         } else if let Some(job) = controller_uid(&event.object)
             && (gone || pods::has_ended(&event.object))
         {
-            let tally = self.tallies.entry(job.to_owned()).or_default();
-            let uid = meta(&event.object, "uid").to_owned();
-            if !tally.counted.contains(&uid) {
-                tally.unjudged.insert(uid, Arc::clone(&event.object));
-            }
+            self.tallies.entry(job.to_owned()).or_default().note(&event.object);
         }
     }
 
@@ -79,6 +75,8 @@ impl Controller for Jobs {
         let owned: Vec<Arc<Value>> =
             pods.into_iter().filter(|pod| controller_uid(pod) == Some(meta(&job, "uid"))).collect();
         let tally = self.tallies.entry(meta(&job, "uid").to_owned()).or_default();
+        // The store may be ahead of its events: who has ended is not replaced before it is judged.
+        owned.iter().filter(|pod| pods::has_ended(pod)).for_each(|pod| tally.note(pod));
         tally.judge(store, &job);
         let active: Vec<&Arc<Value>> = owned.iter().filter(|pod| pods::is_active(pod)).collect();
         let terminating = owned.iter().filter(|pod| is_leaving(pod) && !pods::has_ended(pod)).count();
@@ -132,6 +130,14 @@ impl Controller for Jobs {
 }
 
 impl Tally {
+    /// A pod that has ended, which is counted once.
+    fn note(&mut self, pod: &Arc<Value>) {
+        let uid = meta(pod, "uid");
+        if !self.counted.contains(uid) {
+            self.unjudged.entry(uid.to_owned()).or_insert_with(|| Arc::clone(pod));
+        }
+    }
+
     fn judge(&mut self, store: &Store, job: &Value) {
         for (uid, pod) in std::mem::take(&mut self.unjudged) {
             self.counted.insert(uid);
