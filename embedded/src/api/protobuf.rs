@@ -69,6 +69,12 @@ static CONTAINER: [Field; 6] = [
 ];
 static POD: [Field; 2] = [(2, "containers", Messages(&CONTAINER)), (3, "restartPolicy", Text)];
 static TEMPLATE: [Field; 2] = [(1, "metadata", Message(&METADATA)), (2, "spec", Message(&POD))];
+static JOB: [Field; 1] = [(6, "template", Message(&TEMPLATE))];
+static RULE: [Field; 4] =
+    [(1, "verbs", Texts), (2, "apiGroups", Texts), (3, "resources", Texts), (4, "resourceNames", Texts)];
+static SUBJECT: [Field; 4] =
+    [(1, "kind", Text), (2, "apiGroup", Text), (3, "name", Text), (4, "namespace", Text)];
+static ROLE_REF: [Field; 3] = [(1, "apiGroup", Text), (2, "kind", Text), (3, "name", Text)];
 static DEPLOYMENT: [Field; 4] = [
     (1, "replicas", Number),
     (2, "selector", Message(&SELECTOR)),
@@ -87,6 +93,9 @@ fn fields_of(kind: &str) -> Option<&'static [Field]> {
         "ServiceAccount" => const { &[(4, "automountServiceAccountToken", Flag)] },
         "ConfigMap" => const { &[(2, "data", TextMap), (3, "binaryData", BytesMap)] },
         "Secret" => const { &[(2, "data", BytesMap), (3, "type", Text), (4, "stringData", TextMap)] },
+        "Job" => const { &[(2, "spec", Message(&JOB)), (3, "status", Ignored)] },
+        "Role" => const { &[(2, "rules", Messages(&RULE))] },
+        "RoleBinding" => const { &[(2, "subjects", Messages(&SUBJECT)), (3, "roleRef", Message(&ROLE_REF))] },
         "Deployment" => const { &[(2, "spec", Message(&DEPLOYMENT)), (3, "status", Ignored)] },
         _ => return None,
     })

@@ -198,6 +198,34 @@ async fn what_an_account_may_do() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn simple_objects_are_created_by_command() {
+    let cluster = Cluster::start().await;
+    let Some(kubectl) = Kubectl::find(&cluster) else { return };
+    for create in [
+        "namespace n",
+        "configmap c --from-literal=a=b",
+        "secret generic s --from-literal=a=b",
+        "serviceaccount robot",
+        "role r --verb=get,list --resource=pods,deployments.apps --resource-name=x",
+        "rolebinding b --role=r --serviceaccount=default:robot",
+        "deployment d --image=i:1 --replicas=2 --port=80",
+        "job j --image=i:1 -- echo done",
+    ] {
+        kubectl.ok(&format!("create {create}")).await;
+    }
+    assert_eq!(kubectl.ok("get secret s -o jsonpath={.data.a}").await, "Yg==");
+    assert_eq!(kubectl.ok("get deployment d -o jsonpath={.spec.replicas}").await, "2");
+    assert_eq!(
+        kubectl.ok("get job j -o jsonpath={.spec.template.spec.containers[0].command}").await,
+        r#"["echo","done"]"#
+    );
+    let robot = "--as=system:serviceaccount:default:robot";
+    assert_eq!(kubectl.ok(&format!("auth can-i get pods/x {robot}")).await, "yes\n");
+    let refused = kubectl.fails("create service clusterip e --tcp=80:80").await;
+    assert!(refused.contains("send JSON or YAML"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_this_cluster_does_not_have_is_said() {
     let cluster = Cluster::start().await;
     let Some(kubectl) = Kubectl::find(&cluster) else { return };
