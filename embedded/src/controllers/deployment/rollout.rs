@@ -65,9 +65,6 @@ pub(super) fn step(desired: i64, bounds: Bounds, new: Set, olds: &[Set]) -> Step
     }
     let least = desired - bounds.unavailable;
     let mut may_go = new.wanted + old_wanted - least - (new.wanted - new.available).max(0);
-    if may_go <= 0 {
-        return step;
-    }
     for (wanted, old) in step.olds.iter_mut().zip(olds) {
         let useless = (old.wanted - old.available).max(0).min(may_go.max(0));
         *wanted -= useless;
