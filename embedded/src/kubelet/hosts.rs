@@ -58,3 +58,27 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     std::fs::write(&part, text)?;
     std::fs::rename(part, path)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_namespace_s_own_services_have_short_names_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, addresses) = (Store::new(), Addresses::claim().unwrap());
+        let service = json!({ "metadata": { "name": "web", "namespace": "default" } });
+        store.create(&kinds::SERVICES, service).unwrap();
+        let hosts = Hosts::create(folder.path().into()).unwrap();
+        let text = |namespace: &str| {
+            hosts.write(&store, &addresses, namespace).unwrap();
+            std::fs::read_to_string(folder.path().join(format!("hosts.{namespace}"))).unwrap()
+        };
+        let long = "web.default web.default.svc web.default.svc.cluster.local\n";
+        let address = addresses.of_service("default", "web");
+        assert_eq!(text("default"), format!("{address} web {long}"));
+        assert_eq!(text("kube-system"), format!("{address} {long}"));
+    }
+}
