@@ -20,6 +20,7 @@
       ../Cargo.toml
       ../clippy.toml
       ../e2e
+      ../embedded
       ../fake-inference
       ../manifests
       ../rust-toolchain.toml

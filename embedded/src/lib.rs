@@ -5,6 +5,13 @@
 //! everyday `kubectl` use is here, and every other call gets a `Status` that says so.
 
 pub mod api;
+pub mod args;
+pub mod cluster;
+mod controllers;
+mod files;
+pub mod kubelet;
+mod object;
+mod proxy;
 pub mod runtime;
 pub mod status;
 pub mod store;

@@ -144,6 +144,9 @@ pub struct MatrixFlags {
     /// Users started per second (default: a tenth of the users)
     #[arg(long, value_name = "RATE")]
     pub spawn_rate: Option<f64>,
+    /// Where the service is, unless the settings file says otherwise
+    #[arg(long, value_name = "URL", env = "LOCUST_MATRIX_INFERENCE_URL", hide = true)]
+    pub inference_url: Option<String>,
 }
 
 impl Settings {
@@ -179,6 +182,13 @@ impl Settings {
     /// As [`Settings::read`].
     pub fn from_flags(flags: &MatrixFlags) -> Result<Self> {
         let mut settings = flags.config.as_deref().map(Self::read).transpose()?.unwrap_or_default();
+        // The Job's manifest says where the service is: whoever runs the pod can see, and change, an
+        // address there, and in no program. The file knows better.
+        if let Some(url) =
+            flags.inference_url.as_ref().filter(|_| settings.inference.url == Inference::default().url)
+        {
+            settings.inference.url.clone_from(url);
+        }
         over(&mut settings.preset, flags.preset.as_ref());
         over(&mut settings.replicas, flags.replicas.as_ref());
         over(&mut settings.workers, flags.workers.as_ref());
@@ -280,6 +290,20 @@ mod tests {
             MatrixFlags { preset: Some(Preset::Quick), replicas: Some(vec![4]), ..MatrixFlags::default() };
         let config = Settings::from_flags(&flags).unwrap().complete().unwrap();
         assert_eq!((config.replicas, config.workers), (vec![4], vec![2]));
+    }
+
+    #[test]
+    fn the_manifest_s_address_stands_for_the_default_and_not_for_the_file_s() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.yaml");
+        let url = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let inference_url = Some("http://127.64.128.1:8000".to_owned());
+            let flags = MatrixFlags { config: Some(file.clone()), inference_url, ..MatrixFlags::default() };
+            Settings::from_flags(&flags).unwrap().inference.url
+        };
+        assert_eq!(url("preset: full\n"), "http://127.64.128.1:8000");
+        assert_eq!(url("inference: {url: \"http://shop\"}\n"), "http://shop");
     }
 
     #[test]

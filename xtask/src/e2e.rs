@@ -5,6 +5,7 @@ mod check;
 pub(crate) mod choice;
 pub(crate) mod cluster;
 mod driver;
+mod embedded;
 mod existing;
 pub(crate) mod images;
 pub(crate) mod mark;
@@ -24,6 +25,7 @@ use crate::run::Session;
 use crate::run::halt::Halt;
 use crate::toolchain;
 use args::{Args, ClusterKind};
+use choice::Chosen;
 use cluster::Cluster;
 use driver::{Driver, Planned};
 use images::Tags;
@@ -40,13 +42,16 @@ pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
     let folder = folders.cluster(&args.name);
     let _lock = state::lock(&folder, &args.name)?;
     let session = Session::open(halt, &folder.join("commands.log"), args.verbose)?;
-    let speaker = verdict::announce_signals(&session);
-
-    let kind = choice::choose(&session, args.cluster).await?;
+    let chosen = choice::choose(&session, args.cluster).await?;
     for orphan in orphan::find(&folder) {
         session.progress.say(&format!("{}: left by a run that was killed; ending it", orphan.name()));
         orphan::end(&orphan).await;
     }
+    let kind = match chosen {
+        Chosen::Kind(kind) => kind,
+        Chosen::Embedded => return embedded::run(&session, &folders, &args).await,
+    };
+    let speaker = verdict::announce_signals(&session);
     let ready = session.step("preflight", preflight::check(&session, &kind, &folders, &args)).await?;
     let mut run = Run {
         cluster: Cluster::new(&kind.engine, &ready, &folders, &args),

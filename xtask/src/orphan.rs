@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// The programs that are ended. Whatever else has inherited the mark (a compiler's cache
 /// server, a credential helper) serves others too, or ends by itself.
-const PROGRAMS: [&str; 4] = ["kind", "docker", "cargo", "locust-matrix"];
+const PROGRAMS: [&str; 5] = ["kind", "docker", "cargo", "locust-matrix", "locust-matrix-cluster"];
 
 /// Which xtask started a command, and the folder that it works in.
 #[derive(Debug, Clone, PartialEq, Eq)]

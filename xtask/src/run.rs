@@ -36,6 +36,11 @@ impl Session {
         Ok(Self { halt, progress: Progress::start(), log: Arc::new(Log::create(log)?), verbose, mark })
     }
 
+    /// What a program that outlives its command carries, too.
+    pub(crate) fn mark(&self) -> &str {
+        &self.mark
+    }
+
     /// The failure to end with, if the user has asked to stop.
     pub(crate) fn interruption(&self) -> Option<Failure> {
         (self.halt.signals() > 0).then(Failure::interrupted)

@@ -35,6 +35,37 @@ pub(crate) async fn build(session: &Session, folders: &Folders) -> Result<Binari
     Ok(Binaries { driver: release.join("locust-matrix"), stub: release.join("fake-inference") })
 }
 
+/// The embedded cluster's program.
+pub(crate) async fn build_cluster(session: &Session, folders: &Folders) -> Result<PathBuf, Failure> {
+    local(session, folders, &["embedded"]).await?;
+    Ok(folders.target.join("debug").join("locust-matrix-cluster"))
+}
+
+/// The driver and the stub as programs of this machine.
+pub(crate) async fn build_local(session: &Session, folders: &Folders) -> Result<Binaries, Failure> {
+    local(session, folders, &["locust-matrix", "fake-inference"]).await?;
+    let debug = folders.target.join("debug");
+    Ok(Binaries { driver: debug.join("locust-matrix"), stub: debug.join("fake-inference") })
+}
+
+/// The profile for development: what `cargo xtask` and the tests have compiled is there already, and on a
+/// fresh machine it is done in less than half the time that a release takes. What the measurement depends on
+/// is compiled with optimizations in this profile, too: see `profile.dev.package` in Cargo.toml.
+async fn local(session: &Session, folders: &Folders, packages: &[&str]) -> Result<(), Failure> {
+    let packages = packages.iter().flat_map(|package| ["-p", package]);
+    let done = Cmd::new("cargo")
+        .args(["build", "--locked"])
+        .args(packages)
+        .arg("--target-dir")
+        .path(&folders.target)
+        .folder(&folders.root)
+        .show(Show::Indented)
+        .run(session)
+        .await?;
+    let (code, next) = if done.success() { (BUG, String::new()) } else { advice(&done.tail, "") };
+    done.require(session, code, next).map(drop)
+}
+
 /// The target for the images: Linux, this machine's processor.
 pub(crate) fn triple() -> Result<String, Failure> {
     let (os, arch) = (std::env::consts::OS, std::env::consts::ARCH);

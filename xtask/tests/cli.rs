@@ -56,7 +56,8 @@ fn without_docker_it_says_what_to_start() {
     // Bound and dropped: the file is there, and nobody listens.
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     let host = format!("unix://{}", socket.display());
-    let (code, stdout, stderr) = run(xtask(&target).arg("e2e").env("DOCKER_HOST", host));
+    let (code, stdout, stderr) =
+        run(xtask(&target).args(["e2e", "--cluster", "kind"]).env("DOCKER_HOST", host));
     assert_eq!(code, 3);
     assert_eq!(stdout, "");
     assert!(stderr.starts_with("cluster: none, because"), "{stderr}");
@@ -67,7 +68,7 @@ fn without_docker_it_says_what_to_start() {
 #[test]
 fn without_any_tool_it_says_what_to_install() {
     let target = TempDir::new().unwrap();
-    let (code, _, stderr) = run(xtask(&target).arg("e2e").env("PATH", ""));
+    let (code, _, stderr) = run(xtask(&target).args(["e2e", "--cluster", "kind"]).env("PATH", ""));
     assert_eq!(code, 3);
     assert!(stderr.contains("install Docker"), "{stderr}");
     assert!(stderr.contains("install kind"), "{stderr}");
@@ -76,17 +77,25 @@ fn without_any_tool_it_says_what_to_install() {
 #[test]
 fn an_engine_on_another_machine_is_refused() {
     let target = TempDir::new().unwrap();
-    let (code, _, stderr) = run(xtask(&target).arg("e2e").env("DOCKER_HOST", "tcp://10.0.0.1:2375"));
+    let (code, _, stderr) =
+        run(xtask(&target).args(["e2e", "--cluster", "kind"]).env("DOCKER_HOST", "tcp://10.0.0.1:2375"));
     assert_eq!(code, 3);
     assert!(stderr.contains("tcp://10.0.0.1:2375"), "{stderr}");
 }
 
 #[test]
-fn the_embedded_cluster_is_not_there_yet() {
+fn the_first_line_says_that_it_is_embedded_and_why() {
     let target = TempDir::new().unwrap();
-    let (code, _, stderr) = run(xtask(&target).args(["e2e", "--cluster", "embedded"]));
+    // Without Python it ends there, before anything is compiled.
+    let (code, stdout, stderr) = run(xtask(&target).args(["e2e", "--cluster", "embedded"]).env("PATH", ""));
     assert_eq!(code, 3);
-    assert!(stderr.contains("not available in this version yet"), "{stderr}");
+    assert_eq!(stdout, "");
+    assert!(stderr.starts_with("cluster: embedded, because --cluster embedded asks for it\n"), "{stderr}");
+    assert!(stderr.contains("error: python3: not found, and Locust needs Python 3.11 or newer"), "{stderr}");
+    let (code, _, stderr) = run(xtask(&target).arg("e2e").env("PATH", ""));
+    assert_eq!(code, 3);
+    assert!(stderr.starts_with("cluster: embedded, because "), "{stderr}");
+    assert!(stderr.lines().next().unwrap().contains("kind: not found"), "{stderr}");
 }
 
 #[test]

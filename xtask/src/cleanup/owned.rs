@@ -28,8 +28,16 @@ pub(super) fn owner(nodes: &[&Container], e2e: &Path) -> Owner {
 }
 
 /// The files that `e2e` and kind write into a cluster's folder; folders among them are empty.
-const FILES: [&str; 6] =
-    ["cluster.json", "commands.log", "kind.yaml", "kubeconfig", "kubeconfig.lock", mark::FOLDER];
+const FILES: [&str; 8] = [
+    "cluster.json",
+    "cluster.log",
+    "commands.log",
+    "kind.yaml",
+    "kubeconfig",
+    "kubeconfig.lock",
+    "state",
+    mark::FOLDER,
+];
 
 /// Whether a file in a cluster's folder is one that a run writes. The lock goes last, by itself.
 pub(super) fn is_file_of_a_run(name: &str) -> bool {

@@ -38,8 +38,13 @@ pub(super) async fn around(
     rows.push(port());
     for (tool, flag, needed_by, next) in [
         ("kubectl", "version --client", "your own looks", "https://kubernetes.io/docs/tasks/tools"),
-        ("python3", "--version", "work on the scripts", "apt install python3"),
-        ("uv", "--version", "work on the scripts", "https://docs.astral.sh/uv"),
+        (
+            "python3",
+            "--version",
+            "the embedded cluster",
+            "apt install python3 python3-venv; Locust needs 3.11 or newer",
+        ),
+        ("uv", "--version", "a quicker Locust", "https://docs.astral.sh/uv"),
         ("nix", "--version", "nix develop", "https://nixos.org/download"),
     ] {
         rows.push(Row { optional: true, ..row(tool, needed_by, ask(session, tool, flag).await?, next) });

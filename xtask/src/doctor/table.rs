@@ -14,9 +14,19 @@ pub(super) struct Row {
     pub(super) next: String,
 }
 
-/// Whether `cargo xtask e2e` can run.
+/// Whether `cargo xtask e2e` can run, in one cluster or the other.
 pub(super) fn can_run(rows: &[Row]) -> bool {
+    with_kind(rows) || embedded(rows)
+}
+
+fn with_kind(rows: &[Row]) -> bool {
     rows.iter().all(|row| row.optional || row.found.is_ok())
+}
+
+/// The embedded cluster needs a compiler, and Python for Locust.
+fn embedded(rows: &[Row]) -> bool {
+    let has = |tool: &str| rows.iter().any(|row| row.tool == tool && row.found.is_ok());
+    has("rustc, cargo") && has("python3")
 }
 
 pub(super) fn render(rows: &[Row]) -> String {
@@ -41,6 +51,11 @@ pub(super) fn render(rows: &[Row]) -> String {
         rows.iter().filter(|row| !row.optional && row.found.is_err()).map(|row| row.tool).collect();
     let verdict = if missing.is_empty() {
         "`cargo xtask e2e` can run here".to_owned()
+    } else if embedded(rows) {
+        format!(
+            "`cargo xtask e2e` can run here, with the embedded cluster; not with kind: {}",
+            missing.join(", ")
+        )
     } else {
         format!("`cargo xtask e2e` cannot run here: {}", missing.join(", "))
     };
@@ -61,6 +76,24 @@ mod tests {
     fn only_what_is_needed_can_be_a_reason() {
         assert!(can_run(&[row(false, Ok("1")), row(true, Err("not found"))]));
         assert!(!can_run(&[row(false, Err("not found"))]));
+    }
+
+    #[test]
+    fn a_compiler_and_python_are_enough_for_the_embedded_cluster() {
+        let tool = |tool, optional, found| Row { tool, ..row(optional, found) };
+        let mut rows = vec![
+            tool("rustc, cargo", false, Ok("1")),
+            tool("kind", false, Err("not found")),
+            tool("python3", true, Ok("Python 3.12")),
+        ];
+        assert!(can_run(&rows));
+        assert!(
+            render(&rows).ends_with("with the embedded cluster; not with kind: kind\n"),
+            "{}",
+            render(&rows)
+        );
+        rows.pop();
+        assert!(!can_run(&rows));
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ClusterKind {
-    /// The best that works here
+    /// kind where Docker and kind work, else embedded
     Auto,
     /// Kubernetes in Docker
     Kind,
@@ -88,6 +88,9 @@ Examples:
 
   Another node image, or another Locust:
       cargo xtask e2e --node-image kindest/node:v1.34.0 --locust-image locustio/locust:2.47.0
+
+  Without Docker, with pods that are local processes:
+      cargo xtask e2e --cluster embedded
 
   In a cluster of your own, in the stub's company; everything deployed is removed again:
       cargo xtask e2e --cluster existing --context staging --namespace load-test \\

@@ -16,27 +16,42 @@ pub(crate) struct Kind {
     pub(crate) version: String,
 }
 
-pub(super) async fn choose(session: &Session, wish: ClusterKind) -> Result<Kind, Failure> {
-    session.progress.hold();
-    let chosen = decide(session, wish).await;
-    session.progress.release(&match &chosen {
-        Ok(kind) => format!(
-            "cluster: kind, because {}Docker {} answers and kind {} is installed",
-            if wish == ClusterKind::Kind { "--cluster kind asks for it, " } else { "" },
-            kind.engine.version,
-            kind.version
-        ),
-        Err(failure) => format!("cluster: none, because {}", failure.what),
-    });
-    chosen
+/// What the matrix runs in.
+#[derive(Debug)]
+pub(super) enum Chosen {
+    Kind(Kind),
+    /// Pods are local processes.
+    Embedded,
 }
 
-async fn decide(session: &Session, wish: ClusterKind) -> Result<Kind, Failure> {
-    match wish {
-        ClusterKind::Auto | ClusterKind::Kind => find(session).await,
-        // An existing cluster needs none of this, and goes another way.
-        ClusterKind::Embedded | ClusterKind::Existing => Err(unavailable("embedded")),
-    }
+pub(super) async fn choose(session: &Session, wish: ClusterKind) -> Result<Chosen, Failure> {
+    session.progress.hold();
+    let found = match wish {
+        ClusterKind::Embedded => None,
+        // An existing cluster goes another way.
+        _ => Some(find(session).await),
+    };
+    let asked = if wish == ClusterKind::Kind { "--cluster kind asks for it, " } else { "" };
+    let (line, chosen) = match found {
+        None => {
+            let line = "cluster: embedded, because --cluster embedded asks for it".to_owned();
+            (line, Ok(Chosen::Embedded))
+        }
+        Some(Ok(kind)) => {
+            let (docker, version) = (&kind.engine.version, &kind.version);
+            let line = format!(
+                "cluster: kind, because {asked}Docker {docker} answers and kind {version} is installed"
+            );
+            (line, Ok(Chosen::Kind(kind)))
+        }
+        Some(Err(failure)) if wish == ClusterKind::Auto && !failure.is_interruption() => {
+            let line = format!("cluster: embedded, because {}", failure.what);
+            (line, Ok(Chosen::Embedded))
+        }
+        Some(Err(failure)) => (format!("cluster: none, because {}", failure.what), Err(failure)),
+    };
+    session.progress.release(&line);
+    chosen
 }
 
 /// Docker and kind at once; when both are missing, both are named.
@@ -68,10 +83,3 @@ pub(crate) async fn installed_kind(session: &Session) -> Result<String, Failure>
 
 const INSTALL: &str = "install kind (go install sigs.k8s.io/kind@latest, \
      or https://kind.sigs.k8s.io/docs/user/quick-start), or run inside `nix develop`";
-
-fn unavailable(what: &str) -> Failure {
-    Failure::preflight(
-        format!("--cluster {what}: not available in this version yet"),
-        "use --cluster kind, with Docker and kind installed",
-    )
-}

@@ -1,0 +1,23 @@
+//! Files that only their owner may read.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// Writes a file that nobody else may read. A reader sees the old one or the new one, never half of it.
+pub(crate) fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+    let part = path.with_extension(format!("part-{}", std::process::id()));
+    let _ = fs::remove_file(&part);
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&part)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|()| fs::rename(&part, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&part);
+    }
+    written
+}

@@ -1,0 +1,138 @@
+//! Services: a TCP load balancer on an address of its own for each, as kube-proxy would be.
+//!
+//! Each connection goes to a ready pod chosen at random. While none is ready nobody listens, so a
+//! connection is refused at once.
+
+mod forward;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::controllers::work::Controller;
+use crate::kubelet::Addresses;
+use crate::object::meta;
+use crate::store::{Key, Kind, Store, kinds};
+use forward::Forward;
+
+/// How soon a port that is taken is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// All services' ports that are open now.
+pub(crate) struct Proxy {
+    addresses: Arc<Addresses>,
+    open: HashMap<Key, BTreeMap<u16, Forward>>,
+}
+
+impl Proxy {
+    pub(crate) fn new(addresses: Arc<Addresses>) -> Self {
+        Self { addresses, open: HashMap::new() }
+    }
+}
+
+impl Controller for Proxy {
+    const KINDS: &'static [&'static Kind] = &[&kinds::SERVICES, &kinds::ENDPOINT_SLICES];
+
+    fn concerns(&self, _: &Store, kind: &'static Kind, object: &Value) -> Vec<Key> {
+        if *kind == kinds::SERVICES {
+            return vec![Key::of(kind, object)];
+        }
+        let service = object["metadata"]["labels"]["kubernetes.io/service-name"].as_str();
+        service.map(|name| Key::new(&kinds::SERVICES, meta(object, "namespace"), name)).into_iter().collect()
+    }
+
+    fn look(&mut self, store: &Store, key: &Key) -> Option<Duration> {
+        let service = store.get(key).filter(|service| service["spec"]["clusterIP"] != "None");
+        let Some(service) = service else {
+            self.open.remove(key);
+            return None;
+        };
+        let address = IpAddr::from(self.addresses.of_service(&key.namespace, &key.name));
+        let known = json!(address.to_string());
+        let _ = store.update(key, |service| {
+            service["spec"]["clusterIPs"] = json!([known]);
+            service["spec"]["clusterIP"] = known;
+            Ok(())
+        });
+        let mut wanted = backends(store, &service);
+        wanted.retain(|_, backends| !backends.is_empty());
+        let open = self.open.entry(key.clone()).or_default();
+        open.retain(|port, _| wanted.contains_key(port));
+        let mut again = None;
+        for (port, backends) in wanted {
+            match open.get(&port) {
+                Some(forward) => forward.choose_from(backends),
+                None => match Forward::open(SocketAddr::from((address, port)), backends) {
+                    Ok(forward) => drop(open.insert(port, forward)),
+                    Err(error) => {
+                        eprintln!("service {}/{}: {address}:{port}: {error}", key.namespace, key.name);
+                        again = Some(AGAIN);
+                    }
+                },
+            }
+        }
+        again
+    }
+}
+
+/// The ready pods behind each port of a service.
+fn backends(store: &Store, service: &Value) -> BTreeMap<u16, Vec<SocketAddr>> {
+    let (slices, _) = store.list(&kinds::ENDPOINT_SLICES, Some(meta(service, "namespace")));
+    let name = meta(service, "name");
+    let mut backends: BTreeMap<u16, Vec<SocketAddr>> = BTreeMap::new();
+    for slice in slices {
+        if slice["metadata"]["labels"]["kubernetes.io/service-name"] != name {
+            continue;
+        }
+        for port in service["spec"]["ports"].as_array().into_iter().flatten() {
+            let Some(number) = as_port(&port["port"]) else { continue };
+            let named = port["name"].as_str().unwrap_or_default();
+            let mut targets = slice["ports"].as_array().into_iter().flatten();
+            let target = targets.find(|target| target["name"].as_str().unwrap_or_default() == named);
+            let Some(target) = target.and_then(|target| as_port(&target["port"])) else { continue };
+            let ready = slice["endpoints"].as_array().into_iter().flatten();
+            let ready = ready.filter(|endpoint| endpoint["conditions"]["ready"] != false);
+            let addresses =
+                ready.filter_map(|endpoint| endpoint["addresses"][0].as_str()?.parse::<IpAddr>().ok());
+            backends
+                .entry(number)
+                .or_default()
+                .extend(addresses.map(|address| SocketAddr::from((address, target))));
+        }
+    }
+    backends
+}
+
+fn as_port(value: &Value) -> Option<u16> {
+    u16::try_from(value.as_u64()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ready_endpoints_take_connections() {
+        let store = Store::new();
+        let endpoint =
+            |address: &str, ready: bool| json!({ "addresses": [address], "conditions": { "ready": ready } });
+        let slice = json!({
+            "metadata": { "name": "s-1", "namespace": "default", "labels": { "kubernetes.io/service-name": "s" } },
+            "ports": [{ "name": "web", "port": 8089 }, { "name": "workers", "port": 5557 }],
+            "endpoints": [endpoint("127.64.0.1", true), endpoint("127.64.0.2", false)],
+        });
+        store.create(&kinds::ENDPOINT_SLICES, slice).unwrap();
+        let service = json!({
+            "metadata": { "name": "s", "namespace": "default" },
+            "spec": { "ports": [{ "name": "web", "port": 80 }, { "name": "workers", "port": 5557 }] },
+        });
+        let expected = BTreeMap::from([
+            (80, vec!["127.64.0.1:8089".parse().unwrap()]),
+            (5557, vec!["127.64.0.1:5557".parse().unwrap()]),
+        ]);
+        assert_eq!(backends(&store, &service), expected);
+    }
+}

@@ -1,0 +1,129 @@
+//! Deployments, ReplicaSets and what they own.
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use serde_json::{Value, json};
+
+use super::support::{Cluster, eventually, shell};
+
+fn deployment(replicas: u32, strategy: &Value) -> Value {
+    json!({
+        "metadata": { "name": "web" },
+        "spec": {
+            "replicas": replicas,
+            "strategy": strategy,
+            "selector": { "matchLabels": { "app": "web" } },
+            "template": {
+                "metadata": { "labels": { "app": "web" } },
+                "spec": shell("sleep 1000", json!({}), json!({})),
+            },
+        },
+    })
+}
+
+/// Exactly so many, all of them of the newest template, and the status has seen it.
+fn complete(object: &Value, replicas: u64) -> bool {
+    let status = &object["status"];
+    let counts = ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"];
+    status["observedGeneration"] == object["metadata"]["generation"]
+        && counts.iter().all(|count| status[count].as_u64().unwrap_or(0) == replicas)
+}
+
+async fn change(cluster: &Cluster, change: Value) {
+    let api = cluster.api::<Deployment>();
+    api.patch("web", &PatchParams::default(), &Patch::Merge(change)).await.unwrap();
+}
+
+#[tokio::test]
+async fn it_scales_to_eight_and_down_again() {
+    let cluster = Cluster::start().await;
+    cluster.create::<Deployment>(deployment(1, &json!({}))).await;
+    cluster.await_object::<Deployment>("web", |object| complete(object, 1)).await;
+    let first = cluster.pods("app=web").await.remove(0);
+    // Times of creation are whole seconds: only so is the first pod older than the others.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    change(&cluster, json!({ "spec": { "replicas": 8 } })).await;
+    cluster.await_object::<Deployment>("web", |object| complete(object, 8)).await;
+    let pods = cluster.pods("app=web").await;
+    let addresses: BTreeSet<&str> = pods.iter().filter_map(|pod| pod["status"]["podIP"].as_str()).collect();
+    assert_eq!(addresses.len(), 8, "each has an address of its own");
+    change(&cluster, json!({ "spec": { "replicas": 1 } })).await;
+    let scaled = cluster.await_object::<Deployment>("web", |object| complete(object, 1)).await;
+    assert_eq!(scaled["status"]["conditions"][0]["type"], "Available");
+    let left = cluster.pods("app=web").await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0]["metadata"]["uid"], first["metadata"]["uid"], "the oldest stays");
+}
+
+#[tokio::test]
+async fn a_pod_that_is_deleted_is_replaced() {
+    let cluster = Cluster::start().await;
+    cluster.create::<Deployment>(deployment(2, &json!({}))).await;
+    cluster.await_object::<Deployment>("web", |object| complete(object, 2)).await;
+    let name = cluster.pods("app=web").await[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    cluster.delete::<Pod>(&name).await;
+    cluster.await_gone::<Pod>(&name).await;
+    cluster.await_object::<Deployment>("web", |object| complete(object, 2)).await;
+}
+
+#[tokio::test]
+async fn a_rollout_never_has_fewer_or_more_than_allowed() {
+    let cluster = Cluster::start().await;
+    let strategy = json!({ "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } });
+    cluster.create::<Deployment>(deployment(3, &strategy)).await;
+    cluster.await_object::<Deployment>("web", |object| complete(object, 3)).await;
+    let template = json!({ "metadata": { "annotations": { "version": "2" } } });
+    change(&cluster, json!({ "spec": { "template": template } })).await;
+    eventually(|| async {
+        let object = serde_json::to_value(cluster.api::<Deployment>().get("web").await.unwrap()).unwrap();
+        let count = |name: &str| object["status"][name].as_u64().unwrap_or(0);
+        assert!(count("availableReplicas") >= 3 && count("replicas") <= 4, "{:#}", object["status"]);
+        if complete(&object, 3) { Ok(()) } else { Err(format!("{:#}", object["status"])) }
+    })
+    .await;
+    let pods = cluster.pods("app=web").await;
+    assert!(pods.iter().all(|pod| pod["metadata"]["annotations"]["version"] == "2"));
+    let sets = cluster.api::<ReplicaSet>().list(&ListParams::default()).await.unwrap();
+    assert_eq!(sets.items.len(), 2, "the old one is kept, empty");
+    let revision = cluster.api::<Deployment>().get("web").await.unwrap().metadata.annotations.unwrap();
+    assert_eq!(revision["deployment.kubernetes.io/revision"], "2");
+}
+
+#[tokio::test]
+async fn recreate_ends_the_old_before_it_begins_the_new() {
+    let cluster = Cluster::start().await;
+    cluster.create::<Deployment>(deployment(2, &json!({ "type": "Recreate" }))).await;
+    cluster.await_object::<Deployment>("web", |object| complete(object, 2)).await;
+    let template = json!({ "metadata": { "annotations": { "version": "2" } } });
+    change(&cluster, json!({ "spec": { "template": template } })).await;
+    eventually(|| async {
+        let all = cluster.api::<Pod>().list(&ListParams::default().labels("app=web")).await.unwrap().items;
+        let hashes: BTreeSet<_> =
+            all.iter().filter_map(|pod| pod.metadata.labels.clone()?.remove("pod-template-hash")).collect();
+        assert!(hashes.len() <= 1, "two kinds at once: {hashes:?}");
+        let object = serde_json::to_value(cluster.api::<Deployment>().get("web").await.unwrap()).unwrap();
+        if complete(&object, 2) { Ok(()) } else { Err(format!("{:#}", object["status"])) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_owned_goes_with_its_owner_or_stays_without_it() {
+    let cluster = Cluster::start().await;
+    cluster.create::<Deployment>(deployment(2, &json!({}))).await;
+    cluster.await_object::<Deployment>("web", |object| complete(object, 2)).await;
+    cluster.api::<Deployment>().delete("web", &DeleteParams::orphan()).await.unwrap();
+    cluster.await_gone::<Deployment>("web").await;
+    let sets = cluster.api::<ReplicaSet>().list(&ListParams::default()).await.unwrap().items;
+    assert_eq!(sets.len(), 1);
+    assert!(sets[0].metadata.owner_references.is_none());
+    assert_eq!(cluster.pods("app=web").await.len(), 2);
+    let name = sets[0].metadata.name.clone().unwrap();
+    cluster.api::<ReplicaSet>().delete(&name, &DeleteParams::foreground()).await.unwrap();
+    cluster.await_gone::<ReplicaSet>(&name).await;
+    let pods = cluster.api::<Pod>().list(&ListParams::default()).await.unwrap().items;
+    assert!(pods.is_empty(), "in the foreground the pods go first");
+}

@@ -1,0 +1,127 @@
+//! Nothing is left, whatever ends a cluster; and what keeps one from starting is said in words.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use super::support::{Cluster, command, eventually, processes};
+
+/// A pod whose shell has a child that ignores every polite signal.
+async fn with_a_pod(arguments: &[&str]) -> Cluster {
+    let cluster = Cluster::start_with(arguments).await;
+    cluster.pod("busy", "trap '' TERM; sleep 1000 & touch began; wait", json!({}), json!({})).await;
+    cluster.await_object::<Pod>("busy", |pod| pod["status"]["phase"] == "Running").await;
+    assert!(
+        processes(&cluster.state().display().to_string()).len() >= 3,
+        "the cluster, its watchdog, its pod"
+    );
+    cluster
+}
+
+async fn nothing_is_left(cluster: &Cluster) {
+    let state = cluster.state();
+    let text = state.display().to_string();
+    eventually(|| async {
+        let left = processes(&text);
+        if left.is_empty() { Ok(()) } else { Err(format!("processes {left:?}")) }
+    })
+    .await;
+    assert!(!state.join("pods").exists(), "its pods' files");
+}
+
+fn signal(id: u32, signal: Signal) {
+    kill_process(Pid::from_raw(i32::try_from(id).unwrap()).unwrap(), signal).unwrap();
+}
+
+#[tokio::test]
+async fn asked_to_end_it_ends_its_pods_and_removes_its_files() {
+    let mut cluster = with_a_pod(&[]).await;
+    signal(cluster.process.id(), Signal::TERM);
+    let status = cluster.process.wait().unwrap();
+    assert_eq!(status.code(), Some(0));
+    nothing_is_left(&cluster).await;
+    assert_eq!(std::fs::read_dir(cluster.folder.path()).unwrap().count(), 0, "not even its kubeconfig");
+}
+
+#[tokio::test]
+async fn killed_it_takes_its_pods_and_their_children_along() {
+    let mut cluster = with_a_pod(&[]).await;
+    cluster.process.kill().unwrap();
+    cluster.process.wait().unwrap();
+    nothing_is_left(&cluster).await;
+    // And the folder can be used again.
+    std::fs::remove_file(cluster.folder.path().join("kubeconfig")).unwrap();
+    let mut next = command(cluster.folder.path()).stdout(Stdio::null()).spawn().unwrap();
+    eventually(|| async {
+        if cluster.folder.path().join("kubeconfig").exists() { Ok(()) } else { Err("not up".into()) }
+    })
+    .await;
+    signal(next.id(), Signal::TERM);
+    assert_eq!(next.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn it_ends_with_the_process_that_it_was_started_for() {
+    let mut parent = Command::new("sleep").arg("1000").spawn().unwrap();
+    let cluster = with_a_pod(&["--parent-pid", &parent.id().to_string()]).await;
+    parent.kill().unwrap();
+    parent.wait().unwrap();
+    nothing_is_left(&cluster).await;
+}
+
+#[tokio::test]
+async fn a_folder_or_a_port_in_use_is_said_in_words() {
+    let cluster = Cluster::start().await;
+    let output = command(cluster.folder.path()).output().unwrap();
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(words.contains("another cluster is using it"), "{words}");
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let output = command(folder.path()).args(["--port", &port]).output().unwrap();
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(words.contains(&format!("127.0.0.1:{port}")) && words.contains("--port 0"), "{words}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was begun");
+}
+
+#[test]
+fn a_wrong_command_line_is_a_usage_error() {
+    let output = Command::new(env!("CARGO_BIN_EXE_locust-matrix-cluster")).arg("--state").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn without_python_locust_is_not_to_be_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_locust-matrix-cluster"))
+        .args(["--pull", "locustio/locust:2.46.6", "--cache"])
+        .arg(folder.path())
+        .env("PATH", folder.path())
+        .output()
+        .unwrap();
+    let words = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(words.contains("Locust needs Python 3.11 or newer, and there is no python3 on PATH"), "{words}");
+}
+
+#[tokio::test]
+async fn idle_it_costs_next_to_nothing() {
+    let cluster = with_a_pod(&[]).await;
+    let ticks = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", cluster.process.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    // What is measured is a time in which nothing happens.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = ticks();
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    // 5 ticks of 10 ms in 5 s are 1 % of a core.
+    assert!(ticks() - before <= 5, "{} ticks", ticks() - before);
+}
