@@ -105,6 +105,28 @@ impl Running {
         kill_process(pid, signal).expect("the process runs");
     }
 
+    /// Waits for its end, which must come within `limit`.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub fn finish_within(mut self, limit: Duration) -> Ended {
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    self.err.push_str(&line);
+                    self.err.push('\n');
+                }
+                Err(RecvTimeoutError::Disconnected) => return self.finish(),
+                Err(RecvTimeoutError::Timeout) => {
+                    let _ = self.child.kill();
+                    panic!("it did not end within {limit:?}:\n{}", self.err);
+                }
+            }
+        }
+    }
+
     /// Waits for its end.
     ///
     /// # Panics

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
+use crate::disturbance::is_slow;
 use crate::profile::Profile;
 use crate::service_time::Shape;
 
@@ -166,6 +167,12 @@ impl Args {
             return Err("--stall-every must be longer than --stall-ms".to_owned());
         }
         Ok(())
+    }
+
+    /// How many times longer every service takes here: `slow_factor` in a slow process, else 1.
+    pub fn slowdown(&self) -> f64 {
+        let host = std::env::var("HOSTNAME").unwrap_or_default();
+        if is_slow(&host, self.slow_share, self.seed) { self.slow_factor } else { 1.0 }
     }
 }
 

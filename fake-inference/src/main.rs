@@ -45,6 +45,9 @@ async fn run(args: &Args) -> ExitCode {
         }
     };
     eprintln!("fake-inference: listening on {address}");
+    if args.slowdown() > 1.0 {
+        eprintln!("fake-inference: slow, every service takes {} times longer", args.slowdown());
+    }
     let ended = server.serve(stop).await;
     if ended.unfinished > 0 {
         eprintln!(

@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::args::Args;
 use crate::body::{self, Unread};
 use crate::counts::{self, Counts, Endpoint};
-use crate::disturbance::{Disturbance, is_slow};
+use crate::disturbance::Disturbance;
 use crate::lstm::{INPUTS, Lstm, OUTPUTS, STEPS};
 use crate::problem::Problem;
 use crate::profile::Profile;
@@ -54,8 +54,6 @@ impl App {
             Some(profile) => ServiceTime::of_profile(profile, args.seed),
             None => ServiceTime::new(args.service, args.service_ms, args.service_cv, args.seed),
         };
-        let host = std::env::var("HOSTNAME").unwrap_or_default();
-        let slow = is_slow(&host, args.slow_share, args.seed);
         Self {
             counts: Arc::new(Counts::new()),
             model: Lstm::new(),
@@ -68,7 +66,7 @@ impl App {
                 warm_up_factor: args.warm_up_factor,
                 stall: args.stall_ms,
                 stall_every: args.stall_every,
-                slowdown: if slow { args.slow_factor } else { 1.0 },
+                slowdown: args.slowdown(),
             },
             since: Instant::now(),
             begun: AtomicU64::new(0),

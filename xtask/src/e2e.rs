@@ -5,7 +5,7 @@ mod check;
 pub(crate) mod choice;
 pub(crate) mod cluster;
 mod driver;
-mod embedded;
+pub(crate) mod embedded;
 mod existing;
 pub(crate) mod images;
 pub(crate) mod mark;

@@ -39,6 +39,8 @@ enum Tier {
     Workspace,
     /// Tests with containers: needs Docker
     Container,
+    /// Tests with the embedded cluster: needs Linux, Python 3.11 or later and PyPI
+    Embedded,
     /// Tests with a cluster: needs Docker, kind and a node image
     Kind,
 }
@@ -63,7 +65,7 @@ pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
     let session = Session::open(halt, &log, false)?;
     let wanted = |tier: Tier| args.only.is_none_or(|only| only == tier);
     let mut machine = Machine::default();
-    if wanted(Tier::Container) || wanted(Tier::Kind) {
+    if args.only != Some(Tier::Workspace) {
         machine = session
             .step("see what this machine can run", async { Ok(Machine::examine(&session, &args).await) })
             .await?;
@@ -80,7 +82,7 @@ pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
         }
     }
     let mut rows = Vec::new();
-    for tier in [Tier::Workspace, Tier::Container, Tier::Kind] {
+    for tier in [Tier::Workspace, Tier::Container, Tier::Embedded, Tier::Kind] {
         if !wanted(tier) {
             continue;
         }
@@ -111,6 +113,7 @@ impl Tier {
         match self {
             Self::Workspace => "workspace",
             Self::Container => "container",
+            Self::Embedded => "embedded",
             Self::Kind => "kind",
         }
     }

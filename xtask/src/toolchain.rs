@@ -38,7 +38,12 @@ pub(crate) async fn build(session: &Session, folders: &Folders) -> Result<Binari
 /// The embedded cluster's program.
 pub(crate) async fn build_cluster(session: &Session, folders: &Folders) -> Result<PathBuf, Failure> {
     local(session, folders, &["embedded"]).await?;
-    Ok(folders.target.join("debug").join("locust-matrix-cluster"))
+    Ok(cluster(folders))
+}
+
+/// Where it is when it is built.
+pub(crate) fn cluster(folders: &Folders) -> PathBuf {
+    folders.target.join("debug").join("locust-matrix-cluster")
 }
 
 /// The driver and the stub as programs of this machine.

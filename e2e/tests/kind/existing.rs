@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use e2e::required;
-use e2e::results::{only_run, records, rows};
+use e2e::results::{assert_all_valid, only_run, records};
 use e2e::tool::{must, run};
 
 use crate::kept::{Kept, settings};
@@ -42,13 +42,13 @@ pub(crate) fn a_namespace_of_a_cluster_that_is_there(kept: &Kept<'_>) {
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(ended.err.contains(&format!("namespace {NAMESPACE}")), "{}", ended.err);
     let run_folder = only_run(&results);
-    assert!(rows(&run_folder).iter().all(|row| row[11] == "SUCCESS"), "{:?}", rows(&run_folder));
+    assert_all_valid(&run_folder, 2);
     assert_eq!(records(&run_folder)[0]["setting"]["cluster"], "existing");
     let left = must(&mut kept.kubectl(&ours));
     assert!(left.lines().all(|line| line.starts_with("pod/")), "nothing but pods that are going: {left}");
 
     let stub = format!("fake-inference={}", kept.stub_image);
-    let deploy = ["--namespace", NAMESPACE, "deploy", "--overlay", "stub", "--image", &stub];
+    let deploy = ["--namespace", NAMESPACE, "deploy", "--overlay", "kind", "--image", &stub];
     must(&mut kept.driver(&deploy));
     let ended = run(&mut existing(&kept.folder.join("existing-again")));
     assert_eq!(ended.code, Some(0), "{}", ended.err);

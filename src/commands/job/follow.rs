@@ -11,6 +11,7 @@ use kube::api::{ListParams, LogParams, Patch};
 use kube::runtime::watcher::Config as WatchConfig;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::json;
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::submit::{Submitted, has_ended};
@@ -21,6 +22,9 @@ use crate::exit::{Error, ExitCode, Result};
 
 /// The pod's grace period, and some: a driver that is asked to stop ends its load first.
 const STOPS_WITHIN: Duration = Duration::from_secs(170);
+
+/// An API server that does not answer for so long is gone.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Follows the Job; a signal suspends it, which stops the load and keeps what is recorded.
 pub(super) async fn follow(
@@ -117,7 +121,11 @@ async fn to_the_end(
 }
 
 async fn pods_of(cluster: &Cluster, job: &Submitted) -> Result<Vec<Pod>> {
-    let pods = cluster.api::<Pod>().list(&ListParams::default().labels(&job.selector())).await;
+    let (api, params) = (cluster.api::<Pod>(), ListParams::default().labels(&job.selector()));
+    let pods = timeout(SILENCE, api.list(&params)).await.map_err(|_| {
+        Error::cluster("the Job's pods: the API server does not answer")
+            .next("check that the cluster runs: kubectl get --raw /readyz")
+    })?;
     let mut pods = pods.map_err(|error| explain("the Job's pods", &error))?.items;
     pods.sort_by_key(|pod| pod.metadata.creation_timestamp.clone().map(|time| time.0));
     Ok(pods)
@@ -166,13 +174,14 @@ async fn exit_code(cluster: &Cluster, pod: &str) -> Option<i32> {
         }
         None
     };
-    tokio::time::timeout(Duration::from_secs(5), ended).await.ok().flatten()
+    timeout(Duration::from_secs(5), ended).await.ok().flatten()
 }
 
 /// Hands over a pod's log line by line until its container has ended. A cut connection is opened
-/// again after the last line that was seen.
+/// again after the last line that was seen; an API server that stays silent is the caller's to notice.
 async fn show_log(cluster: &Cluster, pod: &str, log: &(dyn Fn(&str) + Sync)) {
     let mut last: Option<Timestamp> = None;
+    let mut heard = Instant::now();
     loop {
         let params = LogParams { follow: true, timestamps: true, since_time: last, ..LogParams::default() };
         if let Ok(stream) = cluster.api::<Pod>().log_stream(pod, &params).await {
@@ -188,12 +197,14 @@ async fn show_log(cluster: &Cluster, pod: &str, log: &(dyn Fn(&str) + Sync)) {
                 }
             }
         }
-        match cluster.api::<Pod>().get_opt(pod).await {
-            Ok(Some(pod)) if terminated(&pod).is_none() => {
-                tokio::time::sleep(Duration::from_millis(200)).await;
+        match timeout(SILENCE, cluster.api::<Pod>().get_opt(pod)).await {
+            Ok(Ok(Some(pod))) if terminated(&pod).is_none() => {
+                heard = Instant::now();
+                sleep(Duration::from_millis(200)).await;
             }
-            Ok(_) => return,
-            Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+            Ok(Ok(_)) => return,
+            Ok(Err(_)) | Err(_) if heard.elapsed() > SILENCE => return,
+            Ok(Err(_)) | Err(_) => sleep(Duration::from_secs(1)).await,
         }
     }
 }

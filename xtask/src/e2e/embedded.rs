@@ -115,8 +115,8 @@ async fn sweep(
     Ok(())
 }
 
-/// Everything that can be known to be missing before minutes of compiling.
-async fn preflight(session: &Session, folders: &Folders, args: &Args) -> Result<Ready, Failure> {
+/// Whether this machine can run it.
+pub(crate) async fn possible(session: &Session) -> Result<(), Failure> {
     if std::env::consts::OS != "linux" {
         return Err(Failure::preflight(
             format!(
@@ -126,9 +126,20 @@ async fn preflight(session: &Session, folders: &Folders, args: &Args) -> Result<
             "use --cluster kind, with Docker and kind installed",
         ));
     }
+    python::check(session).await
+}
+
+/// The three programs, for tests that start them by themselves.
+pub(crate) async fn programs(session: &Session, folders: &Folders) -> Result<Binaries, Failure> {
+    toolchain::build_cluster(session, folders).await?;
+    toolchain::build_local(session, folders).await
+}
+
+/// Everything that can be known to be missing before minutes of compiling.
+async fn preflight(session: &Session, folders: &Folders, args: &Args) -> Result<Ready, Failure> {
+    possible(session).await?;
     let results = args.results(folders)?;
     folders::create(&results)?;
-    python::check(session).await?;
     let versions = Versions::read()?;
     let locust = args.locust_image.clone().unwrap_or_else(|| versions.locust_image());
     Ok(Ready { results, locust })

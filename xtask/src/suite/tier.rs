@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::summary::{Counts, Outcome};
 use super::{Args, Tier};
 use crate::e2e::choice;
+use crate::e2e::embedded;
 use crate::e2e::images;
 use crate::e2e::preflight::{self, LocustImage};
 use crate::engine::Engine;
@@ -20,11 +21,14 @@ use crate::versions::Versions;
 /// A test that drives a cluster deletes it when it is interrupted.
 const STOPS_WITHIN: Duration = Duration::from_mins(2);
 
+const ALOUD: [&str; 2] = ["--test-threads=1", "--nocapture"];
+
 /// What this machine has, or why not.
 #[derive(Debug)]
 pub(super) struct Machine {
     locust: Result<LocustImage, String>,
     node_image: Result<String, String>,
+    python: Result<(), String>,
     binaries: Option<Binaries>,
     /// This program, by the path it was started from: the tests of the workspace build it anew, and the
     /// path of a file that was replaced leads nowhere.
@@ -37,6 +41,7 @@ impl Default for Machine {
         Self {
             locust: Err("not examined".into()),
             node_image: Err("not examined".into()),
+            python: Err("not examined".into()),
             binaries: None,
             xtask,
         }
@@ -45,7 +50,11 @@ impl Default for Machine {
 
 impl Machine {
     pub(super) async fn examine(session: &Session, args: &Args) -> Self {
-        let mut machine = Self::default();
+        let python = embedded::possible(session).await.map_err(|failure| failure.what);
+        let mut machine = Self { python, ..Self::default() };
+        if args.only == Some(Tier::Embedded) {
+            return machine;
+        }
         if let Err(failure) = machine.fill(session, args).await {
             machine.node_image = Err(failure.what);
         }
@@ -88,6 +97,7 @@ impl Machine {
         match tier {
             Tier::Workspace => None,
             Tier::Container => self.locust.as_ref().err().cloned(),
+            Tier::Embedded => self.python.as_ref().err().cloned(),
             Tier::Kind => {
                 let node = self.node_image.as_ref().err();
                 node.or(self.locust.as_ref().err()).cloned()
@@ -106,23 +116,20 @@ pub(super) async fn run(
     let test = match tier {
         Tier::Workspace => test.args(["--workspace", "--exclude", "e2e", "--no-fail-fast"]),
         Tier::Container => test.args(["-p", "e2e", "--test", "container"]),
-        Tier::Kind => test.args(["-p", "e2e", "--test", "kind"]),
+        // One after the other, and heard while they run: each takes minutes.
+        Tier::Embedded => test.args(["-p", "e2e", "--test", "embedded", "--"]).args(ALOUD),
+        Tier::Kind => test.args(["-p", "e2e", "--test", "kind", "--"]).args(ALOUD),
     };
     let mut test = test.folder(&folders.root).show(Show::All).patience(Patience::Forward(STOPS_WITHIN));
-    if tier != Tier::Workspace {
-        if machine.binaries.is_none() {
-            let build = toolchain::build(session, folders);
-            match session.step("build the driver and the stub", build).await {
-                Ok(binaries) => machine.binaries = Some(binaries),
-                Err(failure) if failure.is_interruption() => return Err(failure),
-                Err(failure) => {
-                    // The tiers that ran before this one still deserve their summary.
-                    failure.report();
-                    return Ok(Outcome::Ran { counts: Counts::default(), well: false });
-                }
-            }
+    match programs(session, folders, machine, tier).await {
+        Ok(None) => {}
+        Ok(Some(found)) => test = with_what_it_needs(test, folders, machine, tier, &found),
+        Err(failure) if failure.is_interruption() => return Err(failure),
+        Err(failure) => {
+            // The tiers that ran before this one still deserve their summary.
+            failure.report();
+            return Ok(Outcome::Ran { counts: Counts::default(), well: false });
         }
-        test = with_what_it_needs(test, folders, machine, tier);
     }
     let name = format!("tier {}", tier.name());
     let step = session.progress.begin(&name);
@@ -135,18 +142,49 @@ pub(super) async fn run(
     Ok(Outcome::Ran { counts: Counts::read(&done.stdout), well: done.success() })
 }
 
-fn with_what_it_needs(mut test: Cmd, folders: &Folders, machine: &Machine, tier: Tier) -> Cmd {
-    test = test.env("E2E_TARGET", folders.target.display().to_string());
-    if let Some(binaries) = &machine.binaries {
-        test = test
-            .env("E2E_DRIVER", binaries.driver.display().to_string())
-            .env("E2E_STUB", binaries.stub.display().to_string());
+/// The programs that a tier's tests start: for images, static ones; for the embedded cluster, this machine's.
+async fn programs(
+    session: &Session,
+    folders: &Folders,
+    machine: &mut Machine,
+    tier: Tier,
+) -> Result<Option<Binaries>, Failure> {
+    match tier {
+        Tier::Workspace => Ok(None),
+        Tier::Embedded => {
+            let build = embedded::programs(session, folders);
+            session.step("build the cluster, the driver and the stub", build).await.map(Some)
+        }
+        Tier::Container | Tier::Kind => {
+            if machine.binaries.is_none() {
+                let build = toolchain::build(session, folders);
+                machine.binaries = Some(session.step("build the driver and the stub", build).await?);
+            }
+            Ok(machine.binaries.clone())
+        }
+    }
+}
+
+fn with_what_it_needs(
+    mut test: Cmd,
+    folders: &Folders,
+    machine: &Machine,
+    tier: Tier,
+    binaries: &Binaries,
+) -> Cmd {
+    test = test
+        .env("E2E_TARGET", folders.target.display().to_string())
+        .env("E2E_DRIVER", binaries.driver.display().to_string())
+        .env("E2E_STUB", binaries.stub.display().to_string())
+        .env("E2E_XTASK", machine.xtask.display().to_string());
+    if tier == Tier::Embedded {
+        return test.env("E2E_CLUSTER", toolchain::cluster(folders).display().to_string());
     }
     if let Ok(image) = &machine.locust {
         test = test.env("E2E_LOCUST_IMAGE", &image.reference);
     }
     if let (Tier::Kind, Ok(image)) = (tier, &machine.node_image) {
-        test = test.env("E2E_NODE_IMAGE", image).env("E2E_XTASK", machine.xtask.display().to_string());
+        test = test.env("E2E_NODE_IMAGE", image);
     }
     test
 }

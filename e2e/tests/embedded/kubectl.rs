@@ -1,0 +1,67 @@
+//! kubectl against the embedded cluster: the commands that people look and change with.
+
+use std::process::Command;
+use std::time::Duration;
+
+use e2e::tool::{Running, must, run};
+use rustix::process::Signal;
+
+use crate::cluster::Cluster;
+
+pub(crate) fn every_command_works(cluster: &Cluster) {
+    let kubectl = |words: &[&str]| {
+        let mut command = Command::new("kubectl");
+        command.env("KUBECONFIG", cluster.kubeconfig()).args(words);
+        command
+    };
+    let manifests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/stub");
+    let manifests = manifests.to_str().unwrap();
+    must(&mut kubectl(&["apply", "--server-side", "-k", manifests]));
+    must(&mut kubectl(&["scale", "deployment/inference", "--replicas=2"]));
+    must(&mut kubectl(&["set", "resources", "deployment/inference", "--requests=cpu=10m,memory=8Mi"]));
+    must(&mut kubectl(&["rollout", "status", "deployment/inference", "--timeout=60s"]));
+    must(&mut kubectl(&["wait", "--for=condition=Available", "deployment/inference", "--timeout=60s"]));
+
+    let shows = |words: &[&str], expected: &[&str]| {
+        let said = must(&mut kubectl(words));
+        for word in expected {
+            assert!(said.contains(word), "kubectl {}: no '{word}' in:\n{said}", words.join(" "));
+        }
+        said
+    };
+    shows(&["get", "nodes", "-o", "wide"], &["NAME", "STATUS", "Ready", "INTERNAL-IP"]);
+    shows(&["get", "deployments"], &["UP-TO-DATE", "inference", "2/2"]);
+    shows(&["get", "pods", "-o", "wide"], &["READY", "1/1", "Running", "127."]);
+    shows(
+        &["get", "pods,services,replicasets", "-l", "app=inference"],
+        &["pod/", "service/", "replicaset.apps/"],
+    );
+    shows(&["get", "deployment", "inference", "-o", "yaml"], &["kind: Deployment", "replicas: 2"]);
+    shows(&["describe", "deployment", "inference"], &["Replicas:", "2 desired", "NewReplicaSet:"]);
+    shows(&["describe", "pods"], &["Node:", "Containers:", "Ready", "Events:"]);
+    shows(&["get", "events"], &["REASON", "Started"]);
+    shows(&["auth", "can-i", "delete", "pods"], &["yes"]);
+    shows(&["auth", "can-i", "--list"], &["*.*"]);
+    let driver =
+        run(&mut kubectl(&["auth", "can-i", "delete", "pods", "--as=system:serviceaccount:default:nobody"]));
+    assert!(driver.code == Some(1) && driver.out.starts_with("no"), "{driver:?}");
+
+    let watch = Running::start(&mut kubectl(&["get", "pods", "-w", "-o", "name"]));
+    let logs = Running::start(&mut kubectl(&["logs", "-f", "deployment/inference"]));
+    must(&mut kubectl(&["scale", "deployment/inference", "--replicas=1"]));
+    must(&mut kubectl(&["delete", "pod", "-l", "app=inference", "--wait"]));
+    let ended = logs.finish_within(Duration::from_secs(30));
+    assert!(ended.err.contains("listening on") || ended.out.contains("listening on"), "{ended:?}");
+    must(&mut kubectl(&["rollout", "status", "deployment/inference", "--timeout=60s"]));
+    watch.signal(Signal::INT);
+    let seen: std::collections::BTreeSet<_> =
+        watch.finish_within(Duration::from_secs(10)).out.lines().map(str::to_owned).collect();
+    assert!(seen.len() >= 3, "two pods before, and the one that followed them: {seen:?}");
+
+    must(&mut kubectl(&["delete", "deployment,service", "-l", "app=inference"]));
+    must(&mut kubectl(&["wait", "--for=delete", "pod", "-l", "app=inference", "--timeout=60s"]));
+    let none = run(&mut kubectl(&["get", "all", "-l", "app=inference"]));
+    assert!(none.err.contains("No resources found"), "{none:?}");
+    let unknown = run(&mut kubectl(&["get", "ingresses"]));
+    assert!(unknown.code == Some(1) && unknown.err.contains("resource type"), "{unknown:?}");
+}
