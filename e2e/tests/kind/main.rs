@@ -2,7 +2,7 @@
 //!
 //! The clusters are made one after the other: two at once would measure each other.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 mod existing;
 mod kept;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::results::{only_run, records};
+use e2e::results::{assert_all_valid, only_run, records};
 use e2e::tool::{Running, must, run};
 use serde_json::Value;
 
@@ -69,7 +69,23 @@ fn judgement(record: &Value) -> (&str, String) {
     (record["verdict"]["judgement"].as_str().unwrap(), reasons.join("; "))
 }
 
-/// A worker with a tenth of a core: the figures would be its own.
+/// Provokes a verdict. A moment in which the machine had other work makes workers late, which is the first
+/// thing to say of a row: then it is tried again, twice at most.
+fn provoke(expected: &str, mut sweep: impl FnMut(&str) -> (Value, String)) -> (String, String) {
+    for attempt in ["first", "second", "third"] {
+        let (record, told) = sweep(attempt);
+        let (verdict, reasons) = judgement(&record);
+        let disturbed = verdict == "LOADGEN_LIMITED" && reasons.contains("event loop late");
+        if verdict == expected || !disturbed {
+            assert_eq!(verdict, expected, "{reasons}");
+            return (reasons, told);
+        }
+        eprintln!("the machine had other work, once more: {reasons}");
+    }
+    panic!("{expected} was disturbed three times");
+}
+
+/// A worker with a quarter of a core: the figures would be its own.
 pub(crate) fn a_starved_worker_is_the_limit(kept: &Kept<'_>) {
     let limits = "/spec/template/spec/containers/0/resources/limits/cpu";
     let patch = |operation: Value| {
@@ -78,7 +94,7 @@ pub(crate) fn a_starved_worker_is_the_limit(kept: &Kept<'_>) {
         kept.rolled_out(WORKERS);
     };
     let stub = Cause::stub(kept, &[("SERVICE_MS", "5"), ("CONCURRENCY", "64")]);
-    patch(serde_json::json!({ "op": "add", "path": limits, "value": "100m" }));
+    patch(serde_json::json!({ "op": "add", "path": limits, "value": "250m" }));
     let text = "{replicas: [1], workers: [1], users: [20], duration: 6s, max_duration: 6s, cooldown: 0s, spawn_rate: 20}";
     let (record, _) = sweep(kept, "starved", 0, text);
     let (verdict, reasons) = judgement(&record);
@@ -103,7 +119,8 @@ pub(crate) fn a_killed_replica_voids_the_first_try(kept: &Kept<'_>) {
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(ended.err.contains("VOID, once more: the replicas changed"), "{}", ended.err);
     let record = records(&only_run(&results)).remove(0);
-    assert_eq!((judgement(&record).0, &record["attempt"]), ("VALID", &Value::from(2)), "{record}");
+    assert_eq!(record["attempt"], 2, "{record}");
+    assert_all_valid(&only_run(&results), 1);
 }
 
 /// One slow replica of two: the connections are shared evenly, the requests are not.
@@ -122,37 +139,30 @@ pub(crate) fn a_slow_replica_is_an_imbalance(kept: &Kept<'_>) {
     });
     let stub = stub.unwrap();
     let text = "{replicas: [2], workers: [1], users: [16], duration: 9s, cooldown: 0s, spawn_rate: 20}";
-    let (record, _) = sweep(kept, "slow-replica", 0, text);
-    let (verdict, reasons) = judgement(&record);
-    assert_eq!(verdict, "IMBALANCED", "{reasons}");
+    provoke("IMBALANCED", |attempt| sweep(kept, &format!("slow-replica-{attempt}"), 0, text));
     stub.end();
 }
 
 /// A stub that gets faster all the time is not steady, and measuring until it has come to rest cures it.
 pub(crate) fn a_warming_stub_is_unstable_until_it_is_warm(kept: &Kept<'_>) {
-    let warm = |longest: &str, case: &str| {
+    let warm = |longest: &str, case: String| {
         let stub = Cause::stub(kept, &[("WARM_UP", "25"), ("WARM_UP_FACTOR", "8")]);
         let text = format!(
             "{{replicas: [1], workers: [1], users: [4], duration: 6s, max_duration: {longest}, cooldown: 0s, spawn_rate: 20}}"
         );
-        let (record, told) = sweep(kept, case, 0, &text);
+        let swept = sweep(kept, &case, 0, &text);
         stub.end();
-        let (verdict, reasons) = judgement(&record);
-        (verdict.to_owned(), reasons, told)
+        swept
     };
-    let (verdict, reasons, _) = warm("6s", "warming");
-    assert_eq!(verdict, "UNSTABLE", "{reasons}");
-    let (verdict, reasons, told) = warm("60s", "warmed");
-    assert_eq!(verdict, "VALID", "{reasons}");
+    provoke("UNSTABLE", |attempt| warm("6s", format!("warming-{attempt}")));
+    let (_, told) = provoke("VALID", |attempt| warm("60s", format!("warmed-{attempt}")));
     assert!(told.contains("measuring on"), "{told}");
 }
 
 /// Too few requests for the percentile that the objective names.
 pub(crate) fn twenty_requests_are_too_few(kept: &Kept<'_>) {
     let text = "{replicas: [1], workers: [1], users: [1], duration: 3s, cooldown: 0s, spawn_rate: 20, objective: {p95_ms: 500}}";
-    let (record, _) = sweep(kept, "few", 0, text);
-    let (verdict, reasons) = judgement(&record);
-    assert_eq!(verdict, "UNDERSAMPLED", "{reasons}");
+    let (reasons, _) = provoke("UNDERSAMPLED", |attempt| sweep(kept, &format!("few-{attempt}"), 0, text));
     assert!(reasons.contains("P95, which needs 90"), "{reasons}");
 }
 
