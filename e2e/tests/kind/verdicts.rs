@@ -145,16 +145,17 @@ pub(crate) fn a_slow_replica_is_an_imbalance(kept: &Kept<'_>) {
 
 /// A stub that gets faster all the time is not steady, and measuring until it has come to rest cures it.
 pub(crate) fn a_warming_stub_is_unstable_until_it_is_warm(kept: &Kept<'_>) {
+    // Short answers: many of them tell a trend from chance.
     let warm = |longest: &str, case: String| {
-        let stub = Cause::stub(kept, &[("WARM_UP", "25"), ("WARM_UP_FACTOR", "8")]);
+        let stub = Cause::stub(kept, &[("SERVICE_MS", "20"), ("WARM_UP", "20"), ("WARM_UP_FACTOR", "10")]);
         let text = format!(
-            "{{replicas: [1], workers: [1], users: [4], duration: 6s, max_duration: {longest}, cooldown: 0s, spawn_rate: 20}}"
+            "{{replicas: [1], workers: [1], users: [4], duration: 12s, max_duration: {longest}, cooldown: 0s, spawn_rate: 20}}"
         );
         let swept = sweep(kept, &case, 0, &text);
         stub.end();
         swept
     };
-    provoke("UNSTABLE", |attempt| warm("6s", format!("warming-{attempt}")));
+    provoke("UNSTABLE", |attempt| warm("12s", format!("warming-{attempt}")));
     let (_, told) = provoke("VALID", |attempt| warm("60s", format!("warmed-{attempt}")));
     assert!(told.contains("measuring on"), "{told}");
 }
