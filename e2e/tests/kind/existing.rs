@@ -48,7 +48,9 @@ pub(crate) fn a_namespace_of_a_cluster_that_is_there(kept: &Kept<'_>) {
     assert!(left.lines().all(|line| line.starts_with("pod/")), "nothing but pods that are going: {left}");
 
     let stub = format!("fake-inference={}", kept.stub_image);
-    let deploy = ["--namespace", NAMESPACE, "deploy", "--overlay", "kind", "--image", &stub];
+    let locust = "locustio/locust=locustio/locust:2.47.0";
+    let deploy =
+        ["--namespace", NAMESPACE, "deploy", "--overlay", "kind", "--image", &stub, "--image", locust];
     must(&mut kept.driver(&deploy));
     let ended = run(&mut existing(&kept.folder.join("existing-again")));
     assert_eq!(ended.code, Some(0), "{}", ended.err);
