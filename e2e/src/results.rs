@@ -45,7 +45,7 @@ pub fn rows(run: &Path) -> Vec<Vec<String>> {
 ///
 /// Two things are chance, and no fault of what is tested: a worker whose event loop was late while it had
 /// hardly anything to do, which tells of the machine's other work; and connections that kube-proxy has dealt
-/// out unevenly, as it may with few users. Such a row is accepted, and said, as long as half of them are valid.
+/// out unevenly, as it may with few users. Such a row is accepted, and said, as long as at least half of four or more are valid.
 ///
 /// # Panics
 /// With the rows, where that is not so.
@@ -68,7 +68,7 @@ pub fn assert_all_valid(run: &Path, scenarios: usize) {
             other => panic!("{other}: {reasons}; {rows:?}"),
         }
     }
-    assert!(scenarios == 1 || 2 * by_chance <= scenarios, "{by_chance} rows by chance: {rows:?}");
+    assert!(scenarios < 4 || 2 * by_chance <= scenarios, "{by_chance} rows by chance: {rows:?}");
 }
 
 /// Whether the only reasons are event loops that were late.
