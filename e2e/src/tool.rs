@@ -81,19 +81,22 @@ impl Running {
     pub fn await_line(&mut self, word: &str, limit: Duration) -> String {
         let deadline = Instant::now() + limit;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) => {
-                    self.err.push_str(&line);
-                    self.err.push('\n');
-                    if line.contains(word) {
-                        return line;
-                    }
-                }
+            match self.next_line(deadline) {
+                Ok(line) if line.contains(word) => return line,
+                Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => panic!("no '{word}' within {limit:?} in:\n{}", self.err),
                 Err(RecvTimeoutError::Disconnected) => panic!("it ended without '{word}':\n{}", self.err),
             }
         }
+    }
+
+    /// The next line of its standard error, which is kept with the others.
+    fn next_line(&mut self, deadline: Instant) -> Result<String, RecvTimeoutError> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let line = self.lines.recv_timeout(left)?;
+        self.err.push_str(&line);
+        self.err.push('\n');
+        Ok(line)
     }
 
     /// Sends a signal to the process alone, as `kill` does.
@@ -112,12 +115,8 @@ impl Running {
     pub fn finish_within(mut self, limit: Duration) -> Ended {
         let deadline = Instant::now() + limit;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) => {
-                    self.err.push_str(&line);
-                    self.err.push('\n');
-                }
+            match self.next_line(deadline) {
+                Ok(_) => {}
                 Err(RecvTimeoutError::Disconnected) => return self.finish(),
                 Err(RecvTimeoutError::Timeout) => {
                     let _ = self.child.kill();

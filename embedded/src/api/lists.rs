@@ -15,23 +15,33 @@ pub(super) enum List {
     Keyed(&'static [&'static str]),
 }
 
-/// How the list in a field is merged. Names are enough to know, for the kinds that there are; only the
-/// ports of a container and those of a Service differ.
-pub(super) fn list(field: &str, items: &[Value]) -> List {
-    match field {
+/// The fields by which the items of a list are known, where its name alone says so: enough for the kinds that
+/// there are, but for the ports of a container and those of a Service.
+pub(super) fn keys(field: &str) -> Option<&'static [&'static str]> {
+    Some(match field {
         "containers"
         | "initContainers"
         | "ephemeralContainers"
         | "env"
         | "volumes"
         | "imagePullSecrets"
-        | "secrets" => List::Keyed(&["name"]),
-        "volumeMounts" => List::Keyed(&["mountPath"]),
-        "volumeDevices" => List::Keyed(&["devicePath"]),
-        "conditions" => List::Keyed(&["type"]),
-        "ownerReferences" => List::Keyed(&["uid"]),
-        "hostAliases" | "podIPs" => List::Keyed(&["ip"]),
-        "topologySpreadConstraints" => List::Keyed(&["topologyKey", "whenUnsatisfiable"]),
+        | "secrets" => &["name"],
+        "volumeMounts" => &["mountPath"],
+        "volumeDevices" => &["devicePath"],
+        "conditions" => &["type"],
+        "ownerReferences" => &["uid"],
+        "hostAliases" | "podIPs" => &["ip"],
+        "topologySpreadConstraints" => &["topologyKey", "whenUnsatisfiable"],
+        _ => return None,
+    })
+}
+
+/// How the list in a field is merged.
+pub(super) fn list(field: &str, items: &[Value]) -> List {
+    if let Some(keys) = keys(field) {
+        return List::Keyed(keys);
+    }
+    match field {
         "finalizers" => List::Set,
         "ports" if items.iter().any(|item| !item["containerPort"].is_null()) => {
             List::Keyed(&["containerPort", "protocol"])

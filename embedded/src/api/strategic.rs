@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::lists;
 use crate::status::Status;
 
 const MAX_DEPTH: usize = 64;
@@ -72,24 +73,14 @@ fn is_directive(name: &str) -> bool {
 
 /// The field by which items of a list are known.
 fn merge_key(field: &str, items: &[Value]) -> Option<&'static str> {
-    Some(match field {
-        "containers"
-        | "initContainers"
-        | "ephemeralContainers"
-        | "env"
-        | "volumes"
-        | "imagePullSecrets"
-        | "secrets" => "name",
-        "volumeMounts" => "mountPath",
-        "volumeDevices" => "devicePath",
-        "conditions" => "type",
-        "ownerReferences" => "uid",
-        "hostAliases" | "podIPs" => "ip",
-        "topologySpreadConstraints" => "topologyKey",
-        "ports" if items.iter().any(|item| !item["containerPort"].is_null()) => "containerPort",
-        "ports" if items.iter().any(|item| !item["port"].is_null()) => "port",
-        _ => return None,
-    })
+    if let Some(keys) = lists::keys(field) {
+        return keys.first().copied();
+    }
+    match field {
+        "ports" if items.iter().any(|item| !item["containerPort"].is_null()) => Some("containerPort"),
+        "ports" if items.iter().any(|item| !item["port"].is_null()) => Some("port"),
+        _ => None,
+    }
 }
 
 fn merge_list(field: &str, live: Vec<Value>, patch: &[Value], depth: usize) -> Result<Vec<Value>, Status> {

@@ -6,8 +6,6 @@ mod python;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
-
 use super::args::Args;
 use super::driver::{Driver, Planned, Target};
 use super::images::Tags;
@@ -15,6 +13,7 @@ use super::verdict::Verdict;
 use super::{check, verdict};
 use crate::failure::{Failure, PREFLIGHT};
 use crate::folders::{self, Folders};
+use crate::image;
 use crate::run::Session;
 use crate::run::command::{Cmd, Show};
 use crate::toolchain::{self, Binaries};
@@ -151,12 +150,11 @@ async fn tag(name: &'static str, program: &std::path::Path) -> Result<String, Fa
     // Hashing megabytes would hold up everything else that goes on.
     let hash = tokio::task::spawn_blocking(move || {
         let bytes = std::fs::read(&path).map_err(|error| Failure::file(&path, "read", &error))?;
-        let hash = Sha256::digest(&bytes);
-        // 12 digits, as the images for kind have.
-        Ok(hash.iter().take(6).fold(0_u64, |number, byte| number << 8 | u64::from(*byte)))
+        Ok(image::hex(&bytes))
     });
     let hash = hash.await.map_err(|error| Failure::bug(format!("{name}: hashing: {error}")))??;
-    Ok(format!("{name}:{hash:012x}"))
+    // 12 digits, as the images for kind have.
+    Ok(format!("{name}:{hash:.12}"))
 }
 
 /// The programs' names as the cluster is told.
