@@ -39,7 +39,7 @@ fn table(plan: &Plan, config: &Config, out: &mut dyn Write) -> std::io::Result<(
     writeln!(
         out,
         "{:>3}  {:>8}  {:>7}  {:<24}  {:>8}  {:>6}  about",
-        "#", "replicas", "workers", "load", "ramp/s", "repeat"
+        "#", "replicas", "workers", "load", "spawn/s", "repeat"
     )?;
     for scenario in &plan.scenarios {
         let load = match scenario.rate {

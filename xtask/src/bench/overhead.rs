@@ -26,15 +26,15 @@ pub(super) struct Args {
 }
 
 const HELP: &str = "\
-Runs replicas 1,2 x workers 2,4 x users 10,20 on a kind cluster made for it, and prints the wall
+Runs replicas 1,2,3 x workers 2,4 x users 10,20 on a kind cluster made for it, and prints the wall
 time per scenario less ramp, window and cooldown, by what changed since the scenario before.
 Targets: 1 s when only users change, 3 s when replicas change, Locust's own listing + 1 s when
-workers grow. Takes about five minutes, ten with --reference.
+workers grow. Takes about five minutes, nine with --reference.
 
 Example:
       cargo xtask bench overhead --reference ./my_driver.py";
 
-const REPLICAS: &str = "1,2";
+const REPLICAS: &str = "1,2,3";
 const WORKERS: &str = "2,4";
 const USERS: &str = "10,20";
 const COOLDOWN: u32 = 5;
