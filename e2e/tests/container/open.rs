@@ -4,7 +4,7 @@ use locust_matrix::load::{Load, LoadGenerator, Locust};
 use locust_matrix::measure::{Endpoint, OpenCounts, Window};
 
 use crate::on_both_versions;
-use crate::support::{DEADMAN, Setup, Stub, alone, run_for, start, stop, until};
+use crate::support::{DEADMAN, Setup, Stub, alone, run_for, shared, start, stop, until};
 
 /// Starts it, and gives the window from when all users are there.
 async fn window(load: &Locust, asked: Load, url: &str, seconds: f64) -> (Window, Option<OpenCounts>) {
@@ -34,7 +34,7 @@ fn gaps(text: &str) -> (f64, f64) {
 }
 
 async fn arrivals_have_the_rate_that_was_asked_for(version: &str) {
-    let _quiet = alone().await;
+    let _quiet = shared().await;
     let stub = Stub::start(&["--service-ms", "30", "--concurrency", "64", "--failure-rate", "0.1"]);
     let dump = [("LOCUST_MATRIX_DUMP", "/mnt/test/samples")];
     let cluster = Setup { env: &dump, ..Setup::new(version, 2) }.start().await;
@@ -115,7 +115,7 @@ async fn even_arrivals_are_even_over_all_workers(version: &str) {
 }
 
 async fn a_stall_is_seen_by_who_does_not_wait(version: &str) {
-    let _quiet = alone().await;
+    let _quiet = shared().await;
     let stalls = ["--stall-ms", "1000", "--stall-every", "10"];
     let stub = Stub::start(&[&["--service-ms", "20", "--concurrency", "200"][..], &stalls].concat());
     let cluster = start(version, 2).await;
@@ -139,7 +139,7 @@ async fn a_stall_is_seen_by_who_does_not_wait(version: &str) {
 }
 
 async fn who_finds_no_free_user_waits_in_line(version: &str) {
-    let _quiet = alone().await;
+    let _quiet = shared().await;
     let stub = Stub::start(&["--service-ms", "500", "--concurrency", "64"]);
     let cluster = start(version, 2).await;
     let load = &cluster.load;
