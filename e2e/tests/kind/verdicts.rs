@@ -144,6 +144,8 @@ pub(crate) fn a_slow_replica_is_an_imbalance(kept: &Kept<'_>) {
     let text = "{replicas: [2], workers: [1], users: [16], duration: 9s, cooldown: 0s, spawn_rate: 20}";
     provoke("IMBALANCED", |attempt| sweep(kept, &format!("slow-replica-{attempt}"), 0, text));
     stub.end();
+    must(&mut kept.kubectl(&["scale", INFERENCE, "--replicas=1"]));
+    kept.rolled_out(INFERENCE);
 }
 
 /// A stub that gets faster all the time is not steady, and measuring until it has come to rest cures it.
