@@ -37,7 +37,7 @@ pub(crate) async fn build(session: &Session, folders: &Folders) -> Result<Binari
 
 /// The embedded cluster's program.
 pub(crate) async fn build_cluster(session: &Session, folders: &Folders) -> Result<PathBuf, Failure> {
-    local(session, folders, &["embedded"]).await?;
+    local(session, folders, &["locust-matrix-cluster"]).await?;
     Ok(cluster(folders))
 }
 
@@ -56,11 +56,14 @@ pub(crate) async fn build_local(session: &Session, folders: &Folders) -> Result<
 /// The profile for development: what `cargo xtask` and the tests have compiled is there already, and on a
 /// fresh machine it is done in less than half the time that a release takes. What the measurement depends on
 /// is compiled with optimizations in this profile, too: see `profile.dev.package` in Cargo.toml.
-async fn local(session: &Session, folders: &Folders, packages: &[&str]) -> Result<(), Failure> {
-    let packages = packages.iter().flat_map(|package| ["-p", package]);
+///
+/// All packages are named for each: Cargo gives the libraries that they share the features that the named ones
+/// ask for, and would else compile them anew for the next.
+async fn local(session: &Session, folders: &Folders, programs: &[&str]) -> Result<(), Failure> {
+    let programs = programs.iter().flat_map(|program| ["--bin", program]);
     let done = Cmd::new("cargo")
-        .args(["build", "--locked"])
-        .args(packages)
+        .args(["build", "--locked", "-p", "embedded", "-p", "locust-matrix", "-p", "fake-inference"])
+        .args(programs)
         .arg("--target-dir")
         .path(&folders.target)
         .folder(&folders.root)
