@@ -12,6 +12,7 @@ pub(crate) mod mark;
 mod node;
 pub(crate) mod preflight;
 pub(crate) mod state;
+mod sweep;
 mod verdict;
 mod wreck;
 
@@ -85,9 +86,7 @@ impl Run {
         let (driver, planned, tags) = self.provision().await?;
         self.deploy(&driver, &tags).await?;
         self.sweep(&driver, &tags).await?;
-        check::every_scenario_has_its_row(self.verdict.results.as_deref(), &planned)?;
-        self.verdict.scenarios = planned.count();
-        Ok(())
+        sweep::complete(&mut self.verdict, &planned)
     }
 
     /// The cluster and the images, side by side: neither needs the other until the end.
@@ -139,28 +138,14 @@ impl Run {
     /// The job, and its results whatever became of it.
     async fn sweep(&mut self, driver: &Driver, tags: &Tags) -> Result<(), Failure> {
         let results = self.args.results(&self.folders)?;
-        let step = self.session.progress.begin("run the matrix");
-        let job = driver.job(&self.session, tags).await;
-        let (run_id, ended) = match job {
-            Ok(job) => (job.run_id, job.ended),
-            Err(failure) => (None, Err(failure)),
-        };
-        self.session.progress.end(step, ended.is_ok());
-        let mut fetched = Ok(());
-        if let Some(run_id) = &run_id {
-            let fetch = driver.fetch(&self.session, &results, run_id);
-            match self.session.step("fetch the results", fetch).await {
-                Ok(folder) => self.verdict.results = Some(folder),
-                Err(failure) => fetched = Err(failure),
-            }
-        }
-        if let Err(failure) = &ended
+        let swept = sweep::sweep(&self.session, driver, tags, &results, &mut self.verdict).await;
+        if let Err(failure) = &swept.ended
             && !failure.is_interruption()
         {
-            let folder = results.join(run_id.as_deref().unwrap_or(&self.args.name));
+            let folder = results.join(swept.run_id.as_deref().unwrap_or(&self.args.name));
             self.verdict.wreck = wreck::keep(&self.session, &self.node, &folder).await;
         }
-        ended.and(fetched)
+        swept.ended
     }
 
     /// Whatever has happened: nothing is left, unless the user wants to keep it.

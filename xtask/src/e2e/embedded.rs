@@ -10,7 +10,7 @@ use super::args::Args;
 use super::driver::{Driver, Planned, Target};
 use super::images::Tags;
 use super::verdict::Verdict;
-use super::{check, verdict};
+use super::{sweep, verdict};
 use crate::failure::{Failure, PREFLIGHT};
 use crate::folders::{self, Folders};
 use crate::image;
@@ -78,7 +78,7 @@ async fn perform(
     let target = Target { flags, overlay: "kind", kind: "embedded", yes: false };
     let driver = Driver::new(binaries.driver.clone(), target, args);
     let planned = driver.plan(session).await?;
-    let swept = sweep(session, &driver, &tags, &ready, &planned, verdict).await;
+    let swept = deploy_and_sweep(session, &driver, &tags, &ready, &planned, verdict).await;
     if let Err(failure) = &swept
         && !failure.is_interruption()
     {
@@ -88,7 +88,7 @@ async fn perform(
     swept
 }
 
-async fn sweep(
+async fn deploy_and_sweep(
     session: &Session,
     driver: &Driver,
     tags: &Tags,
@@ -97,21 +97,8 @@ async fn sweep(
     verdict: &mut Verdict,
 ) -> Result<(), Failure> {
     session.step("deploy", driver.deploy(session, tags)).await?;
-    let step = session.progress.begin("run the matrix");
-    let job = driver.job(session, tags).await;
-    session.progress.end(step, job.as_ref().is_ok_and(|job| job.ended.is_ok()));
-    let job = job?;
-    let mut fetched = Ok(());
-    if let Some(run_id) = &job.run_id {
-        match session.step("fetch the results", driver.fetch(session, &ready.results, run_id)).await {
-            Ok(folder) => verdict.results = Some(folder),
-            Err(failure) => fetched = Err(failure),
-        }
-    }
-    job.ended.and(fetched)?;
-    check::every_scenario_has_its_row(verdict.results.as_deref(), planned)?;
-    verdict.scenarios = planned.count();
-    Ok(())
+    sweep::sweep(session, driver, tags, &ready.results, verdict).await.ended?;
+    sweep::complete(verdict, planned)
 }
 
 /// Whether this machine can run it.

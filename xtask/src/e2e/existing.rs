@@ -7,7 +7,7 @@ use super::args::Args;
 use super::driver::{Driver, Target};
 use super::images::{self, Tags};
 use super::verdict::{self, Verdict};
-use super::{check, state};
+use super::{state, sweep};
 use crate::engine::Engine;
 use crate::failure::{Failure, USAGE};
 use crate::folders::Folders;
@@ -134,18 +134,8 @@ pub(super) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
             let deploy = driver.deploy_overlay(&session, "stub", &tags);
             session.step("deploy the stub", deploy).await?;
         }
-        let job = session.step("run the matrix", driver.job(&session, &tags)).await?;
-        let mut fetched = Ok(());
-        if let Some(run_id) = &job.run_id {
-            match session.step("fetch the results", driver.fetch(&session, &results, run_id)).await {
-                Ok(folder) => verdict.results = Some(folder),
-                Err(failure) => fetched = Err(failure),
-            }
-        }
-        job.ended.and(fetched)?;
-        check::every_scenario_has_its_row(verdict.results.as_deref(), &planned)?;
-        verdict.scenarios = planned.count();
-        Ok(())
+        sweep::sweep(&session, &driver, &tags, &results, &mut verdict).await.ended?;
+        sweep::complete(&mut verdict, &planned)
     };
     let performed = performed.await;
     let stays = if args.keep {
