@@ -117,7 +117,11 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::RunStarted { run_id, scenarios, recorded, expected_s, generator, target } => {
-                write!(f, "run {run_id}: {scenarios} scenarios against {target} with {generator}")?;
+                write!(
+                    f,
+                    "run {run_id}: {} against {target} with {generator}",
+                    many(*scenarios, "scenario")
+                )?;
                 if *recorded > 0 {
                     write!(f, "; {recorded} recorded already")?;
                 }
@@ -153,12 +157,19 @@ impl fmt::Display for Event {
             Self::RunEnded { recorded, valid, took_s } => {
                 write!(
                     f,
-                    "\n{valid} of {recorded} recorded scenarios are valid; the run took {}",
+                    "\nvalid: {valid} of {}; the run took {}",
+                    many(*recorded, "recorded scenario"),
                     minutes(*took_s)
                 )
             }
         }
     }
+}
+
+/// `1 replica`, `2 replicas`.
+pub fn many<N: Copy + fmt::Display + PartialEq + From<u8>>(count: N, word: &str) -> String {
+    let one = N::from(1);
+    format!("{count} {word}{}", if count == one { "" } else { "s" })
 }
 
 /// Minutes and seconds, for people.

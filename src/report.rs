@@ -10,7 +10,7 @@ mod row;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-pub use row::{Row, many, summary};
+pub use row::{Row, summary};
 
 use crate::exit::{Error, Result};
 use crate::plan::Mode;

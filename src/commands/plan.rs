@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use crate::config::{Config, MatrixFlags, Settings, Until};
-use crate::events::minutes;
+use crate::events::{many, minutes};
 use crate::exit::{ExitCode, Result};
 use crate::plan::{Plan, expected};
 
@@ -63,8 +63,8 @@ fn table(plan: &Plan, config: &Config, out: &mut dyn Write) -> std::io::Result<(
     let about = |time: Duration| minutes(time.as_secs_f64());
     writeln!(
         out,
-        "\n{} scenarios, each with a warm-up of {}, a window of {} and a cooldown of {}; about {} in all",
-        plan.scenarios.len(),
+        "\n{}, each with a warm-up of {}, a window of {} and a cooldown of {}; about {} in all",
+        many(plan.scenarios.len(), "scenario"),
         config.warmup,
         config.duration,
         config.cooldown,

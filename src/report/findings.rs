@@ -1,7 +1,7 @@
 //! What the valid rows say, each sentence with the rows it rests on.
 
-use super::many;
 use super::repeats::Point;
+use crate::events::many;
 use crate::plan::Scenario;
 
 /// A sentence for the report.

@@ -3,8 +3,9 @@
 //! It is what can be had without another generator: where more workers get more throughput out of the same
 //! service with the same users, the fewer were the limit. It shows nothing where both are.
 
+use super::Row;
 use super::repeats::median;
-use super::{Row, many};
+use crate::events::many;
 use crate::measure::{MoreWorkers, gain};
 use crate::record::{Judgement, Record};
 

@@ -1,6 +1,6 @@
 //! The figures of one scenario as the reports show them.
 
-use crate::events::minutes;
+use crate::events::{many, minutes};
 use crate::measure::{Endpoint, Estimate, Figures, Histogram, corrected, typical_cycle_ms};
 use crate::plan::Mode;
 use crate::record::Record;
@@ -87,11 +87,6 @@ impl<'a> Row<'a> {
             None => many(scenario.users, "user"),
         }
     }
-}
-
-/// `1 replica`, `2 replicas`.
-pub fn many(count: u32, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// One line on how a scenario ended.

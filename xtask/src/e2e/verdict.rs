@@ -44,7 +44,7 @@ impl Verdict {
         let path = |path: &PathBuf| shell::quote(&path.display().to_string());
         if performed.is_ok() {
             let (count, took) = (self.scenarios, session.progress.elapsed().as_secs());
-            say(&format!("verdict: all {count} scenarios are recorded, after {took} s"));
+            say(&format!("verdict: every scenario is recorded ({count}), after {took} s"));
         }
         if let Some(wreck) = &self.wreck {
             say(&format!("pods, events and logs of the failure: {}", path(wreck)));
