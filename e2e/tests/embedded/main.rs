@@ -62,7 +62,8 @@ fn the_quick_matrix_without_docker() {
     let results = folder.path().join("results");
     // The four points of `quick`, each measured for a shorter time: kind has the whole of it.
     let matrix = folder.path().join("matrix.yaml");
-    std::fs::write(&matrix, "{preset: quick, duration: 6s, cooldown: 1s, spawn_rate: 20}").unwrap();
+    std::fs::write(&matrix, "{preset: quick, duration: 6s, max_duration: 30s, cooldown: 1s, spawn_rate: 20}")
+        .unwrap();
     let ended = run(&mut e2e("lm-test-embedded", &results, &["--config", matrix.to_str().unwrap()]));
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let first = ended.err.lines().next().unwrap();

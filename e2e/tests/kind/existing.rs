@@ -15,7 +15,7 @@ const NAMESPACE: &str = "team";
 /// was deployed before, which stays.
 pub(crate) fn a_namespace_of_a_cluster_that_is_there(kept: &Kept<'_>) {
     must(&mut kept.kubectl(&["create", "namespace", NAMESPACE]));
-    let text = "{replicas: [1, 2], workers: [1], users: [4], duration: 2s, cooldown: 1s, spawn_rate: 20}";
+    let text = "{replicas: [1, 2], workers: [1], users: [4], duration: 2s, max_duration: 30s, cooldown: 1s, spawn_rate: 20}";
     let matrix = settings(kept.folder, text);
     let existing = |results: &Path| {
         let mut command = Command::new(required("E2E_XTASK"));

@@ -12,7 +12,7 @@ use crate::kept::{Kept, settings};
 pub(crate) fn failures_are_counted(kept: &Kept<'_>) {
     must(&mut kept.kubectl(&["set", "env", "deployment/inference", "FAKE_INFERENCE_FAILURE_RATE=0.05"]));
     kept.rolled_out("deployment/inference");
-    let text = "{replicas: [2], workers: [2], users: [20], duration: 10s, cooldown: 1s, spawn_rate: 20}";
+    let text = "{replicas: [2], workers: [2], users: [20], duration: 10s, max_duration: 30s, cooldown: 1s, spawn_rate: 20}";
     let matrix = settings(kept.folder, text);
     let results = kept.folder.join("failures");
     assert_eq!(run(&mut kept.job(&matrix)).code, Some(0));

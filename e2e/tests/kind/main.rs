@@ -25,12 +25,14 @@ use kept::{Kept, e2e, settings};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// A matrix with a step down on every axis, each scenario a few seconds long.
+/// A matrix with a step down on every axis, each scenario a few seconds long; longer where the machine has
+/// disturbed those.
 const DOWN: &str = "\
 replicas: [2, 1]
 workers: [2, 1]
 users: [20, 10]
 duration: 4s
+max_duration: 30s
 warmup: 0s
 cooldown: 1s
 spawn_rate: 20

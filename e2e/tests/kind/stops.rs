@@ -39,8 +39,7 @@ pub(crate) fn a_silent_api_server_ends_the_run(kept: &Kept<'_>) {
 /// SIGKILL of the driver in the middle of a scenario: the Job's next pod stops the load that is left,
 /// goes on, and records every scenario once.
 pub(crate) fn a_killed_driver_is_resumed(kept: &Kept<'_>) {
-    let text =
-        "{replicas: [1, 2], workers: [2], users: [10, 20], duration: 5s, cooldown: 1s, spawn_rate: 20}";
+    let text = "{replicas: [1, 2], workers: [2], users: [10, 20], duration: 5s, max_duration: 30s, cooldown: 1s, spawn_rate: 20}";
     let matrix = settings(kept.folder, text);
     let mut running = Running::start(&mut kept.job(&matrix));
     running.await_line("[2/4] replicas", Duration::from_mins(2));

@@ -109,7 +109,7 @@ pub(crate) fn a_starved_worker_is_the_limit(kept: &Kept<'_>) {
 
 /// A replica that is killed in the window spoils it; the second try stands.
 pub(crate) fn a_killed_replica_voids_the_first_try(kept: &Kept<'_>) {
-    let text = "{replicas: [2], workers: [1], users: [4], duration: 6s, cooldown: 0s, spawn_rate: 20}";
+    let text = "{replicas: [2], workers: [1], users: [4], duration: 6s, max_duration: 30s, cooldown: 0s, spawn_rate: 20}";
     let matrix = settings(kept.folder, text);
     let results = kept.folder.join("killed-replica");
     let arguments =
@@ -141,7 +141,7 @@ pub(crate) fn a_slow_replica_is_an_imbalance(kept: &Kept<'_>) {
         (said.matches("slow").count() == 1).then_some(stub)
     });
     let stub = stub.unwrap();
-    let text = "{replicas: [2], workers: [1], users: [16], duration: 9s, cooldown: 0s, spawn_rate: 20}";
+    let text = "{replicas: [2], workers: [1], users: [16], duration: 9s, max_duration: 30s, cooldown: 0s, spawn_rate: 20}";
     provoke("IMBALANCED", |attempt| sweep(kept, &format!("slow-replica-{attempt}"), 0, text));
     stub.end();
     must(&mut kept.kubectl(&["scale", INFERENCE, "--replicas=1"]));

@@ -46,6 +46,17 @@ pub(crate) fn turns_end_with_their_codes(kept: &Kept<'_>) {
     sweep("stray", 4, "Locust should list exactly 1 idle workers");
     must(&mut kept.kubectl(&["delete", "pod", "stray", "--now"]));
 
+    // Workers that ask at a port where nobody is: they run, and never connect.
+    let ask_at = |port: &str| {
+        let path = "/spec/template/spec/containers/0/args/4";
+        let patch = format!(r#"[{{"op": "replace", "path": "{path}", "value": "{port}"}}]"#);
+        must(&mut kept.kubectl(&["patch", "deployment/locust-worker", "--type=json", "-p", &patch]));
+        kept.rolled_out("deployment/locust-worker");
+    };
+    ask_at("5999");
+    sweep("unconnected", 4, "Locust should list exactly 1 idle workers");
+    ask_at("5557");
+
     must(&mut kept.kubectl(&["scale", "deployment/locust-master", "--replicas=0"]));
     must(&mut kept.kubectl(&["wait", "--for=delete", "pod", "-l", "role=master", "--timeout=60s"]));
     sweep("silent", 4, "Locust's master did not answer");
