@@ -8,6 +8,7 @@ pub mod theory;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
+use crate::profile::Profile;
 use crate::random::Stream;
 use crate::service_time::ServiceTime;
 
@@ -112,6 +113,18 @@ pub fn simulate(
         }
     }
     outcome
+}
+
+/// The replicas of a profile, each with so many users of its own and a seed of its own, one prediction at a
+/// time: what all of them give together.
+pub fn simulate_replicas(profile: Profile, users: &[usize], client: Client, seconds: f64) -> Outcome {
+    let mut all = Outcome::default();
+    for (seed, &users) in (1..).zip(users) {
+        let outcome = simulate(&ServiceTime::of_profile(profile, seed), 1, users, client, seconds, seed);
+        all.seconds = outcome.seconds;
+        all.responses.extend(outcome.responses);
+    }
+    all
 }
 
 #[expect(

@@ -83,8 +83,7 @@ impl Profile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::closed_loop::{Client, Outcome, simulate};
-    use crate::service_time::ServiceTime;
+    use crate::closed_loop::{Client, simulate_replicas};
 
     #[test]
     fn a_point_of_the_table_is_itself_and_between_two_it_is_linear() {
@@ -93,24 +92,11 @@ mod tests {
         assert!((at(15).mean - 0.119).abs() < 1e-12 && (at(15).cv - 0.555).abs() < 1e-12);
     }
 
-    /// Two replicas with half the users each, over many seeds.
-    fn baseline(users: usize) -> Outcome {
-        let mut replicas = [Vec::new(), Vec::new()];
-        let mut seconds = 0.0;
-        let client = Client { predictions: 0.8, overhead: 0.004 };
-        for (seed, responses) in (1..).zip(&mut replicas) {
-            let service = ServiceTime::of_profile(Profile::FltsBaseline, seed);
-            let outcome = simulate(&service, 1, users / 2, client, 4000.0, seed);
-            responses.extend(outcome.responses);
-            seconds = outcome.seconds;
-        }
-        Outcome { seconds, responses: replicas.concat() }
-    }
-
     #[test]
     fn the_baseline_has_the_measured_table() {
+        let client = Client { predictions: 0.8, overhead: 0.004 };
         for (users, throughput, p95) in [(10, 16.4, 0.686), (50, 16.8, 3.930), (100, 21.2, 5.463)] {
-            let outcome = baseline(users);
+            let outcome = simulate_replicas(Profile::FltsBaseline, &[users / 2; 2], client, 4000.0);
             let (x, p) = (outcome.throughput(), outcome.percentile(0.95));
             println!("{users} users: {x:.2}/s for {throughput}, P95 {p:.3} s for {p95}");
             // A simulation has no excuse: on a machine 10 % and 20 % are asked for.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use e2e::results::{only_run, records};
 use e2e::tool::{Running, must};
-use fake_inference::closed_loop::{Client, simulate};
+use fake_inference::closed_loop::{Client, simulate_replicas};
 use fake_inference::profile::Profile;
-use fake_inference::service_time::ServiceTime;
+use locust_matrix::measure::Histogram;
 use serde_json::Value;
 
 use crate::kept::{Kept, settings};
@@ -36,9 +36,7 @@ pub(crate) fn the_profile_has_the_measured_table(kept: &Kept<'_>) {
         "{replicas: [2], workers: [2], users: [10, 50, 100], duration: 60s, warmup: 10s, cooldown: 5s}";
     let matrix = settings(kept.folder, text);
     let results = kept.folder.join("baseline");
-    let arguments =
-        ["run", "--config", &matrix, "--cluster-kind", "kind", "--results", results.to_str().unwrap()];
-    let mut running = Running::start(&mut kept.driver(&arguments));
+    let mut running = Running::start(&mut kept.sweep(&matrix, &results));
     let mut shares = Vec::new();
     for (at, (users, ..)) in TABLE.iter().enumerate() {
         running.await_line(&format!("[{}/3] replicas", at + 1), Duration::from_mins(2));
@@ -92,30 +90,14 @@ fn found(record: &Value) -> Figures {
     let window = &record["window"];
     let endpoints = window["endpoints"].as_array().unwrap();
     let predict = endpoints.iter().find(|endpoint| endpoint["name"] == "/predict").unwrap();
-    let histogram = predict["succeeded"].as_object().unwrap();
-    let mut times: Vec<(u64, u64)> =
-        histogram.iter().map(|(ms, count)| (ms.parse().unwrap(), count.as_u64().unwrap())).collect();
-    times.sort_unstable();
-    let all: u64 = times.iter().map(|(_, count)| count).sum();
-    let mut below = 0;
-    let rank = (95 * all).div_ceil(100);
-    let p95 = times.iter().find(|(_, count)| {
-        below += count;
-        below >= rank
-    });
+    let histogram = serde_json::from_value::<Histogram>(predict["succeeded"].clone()).unwrap();
     let seconds = window["seconds"].as_f64().unwrap();
-    Figures { throughput: predict["requests"].as_f64().unwrap() / seconds, p95: p95.unwrap().0 as f64 }
+    let p95 = f64::from(histogram.percentile(0.95).unwrap());
+    Figures { throughput: predict["requests"].as_f64().unwrap() / seconds, p95 }
 }
 
 /// The replicas with so many users each.
 fn simulated(users: &[usize]) -> Figures {
-    let (mut responses, mut seconds) = (Vec::new(), 0.0);
-    for (seed, &users) in (1..).zip(users) {
-        let service = ServiceTime::of_profile(Profile::FltsBaseline, seed);
-        let outcome = simulate(&service, 1, users, CLIENT, 4000.0, seed);
-        seconds = outcome.seconds;
-        responses.extend(outcome.responses);
-    }
-    let outcome = fake_inference::closed_loop::Outcome { seconds, responses };
+    let outcome = simulate_replicas(Profile::FltsBaseline, users, CLIENT, 4000.0);
     Figures { throughput: outcome.throughput(), p95: 1000.0 * outcome.percentile(0.95) }
 }

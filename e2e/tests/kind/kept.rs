@@ -58,6 +58,13 @@ impl<'a> Kept<'a> {
         command
     }
 
+    /// The driver with these settings, from outside.
+    pub(crate) fn sweep(&self, matrix: &str, results: &Path) -> Command {
+        let mut command = self.driver(&["run", "--config", matrix, "--cluster-kind", "kind", "--results"]);
+        command.arg(results);
+        command
+    }
+
     /// The driver's Job with these settings.
     pub(crate) fn job(&self, matrix: &str) -> Command {
         self.driver(&[

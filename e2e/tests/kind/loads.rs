@@ -62,9 +62,7 @@ pub(crate) fn another_service_is_swept_from_outside(kept: &Kept<'_>) {
     must(&mut kept.driver(&deploy));
 
     let results = kept.folder.join("shop");
-    let sweep =
-        ["run", "--config", &matrix, "--cluster-kind", "kind", "--results", results.to_str().unwrap()];
-    let refused = run(&mut kept.driver(&sweep));
+    let refused = run(&mut kept.sweep(&matrix, &results));
     assert_eq!(refused.code, Some(3));
     assert!(
         refused.err.contains("deployment default/shop") && refused.err.contains("--yes"),
@@ -72,7 +70,7 @@ pub(crate) fn another_service_is_swept_from_outside(kept: &Kept<'_>) {
         refused.err
     );
 
-    assert_eq!(run(&mut kept.driver(&[&sweep[..], &["--yes"]].concat())).code, Some(0));
+    assert_eq!(run(kept.sweep(&matrix, &results).arg("--yes")).code, Some(0));
     let run_folder = only_run(&results);
     assert_all_valid(&run_folder, 2);
     assert!(rows(&run_folder).iter().all(|row| row[7] == "0.00"), "{:?}", rows(&run_folder));

@@ -16,9 +16,7 @@ pub(crate) fn a_silent_api_server_ends_the_run(kept: &Kept<'_>) {
     let text = "{replicas: [1], workers: [1], users: [2, 4], duration: 8s, cooldown: 0s, spawn_rate: 20}";
     let matrix = settings(kept.folder, text);
     let results = kept.folder.join("silent-api");
-    let arguments =
-        ["run", "--config", &matrix, "--cluster-kind", "kind", "--results", results.to_str().unwrap()];
-    let mut running = Running::start(&mut kept.driver(&arguments));
+    let mut running = Running::start(&mut kept.sweep(&matrix, &results));
     running.await_line("[2/2] replicas", Duration::from_mins(1));
     running.await_line("RPS:", Duration::from_mins(1));
     must(Command::new("docker").args(["pause", &kept.node()]));

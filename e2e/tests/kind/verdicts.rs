@@ -50,15 +50,7 @@ impl<'a> Cause<'a> {
 fn sweep(kept: &Kept<'_>, case: &str, code: i32, text: &str) -> (Value, String) {
     let matrix = settings(kept.folder, text);
     let results = kept.folder.join(case);
-    let ended = run(&mut kept.driver(&[
-        "run",
-        "--config",
-        &matrix,
-        "--cluster-kind",
-        "kind",
-        "--results",
-        results.to_str().unwrap(),
-    ]));
+    let ended = run(&mut kept.sweep(&matrix, &results));
     assert_eq!(ended.code, Some(code), "{case}: {}", ended.err);
     (records(&only_run(&results)).remove(0), ended.err)
 }
@@ -112,9 +104,7 @@ pub(crate) fn a_killed_replica_voids_the_first_try(kept: &Kept<'_>) {
     let text = "{replicas: [2], workers: [1], users: [4], duration: 6s, max_duration: 30s, cooldown: 0s, spawn_rate: 20}";
     let matrix = settings(kept.folder, text);
     let results = kept.folder.join("killed-replica");
-    let arguments =
-        ["run", "--config", &matrix, "--cluster-kind", "kind", "--results", results.to_str().unwrap()];
-    let mut running = Running::start(&mut kept.driver(&arguments));
+    let mut running = Running::start(&mut kept.sweep(&matrix, &results));
     running.await_line("RPS:", Duration::from_mins(1));
     let pods = must(&mut kept.kubectl(&["get", "pods", "-l", "app=inference", "-o", "name"]));
     must(&mut kept.kubectl(&["delete", pods.lines().next().unwrap(), "--now", "--wait=false"]));

@@ -13,9 +13,7 @@ pub(crate) fn turns_end_with_their_codes(kept: &Kept<'_>) {
     let matrix = settings(kept.folder, text);
     let sweep = |case: &str, code: i32, words: &str| {
         let results = kept.folder.join(case);
-        let arguments =
-            ["run", "--config", &matrix, "--cluster-kind", "kind", "--results", results.to_str().unwrap()];
-        let ended = run(&mut kept.driver(&arguments));
+        let ended = run(&mut kept.sweep(&matrix, &results));
         assert_eq!(ended.code, Some(code), "{case}: {}", ended.err);
         assert!(ended.err.contains(words), "{case}: {}", ended.err);
         (code == 5).then(|| records(&only_run(&results)).remove(0))

@@ -8,8 +8,7 @@ use tokio::time::Instant;
 
 use super::{DEADMAN, Drive, LOOK_EVERY};
 use crate::cluster::{Unready, await_ready, explain, pods_of, scale};
-use crate::events::Event;
-use crate::events::many;
+use crate::events::{Event, many};
 use crate::exit::{Error, Result};
 use crate::load::{LoadGenerator, Snapshot};
 use crate::plan::Scenario;
