@@ -118,6 +118,7 @@ impl Kubelet {
         }
         names.abort();
         self.end_all(&wishes, lives).await;
+        let _ = tokio::task::spawn_blocking(move || self.watchdog.end()).await;
     }
 
     fn take_in(

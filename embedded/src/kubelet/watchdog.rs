@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use std::os::unix::process::CommandExt as _;
 
@@ -13,14 +13,14 @@ use rustix::process::{Pid, Signal, kill_process_group};
 /// First argument of this mode; the folder with the pods' files follows.
 pub const WATCHDOG_MODE: &str = "--watchdog";
 
-/// The cluster's end of it. When the pipe closes, the cluster has ended, however it did.
+/// The cluster's end of it. When its pipe closes, the cluster has ended, however it did.
 #[derive(Debug)]
-pub(crate) struct Watchdog(Mutex<ChildStdin>);
+pub(crate) struct Watchdog(Mutex<Child>);
 
 impl Watchdog {
     /// Starts it, to look after the groups that it is told of and this folder.
     pub(crate) fn start(folder: &Path) -> io::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
+        let child = Command::new(std::env::current_exe()?)
             .arg(WATCHDOG_MODE)
             .arg(folder)
             .env_clear()
@@ -31,8 +31,7 @@ impl Watchdog {
             .process_group(0)
             .current_dir("/")
             .spawn()?;
-        let pipe = child.stdin.take().ok_or_else(|| io::Error::other("no pipe to the watchdog"))?;
-        Ok(Self(Mutex::new(pipe)))
+        Ok(Self(Mutex::new(child)))
     }
 
     pub(super) fn add(&self, group: Pid) {
@@ -44,9 +43,20 @@ impl Watchdog {
     }
 
     fn tell(&self, sign: char, group: Pid) {
-        let mut pipe = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(pipe) = &mut self.child().stdin else { return };
         // Without it pods still end with the cluster; their children may not.
         let _ = pipe.write_all(format!("{sign}{}\n", group.as_raw_nonzero()).as_bytes());
+    }
+
+    /// Lets it end what is left, and waits until it has: a cluster that was asked to end leaves nothing, not
+    /// even its watchdog.
+    pub(super) fn end(&self) {
+        // Waiting closes the pipe first.
+        let _ = self.child().wait();
+    }
+
+    fn child(&self) -> MutexGuard<'_, Child> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

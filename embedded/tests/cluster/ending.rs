@@ -14,10 +14,18 @@ async fn with_a_pod(arguments: &[&str]) -> Cluster {
     let cluster = Cluster::start_with(arguments).await;
     cluster.pod("busy", "trap '' TERM; sleep 1000 & touch began; wait", json!({}), json!({})).await;
     cluster.await_object::<Pod>("busy", |pod| pod["status"]["phase"] == "Running").await;
-    assert!(
-        processes(&cluster.state().display().to_string()).len() >= 3,
-        "the cluster, its watchdog, its pod"
-    );
+    let state = cluster.state().display().to_string();
+    // A container runs as soon as it is started, which is before its program has been loaded.
+    eventually(|| async {
+        let found = processes(&state);
+        let enough = found.len() >= 4;
+        if enough {
+            Ok(())
+        } else {
+            Err(format!("{found:?} for the cluster, its watchdog, a shell, its child"))
+        }
+    })
+    .await;
     cluster
 }
 
