@@ -9,7 +9,7 @@ use fake_inference::closed_loop::theory::{Loop, Steady};
 use locust_matrix::load::{Load, LoadGenerator};
 use tokio::task::JoinSet;
 
-use crate::support::{DEADMAN, Setup, Stub, alone, run_for, stop, until};
+use crate::support::{DEADMAN, Setup, Stub, quiet, run_for, stop, until};
 
 const SLOTS: u32 = 4;
 /// Long enough for what a client and a network add on a busy machine to be small beside it; half of each
@@ -63,7 +63,7 @@ async fn measured(
 }
 
 async fn agrees(service: &'static str, seconds: f64, theory: fn(&Loop) -> Steady) {
-    let _quiet = alone().await;
+    let _quiet = quiet().await;
     // At the same time: together they keep this machine as idle as one after the other would.
     let mut loads = JoinSet::new();
     for users in [2, 4, 8, 12, 20] {
@@ -89,8 +89,9 @@ async fn agrees(service: &'static str, seconds: f64, theory: fn(&Loop) -> Steady
 
 #[tokio::test]
 async fn constant_service_agrees_with_the_bounds() {
-    // Nothing is random in it, so there is nothing to average.
-    agrees("constant", 20.0, Loop::constant).await;
+    // Nothing is random in it, so there is nothing to average; but answers come four at a time, and a window
+    // may hold one such time more or less.
+    agrees("constant", 40.0, Loop::constant).await;
 }
 
 #[tokio::test]

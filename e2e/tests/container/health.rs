@@ -4,7 +4,7 @@ use locust_matrix::load::{Load, LoadGenerator};
 use locust_matrix::measure::HealthWindow;
 
 use crate::on_both_versions;
-use crate::support::{DEADMAN, Setup, Stub, alone, run_for, run_python, shared, stop, until};
+use crate::support::{DEADMAN, Setup, Stub, quiet, run_for, run_python, shared, stop, until};
 
 /// One worker's health over a few seconds of load.
 async fn watched(version: &str, cores: Option<f64>, users: u32) -> HealthWindow {
@@ -22,7 +22,7 @@ async fn watched(version: &str, cores: Option<f64>, users: u32) -> HealthWindow 
 }
 
 async fn a_starved_worker_says_so(version: &str) {
-    let _quiet = alone().await;
+    let _quiet = quiet().await;
     // Less than its share of any machine, so that the limit is what it runs into.
     let limit = 0.1;
     let starved = watched(version, Some(limit), 12).await;
@@ -35,7 +35,7 @@ async fn a_starved_worker_says_so(version: &str) {
 }
 
 async fn a_free_worker_says_so(version: &str) {
-    let _quiet = alone().await;
+    let _quiet = quiet().await;
     let free = watched(version, None, 2).await;
     println!("{version}, no limit: {free:?}");
     assert_eq!(free.cpu_limit, None, "{version}");

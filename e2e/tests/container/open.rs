@@ -4,7 +4,7 @@ use locust_matrix::load::{Load, LoadGenerator, Locust};
 use locust_matrix::measure::{Endpoint, OpenCounts, Window};
 
 use crate::on_both_versions;
-use crate::support::{DEADMAN, Setup, Stub, alone, run_for, shared, start, stop, until};
+use crate::support::{DEADMAN, Setup, Stub, quiet, run_for, shared, start, stop, until};
 
 /// Starts it, and gives the window from when all users are there.
 async fn window(load: &Locust, asked: Load, url: &str, seconds: f64) -> (Window, Option<OpenCounts>) {
@@ -74,7 +74,7 @@ async fn arrivals_have_the_rate_that_was_asked_for(version: &str) {
 }
 
 async fn even_arrivals_are_even_over_all_workers(version: &str) {
-    let _quiet = alone().await;
+    let _quiet = quiet().await;
     let stub = Stub::start(&["--service-ms", "5", "--concurrency", "64"]);
     let cluster = start(version, 2).await;
     let form = [

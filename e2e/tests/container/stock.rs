@@ -6,7 +6,7 @@ use locust_matrix::exit::ExitCode;
 use locust_matrix::load::{Load, LoadGenerator, Locust};
 
 use crate::on_both_versions;
-use crate::support::{DEADMAN, Setup, Stub, alone, run_for, shared, stop, until};
+use crate::support::{DEADMAN, Setup, Stub, quiet, run_for, shared, stop, until};
 
 /// The manifests' own script, but for the import.
 fn script() -> String {
@@ -17,7 +17,7 @@ fn script() -> String {
 }
 
 async fn a_window_is_right_but_for_what_is_not_sent_yet(version: &str) {
-    let _quiet = alone().await;
+    let _quiet = quiet().await;
     let script = script();
     let stub = Stub::start(&["--service-ms", "50", "--failure-rate", "0.05", "--concurrency", "20"]);
     let setup = Setup { script: Some(&script), stop_timeout: "5", ..Setup::new(version, 2) };

@@ -112,13 +112,15 @@ pub(super) async fn run(
     machine: &mut Machine,
     tier: Tier,
 ) -> Result<Outcome, Failure> {
-    let test = Cmd::new("cargo").arg("test");
+    // Features are unified over what is named: with the whole workspace in all of them, no tier compiles anew
+    // what another one has.
+    let test = Cmd::new("cargo").args(["test", "--workspace"]);
     let test = match tier {
-        Tier::Workspace => test.args(["--workspace", "--exclude", "e2e", "--no-fail-fast"]),
-        Tier::Container => test.args(["-p", "e2e", "--test", "container"]),
+        Tier::Workspace => test.arg("--no-fail-fast"),
+        Tier::Container => test.args(["--test", "container", "--", "--test-threads=8"]),
         // One after the other, and heard while they run: each takes minutes.
-        Tier::Embedded => test.args(["-p", "e2e", "--test", "embedded", "--"]).args(ALOUD),
-        Tier::Kind => test.args(["-p", "e2e", "--test", "kind", "--"]).args(ALOUD),
+        Tier::Embedded => test.args(["--test", "embedded", "--"]).args(ALOUD),
+        Tier::Kind => test.args(["--test", "kind", "--"]).args(ALOUD),
     };
     let mut test = test.folder(&folders.root).show(Show::All).patience(Patience::Forward(STOPS_WITHIN));
     match programs(session, folders, machine, tier).await {
