@@ -20,7 +20,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
     /// Tell progress as JSON lines on stderr, for programs
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = None)]
     pub json_events: bool,
 }
 
@@ -49,7 +49,7 @@ fn after() -> String {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the scenarios and the expected time; nothing is touched
+    /// Show the scenarios and the expected time, and with --dry-run the changes; nothing is touched
     Plan(plan::Arguments),
     /// Apply the manifests and wait until everything is ready
     Deploy(deploy::Arguments),

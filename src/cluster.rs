@@ -19,7 +19,7 @@ use kube::{Api, Client, Config, Resource};
 
 pub use failure::explain;
 pub use forward::{Destination, Forward, LocalPort};
-pub use guard::{guard, is_ours};
+pub use guard::{APPLIED, WRITTEN, guard, is_ours};
 pub use lease::{Lease, LeaseGuard};
 pub use reach::Reach;
 #[cfg(test)]

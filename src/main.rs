@@ -56,7 +56,7 @@ async fn dispatch(cli: &Cli) -> Result<ExitCode> {
         let _ = writeln!(std::io::stderr(), "{line}");
     };
     match &cli.command {
-        Command::Plan(arguments) => commands::plan::run(arguments, &mut out),
+        Command::Plan(arguments) => commands::plan::run(&cli.cluster, arguments, &mut out).await,
         Command::Deploy(arguments) => commands::deploy::run(&cli.cluster, arguments, &events, &mut out).await,
         Command::Job(arguments) => commands::job::run(&cli.cluster, arguments, &events, &mut out, &log).await,
         Command::Run(arguments) => commands::run::run(&cli.cluster, arguments, &events).await,

@@ -7,14 +7,19 @@ use super::{Cluster, FIELD_MANAGER, explain};
 use crate::events::{Event, Events};
 use crate::exit::{Error, Result};
 
-/// Whether this program deployed it.
-pub fn is_ours(deployment: &Deployment) -> bool {
-    let ours =
-        |manager: &str, operation: Option<&str>| manager == FIELD_MANAGER && operation == Some("Apply");
-    deployment
-        .managed_fields()
-        .iter()
-        .any(|field| ours(field.manager.as_deref().unwrap_or_default(), field.operation.as_deref()))
+/// What the server calls a server-side apply.
+pub const APPLIED: &str = "Apply";
+/// What it calls every other way to write an object, creating it among them.
+pub const WRITTEN: &str = "Update";
+
+/// Whether this program has put the object there, whole, by one of these operations of the server's
+/// (`metadata.managedFields`); that it has scaled it, or written results into it, does not count.
+pub fn is_ours<K: ResourceExt>(object: &K, operations: &[&str]) -> bool {
+    object.managed_fields().iter().any(|field| {
+        field.manager.as_deref() == Some(FIELD_MANAGER)
+            && field.subresource.as_deref().is_none_or(str::is_empty)
+            && field.operation.as_deref().is_some_and(|operation| operations.contains(&operation))
+    })
 }
 
 /// Says which service is about to be scaled and loaded, and refuses one that this program did not
@@ -25,7 +30,7 @@ pub fn is_ours(deployment: &Deployment) -> bool {
 pub async fn guard(cluster: &Cluster, name: &str, yes: bool, events: &Events) -> Result<()> {
     let what = format!("deployment {}/{name} in {}", cluster.namespace, cluster.server);
     let found: Deployment = cluster.api().get(name).await.map_err(|error| explain(&what, &error))?;
-    if !yes && !is_ours(&found) {
+    if !yes && !is_ours(&found, &[APPLIED]) {
         return Err(Error::preflight(format!(
             "{what} was not deployed by locust-matrix; it would be scaled and loaded"
         ))

@@ -14,9 +14,9 @@ use crate::deploy::{Image, Overlay, apply, diff, objects, permit, refuse_foreign
 use crate::events::{Event, Events};
 use crate::exit::{Error, ExitCode, Result};
 
-/// Arguments of `deploy`.
+/// What there is to deploy.
 #[derive(clap::Args, Debug)]
-pub struct Arguments {
+pub struct Wanted {
     /// Which part of the manifests
     #[arg(long, value_enum, default_value = "base")]
     overlay: Overlay,
@@ -26,6 +26,13 @@ pub struct Arguments {
     /// A locustfile of your own instead of that of the manifests
     #[arg(long, value_name = "FILE")]
     locustfile: Option<PathBuf>,
+}
+
+/// Arguments of `deploy`.
+#[derive(clap::Args, Debug)]
+pub struct Arguments {
+    #[command(flatten)]
+    wanted: Wanted,
     /// Settings file of the matrix: the driver's Role then names its `inference.deployment`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -51,8 +58,7 @@ pub async fn run(
     events: &Events,
     out: &mut dyn std::io::Write,
 ) -> Result<ExitCode> {
-    let locustfile = arguments.locustfile.as_deref().map(read_locustfile).transpose()?;
-    let mut objects = objects(arguments.overlay, &arguments.images, locustfile.as_deref())?;
+    let mut objects = arguments.wanted.objects()?;
     if arguments.config.is_some() {
         let matrix = MatrixFlags { config: arguments.config.clone(), ..MatrixFlags::default() };
         permit(&mut objects, &Settings::from_flags(&matrix)?.inference.deployment);
@@ -62,14 +68,11 @@ pub async fn run(
         return Ok(ExitCode::Success);
     }
     let cluster = Cluster::connect(flags).await?;
+    if arguments.dry_run {
+        return changes(&cluster, &objects, out).await;
+    }
     let begun = Instant::now();
     refuse_foreign(&cluster, &objects).await?;
-    if arguments.dry_run {
-        for line in diff(&cluster, &objects).await? {
-            let _ = writeln!(out, "{line}");
-        }
-        return Ok(ExitCode::Success);
-    }
     let (workers, others): (Vec<_>, Vec<_>) = objects
         .into_iter()
         .partition(|object| object["kind"] == "Deployment" && object["metadata"]["name"] == WORKER);
@@ -95,6 +98,29 @@ pub async fn run(
         ready(&workers).await?;
     } else {
         tokio::try_join!(ready(&others), ready(&workers))?;
+    }
+    Ok(ExitCode::Success)
+}
+
+impl Wanted {
+    /// The objects of the manifests.
+    ///
+    /// # Errors
+    /// Exit code 2: the locustfile cannot be read.
+    pub fn objects(&self) -> Result<Vec<Value>> {
+        let locustfile = self.locustfile.as_deref().map(read_locustfile).transpose()?;
+        objects(self.overlay, &self.images, locustfile.as_deref())
+    }
+}
+
+/// Prints what applying `objects` would change in the cluster.
+///
+/// # Errors
+/// As [`run`], before anything is applied.
+pub async fn changes(cluster: &Cluster, objects: &[Value], out: &mut dyn std::io::Write) -> Result<ExitCode> {
+    refuse_foreign(cluster, objects).await?;
+    for line in diff(cluster, objects).await? {
+        let _ = writeln!(out, "{line}");
     }
     Ok(ExitCode::Success)
 }

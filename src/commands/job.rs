@@ -14,8 +14,6 @@ use crate::exit::{ExitCode, Result};
 /// Arguments of `job`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    #[command(flatten)]
-    matrix: MatrixFlags,
     /// Image of the driver
     #[arg(long, value_name = "IMAGE", default_value = "locust-driver")]
     driver_image: String,
@@ -30,6 +28,9 @@ pub struct Arguments {
     /// Submit the Job and leave it to itself; `locust-matrix fetch` brings its results home
     #[arg(long, conflicts_with = "ui_port")]
     detach: bool,
+    // The last, because what follows would stand under its heading.
+    #[command(flatten)]
+    matrix: MatrixFlags,
 }
 
 /// Submits the Job, prints its run id to `out`, and hands every line of its log to `log`.

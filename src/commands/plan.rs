@@ -3,7 +3,10 @@
 use std::io::Write;
 use std::time::Duration;
 
+use super::deploy::{Wanted, changes};
+use crate::cluster::{Cluster, ClusterFlags};
 use crate::config::{Config, MatrixFlags, Settings, Until};
+use crate::deploy::permit;
 use crate::events::{many, minutes};
 use crate::exit::{ExitCode, Result};
 use crate::plan::{Plan, expected};
@@ -11,18 +14,24 @@ use crate::plan::{Plan, expected};
 /// Arguments of `plan`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    #[command(flatten)]
-    matrix: MatrixFlags,
     /// Print the scenarios as a JSON array
     #[arg(long)]
     json: bool,
+    /// Also show what `deploy` would change in the cluster for it; nothing is changed
+    #[arg(long, conflicts_with = "json")]
+    dry_run: bool,
+    // After the others, because what follows stands under the last heading.
+    #[command(flatten)]
+    matrix: MatrixFlags,
+    #[command(flatten, next_help_heading = "With --dry-run")]
+    wanted: Wanted,
 }
 
-/// Prints the plan to `out`.
+/// Prints the plan to `out`, and what it changes in a cluster where that is asked for.
 ///
 /// # Errors
-/// Exit code 2: the matrix cannot be used.
-pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode> {
+/// Exit code 2: the matrix cannot be used; with `--dry-run` also those of `deploy`.
+pub async fn run(flags: &ClusterFlags, arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode> {
     let config = Settings::from_flags(&arguments.matrix)?.complete()?;
     let plan = Plan::of(&config);
     // A closed pipe is the reader's way to say it has enough.
@@ -32,7 +41,18 @@ pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode> {
     } else {
         table(&plan, &config, out)
     };
-    Ok(ExitCode::Success)
+    if !arguments.dry_run {
+        return Ok(ExitCode::Success);
+    }
+    let mut objects = arguments.wanted.objects()?;
+    permit(&mut objects, &config.inference.deployment);
+    let cluster = Cluster::connect(flags).await?;
+    let _ = writeln!(
+        out,
+        "\ndeploy would change in namespace {} of {} (+ new, ~ changed, = as it is):",
+        cluster.namespace, cluster.server
+    );
+    changes(&cluster, &objects, out).await
 }
 
 fn table(plan: &Plan, config: &Config, out: &mut dyn Write) -> std::io::Result<()> {

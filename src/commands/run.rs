@@ -26,8 +26,6 @@ const PUT_BACK_WITHIN: Duration = Duration::from_secs(20);
 /// Arguments of `run`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    #[command(flatten)]
-    matrix: MatrixFlags,
     /// Web address of Locust's master, where it can be reached from here (default: a port of its pod,
     /// forwarded through the API server)
     #[arg(long, value_name = "URL", env = "LOCUST_MATRIX_LOCUST_URL", conflicts_with = "ui_port")]
@@ -55,6 +53,9 @@ pub struct Arguments {
     /// This driver's name on the Lease
     #[arg(long, value_name = "NAME", env = "POD_NAME", hide = true)]
     holder: Option<String>,
+    // The last, because what follows would stand under its heading.
+    #[command(flatten)]
+    matrix: MatrixFlags,
 }
 
 /// Drives the matrix to its end.

@@ -6,7 +6,7 @@ use kube::Api;
 use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use serde_json::Value;
 
-use crate::cluster::{Cluster, FIELD_MANAGER, explain, is_ours};
+use crate::cluster::{APPLIED, Cluster, FIELD_MANAGER, explain, is_ours};
 use crate::exit::{Error, ExitCode, Result};
 
 /// Applies `objects` to the cluster's namespace: accounts and configuration, then what uses them.
@@ -62,7 +62,7 @@ pub async fn refuse_foreign(cluster: &Cluster, objects: &[Value]) -> Result<()> 
         let what = format!("deployment {}/{name}", cluster.namespace);
         let found =
             cluster.api::<Deployment>().get_opt(name).await.map_err(|error| explain(&what, &error))?;
-        if found.is_some_and(|found| !is_ours(&found)) {
+        if found.is_some_and(|found| !is_ours(&found, &[APPLIED])) {
             return Err(Error::preflight(format!("{what} exists and was not made by locust-matrix"))
                 .next("choose another --namespace, or leave it out with --overlay base"));
         }

@@ -52,6 +52,14 @@ impl Cluster {
     }
 }
 
+impl Drop for Cluster {
+    /// After a test that has failed: its pods end with it.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Command lines and environments of processes that name this place.
 pub(crate) fn running(place: &str) -> Vec<String> {
     let me = std::process::id().to_string();

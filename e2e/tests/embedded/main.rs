@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod changes;
 mod cluster;
 mod kubectl;
 
@@ -44,6 +45,14 @@ fn kubectl_finds_its_way() {
     }
     let cluster = Cluster::start();
     kubectl::every_command_works(&cluster);
+    cluster.end();
+}
+
+#[test]
+fn what_would_change_is_shown_first() {
+    let _turn = ONE_AT_A_TIME.lock();
+    let cluster = Cluster::start();
+    changes::are_shown_made_and_taken_back(&cluster);
     cluster.end();
 }
 

@@ -127,6 +127,45 @@ fn a_quota_is_unplaced() {
     assert_eq!(assess(Some(&full), &[ready_pod()], 2), Assessment::Unplaced("exceeded quota: small".into()));
 }
 
+/// A pod that cannot pull its image, and a Deployment of another image.
+fn superseded(its_image: &str, wanted: &str) -> (Pod, Deployment) {
+    let mut pod = waiting_pod("ErrImagePull", 0);
+    pod.spec = serde_json::from_value(serde_json::json!({
+        "containers": [{ "name": "inference", "image": its_image, "volumeMounts": [{ "name": "token", "mountPath": "/t" }] }],
+    }))
+    .unwrap();
+    let mut deployment = deployment(1, 4, 0);
+    deployment.spec.as_mut().unwrap().template = serde_json::from_value(serde_json::json!({
+        "metadata": { "labels": { "app": "inference" } },
+        "spec": { "containers": [{ "name": "inference", "image": wanted }] },
+    }))
+    .unwrap();
+    pod.metadata.labels = Some([("app".to_owned(), "inference".to_owned())].into());
+    (pod, deployment)
+}
+
+#[test]
+fn a_broken_pod_of_an_earlier_template_is_waited_out() {
+    let (pod, deployment) = superseded("nowhere.invalid/none:1", "fake-inference:2");
+    let seen = assess(Some(&deployment), &[pod], 1);
+    assert!(matches!(seen, Assessment::NotYet(words) if words.contains("ErrImagePull")));
+
+    let (pod, mut deployment) = superseded("fake-inference:2", "fake-inference:2");
+    assert!(matches!(assess(Some(&deployment), std::slice::from_ref(&pod), 1), Assessment::Broken(_)));
+    // The same image, and another annotation: what a restart of a rollout sets.
+    let metadata = deployment.spec.as_mut().unwrap().template.metadata.as_mut().unwrap();
+    metadata.annotations = Some([("restartedAt".to_owned(), "now".to_owned())].into());
+    assert!(matches!(assess(Some(&deployment), &[pod], 1), Assessment::NotYet(_)));
+}
+
+#[test]
+fn a_pod_that_a_webhook_has_changed_is_judged_once_it_is_alone() {
+    let (pod, mut deployment) = superseded("mirror.example/fake-inference:2", "fake-inference:2");
+    assert!(matches!(assess(Some(&deployment), std::slice::from_ref(&pod), 1), Assessment::NotYet(_)));
+    deployment.status.as_mut().unwrap().updated_replicas = Some(1);
+    assert!(matches!(assess(Some(&deployment), &[pod], 1), Assessment::Broken(_)));
+}
+
 #[test]
 fn crash_loops_and_images_that_cannot_be_pulled_are_broken() {
     for reason in ["ImagePullBackOff", "ErrImageNeverPull", "CreateContainerConfigError"] {

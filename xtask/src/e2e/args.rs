@@ -15,9 +15,6 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = ClusterKind::Auto)]
     pub(crate) cluster: ClusterKind,
 
-    #[command(flatten)]
-    pub(super) existing: existing::Flags,
-
     /// Configuration file of the matrix (YAML)
     #[arg(long, value_name = "FILE", help_heading = "Matrix")]
     pub(super) config: Option<String>,
@@ -39,6 +36,9 @@ pub(crate) struct Args {
     /// Pause after a scenario, for example 5s
     #[arg(long, value_name = "TIME", help_heading = "Matrix")]
     cooldown: Option<String>,
+    /// Further flags of the matrix, for example --until stable: see locust-matrix plan --help
+    #[arg(last = true, value_name = "FLAGS", help_heading = "Matrix")]
+    further: Vec<String>,
 
     /// Where the results go, in a folder per run [default: results]
     #[arg(long, value_name = "DIR")]
@@ -61,6 +61,10 @@ pub(crate) struct Args {
     /// Show the output of every command (the log of commands has it anyway)
     #[arg(short, long)]
     pub(crate) verbose: bool,
+
+    // The last, because what follows would stand under its heading.
+    #[command(flatten)]
+    pub(super) existing: existing::Flags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -85,6 +89,9 @@ Examples:
 
   A matrix of your own:
       cargo xtask e2e --config matrix.yaml --results /tmp/results
+
+  No longer than it takes to know it, and in the open model, too:
+      cargo xtask e2e --users 20 -- --rates 30,60 --until stable
 
   Another node image, or another Locust:
       cargo xtask e2e --node-image kindest/node:v1.34.0 --locust-image locustio/locust:2.47.0
@@ -143,6 +150,7 @@ impl Args {
                 flags.push(value.clone());
             }
         }
+        flags.extend(self.further.iter().cloned());
         flags
     }
 
@@ -177,6 +185,8 @@ mod tests {
         assert_eq!(flags, ["--preset", "quick", "--users", "20,40", "--duration", "5s"]);
         assert_eq!(parse("e2e --config m.yaml").matrix(), ["--config", "m.yaml"]);
         assert_eq!(parse("e2e --preset smoke").matrix(), ["--preset", "smoke"]);
+        let flags = parse("e2e --users 20 -- --until stable --drift").matrix();
+        assert_eq!(flags, ["--preset", "quick", "--users", "20", "--until", "stable", "--drift"]);
     }
 
     #[test]

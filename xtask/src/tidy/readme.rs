@@ -30,6 +30,13 @@ fn compare(readme: &str, xtask: &Commands, driver: &Commands) -> Vec<String> {
                 }
             }
         }
+        // Behind a bare -- they are handed on to the driver.
+        let further = code.split_once(" -- ").filter(|(call, _)| call.contains("cargo xtask"));
+        for flag in further.iter().flat_map(|(_, further)| further.split_whitespace().filter_map(flag)) {
+            if !driver.values().any(|known| known.contains(&flag)) {
+                problems.push(format!("README.md:{number}: `locust-matrix` has no {flag}"));
+            }
+        }
         // A flag by itself is one of ours.
         if let Some(flag) = flag(&code)
             && !xtask.values().chain(driver.values()).any(|known| known.contains(&flag))
@@ -67,7 +74,8 @@ fn calls(code: &str, program: &str) -> Vec<(String, Vec<String>)> {
         if before.is_some_and(|c| !matches!(c, ' ' | '(' | '"' | '/')) {
             continue;
         }
-        let words = rest.split_whitespace().take_while(|word| !matches!(*word, "#" | "|" | "&&" | ";" | ">"));
+        let words =
+            rest.split_whitespace().take_while(|word| !matches!(*word, "--" | "#" | "|" | "&&" | ";" | ">"));
         let words: Vec<_> = words.collect();
         let Some(name) = words.first().map(|word| word.trim_end_matches([')', '"', ',', '.', ':'])) else {
             continue;
@@ -221,6 +229,8 @@ preset: quick
             problems("`locust-matrix run --quiet`"),
             ["README.md:1: `locust-matrix run` has no --quiet"]
         );
+        let further = problems("`cargo xtask e2e --keep -- --users 5 --spwan-rate 2`");
+        assert_eq!(further, ["README.md:1: `locust-matrix` has no --spwan-rate"]);
         assert_eq!(problems("`--kepe`"), ["README.md:1: --kepe is a flag of no command"]);
     }
 }
