@@ -18,7 +18,7 @@ pub use balance::{MOST_SHARE, busiest_over_mean};
 pub use course::{Course, Next};
 pub use estimate::{Estimate, percentile_name, samples_needed};
 pub use figures::Figures;
-pub use generator::{MoreWorkers, Strain, gain};
+pub use generator::{MoreWorkers, Strain, Throughput};
 pub use little::{Little, little};
 pub use membership::{Member, changes};
 pub use omission::{corrected, typical_cycle_ms};

@@ -49,21 +49,43 @@ impl Strain {
     }
 }
 
+/// What users got out of a number of workers, requests/s.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Throughput {
+    /// From all replicas together.
+    pub total: f64,
+    /// From the busiest replica; `None` where there is one, or where their own counts are not known.
+    pub busiest: Option<f64>,
+}
+
 /// The paired test of the worker axis: what more workers did with the same users.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MoreWorkers {
     /// Throughput with more workers over that with fewer.
     pub gain: f64,
-    /// Whether the fewer workers were the limit.
-    pub limited: bool,
+    /// The same of the busiest replica alone.
+    pub busiest: Option<f64>,
 }
 
-/// Compares the throughput of fewer and of more workers, all else the same.
-pub fn gain(fewer_rps: f64, more_rps: f64) -> Option<MoreWorkers> {
-    (fewer_rps > 0.0).then(|| {
-        let gain = more_rps / fewer_rps;
-        MoreWorkers { gain, limited: gain > GAIN }
-    })
+impl MoreWorkers {
+    /// Compares the throughput of fewer and of more workers, all else the same.
+    pub fn of(fewer: Throughput, more: Throughput) -> Option<Self> {
+        (fewer.total > 0.0).then(|| Self {
+            gain: more.total / fewer.total,
+            busiest: fewer.busiest.zip(more.busiest).map(|(fewer, more)| more / fewer),
+        })
+    }
+
+    /// Whether the fewer workers were the limit.
+    pub fn limited(&self) -> bool {
+        self.gain > GAIN && self.busiest.is_none_or(|gain| gain > GAIN)
+    }
+
+    /// Whether the gain is that of another draw: connections go to replicas at random, and users who are
+    /// spread more evenly get more out of them. The busiest replica, which was full, gets no more then.
+    pub fn by_shares(&self) -> bool {
+        self.gain > GAIN && !self.limited()
+    }
 }
 
 #[cfg(test)]
@@ -119,11 +141,25 @@ mod tests {
         assert_eq!(Strain::of(&HealthWindow { seconds: 0.0, ..well() }), None);
     }
 
+    fn more(fewer: (f64, Option<f64>), more: (f64, Option<f64>)) -> Option<MoreWorkers> {
+        let throughput = |(total, busiest)| Throughput { total, busiest };
+        MoreWorkers::of(throughput(fewer), throughput(more))
+    }
+
     #[test]
     fn more_workers_that_bring_more_were_needed() {
-        assert_eq!(gain(100.0, 130.0), Some(MoreWorkers { gain: 1.3, limited: true }));
-        assert_eq!(gain(100.0, 105.0), Some(MoreWorkers { gain: 1.05, limited: false }));
-        assert_eq!(gain(0.0, 105.0), None);
+        assert!(more((100.0, None), (130.0, None)).unwrap().limited());
+        assert!(more((100.0, Some(60.0)), (130.0, Some(70.0))).unwrap().limited());
+        let same = more((100.0, None), (105.0, None)).unwrap();
+        assert!(!same.limited() && !same.by_shares());
+        assert_eq!(more((0.0, None), (105.0, None)), None);
+    }
+
+    #[test]
+    fn more_from_the_other_replicas_alone_is_another_draw_of_connections() {
+        // Two replicas that do 40/s each: seven of ten users on one of them, then five.
+        let drawn = more((68.2, Some(40.0)), (78.9, Some(39.6))).unwrap();
+        assert!(drawn.by_shares() && !drawn.limited(), "{drawn:?}");
     }
 
     proptest! {

@@ -6,8 +6,8 @@
 use super::Row;
 use super::repeats::median;
 use crate::events::many;
-use crate::measure::{MoreWorkers, gain};
-use crate::record::{Judgement, Record};
+use crate::measure::{MoreWorkers, Throughput, busiest_over_mean};
+use crate::record::{Judgement, Record, Replica};
 
 /// Two neighbours on the worker axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,10 +30,14 @@ impl Pair {
                 "{point}: {fewer} and {more} workers cannot be compared: not both have a steady row"
             );
         };
-        let meaning = if found.limited {
-            format!("{fewer} workers were the limit, not the service")
-        } else {
-            format!("{fewer} workers were not the limit")
+        let were = format!("{} {}", many(*fewer, "worker"), if *fewer == 1 { "was" } else { "were" });
+        let meaning = match found.busiest {
+            Some(busiest) if found.by_shares() => {
+                let share = format!("the busiest replica alone × {busiest:.2}");
+                format!("{share}: connections were drawn otherwise, which says nothing about the workers")
+            }
+            _ if found.limited() => format!("{were} the limit, not the service"),
+            _ => format!("{were} not the limit"),
         };
         format!(
             "{point}: {fewer} → {more} workers gives {:.1} → {:.1} requests/s (× {:.2}); {meaning}",
@@ -42,7 +46,7 @@ impl Pair {
     }
 
     fn is_limited(&self) -> bool {
-        self.found.is_some_and(|(_, found)| found.limited)
+        self.found.is_some_and(|(_, found)| found.limited())
     }
 
     fn is_fewer(&self, record: &Record) -> bool {
@@ -73,13 +77,24 @@ pub(super) fn pairs(records: &[Record]) -> Vec<Pair> {
                         && (scenario.replicas, scenario.users, scenario.workers) == (replicas, users, workers)
                         && is_comparable(record)
                 });
-                median(same.filter_map(|record| Some(Row::of(record).primary?.rps)).collect())
+                let (total, busiest): (Vec<f64>, Vec<Option<f64>>) = same.filter_map(of_replicas).unzip();
+                let busiest: Option<Vec<f64>> = busiest.into_iter().collect();
+                Some(Throughput { total: median(total)?, busiest: busiest.and_then(median) })
             };
-            let rps = throughput(fewer).zip(throughput(more));
-            let found = rps.and_then(|rps| Some((rps, gain(rps.0, rps.1)?)));
+            let pair = throughput(fewer).zip(throughput(more));
+            let found = pair
+                .and_then(|(fewer, more)| Some(((fewer.total, more.total), MoreWorkers::of(fewer, more)?)));
             Pair { replicas, users, workers: (fewer, more), found }
         })
         .collect()
+}
+
+/// Throughput of the primary endpoint over all replicas, and by the replicas' own counts of the busiest.
+fn of_replicas(record: &Record) -> Option<(f64, Option<f64>)> {
+    let rps = Row::of(record).primary?.rps;
+    let requests: Vec<_> = record.replicas.iter().map(Replica::total).collect();
+    let busiest = busiest_over_mean(&requests).map(|share| rps * share / requests.len() as f64);
+    Some((rps, busiest))
 }
 
 /// Whether a row's throughput is that of a steady state; a generator's limit is what is asked for.
@@ -129,6 +144,29 @@ mod tests {
             "2 replicas, 400 users: 4 → 8 workers gives 50.0 → 65.0 requests/s (× 1.30); 4 workers were the limit, not the service"
         );
         assert!(found[1].sentence().ends_with("8 workers were not the limit"));
+    }
+
+    #[test]
+    fn another_draw_of_connections_is_no_limit() {
+        let drawn = |index, workers, counts: [u64; 2]| {
+            let mut record = at(index, workers, counts.iter().sum());
+            let own = |count| Some([("/predict 200".to_owned(), count)].into());
+            record.replicas =
+                counts.map(|count| Replica { pod: "inference".into(), requests: own(count) }).into();
+            record
+        };
+        let mut records = [drawn(0, 1, [800, 560]), drawn(1, 2, [800, 790])];
+        let found = pairs(&records);
+        apply(&found, &mut records);
+        assert_eq!(records[0].verdict.judgement, Judgement::Valid);
+        assert_eq!(
+            found[0].sentence(),
+            "2 replicas, 400 users: 1 → 2 workers gives 68.0 → 79.5 requests/s (× 1.17); the busiest replica alone \
+             × 1.00: connections were drawn otherwise, which says nothing about the workers"
+        );
+        // Both replicas get more: that is no draw.
+        let found = pairs(&[drawn(0, 1, [600, 560]), drawn(1, 2, [800, 790])]);
+        assert!(found[0].sentence().ends_with("1 worker was the limit, not the service"));
     }
 
     #[test]

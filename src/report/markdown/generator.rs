@@ -36,7 +36,7 @@ pub(super) fn workers(text: &mut String, rows: &[Row<'_>], pairs: &[Pair]) {
     if pairs.is_empty() {
         return;
     }
-    text.push_str("The paired test of the worker axis: the same users on fewer and on more workers, compared by the median of rows that are steady. More throughput with more workers means that the fewer were the limit. Where both are at the same limit, such as a machine they share, it shows nothing; and it says nothing about the service.\n\n");
+    text.push_str("The paired test of the worker axis: the same users on fewer and on more workers, compared by the median of rows that are steady. More throughput with more workers, also from the busiest replica, means that the fewer were the limit. Where both are at the same limit, such as a machine they share, it shows nothing; and it says nothing about the service.\n\n");
     for pair in pairs {
         let _ = writeln!(text, "- {}.", pair.sentence());
     }
