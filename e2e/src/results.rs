@@ -33,18 +33,31 @@ pub fn records(run: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
 }
 
-/// The rows of the CSV, split, without the header, which must be exact.
+/// The rows of the CSV (closed model), split, without the header, which must be exact.
 ///
 /// # Panics
 /// Where the header is another.
 pub fn rows(run: &Path) -> Vec<Vec<String>> {
-    let text = std::fs::read_to_string(run.join("auto_summary.csv")).expect("there is a CSV");
+    read(&run.join("auto_summary.csv"), HEADER)
+}
+
+/// The rows of the open model, whose CSV is there only with them.
+///
+/// # Panics
+/// Where the header is another.
+pub fn open_rows(run: &Path) -> Vec<Vec<String>> {
+    let path = run.join("auto_summary_open.csv");
+    if path.is_file() { read(&path, &HEADER.replace("Users", "Rate")) } else { Vec::new() }
+}
+
+fn read(path: &Path, header: &str) -> Vec<Vec<String>> {
+    let text = std::fs::read_to_string(path).expect("there is a CSV");
     let mut lines = text.lines();
-    assert_eq!(lines.next(), Some(HEADER));
+    assert_eq!(lines.next(), Some(header));
     lines.map(|line| line.split(',').map(str::to_owned).collect()).collect()
 }
 
-/// Checks that a run has so many rows, and that they are valid.
+/// Checks that a run has so many rows, of both models together, and that they are valid.
 ///
 /// Three things are chance, and no fault of what is tested: a worker whose event loop was late while it had
 /// hardly anything to do, or a percentile that came to no rest, which tell of the machine's other work; and
@@ -55,8 +68,8 @@ pub fn rows(run: &Path) -> Vec<Vec<String>> {
 /// # Panics
 /// With the rows, where that is not so.
 pub fn assert_all_valid(run: &Path, scenarios: usize) {
-    let rows = rows(run);
-    assert_eq!(rows.len(), scenarios, "{rows:?}");
+    let rows = [rows(run), open_rows(run)].concat();
+    assert_eq!((rows.len(), records(run).len()), (scenarios, scenarios), "{rows:?}");
     let (mut long, mut by_chance) = (0, 0);
     for record in records(run) {
         let reasons = &record["verdict"]["reasons"];

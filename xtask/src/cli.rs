@@ -37,7 +37,7 @@ Exit codes:
     2  usage or configuration
     3  something is missing: a tool, a port, an image, a permission
     4  the cluster or Locust failed
-    5  a scenario failed, or has no row in the results
+    5  a scenario failed, or has no record in the results
     6  a threshold was missed
   130  interrupted; what was measured is kept
 

@@ -46,16 +46,26 @@ pub(crate) fn every_command_works(cluster: &Cluster) {
         run(&mut kubectl(&["auth", "can-i", "delete", "pods", "--as=system:serviceaccount:default:nobody"]));
     assert!(driver.code == Some(1) && driver.out.starts_with("no"), "{driver:?}");
 
-    let watch = Running::start(&mut kubectl(&["get", "pods", "-w", "-o", "name"]));
-    let logs = Running::start(&mut kubectl(&["logs", "-f", "deployment/inference"]));
+    // Both are on before anything changes; what they print comes on standard error, where it can be awaited.
+    let follows = |words: &str, first: &[&str]| {
+        let mut command = Command::new("sh");
+        command.env("KUBECONFIG", cluster.kubeconfig()).args(["-c", &format!("exec kubectl {words} >&2")]);
+        let mut running = Running::start(&mut command);
+        for word in first {
+            running.await_line(word, Duration::from_secs(30));
+        }
+        running
+    };
+    let watch = follows("get pods -w -o name", &["pod/", "pod/"]);
+    let logs = follows("logs -f deployment/inference", &["listening on"]);
     must(&mut kubectl(&["scale", "deployment/inference", "--replicas=1"]));
     must(&mut kubectl(&["delete", "pod", "-l", "app=inference", "--wait"]));
-    let ended = logs.finish_within(Duration::from_secs(30));
-    assert!(ended.err.contains("listening on") || ended.out.contains("listening on"), "{ended:?}");
+    // It ends with the pod that it follows.
+    logs.finish_within(Duration::from_secs(30));
     must(&mut kubectl(&["rollout", "status", "deployment/inference", "--timeout=60s"]));
     watch.signal(Signal::INT);
-    let seen: std::collections::BTreeSet<_> =
-        watch.finish_within(Duration::from_secs(10)).out.lines().map(str::to_owned).collect();
+    let told = watch.finish_within(Duration::from_secs(10)).err;
+    let seen: std::collections::BTreeSet<_> = told.lines().filter(|line| line.starts_with("pod/")).collect();
     assert!(seen.len() >= 3, "two pods before, and the one that followed them: {seen:?}");
 
     must(&mut kubectl(&["delete", "deployment,service", "-l", "app=inference"]));

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use cluster::Cluster;
 use e2e::conformance::{self, Images};
 use e2e::required;
-use e2e::results::{assert_all_valid, assert_exact, only_run, records};
+use e2e::results::{assert_all_valid, assert_exact, only_run, open_rows, records};
 use e2e::tool::{Running, run};
 use rustix::process::Signal;
 
@@ -69,9 +69,9 @@ fn the_quick_matrix_without_docker() {
     let _turn = ONE_AT_A_TIME.lock();
     let folder = tempfile::tempdir().unwrap();
     let results = folder.path().join("results");
-    // The four points of `quick`, each measured for a shorter time: kind has the whole of it.
+    // The replicas of `quick` under both models, measured for a shorter time: kind has the whole of it.
     let matrix = folder.path().join("matrix.yaml");
-    std::fs::write(&matrix, "{preset: quick, duration: 6s, max_duration: 30s, cooldown: 1s, spawn_rate: 20}")
+    std::fs::write(&matrix, "{preset: quick, users: [20], rates: [20], duration: 6s, max_duration: 30s, cooldown: 1s, spawn_rate: 20}")
         .unwrap();
     let ended = run(&mut e2e("lm-test-embedded", &results, &["--config", matrix.to_str().unwrap()]));
     assert_eq!(ended.code, Some(0), "{}", ended.err);
@@ -83,6 +83,8 @@ fn the_quick_matrix_without_docker() {
         assert_exact(&record);
         assert_eq!(record["setting"]["cluster"], "embedded");
     }
+    assert_eq!(open_rows(&run).len(), 2, "a table of its own");
+    assert!(ended.err.contains("auto_summary_open.csv"), "where to see it: {}", ended.err);
     let report = std::fs::read_to_string(run.join("auto_summary.md")).unwrap();
     assert!(report.contains("| Cluster | embedded |"), "{report}");
     cluster::assert_nothing_runs("lm-test-embedded");

@@ -1,5 +1,6 @@
-//! Every planned scenario has its row in the results.
+//! Every planned scenario has its record in the results.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
@@ -7,9 +8,12 @@ use serde_json::Value;
 use super::driver::Planned;
 use crate::failure::{CLUSTER, Failure, SCENARIO};
 
-const SUMMARY: &str = "auto_summary.csv";
+const RECORDS: &str = "results.jsonl";
 
-pub(super) fn every_scenario_has_its_row(results: Option<&Path>, planned: &Planned) -> Result<(), Failure> {
+pub(super) fn every_scenario_has_its_record(
+    results: Option<&Path>,
+    planned: &Planned,
+) -> Result<(), Failure> {
     let Some(folder) = results else {
         return Err(Failure::new(
             CLUSTER,
@@ -17,56 +21,32 @@ pub(super) fn every_scenario_has_its_row(results: Option<&Path>, planned: &Plann
             "please report this with the log of commands",
         ));
     };
-    let path = folder.join(SUMMARY);
-    let csv = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, "read", &error))?;
-    let missing = missing(&csv, &planned.0);
+    let path = folder.join(RECORDS);
+    let records = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, "read", &error))?;
+    let missing = missing(&records, &planned.0);
     if missing.is_empty() {
         return Ok(());
     }
     Err(Failure::new(
         SCENARIO,
         format!(
-            "{}: {} of {} scenarios have no row: {}",
+            "{}: {} of {} scenarios have no record: {}",
             path.display(),
             missing.len(),
             planned.count(),
-            missing.join("; ")
+            missing.join(", ")
         ),
-        "read results.jsonl and the log of the driver beside it",
+        "read the log of the driver in commands.log",
     ))
 }
 
-/// The planned scenarios without a row of their own.
-fn missing(csv: &str, planned: &[Value]) -> Vec<String> {
-    let mut lines = csv.lines();
-    let header: Vec<&str> = lines.next().unwrap_or_default().split(',').collect();
-    let columns =
-        ["Replicas", "Workers", "Users"].map(|name| header.iter().position(|column| column.trim() == name));
-    let mut rows: Vec<[Option<u64>; 3]> = lines
-        .filter(|line| !line.trim().is_empty())
-        .map(|line| {
-            let cells: Vec<&str> = line.split(',').collect();
-            columns.map(|column| cells.get(column?)?.trim().parse().ok())
-        })
-        .collect();
-    let mut missing = Vec::new();
-    for (number, scenario) in planned.iter().enumerate() {
-        let wanted = ["replicas", "workers", "users"].map(|axis| scenario[axis].as_u64());
-        // A row is used up by one scenario: repeats need rows of their own. A scenario that
-        // does not tell its axes takes any row.
-        let fits = |row: &[Option<u64>; 3]| wanted.iter().any(Option::is_none) || *row == wanted;
-        if let Some(at) = rows.iter().position(fits) {
-            rows.swap_remove(at);
-        } else {
-            let [replicas, workers, users] =
-                wanted.map(|n| n.map_or_else(|| "?".to_owned(), |n| n.to_string()));
-            missing.push(format!(
-                "number {} ({replicas} replicas, {workers} workers, {users} users)",
-                number + 1
-            ));
-        }
-    }
-    missing
+/// The planned scenarios, by id, that no record is of.
+fn missing(records: &str, planned: &[Value]) -> Vec<String> {
+    let records = records.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let recorded: BTreeSet<String> =
+        records.filter_map(|record| Some(record["scenario"]["id"].as_str()?.to_owned())).collect();
+    let ids = planned.iter().map(|scenario| scenario["id"].as_str().unwrap_or("a scenario without an id"));
+    ids.filter(|id| !recorded.contains(*id)).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -74,39 +54,34 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const HEADER: &str = "Replicas,Workers,Users,RPS,Median_ms,P95_ms,P99_ms,Failures_Pct,Total_Requests,Duration_s,Timestamp,Status";
+    fn planned(ids: &[&str]) -> Vec<Value> {
+        ids.iter().map(|id| json!({ "id": id, "replicas": 1, "workers": 2, "users": 20 })).collect()
+    }
 
-    fn scenario(replicas: u64, users: u64) -> Value {
-        json!({"replicas": replicas, "workers": 2, "users": users, "id": "x"})
+    fn records(ids: &[&str]) -> String {
+        let lines = ids.iter().map(|id| json!({ "version": 1, "scenario": { "id": id } }).to_string() + "\n");
+        lines.collect()
     }
 
     #[test]
-    fn rows_in_any_order_are_enough() {
-        let csv = format!("{HEADER}\n2,2,20,,,,,,,,,FAILED\n1,2,20,1,1,1,1,0,9,9,t,OK\n");
-        assert!(missing(&csv, &[scenario(1, 20), scenario(2, 20)]).is_empty());
+    fn records_in_any_order_of_both_models_are_enough() {
+        let ids = ["closed-r1-w2-u20-1", "open-r1-w2-q20-1", "closed-r1-w2-u20-2"];
+        let found = records(&[ids[2], ids[0], ids[1]]);
+        assert_eq!(missing(&found, &planned(&ids)), [""; 0]);
     }
 
     #[test]
-    fn a_missing_row_is_named() {
-        let csv = format!("{HEADER}\n1,2,20,1,1,1,1,0,9,9,t,OK\n");
-        let missing = missing(&csv, &[scenario(1, 20), scenario(2, 20)]);
-        assert_eq!(missing, ["number 2 (2 replicas, 2 workers, 20 users)"]);
+    fn a_missing_record_is_named() {
+        let found = records(&["closed-r1-w2-u20-1"]) + "{\"scenario\": {\"id\": \"closed-r1-w2-u20-2";
+        assert_eq!(
+            missing(&found, &planned(&["closed-r1-w2-u20-1", "closed-r1-w2-u20-2"])),
+            ["closed-r1-w2-u20-2"]
+        );
     }
 
     #[test]
-    fn a_repeat_needs_a_row_of_its_own() {
-        let csv = format!("{HEADER}\n1,2,20,1,1,1,1,0,9,9,t,OK\n");
-        assert_eq!(missing(&csv, &[scenario(1, 20), scenario(1, 20)]).len(), 1);
-    }
-
-    #[test]
-    fn an_empty_file_has_no_rows() {
-        assert_eq!(missing("", &[scenario(1, 20)]).len(), 1);
-    }
-
-    #[test]
-    fn scenarios_without_axes_are_counted() {
-        let csv = format!("{HEADER}\n1,2,20,1,1,1,1,0,9,9,t,OK\n");
-        assert_eq!(missing(&csv, &[json!("a"), json!("b")]).len(), 1);
+    fn nothing_is_no_record() {
+        assert_eq!(missing("", &planned(&["a"])), ["a"]);
+        assert_eq!(missing(&records(&["a"]), &[json!({})]), ["a scenario without an id"]);
     }
 }

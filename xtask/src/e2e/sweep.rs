@@ -34,7 +34,7 @@ pub(super) async fn sweep(
 
 /// That every planned scenario came home is the last thing to be checked, and then said.
 pub(super) fn complete(verdict: &mut Verdict, planned: &Planned) -> Result<(), Failure> {
-    check::every_scenario_has_its_row(verdict.results.as_deref(), planned)?;
+    check::every_scenario_has_its_record(verdict.results.as_deref(), planned)?;
     verdict.scenarios = planned.count();
     Ok(())
 }

@@ -51,9 +51,12 @@ impl Verdict {
         }
         if let Some(results) = &self.results {
             say(&format!("results:  {}", path(results)));
-            let csv = path(&results.join("auto_summary.csv"));
-            say(&format!("see them: column -s, -t {csv}"));
-            say(&format!("          less {}", path(&results.join("auto_summary.md"))));
+            say(&format!("see them: less {}", path(&results.join("auto_summary.md"))));
+            // Without rows of its model, a table is not there.
+            let tables = ["auto_summary.csv", "auto_summary_open.csv"].map(|name| results.join(name));
+            for csv in tables.iter().filter(|csv| csv.is_file()) {
+                say(&format!("          column -s, -t {}", path(csv)));
+            }
         }
         self.copy_log(session);
         if let Some(cluster) = cluster.filter(|cluster| cluster.is_up()) {
