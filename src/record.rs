@@ -18,7 +18,7 @@ pub use shards::{SHARDS, Shards, decode, encode};
 pub use verdict::{Judgement, Verdict};
 
 use crate::config::Objective;
-use crate::measure::{Course, Health, HealthWindow, Member, OpenCounts, Part, Window};
+use crate::measure::{Course, Health, HealthWindow, Member, OpenCounts, Part, Window, busiest_over_mean};
 use crate::plan::Scenario;
 
 /// The version of the record format; a reader refuses a newer one. Version 1 had no parts, no health and no
@@ -167,6 +167,12 @@ impl Record {
     /// Whether its figures may be cited.
     pub fn is_valid(&self) -> bool {
         self.verdict.judgement == Judgement::Valid
+    }
+
+    /// Requests of its busiest replica over the mean of all, where their own counts say so.
+    pub fn busiest_over_mean(&self) -> Option<f64> {
+        let requests: Vec<_> = self.replicas.iter().map(Replica::total).collect();
+        busiest_over_mean(&requests)
     }
 }
 

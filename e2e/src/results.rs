@@ -68,10 +68,10 @@ fn read(path: &Path, header: &str) -> Vec<Vec<String>> {
 /// # Panics
 /// With the rows, where that is not so.
 pub fn assert_all_valid(run: &Path, scenarios: usize) {
-    let rows = [rows(run), open_rows(run)].concat();
-    assert_eq!((rows.len(), records(run).len()), (scenarios, scenarios), "{rows:?}");
+    let (rows, records) = ([rows(run), open_rows(run)].concat(), records(run));
+    assert_eq!((rows.len(), records.len()), (scenarios, scenarios), "{rows:?}");
     let (mut long, mut by_chance) = (0, 0);
-    for record in records(run) {
+    for record in records {
         let reasons = &record["verdict"]["reasons"];
         let is_long = record["window"]["seconds"].as_f64().is_some_and(|seconds| seconds > LONG_S);
         long += usize::from(is_long);

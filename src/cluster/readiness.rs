@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
 
 /// What a Deployment and its pods amount to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,8 +41,8 @@ pub fn assess(deployment: Option<&Deployment>, pods: &[Pod], wanted: u32) -> Ass
     // What an admission webhook has changed is like no template; where no other pods are left, it is meant.
     let all_updated =
         usize::try_from(status.updated_replicas.unwrap_or(0)).is_ok_and(|count| count >= staying().count());
-    let mut current = staying().filter(|pod| all_updated || is_current(pod, deployment));
-    if let Some(problem) = current.find_map(broken) {
+    let problem = |pod| broken(pod).filter(|_| all_updated || is_current(pod, deployment));
+    if let Some(problem) = staying().find_map(problem) {
         return Assessment::Broken(problem);
     }
     let quota =
@@ -75,30 +75,20 @@ pub(super) fn is_ready(pod: &Pod) -> bool {
 
 /// Whether a pod is what the Deployment makes now: one of an earlier template stays for a moment, and that it
 /// does not start may be what the new template mends.
-fn is_current(pod: &Pod, deployment: &Deployment) -> bool {
+fn is_current<'a>(pod: &'a Pod, deployment: &'a Deployment) -> bool {
     let Some(template) = deployment.spec.as_ref().map(|spec| &spec.template) else { return false };
     let has = |own: Option<&BTreeMap<String, String>>, wanted: Option<&BTreeMap<String, String>>| {
         let mut wanted = wanted.into_iter().flatten();
         wanted.all(|(key, value)| own.and_then(|own| own.get(key)) == Some(value))
     };
-    let metadata = template.metadata.clone().unwrap_or_default();
-    let containers = |spec: Option<&PodSpec>| spec.map(|spec| spec.containers.clone()).unwrap_or_default();
-    let own = containers(pod.spec.as_ref());
-    has(pod.metadata.labels.as_ref(), metadata.labels.as_ref())
-        && has(pod.metadata.annotations.as_ref(), metadata.annotations.as_ref())
-        && containers(template.spec.as_ref()).iter().all(|wanted| {
-            own.iter().any(|own| {
-                (&own.name, &own.image, &own.command, &own.args, &own.env, &own.env_from)
-                    == (
-                        &wanted.name,
-                        &wanted.image,
-                        &wanted.command,
-                        &wanted.args,
-                        &wanted.env,
-                        &wanted.env_from,
-                    )
-            })
-        })
+    let metadata = template.metadata.as_ref();
+    let containers = |spec: Option<&'a PodSpec>| spec.into_iter().flat_map(|spec| &spec.containers);
+    let started =
+        |one: &'a Container| (&one.name, &one.image, &one.command, &one.args, &one.env, &one.env_from);
+    has(pod.metadata.labels.as_ref(), metadata.and_then(|metadata| metadata.labels.as_ref()))
+        && has(pod.metadata.annotations.as_ref(), metadata.and_then(|metadata| metadata.annotations.as_ref()))
+        && containers(template.spec.as_ref())
+            .all(|wanted| containers(pod.spec.as_ref()).any(|own| started(own) == started(wanted)))
 }
 
 fn unplaced(pod: &Pod) -> Option<String> {

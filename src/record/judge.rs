@@ -3,8 +3,7 @@
 
 use super::{Judgement, Record, Verdict};
 use crate::measure::{
-    Estimate, MOST_SHARE, Strain, Window, busiest_over_mean, changes, not_offered, percentile_name,
-    samples_needed,
+    Estimate, MOST_SHARE, Strain, Window, changes, not_offered, percentile_name, samples_needed,
 };
 
 /// Locust's own figure for a worker's CPU, % of one core, where the worker does not tell its health.
@@ -95,8 +94,7 @@ fn unstable(record: &Record) -> Vec<String> {
 }
 
 fn imbalanced(record: &Record) -> Vec<String> {
-    let requests: Vec<_> = record.replicas.iter().map(super::Replica::total).collect();
-    let share = busiest_over_mean(&requests).filter(|share| *share > MOST_SHARE);
+    let share = record.busiest_over_mean().filter(|share| *share > MOST_SHARE);
     let busiest = record.replicas.iter().max_by_key(|replica| replica.total());
     let told = share.zip(busiest);
     told.map(|(share, busiest)| format!("{} got {share:.2} times the mean of the replicas", busiest.pod))

@@ -6,8 +6,8 @@
 use super::Row;
 use super::repeats::median;
 use crate::events::many;
-use crate::measure::{MoreWorkers, Throughput, busiest_over_mean};
-use crate::record::{Judgement, Record, Replica};
+use crate::measure::{MoreWorkers, Throughput};
+use crate::record::{Judgement, Record};
 
 /// Two neighbours on the worker axis.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,8 +92,7 @@ pub(super) fn pairs(records: &[Record]) -> Vec<Pair> {
 /// Throughput of the primary endpoint over all replicas, and by the replicas' own counts of the busiest.
 fn of_replicas(record: &Record) -> Option<(f64, Option<f64>)> {
     let rps = Row::of(record).primary?.rps;
-    let requests: Vec<_> = record.replicas.iter().map(Replica::total).collect();
-    let busiest = busiest_over_mean(&requests).map(|share| rps * share / requests.len() as f64);
+    let busiest = record.busiest_over_mean().map(|share| rps * share / record.replicas.len() as f64);
     Some((rps, busiest))
 }
 
@@ -123,8 +122,8 @@ pub(super) fn apply(pairs: &[Pair], records: &mut [Record]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Verdict;
     use crate::record::tests::record;
+    use crate::record::{Replica, Verdict};
 
     fn at(index: usize, workers: u32, requests: u64) -> Record {
         let mut record = record(index, 2, 400, requests);

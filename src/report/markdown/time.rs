@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use super::super::Row;
 use super::number;
-use crate::measure::busiest_over_mean;
 use crate::record::Replica;
 
 /// The figures over everything, ramp included, the way the first reports gave them.
@@ -16,9 +15,9 @@ pub(super) fn whole_runs(text: &mut String, rows: &[Row<'_>]) {
             continue;
         };
         let figures = whole.aggregated.figures(whole.seconds);
-        let counts: Vec<_> = row.record.replicas.iter().map(Replica::total).collect();
+        let counts = row.record.replicas.iter().map(Replica::total);
         let own: Vec<_> =
-            counts.iter().map(|count| count.map_or("?".to_owned(), |count| count.to_string())).collect();
+            counts.map(|count| count.map_or("?".to_owned(), |count| count.to_string())).collect();
         let _ = writeln!(
             text,
             "| {} | {} | {} | {:.1} | {} | {} | {} |",
@@ -28,7 +27,7 @@ pub(super) fn whole_runs(text: &mut String, rows: &[Row<'_>]) {
             figures.rps,
             super::shown(figures.p95_ms),
             own.join(" + "),
-            number(busiest_over_mean(&counts), 2),
+            number(row.record.busiest_over_mean(), 2),
         );
     }
     text.push('\n');
