@@ -8,11 +8,12 @@ mod preset;
 
 use std::time::Duration;
 
+use records::Objective;
 use serde::{Deserialize, Serialize};
 
 pub use duration::Span;
 pub use file::{MatrixFlags, Settings};
-pub use method::{Objective, Until};
+pub use method::Until;
 pub use preset::Preset;
 
 /// Every setting of a run, complete and checked.

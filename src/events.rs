@@ -36,12 +36,26 @@ pub enum Event {
     ScenarioStarted {
         /// Place in the plan, from 1.
         number: usize,
-        /// Scenarios planned.
-        of: usize,
+        /// Scenarios planned, if the plan knows.
+        of: Option<usize>,
         /// Replicas, workers and users.
         point: String,
         /// Which try, from 1.
         attempt: u32,
+    },
+    /// A scenario was VOID and is tried again.
+    Retry {
+        /// Why it was VOID.
+        reasons: Vec<String>,
+    },
+    /// A later record has changed the verdict of an earlier scenario.
+    VerdictChanged {
+        /// The id of the earlier scenario.
+        scenario: String,
+        /// Its status now.
+        status: String,
+        /// Why.
+        reasons: Vec<String>,
     },
     /// A phase of a scenario has ended.
     PhaseDone {
@@ -58,10 +72,10 @@ pub enum Event {
         of_s: f64,
         /// Requests per second over the last 10 s.
         rps: f64,
-        /// Median over the last 10 s, ms.
-        median_ms: Option<u32>,
-        /// 90th percentile over the last 10 s, ms.
-        p90_ms: Option<u32>,
+        /// Median over the last 10 s, µs.
+        median_us: Option<u64>,
+        /// 90th percentile over the last 10 s, µs.
+        p90_us: Option<u64>,
         /// Share of failed requests over the last 10 s, %.
         failures_pct: Option<f64>,
         /// In the open model, what became of the arrivals of the last 10 s.
@@ -72,8 +86,8 @@ pub enum Event {
     ScenarioEnded {
         /// Place in the plan, from 1.
         number: usize,
-        /// Scenarios planned.
-        of: usize,
+        /// Scenarios planned, if the plan knows.
+        of: Option<usize>,
         /// `SUCCESS`, or why its figures cannot be used.
         status: String,
         /// The figures or the reasons, in words.
@@ -129,20 +143,24 @@ impl fmt::Display for Event {
             }
             Self::Note { text } => f.write_str(text),
             Self::ScenarioStarted { number, of, point, attempt } => {
-                write!(f, "\n[{number}/{of}] {point}")?;
+                write!(f, "\n[{}] {point}", place(*number, *of))?;
                 if *attempt > 1 { write!(f, " (attempt {attempt})") } else { Ok(()) }
+            }
+            Self::Retry { reasons } => write!(f, "  VOID, once more: {}", reasons.join("; ")),
+            Self::VerdictChanged { scenario, status, reasons } => {
+                write!(f, "{scenario}: {status} after all: {}", reasons.join("; "))
             }
             Self::PhaseDone { what, took_ms } => {
                 write!(f, "  {what} ({})", seconds(Duration::from_millis(*took_ms)))
             }
-            Self::Live { at_s, of_s, rps, median_ms, p90_ms, failures_pct, open } => {
-                let ms = |value: &Option<u32>| value.map_or("-".into(), |value| format!("{value}ms"));
+            Self::Live { at_s, of_s, rps, median_us, p90_us, failures_pct, open } => {
+                let ms = |us: &Option<u64>| us.map_or("-".into(), |us| format!("{}ms", records::ms(us)));
                 let failures = failures_pct.map_or("-".into(), |share| format!("{share:.1}%"));
                 write!(
                     f,
                     "  [{at_s:.0}s/{of_s:.0}s] RPS: {rps:.1} | Median: {} | P90: {} | Failures: {failures}",
-                    ms(median_ms),
-                    ms(p90_ms)
+                    ms(median_us),
+                    ms(p90_us)
                 )?;
                 match open {
                     Some(Arrivals { rate, late, skipped }) => {
@@ -152,7 +170,7 @@ impl fmt::Display for Event {
                 }
             }
             Self::ScenarioEnded { number, of, status, summary } => {
-                write!(f, "[{number}/{of}] {status}  {summary}")
+                write!(f, "[{}] {status}  {summary}", place(*number, *of))
             }
             Self::RunEnded { recorded, valid, took_s } => {
                 write!(
@@ -164,6 +182,11 @@ impl fmt::Display for Event {
             }
         }
     }
+}
+
+/// `3/4`, or `3` if the number of scenarios is not known.
+fn place(number: usize, of: Option<usize>) -> String {
+    of.map_or(number.to_string(), |of| format!("{number}/{of}"))
 }
 
 /// `1 replica`, `2 replicas`.
@@ -214,8 +237,8 @@ mod tests {
             at_s: 60.2,
             of_s: 120.0,
             rps: 18.51,
-            median_ms: Some(620),
-            p90_ms: Some(1800),
+            median_us: Some(620_000),
+            p90_us: Some(1_800_000),
             failures_pct: Some(0.0),
             open: None,
         };
@@ -228,8 +251,8 @@ mod tests {
             at_s: 2.0,
             of_s: 20.0,
             rps: 0.0,
-            median_ms: None,
-            p90_ms: None,
+            median_us: None,
+            p90_us: None,
             failures_pct: None,
             open: Some(Arrivals { rate: 12.5, late: 3, skipped: 0 }),
         };

@@ -5,7 +5,7 @@
 //! direction only:
 //!
 //! ```text
-//! config → plan → cluster → deploy → load → measure → record → report
+//! config → plan → cluster → deploy → load → measure → record → judge → report
 //! ```
 //!
 //! `scenario` is the single conductor; `exit`, `wait`, `http` and `events` are leaves that anyone may use.
@@ -18,6 +18,7 @@ pub mod deploy;
 pub mod events;
 pub mod exit;
 pub mod http;
+pub mod judge;
 pub mod load;
 pub mod measure;
 pub mod plan;

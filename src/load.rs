@@ -1,6 +1,5 @@
 //! The seam to what makes the load: Locust, or a scripted one in tests.
 
-mod counts;
 mod locust;
 mod snapshot;
 mod stock;
@@ -8,7 +7,6 @@ mod web;
 
 use std::time::Duration;
 
-pub use counts::{Endpoint, Health, HealthWindow, Histogram, OpenCounts, Window};
 pub use locust::Locust;
 pub use snapshot::{Cut, Exception, Failure, Snapshot, State, Worker};
 

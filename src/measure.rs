@@ -1,28 +1,27 @@
-//! Figures from cumulative counts: histograms, windows between two snapshots, percentiles; and how far
-//! they can be trusted, as functions of what was recorded.
+//! Figures from counts, and what they can and cannot show: percentiles with their uncertainty, steadiness,
+//! Little's law, saturation of the load generator, balance of the replicas.
+//!
+//! Everything here is a function of the counts that a record holds.
 
 mod arrivals;
 mod balance;
 mod binomial;
-mod course;
 mod estimate;
 mod figures;
-mod generator;
 mod little;
 mod membership;
 mod omission;
+mod saturation;
 mod steady;
+mod stopping;
 
 pub use arrivals::not_offered;
-pub use balance::{MOST_SHARE, busiest_over_mean};
-pub use course::{Course, Next};
+pub use balance::{MOST_IMBALANCE, busiest_over_mean};
 pub use estimate::{Estimate, percentile_name, samples_needed};
 pub use figures::Figures;
-pub use generator::{MoreWorkers, Strain, Throughput};
 pub use little::{Little, little};
-pub use membership::{Member, changes};
-pub use omission::{corrected, typical_cycle_ms};
-pub use steady::{Part, WINDOWS, steady_from};
-
-/// What is measured from.
-pub use crate::load::{Endpoint, Health, HealthWindow, Histogram, OpenCounts, Window};
+pub use membership::changes;
+pub use omission::{corrected, typical_cycle_us};
+pub use saturation::{MoreWorkers, Saturation, Throughput};
+pub use steady::{WINDOWS, steady_from};
+pub use stopping::{Next, interval_s, next, unsteady_because, window_from};

@@ -1,57 +1,58 @@
-//! The scenarios of a run, in order, and the hash that a resumed run must meet again.
+//! Which scenarios a run measures, in which order, and the hash that a resumed run must have again.
 
 use std::time::Duration;
 
+use records::{Mode, Scenario};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::config::Config;
 
-/// How load is offered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// A fixed number of users, each waiting for its answer before the next request.
-    Closed,
-    /// Requests that arrive at a rate, whether the earlier ones are answered or not.
-    Open,
+/// What has been found out about a scenario: all that a plan may learn from.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The scenario that was measured.
+    pub scenario: Scenario,
+    /// Whether its figures may be cited.
+    pub is_valid: bool,
+    /// Requests of the primary endpoint per second; `None` if nothing was measured.
+    pub rps: Option<f64>,
+    /// P95 of the primary endpoint, µs; `None` if there are too few samples for it.
+    pub p95_us: Option<u64>,
 }
 
-/// One point of the matrix.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Scenario {
-    /// Names the scenario within its run, such as `closed-r2-w4-u200-1` or `open-r2-w4-q50-1`.
-    pub id: String,
-    /// Place in the plan, from 0.
-    pub index: usize,
-    /// How load is offered.
-    pub mode: Mode,
-    /// Replicas of the service.
-    pub replicas: u32,
-    /// Locust workers.
-    pub workers: u32,
-    /// Simulated users; in the open model, the most requests under way at the same time.
-    pub users: u32,
-    /// Requests per second of the open model.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<f64>,
-    /// Which repeat of the same point this is, from 1.
-    pub repeat: u32,
-    /// Whether it is the first scenario once more, at the end, to show drift.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub drift: bool,
+/// Decides which scenario is measured next, as a pure function of the outcomes so far. A resumed run asks the
+/// same plan with the outcomes that are recorded.
+pub trait Plan: std::fmt::Debug + Send + Sync {
+    /// The next scenario, or `None` if the run is complete.
+    fn next(&self, outcomes: &[Outcome]) -> Option<Scenario>;
+
+    /// The number of scenarios, if it is known beforehand.
+    fn total(&self) -> Option<usize>;
 }
 
-/// All scenarios of a run, in order: replicas, then workers, then users, then rates; or an order drawn by
-/// lot.
+/// The plan of a matrix: all its scenarios, in order. Replicas change slowest, then workers, then users, then
+/// rates; or the order is shuffled by a seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
+pub struct Grid {
     /// The scenarios.
     pub scenarios: Vec<Scenario>,
 }
 
-impl Plan {
-    /// The plan of a configuration.
+impl Plan for Grid {
+    fn next(&self, outcomes: &[Outcome]) -> Option<Scenario> {
+        let is_open =
+            |scenario: &&Scenario| outcomes.iter().all(|outcome| outcome.scenario.id != scenario.id);
+        self.scenarios.iter().find(is_open).cloned()
+    }
+
+    fn total(&self) -> Option<usize> {
+        Some(self.scenarios.len())
+    }
+}
+
+impl Grid {
+    /// The grid of a configuration.
     pub fn of(config: &Config) -> Self {
         let mut scenarios: Vec<Scenario> =
             (1..=config.repeats).flat_map(|repeat| points(config, repeat)).collect();
@@ -76,14 +77,14 @@ impl Plan {
         self.scenarios.iter().map(|scenario| expected(scenario, config)).sum()
     }
 
-    /// How long it takes where no scenario is steady, and each is measured as long as it may.
+    /// How long it takes if no scenario becomes steady and each is measured as long as it may be.
     pub fn longest(&self, config: &Config) -> Duration {
         let count = u32::try_from(self.scenarios.len()).unwrap_or(u32::MAX);
         self.expected(config) + config.longest().saturating_sub(config.duration.get()) * count
     }
 
-    /// How long it takes where every scenario is steady at once; the same as expected, unless it may stop
-    /// early.
+    /// How long it takes if every scenario is steady at once. It differs from `expected` only if a measurement
+    /// may stop early.
     pub fn shortest(&self, config: &Config) -> Duration {
         let count = u32::try_from(self.scenarios.len()).unwrap_or(u32::MAX);
         let saved =
@@ -91,8 +92,8 @@ impl Plan {
         self.expected(config).saturating_sub(saved * count)
     }
 
-    /// What a resumed run must have in common with the one it goes on from: scenarios, settings,
-    /// images and Locust's version. 64 hex digits.
+    /// The hash that a resumed run must share with the run it continues. It covers scenarios, settings, images
+    /// and the version of the load generator. 64 hex digits.
     pub fn hash(&self, config: &Config, images: &[(String, String)], generator: &str) -> String {
         let text = serde_json::to_vec(&(self, config, images, generator)).unwrap_or_default();
         hex(&Sha256::digest(text))
@@ -104,17 +105,6 @@ pub fn expected(scenario: &Scenario, config: &Config) -> Duration {
     let rate = config.spawn_rate_for(scenario.users);
     let ramp = Duration::from_secs_f64(f64::from(scenario.users) / rate);
     ramp + config.warmup.get() + config.duration.get() + config.cooldown.get() + Duration::from_secs(2)
-}
-
-impl Scenario {
-    /// The point of the matrix, which repeats share: `closed-r2-w4-u200`.
-    pub fn point_id(&self) -> String {
-        let Self { replicas, workers, users, .. } = self;
-        match self.rate {
-            Some(rate) => format!("open-r{replicas}-w{workers}-q{rate}"),
-            None => format!("closed-r{replicas}-w{workers}-u{users}"),
-        }
-    }
 }
 
 /// Every point of the matrix, once.
@@ -190,7 +180,7 @@ mod tests {
             (Preset::Quick, 4, 2.5),
         ] {
             let config = config(preset);
-            let plan = Plan::of(&config);
+            let plan = Grid::of(&config);
             assert_eq!(plan.scenarios.len(), scenarios);
             let expected = plan.expected(&config).as_secs_f64() / 60.0;
             assert!((expected / minutes - 1.0).abs() <= 0.07, "{preset}: {expected} min");
@@ -201,7 +191,7 @@ mod tests {
     fn both_models_share_a_matrix_and_no_id() {
         let mut config = config(Preset::Quick);
         (config.replicas, config.users, config.rates) = (vec![1], vec![20], vec![12.5, 30.0]);
-        let ids: Vec<_> = Plan::of(&config).scenarios.into_iter().map(|s| (s.id, s.users)).collect();
+        let ids: Vec<_> = Grid::of(&config).scenarios.into_iter().map(|s| (s.id, s.users)).collect();
         let expected = [("closed-r1-w2-u20-1", 20), ("open-r1-w2-q12.5-1", 125), ("open-r1-w2-q30-1", 300)];
         assert_eq!(ids, expected.map(|(id, users)| (id.to_owned(), users)));
     }
@@ -210,7 +200,7 @@ mod tests {
     fn a_seed_draws_one_order_of_every_repeat() {
         let mut config = config(Preset::Quick);
         config.repeats = 3;
-        let ids = |config: &Config| Plan::of(config).scenarios.into_iter().map(|s| s.id).collect::<Vec<_>>();
+        let ids = |config: &Config| Grid::of(config).scenarios.into_iter().map(|s| s.id).collect::<Vec<_>>();
         let drawn = ids(&config);
         assert_eq!(drawn, ids(&config));
         assert_ne!(drawn, ids(&Config { seed: 2, ..config.clone() }));
@@ -227,7 +217,7 @@ mod tests {
     #[test]
     fn drift_is_the_first_scenario_once_more() {
         let config = Config { drift: true, ..config(Preset::Quick) };
-        let scenarios = Plan::of(&config).scenarios;
+        let scenarios = Grid::of(&config).scenarios;
         let (first, last) = (&scenarios[0], &scenarios[4]);
         assert_eq!((last.id.as_str(), last.repeat, last.index), ("closed-r1-w2-u20-drift", 2, 4));
         assert!(last.drift && last.point_id() == first.point_id());
@@ -236,7 +226,7 @@ mod tests {
     #[test]
     fn the_times_of_a_plan_have_their_bounds() {
         let config = Config { until: Until::Stable, ..config(Preset::Smoke) };
-        let plan = Plan::of(&config);
+        let plan = Grid::of(&config);
         let [shortest, expected, longest] =
             [plan.shortest(&config), plan.expected(&config), plan.longest(&config)].map(|d| d.as_secs());
         assert_eq!(expected - shortest, 3 * 90, "a quarter of 120 s at least");
@@ -248,14 +238,44 @@ mod tests {
     fn users_change_fastest_and_the_order_is_kept() {
         let mut config = config(Preset::Quick);
         config.replicas = vec![4, 1];
-        let points: Vec<_> = Plan::of(&config).scenarios.iter().map(|s| (s.replicas, s.users)).collect();
+        let points: Vec<_> = Grid::of(&config).scenarios.iter().map(|s| (s.replicas, s.users)).collect();
         assert_eq!(points, [(4, 20), (4, 40), (1, 20), (1, 40)]);
+    }
+
+    fn outcome(scenario: &Scenario) -> Outcome {
+        Outcome { scenario: scenario.clone(), is_valid: false, rps: None, p95_us: None }
+    }
+
+    #[test]
+    fn a_grid_measures_each_scenario_once_and_in_order_wherever_it_is_resumed() {
+        let grid = Grid::of(&config(Preset::Full));
+        for recorded in 0..grid.scenarios.len() {
+            let mut outcomes: Vec<_> = grid.scenarios[..recorded].iter().map(outcome).collect();
+            while let Some(scenario) = grid.next(&outcomes) {
+                assert_eq!(scenario, grid.scenarios[outcomes.len()]);
+                outcomes.push(outcome(&scenario));
+            }
+            assert_eq!(outcomes.len(), grid.scenarios.len());
+        }
+    }
+
+    /// Runs that were begun with an earlier version of this program can be resumed.
+    #[test]
+    fn the_hash_of_a_preset_never_changes() {
+        let images = [("inference".to_owned(), "fake-inference:1".to_owned())];
+        for (preset, hash) in [
+            (Preset::Quick, "51d391638a01f7ae59060b154028cb4a2d9bcac36934b4c4ef2762fdb2c47909"),
+            (Preset::Full, "1865129e47d9aa24b819e418238927c6c25c508e1041f6dbb58cc1c6ac9ebb5d"),
+        ] {
+            let config = config(preset);
+            assert_eq!(Grid::of(&config).hash(&config, &images, "2.46.6"), hash, "{preset}");
+        }
     }
 
     #[test]
     fn the_hash_covers_settings_images_and_generator() {
         let config = config(Preset::Quick);
-        let plan = Plan::of(&config);
+        let plan = Grid::of(&config);
         let images = [("inference".to_owned(), "fake-inference:1".to_owned())];
         let hash = plan.hash(&config, &images, "2.46.6");
         assert_eq!(hash, plan.hash(&config, &images, "2.46.6"));

@@ -6,9 +6,11 @@ mod machine;
 mod matrix;
 mod routable;
 mod sampler;
+mod setup;
 
-pub use machine::{Due, End, Happening, Operation, Phase};
-pub use matrix::{Matrix, Run, Setup, quiet};
+pub use machine::{Action, End, Event, Phase, ScenarioMachine};
+pub use matrix::{Matrix, stop_leftover_load};
+pub use setup::{Run, Setup};
 
 #[cfg(test)]
 mod tests;

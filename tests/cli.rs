@@ -83,48 +83,6 @@ fn the_readmes_settings_can_be_planned() {
     }
 }
 
-/// A report is made of records alone, judged anew.
-#[test]
-fn reports_of_the_first_format_are_still_made() {
-    let folder = tempfile::tempdir().unwrap();
-    let endpoint = |method: &str, name: &str| {
-        serde_json::json!({
-            "method": method, "name": name, "requests": 800, "failures": 0, "total_ms": 80000.0,
-            "histogram": {"100": 800},
-        })
-    };
-    let window = serde_json::json!({
-        "seconds": 20.0, "cut_spread_ms": 1.0, "aggregated": endpoint("", "Aggregated"),
-        "endpoints": [endpoint("POST", "/predict")],
-    });
-    let record = serde_json::json!({
-        "version": 1, "run_id": "run", "plan_hash": "hash", "attempt": 1,
-        "scenario": {
-            "id": "closed-r1-w2-u20-1", "index": 0, "mode": "closed", "replicas": 1, "workers": 2, "users": 20,
-            "repeat": 1,
-        },
-        "setting": {
-            "cluster": "kind", "target": "http://inference:8000", "primary": "POST /predict", "images": {},
-            "generator": "Locust 2.46.6", "percentile_digits": 3,
-        },
-        "started_at": "2026-11-20T10:00:00Z", "finished_at": "2026-11-20T10:00:30Z", "timings_ms": {},
-        "window": window, "whole_run": window, "samples": [], "replicas": [],
-        "workers": [{"id": "w_1", "cpu_percent": 20.0, "memory_bytes": 1}], "errors": [],
-        "verdict": {"judgement": "VALID", "reasons": []},
-    });
-    std::fs::write(folder.path().join("results.jsonl"), format!("{record}\n")).unwrap();
-    let (code, out, err) = run(&["report", folder.path().to_str().unwrap()]);
-    assert_eq!((code, err.as_str()), (0, ""));
-    assert_eq!(out.lines().count(), 2, "no open model, no table of it: {out}");
-    let csv = std::fs::read_to_string(folder.path().join("auto_summary.csv")).unwrap();
-    assert!(csv.contains("1,2,20,40.00,100,100,100,0.00,800,20.000,2026-11-20T10:00:30Z,SUCCESS"), "{csv}");
-    let newer = record.to_string().replace("\"version\":1", "\"version\":9");
-    std::fs::write(folder.path().join("results.jsonl"), newer).unwrap();
-    let (code, _, err) = run(&["report", folder.path().to_str().unwrap()]);
-    assert_eq!(code, 2);
-    assert!(err.contains("format 9, newer than 2") && err.contains("next: "), "{err}");
-}
-
 #[test]
 fn a_plan_as_json_is_an_array_in_order() {
     let (code, out, _) = run(&["plan", "--replicas", "4,1", "--workers", "2", "--users", "50,10", "--json"]);

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use locust_matrix::exit::{Error, ExitCode};
 use locust_matrix::load::{Load, LoadGenerator, Locust};
+use locust_matrix::measure::Figures;
 
 const DEADMAN: Duration = Duration::from_mins(1);
 
@@ -133,8 +134,11 @@ async fn a_master_without_the_module_is_driven_by_its_stock_api() {
     let opening = load.cut(DEADMAN).await.unwrap();
     let closing = load.cut(DEADMAN).await.unwrap();
     let window = closing.since(&opening);
-    let figures = window.endpoint("POST /predict").unwrap().figures(10.0);
-    assert_eq!((figures.p50_ms, figures.p95_ms, figures.max_ms), (Some(100), Some(210), Some(410)));
+    let figures = Figures::of(window.endpoint("POST /predict").unwrap(), 10.0);
+    assert_eq!(
+        (figures.p50_us, figures.p95_us, figures.max_us),
+        (Some(100_000), Some(210_000), Some(410_000))
+    );
     assert_eq!((window.aggregated.requests, window.aggregated.failures), (200, 2));
     assert_eq!((closing.errors[0].occurrences, closing.exceptions[0].count), (2, 1));
 
@@ -153,7 +157,7 @@ async fn a_module_of_another_version_is_named_as_that() {
         r#"{{"version": 1, "locust": "2.46.6", "now": 1, "state": "ready", "user_count": 0, "workers": [], "entries": [], "total": {total}, "flush": null}}"#
     );
     let error = look(response("200 OK", "application/json", &body)).await;
-    assert!(error.message.contains("answers in version 1; this program understands 2"), "{error}");
+    assert!(error.message.contains("answers in version 1; this program understands 3"), "{error}");
 }
 
 #[tokio::test]

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use crate::cluster::{Cluster, ClusterFlags};
 use crate::exit::{Error, ExitCode, Result};
-use crate::record::{Mirror, RecordFile};
-use crate::report::Report;
+use crate::judge::JudgedRun;
+use crate::record::{ConfigMapStore, RecordFile};
+use crate::report;
 
 /// Arguments of `fetch`.
 #[derive(clap::Args, Debug)]
@@ -25,20 +26,20 @@ pub struct Arguments {
 /// Exit code 3: no cluster; 4: it holds no records of that run.
 pub async fn run(flags: &ClusterFlags, arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode> {
     let cluster = Cluster::connect(flags).await?;
-    let (state, mut records) = Mirror::read(&cluster).await?;
+    let (state, mut stored) = ConfigMapStore::read(&cluster).await?;
     if let Some(wanted) = &arguments.run_id {
-        records.retain(|record| record.run_id == *wanted);
+        stored.retain(|record| record.run_id == *wanted);
     } else if let Some(state) = &state {
-        records.retain(|record| record.run_id == state.run_id);
+        stored.retain(|record| record.run_id == state.run_id);
     }
-    let Some(first) = records.first() else {
+    let Some(first) = stored.first() else {
         let of = arguments.run_id.as_deref().map(|id| format!(" of run {id}")).unwrap_or_default();
         return Err(Error::cluster(format!("namespace {} holds no records{of}", cluster.namespace))
             .next("a record is there as soon as the first scenario has ended"));
     };
     let folder = arguments.results.join(&first.run_id);
-    RecordFile::create(&folder.join("results.jsonl"), &records)?;
-    Report::of(&records).write(&folder)?;
+    RecordFile::create(&folder.join(records::FILE_NAME), &stored)?;
+    report::write(&JudgedRun::of(&stored), &folder)?;
     let _ = writeln!(out, "{}", folder.display());
     Ok(ExitCode::Success)
 }

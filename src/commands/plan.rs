@@ -9,7 +9,7 @@ use crate::config::{Config, MatrixFlags, Settings, Until};
 use crate::deploy::permit;
 use crate::events::{many, minutes};
 use crate::exit::{ExitCode, Result};
-use crate::plan::{Plan, expected};
+use crate::plan::{Grid, expected};
 
 /// Arguments of `plan`.
 #[derive(clap::Args, Debug)]
@@ -33,7 +33,7 @@ pub struct Arguments {
 /// Exit code 2: the matrix cannot be used; with `--dry-run` also those of `deploy`.
 pub async fn run(flags: &ClusterFlags, arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode> {
     let config = Settings::from_flags(&arguments.matrix)?.complete()?;
-    let plan = Plan::of(&config);
+    let plan = Grid::of(&config);
     // A closed pipe is the reader's way to say it has enough.
     let _ = if arguments.json {
         let text = serde_json::to_string_pretty(&plan.scenarios).unwrap_or_default();
@@ -55,7 +55,7 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, out: &mut dyn Writ
     changes(&cluster, &objects, out).await
 }
 
-fn table(plan: &Plan, config: &Config, out: &mut dyn Write) -> std::io::Result<()> {
+fn table(plan: &Grid, config: &Config, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(
         out,
         "{:>3}  {:>8}  {:>7}  {:<24}  {:>8}  {:>6}  about",

@@ -4,8 +4,9 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use crate::exit::{Error, ExitCode, Result};
+use crate::judge::JudgedRun;
 use crate::record::RecordFile;
-use crate::report::Report;
+use crate::report;
 
 /// Arguments of `report`.
 #[derive(clap::Args, Debug)]
@@ -20,12 +21,12 @@ pub struct Arguments {
 /// # Errors
 /// Exit code 2: there are no records; 3: the folder cannot be written.
 pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode> {
-    let records = RecordFile::read(&arguments.folder.join("results.jsonl"))?;
-    if records.is_empty() {
+    let recorded = RecordFile::read(&arguments.folder.join(records::FILE_NAME))?;
+    if recorded.is_empty() {
         return Err(Error::usage(format!("{} holds no records", arguments.folder.display()))
             .next("give the folder of a run that has recorded a scenario"));
     }
-    for path in Report::of(&records).write(&arguments.folder)? {
+    for path in report::write(&JudgedRun::of(&recorded), &arguments.folder)? {
         let _ = writeln!(out, "{}", path.display());
     }
     Ok(ExitCode::Success)

@@ -1,27 +1,25 @@
 //! `locust-matrix run`: drives the matrix. This is what the Job's pod does.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
+mod prepare;
+mod restore;
+mod resume;
 
-use tokio::time::timeout;
+use std::path::PathBuf;
+use std::time::Instant;
+
 use tokio_util::sync::CancellationToken;
 
+use self::prepare::{Prepared, prepare};
+use self::restore::{recorded_by_an_earlier_pod, restore};
 use super::{pages, signals};
-use crate::cluster::{
-    Cluster, ClusterFlags, Forward, Lease, LocalPort, Reach, WORKER, guard, scale, workload,
-};
-use crate::config::{Config, MatrixFlags, Settings};
-use crate::events::{Event, Events};
+use crate::cluster::{Cluster, ClusterFlags, Lease, guard};
+use crate::config::{MatrixFlags, Settings};
+use crate::events::{Event as Progress, Events};
 use crate::exit::{Error, ExitCode, Result};
-use crate::load::Locust;
-use crate::plan::{Plan, Scenario, expected};
-use crate::record::{Found, Mirror, Record, RecordFile, RunState, Setting};
-use crate::report::Report;
-use crate::scenario::{Matrix, Run, Setup, quiet};
-
-/// How long the API server may take to put the replicas back.
-const PUT_BACK_WITHIN: Duration = Duration::from_secs(20);
+use crate::judge::JudgedRun;
+use crate::plan::Grid;
+use crate::report;
+use crate::scenario::Matrix;
 
 /// Arguments of `run`.
 #[derive(clap::Args, Debug)]
@@ -65,31 +63,44 @@ pub struct Arguments {
 /// 130: interrupted.
 pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -> Result<ExitCode> {
     let config = Settings::from_flags(&arguments.matrix)?.complete()?;
-    let plan = Plan::of(&config);
+    let plan = Grid::of(&config);
     let port = arguments.pages.take().await?;
     let interrupted = signals::interrupted();
     let superseded = CancellationToken::new();
     let cluster = Cluster::connect(flags).await?;
-    guard(&cluster, &config.inference.deployment, arguments.yes, events).await?;
     let deployment = config.inference.deployment.clone();
+    guard(&cluster, &deployment, arguments.yes, events).await?;
     let holder = arguments.holder.clone().unwrap_or_else(default_holder);
     let lease = Lease::take(&cluster, &holder, superseded.clone()).await?;
     let prepared = tokio::select! {
         prepared = prepare(&cluster, arguments, port, config, plan, events) => prepared,
         () = interrupted.cancelled() => Err(Error::interrupted("interrupted before the first scenario")),
     };
-    let ended = match prepared {
-        Ok((prepared, found)) => drive(prepared, found, interrupted, superseded).await,
-        Err(error) => {
-            // An earlier pod of this run may have scaled already.
-            if let Some(found) = left_scaled(&cluster, arguments).await {
-                put_back(&cluster, &deployment, found, events).await?;
-            }
-            Err(error)
+    let (ended, original) = match prepared {
+        Ok(prepared) => {
+            let original = prepared.original;
+            (measure(prepared, interrupted, superseded.clone()).await, Some(original))
         }
+        // An earlier pod of this run may have scaled already.
+        Err(error) => (Err(error), recorded_by_an_earlier_pod(&cluster, arguments.run_id.as_deref()).await),
+    };
+    // If another driver has taken over, it scales now, and it puts the replicas back.
+    let original = original.filter(|_| !superseded.is_cancelled());
+    let restored = match original {
+        Some(original) => restore(&cluster, &deployment, original, events).await,
+        None => Ok(()),
     };
     lease.release().await;
-    ended
+    first_error(ended, restored, events)
+}
+
+/// Ends with the first error. A second one is shown, because it may need a hand, too.
+fn first_error(ended: Result<ExitCode>, restored: Result<()>, events: &Events) -> Result<ExitCode> {
+    if let (Err(_), Err(error)) = (&ended, &restored) {
+        events.tell(Progress::note(error.to_string()));
+    }
+    let code = ended?;
+    restored.map(|()| code)
 }
 
 fn default_holder() -> String {
@@ -97,199 +108,45 @@ fn default_holder() -> String {
     format!("{host}-{}", std::process::id())
 }
 
-/// What a run needs before its first scenario.
-struct Prepared {
-    setup: Setup<Locust>,
-    plan: Plan,
-    run: Run,
-    records: Vec<Record>,
-    file: RecordFile,
-    mirror: Mirror,
-    folder: PathBuf,
-    /// Keeps the way to Locust open.
-    _way: Option<Forward>,
-}
-
-async fn prepare(
-    cluster: &Cluster,
-    arguments: &Arguments,
-    port: Option<LocalPort>,
-    config: Config,
-    plan: Plan,
-    events: &Events,
-) -> Result<(Prepared, Found)> {
-    let client = crate::http::prober(Duration::from_secs(2))?;
-    let longest = longest_load(&config, &plan);
-    let (load, way, reach) = if let Some(url) = &arguments.locust_url {
-        (Locust::new(url)?.with_longest(longest), None, Reach::Inside(client))
-    } else {
-        let way = pages::open(cluster, port, events).await?;
-        (Locust::new(&way.url)?.with_longest(longest), Some(way), Reach::Outside(client, cluster.clone()))
-    };
-    let (snapshot, mirrored, inference, workers) = tokio::try_join!(
-        quiet(&load, config.timeouts.master.get(), events),
-        Mirror::read(cluster),
-        workload(cluster, &config.inference.deployment),
-        workload(cluster, WORKER),
-    )?;
-    let images =
-        [(inference.name.clone(), inference.image.clone()), (workers.name.clone(), workers.image.clone())];
-    let plan_hash = plan.hash(&config, &images, &snapshot.locust);
-    let (run_id, folder, recorded) = origin(arguments)?;
-    let found = Found { inference: inference.replicas, workers: workers.replicas };
-    let fresh = RunState { run_id: run_id.clone(), plan_hash, found };
-    let (state, records) = resumed(mirrored, recorded, fresh)?;
-    let file = RecordFile::create(&folder.join("results.jsonl"), &records)?;
-    let mirror = Mirror::begin(cluster, &state, &records).await?;
-    let generator = format!("Locust {}", snapshot.locust);
-    if let Some(caveat) = &snapshot.caveat {
-        events.tell(Event::note(caveat.clone()));
-    }
-    let left = plan.scenarios.iter().filter(|s| !records.iter().any(|r| r.scenario.id == s.id));
-    events.tell(Event::RunStarted {
-        run_id: run_id.clone(),
-        scenarios: plan.scenarios.len(),
-        recorded: records.len(),
-        expected_s: left.map(|scenario| expected(scenario, &config).as_secs_f64()).sum(),
-        generator: generator.clone(),
-        target: config.inference.url.clone(),
-    });
-    let setting = Setting {
-        cluster: arguments.cluster_kind.clone(),
-        target: config.inference.url.clone(),
-        primary: config.inference.primary.clone(),
-        images: BTreeMap::from(images),
-        generator,
-        percentile_digits: snapshot.percentile_digits,
-        order_seed: config.is_shuffled().then_some(config.seed),
-    };
-    let setup = Setup {
-        cluster: cluster.clone(),
-        load,
-        config,
-        inference,
-        workers,
-        setting,
-        reach,
-        events: events.clone(),
-    };
-    let run = Run { run_id, plan_hash: state.plan_hash };
-    Ok((Prepared { setup, plan, run, records, file, mirror, folder, _way: way }, state.found))
-}
-
-/// Longer than the load of any scenario: ramp, warm-up, measurement, and a minute for the cuts.
-fn longest_load(config: &Config, plan: &Plan) -> Duration {
-    let ramp = |scenario: &Scenario| f64::from(scenario.users) / config.spawn_rate_for(scenario.users);
-    let ramp = plan.scenarios.iter().map(ramp).fold(0.0, f64::max);
-    let rest = [config.timeouts.ramp.get(), config.warmup.get(), config.longest(), Duration::from_mins(1)];
-    Duration::from_secs_f64(ramp) + rest.iter().sum::<Duration>()
-}
-
-/// The run's id and folder, and what that folder has recorded.
-fn origin(arguments: &Arguments) -> Result<(String, PathBuf, Vec<Record>)> {
-    if let Some(folder) = &arguments.resume {
-        let records = RecordFile::read(&folder.join("results.jsonl"))?;
-        let Some(first) = records.first() else {
-            return Err(Error::usage(format!("--resume {}: nothing is recorded there", folder.display()))
-                .next("leave --resume out: there is nothing to go on from"));
-        };
-        return Ok((first.run_id.clone(), folder.clone(), records));
-    }
-    let run_id = arguments.run_id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
-    let folder = arguments.run_folder.clone().unwrap_or_else(|| arguments.results.join(&run_id));
-    Ok((run_id, folder, Vec::new()))
-}
-
-/// The state and the records to go on from: the cluster's, where it holds this run, with those of the
-/// folder. A run goes on only with what it was begun with.
-fn resumed(
-    (state, mirrored): (Option<RunState>, Vec<Record>),
-    mut records: Vec<Record>,
-    fresh: RunState,
-) -> Result<(RunState, Vec<Record>)> {
-    let state = state.filter(|state| state.run_id == fresh.run_id);
-    let mirrored = mirrored.into_iter().filter(|record| record.run_id == fresh.run_id);
-    for record in mirrored {
-        if !records.iter().any(|known| known.scenario.id == record.scenario.id) {
-            records.push(record);
-        }
-    }
-    let begun_with =
-        state.iter().map(|state| &state.plan_hash).chain(records.iter().map(|record| &record.plan_hash));
-    if begun_with.into_iter().any(|hash| *hash != fresh.plan_hash) {
-        let message = format!(
-            "run {} cannot go on: settings, images or Locust's version have changed since it began",
-            fresh.run_id
-        );
-        return Err(Error::usage(message).next("start a new run, or put back what it was begun with"));
-    }
-    Ok((state.unwrap_or(fresh), records))
-}
-
-async fn drive(
+/// Measures the scenarios that are not recorded yet and writes the reports.
+async fn measure(
     prepared: Prepared,
-    found: Found,
     interrupted: CancellationToken,
     superseded: CancellationToken,
 ) -> Result<ExitCode> {
-    let Prepared { setup, plan, run, records, file, mirror, folder, _way } = prepared;
-    let begun = std::time::Instant::now();
-    let mut matrix =
-        Matrix { setup, plan, run, records, file, mirror: Some(mirror), interrupted, superseded };
+    let Prepared { setup, plan, run, records, file, store, folder, _forward, .. } = prepared;
+    let begun = Instant::now();
+    let plan = Box::new(plan);
+    let mut matrix = Matrix { setup, plan, run, records, file, store: Some(store), interrupted, superseded };
     let ended = matrix.run().await;
-    let taken_over = matrix.superseded.is_cancelled();
-    let report = Report::of(&matrix.records);
-    if !matrix.records.is_empty() {
-        report.write(&folder)?;
-    }
-    for (record, judged) in
-        matrix.records.iter().zip(matrix.records.iter().filter_map(|r| report.record(&r.scenario.id)))
-    {
-        // What only several records together can tell.
-        if record.verdict.judgement != judged.verdict.judgement {
-            let (status, reasons) = (judged.verdict.judgement.status(), judged.verdict.reasons.join("; "));
-            matrix
-                .setup
-                .events
-                .tell(Event::note(format!("{}: {status} after all: {reasons}", record.scenario.id)));
-        }
-    }
-    let valid = report.records.iter().filter(|record| record.is_valid()).count();
-    matrix.setup.events.tell(Event::RunEnded {
-        recorded: matrix.records.len(),
-        valid,
+    let judged = JudgedRun::of(&matrix.records);
+    let written = if judged.rows.is_empty() { Ok(Vec::new()) } else { report::write(&judged, &folder) };
+    matrix.setup.events.tell(Progress::RunEnded {
+        recorded: judged.rows.len(),
+        valid: judged.valid(),
         took_s: begun.elapsed().as_secs_f64(),
     });
-    // Another driver scales now: what it found is its to put back.
-    let Setup { cluster, inference, events, .. } = &matrix.setup;
-    let restored = if taken_over { Ok(()) } else { put_back(cluster, &inference.name, found, events).await };
-    if let (Err(_), Err(error)) = (&ended, &restored) {
-        // Only one error ends the command, and this one asks for a hand, too.
-        events.tell(Event::note(format!("{error}")));
+    ended?;
+    written?;
+    Ok(if judged.has_failure() { ExitCode::Scenario } else { ExitCode::Success })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{Arc, Mutex};
+
+    #[test]
+    fn the_first_error_ends_the_command_and_the_second_is_shown() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let sink = told.clone();
+        let events = Events::to(move |event| sink.lock().unwrap().push(event.to_string()));
+        let (disk, api) = (Error::preflight("disk full"), Error::cluster("API away"));
+        let end = |ended, restored| first_error(ended, restored, &events);
+        assert_eq!(end(Err(disk.clone()), Err(api.clone())), Err(disk.clone()));
+        assert_eq!(*told.lock().unwrap(), ["API away"]);
+        assert_eq!(end(Err(disk.clone()), Ok(())), Err(disk));
+        assert_eq!(end(Ok(ExitCode::Scenario), Err(api.clone())), Err(api));
+        assert_eq!(end(Ok(ExitCode::Scenario), Ok(())), Ok(ExitCode::Scenario));
     }
-    ended.and(restored)?;
-    let failed = matrix.records.iter().any(|record| record.verdict.judgement.is_failure());
-    Ok(if failed { ExitCode::Scenario } else { ExitCode::Success })
-}
-
-/// What an earlier pod of this run found before it scaled.
-async fn left_scaled(cluster: &Cluster, arguments: &Arguments) -> Option<Found> {
-    let run_id = arguments.run_id.as_deref()?;
-    let (state, _) = timeout(PUT_BACK_WITHIN, Mirror::read(cluster)).await.ok()?.ok()?;
-    state.filter(|state| state.run_id == run_id).map(|state| state.found)
-}
-
-/// Scales both Deployments back to what was found.
-async fn put_back(cluster: &Cluster, inference: &str, found: Found, events: &Events) -> Result<()> {
-    let Found { inference: replicas, workers } = found;
-    let back =
-        async { tokio::try_join!(scale(cluster, inference, replicas), scale(cluster, WORKER, workers)) };
-    let silent = || Err(Error::cluster("the API server does not answer"));
-    timeout(PUT_BACK_WITHIN, back).await.unwrap_or_else(|_| silent()).map_err(|error| {
-        let found = format!("{inference} had {replicas} replicas, {WORKER} {workers}");
-        Error::new(error.code, format!("{}; {found}", error.message))
-            .next("scale them back by hand: kubectl scale deployment")
-    })?;
-    events.tell(Event::note(format!("replicas as found: {inference} {replicas}, {WORKER} {workers}")));
-    Ok(())
 }

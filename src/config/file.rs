@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use records::Objective;
 use serde::{Deserialize, Serialize};
 
-use super::{Config, Inference, Objective, Preset, Span, Timeouts, Until};
+use super::{Config, Inference, Preset, Span, Timeouts, Until};
 use crate::exit::{Error, Result};
 
 /// Enough for every preset.

@@ -1,8 +1,7 @@
 //! What the Locust master knows at one moment.
 
+use records::{Endpoint, Health, Histogram, OpenCounts, Window};
 use serde::Deserialize;
-
-use super::{Endpoint, Health, Histogram, OpenCounts, Window};
 
 /// Locust's own word for what it is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -152,7 +151,7 @@ impl From<&Entry> for Endpoint {
 
 impl Snapshot {
     /// The format that this program understands.
-    pub(super) const VERSION: u32 = 2;
+    pub(super) const VERSION: u32 = 3;
 
     /// All endpoints together.
     pub fn aggregated(&self) -> Endpoint {

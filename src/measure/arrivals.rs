@@ -1,13 +1,14 @@
-//! Whether an open-model window was offered the load that it is called by.
+//! Whether an open-model window received the arrival rate that it is named after.
 
-use super::OpenCounts;
+use records::OpenCounts;
 
-/// So much of what was due may not have been started.
+/// Largest acceptable share of arrivals that were not started.
 const WITHIN: f64 = 0.01;
 
-/// What keeps a window from being one of its rate, in words; `window` has the counts between its ends.
+/// Why the window did not receive its arrival rate, in words; `None` if it did. `window` has the counts
+/// between its ends.
 ///
-/// Late starts are no such thing: they wait in line, and their latency counts from when they were due.
+/// A late start is no reason: the arrival waited in line, and its latency counts from when it was due.
 pub fn not_offered(window: &OpenCounts) -> Option<String> {
     if window.due == 0 {
         return Some("no request was due".into());
@@ -32,7 +33,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hundredth_may_be_missing() {
+    fn up_to_one_percent_of_the_arrivals_may_be_missing() {
         assert_eq!(not_offered(&counts(1000, 990, 0)), None);
         assert!(not_offered(&counts(1000, 989, 3)).unwrap().starts_with("11 of 1000 requests"));
         assert_eq!(not_offered(&counts(20, 19, 0)), None, "one that is just being started");
@@ -41,7 +42,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn catching_up_is_offering(due in 1_u64..100_000, more in 0_u64..100) {
+        fn a_window_that_catches_up_on_earlier_arrivals_received_its_rate(due in 1_u64..100_000, more in 0_u64..100) {
             prop_assert_eq!(not_offered(&counts(due, due + more, 0)), None);
         }
     }

@@ -12,15 +12,15 @@ pub(super) struct Level {
 }
 
 /// The smallest k for which at most k of `n` trials succeed with at least the level's probability,
-/// each trial succeeding with probability `share`.
-pub(super) fn quantile(n: u64, share: f64, level: Level) -> u64 {
-    if n > EXACT_UP_TO { approximate(n, share, level.z) } else { exact(n, share, level.probability) }
+/// each trial succeeding with probability `q`.
+pub(super) fn count_at(n: u64, q: f64, level: Level) -> u64 {
+    if n > EXACT_UP_TO { approximate(n, q, level.z) } else { exact(n, q, level.probability) }
 }
 
-fn exact(n: u64, share: f64, probability: f64) -> u64 {
+fn exact(n: u64, q: f64, probability: f64) -> u64 {
     // In logarithms: the first terms are far below the smallest float.
-    let odds = (share / (1.0 - share)).ln();
-    let mut term = n as f64 * (1.0 - share).ln();
+    let odds = (q / (1.0 - q)).ln();
+    let mut term = n as f64 * (1.0 - q).ln();
     let mut sum = 0.0;
     for k in 0..n {
         sum += term.exp();
@@ -34,9 +34,9 @@ fn exact(n: u64, share: f64, probability: f64) -> u64 {
 
 /// The normal approximation of de Moivre and Laplace; for order statistics see Conover, *Practical
 /// Nonparametric Statistics*, 3rd edition, section 3.2.
-fn approximate(n: u64, share: f64, z: f64) -> u64 {
+fn approximate(n: u64, q: f64, z: f64) -> u64 {
     let (count, n_float) = (n, n as f64);
-    let k = (n_float * share + z * (n_float * share * (1.0 - share)).sqrt() - 0.5).ceil();
+    let k = (n_float * q + z * (n_float * q * (1.0 - q)).sqrt() - 0.5).ceil();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=n")]
     let k = k.clamp(0.0, n_float) as u64;
     k.min(count)
@@ -63,21 +63,20 @@ mod tests {
 
     #[test]
     fn the_approximation_meets_the_exact_sum_where_it_takes_over() {
-        for share in [0.5, 0.9, 0.95, 0.99, 0.999] {
+        for q in [0.5, 0.9, 0.95, 0.99, 0.999] {
             for level in [LOW, HIGH] {
-                let (sum, normal) =
-                    (exact(100_000, share, level.probability), approximate(100_000, share, level.z));
-                assert!(sum.abs_diff(normal) <= 2, "{share}: {sum} {normal}");
+                let (sum, normal) = (exact(100_000, q, level.probability), approximate(100_000, q, level.z));
+                assert!(sum.abs_diff(normal) <= 2, "{q}: {sum} {normal}");
             }
         }
     }
 
     proptest! {
         #[test]
-        fn more_probability_is_never_a_smaller_count(n in 1_u64..2000, share in 0.01_f64..0.999) {
-            let (low, high) = (quantile(n, share, LOW), quantile(n, share, HIGH));
+        fn more_probability_is_never_a_smaller_count(n in 1_u64..2000, q in 0.01_f64..0.999) {
+            let (low, high) = (count_at(n, q, LOW), count_at(n, q, HIGH));
             prop_assert!(low <= high && high <= n);
-            prop_assert!(low as f64 <= n as f64 * share + 1.0 && high as f64 >= (n as f64 * share).floor());
+            prop_assert!(low as f64 <= n as f64 * q + 1.0 && high as f64 >= (n as f64 * q).floor());
         }
     }
 }

@@ -1,19 +1,8 @@
 //! Whether the same pods and workers were there at both ends of a measurement.
 
-use serde::{Deserialize, Serialize};
+use records::Member;
 
-/// A pod or a worker, as it was at one time.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Member {
-    /// Its name, for people.
-    pub name: String,
-    /// What a successor of the same name would not share: a pod's UID, a worker's id.
-    pub id: String,
-    /// Restarts of its containers so far.
-    pub restarts: i32,
-}
-
-/// What changed between two times, in words; empty where nothing did.
+/// What changed between two times, in words; empty if nothing did.
 pub fn changes(before: &[Member], after: &[Member]) -> Vec<String> {
     let find = |members: &[Member], id: &str| members.iter().find(|member| member.id == id).cloned();
     let left = before.iter().filter_map(|member| match find(after, &member.id) {
@@ -43,7 +32,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_the_same_set_has_no_changes(
+        fn exactly_equal_sets_have_no_changes(
             before in prop::collection::btree_map("[a-e]", 0_i32..3, 0..5),
             after in prop::collection::btree_map("[a-e]", 0_i32..3, 0..5),
         ) {

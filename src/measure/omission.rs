@@ -1,32 +1,31 @@
-//! Coordinated omission: what users who wait for an answer do not ask meanwhile.
+//! Coordinated omission: the requests that waiting users do not send.
 //!
 //! In the closed model a user that waits 1 s for an answer sends nothing in that second, so a stall is
 //! one slow sample per user where users who do not wait would have seen many.
 
-use super::Histogram;
+use records::{Histogram, three_digits};
 
-/// The interval between two requests of one user when nothing stalls, ms: the median response and the
-/// think time after it. This is the interval that [`corrected`] expects of a closed loop, in which no
-/// schedule says it.
-pub fn typical_cycle_ms(responses: &Histogram, think_ms: f64) -> Option<u32> {
-    let cycle = f64::from(responses.percentile(0.5)?) + think_ms.max(0.0);
+/// The interval between two requests of one user when nothing stalls, µs: the median response and the
+/// think time after it. [`corrected`] expects this interval of a closed loop, which has no schedule.
+pub fn typical_cycle_us(responses: &Histogram, think_s: f64) -> Option<u64> {
+    let cycle = responses.quantile(0.5)? as f64 + 1e6 * think_s.max(0.0);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and is positive")]
-    let cycle = cycle.round() as u32;
+    let cycle = cycle.round() as u64;
     Some(cycle.max(1))
 }
 
-/// The histogram as it would be if every user had asked once per `interval_ms`, whether answered or not:
+/// The histogram as it would be if every user had asked once per `interval_us`, whether answered or not:
 /// a response longer than that stands for those that would have begun during it, each of which would
 /// have waited one interval less than the one before (HdrHistogram's `copyCorrectedForCoordinatedOmission`).
 #[must_use]
-pub fn corrected(responses: &Histogram, interval_ms: u32) -> Histogram {
+pub fn corrected(responses: &Histogram, interval_us: u64) -> Histogram {
     let mut corrected = responses.clone();
-    if interval_ms == 0 {
+    if interval_us == 0 {
         return corrected;
     }
     for (&bucket, &count) in &responses.0 {
         let mut missing = bucket;
-        while let Some(next) = missing.checked_sub(interval_ms).filter(|next| *next >= interval_ms) {
+        while let Some(next) = missing.checked_sub(interval_us).filter(|next| *next >= interval_us) {
             *corrected.0.entry(three_digits(next)).or_default() += count;
             missing = next;
         }
@@ -34,21 +33,12 @@ pub fn corrected(responses: &Histogram, interval_ms: u32) -> Histogram {
     corrected
 }
 
-/// The bucket of a response time: three significant digits, as the samples themselves have.
-fn three_digits(ms: u32) -> u32 {
-    let mut step = 1;
-    while ms / step >= 1000 {
-        step *= 10;
-    }
-    ms.saturating_add(step / 2) / step * step
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn histogram(counts: &[(u32, u64)]) -> Histogram {
+    fn histogram(counts: &[(u64, u64)]) -> Histogram {
         Histogram(counts.iter().copied().collect())
     }
 
@@ -67,29 +57,28 @@ mod tests {
     fn a_stall_that_the_raw_percentile_hides_shows_in_the_corrected_one() {
         // Ten users at 50 ms; in each 10 s a stall of 1 s: 180 samples in 9 s, then one of 1 s, per user.
         let seen = histogram(&[(50, 1800), (1000, 10)]);
-        assert_eq!(seen.percentile(0.99), Some(50));
-        let interval = typical_cycle_ms(&seen, 0.0).unwrap();
+        assert_eq!(seen.quantile(0.99), Some(50));
+        let interval = typical_cycle_us(&seen, 0.0).unwrap();
         assert_eq!(interval, 50);
-        assert_eq!(corrected(&seen, interval).percentile(0.99), Some(900));
+        assert_eq!(corrected(&seen, interval).quantile(0.99), Some(900));
     }
 
     #[test]
     fn think_time_belongs_to_the_cycle() {
-        assert_eq!(typical_cycle_ms(&histogram(&[(50, 3)]), 200.0), Some(250));
-        assert_eq!(typical_cycle_ms(&histogram(&[(0, 3)]), 0.0), Some(1), "never a step of nothing");
-        assert_eq!(typical_cycle_ms(&Histogram::default(), 100.0), None);
+        assert_eq!(typical_cycle_us(&histogram(&[(50_000, 3)]), 0.2), Some(250_000));
+        assert_eq!(typical_cycle_us(&histogram(&[(0, 3)]), 0.0), Some(1), "never a step of nothing");
+        assert_eq!(typical_cycle_us(&Histogram::default(), 0.1), None);
     }
 
     #[test]
     fn what_is_added_has_three_digits_too() {
-        assert_eq!((three_digits(999), three_digits(1004), three_digits(12_350)), (999, 1000, 12_400));
-        assert!(corrected(&histogram(&[(5000, 1)]), 7).0.keys().all(|ms| *ms < 1000 || ms % 10 == 0));
+        assert!(corrected(&histogram(&[(5000, 1)]), 7).0.keys().all(|us| *us < 1000 || us % 10 == 0));
     }
 
     proptest! {
         #[test]
         fn nothing_is_taken_away_and_no_percentile_falls_below_the_interval(
-            samples in prop::collection::btree_map(1_u32..20_000, 1_u64..5, 1..50), interval in 1_u32..2000,
+            samples in prop::collection::btree_map(1_u64..20_000, 1_u64..5, 1..50), interval in 1_u64..2000,
         ) {
             let mut seen = Histogram::default();
             for (ms, count) in samples {
@@ -102,13 +91,13 @@ mod tests {
             let added = filled.since(&seen);
             prop_assert!(added.0.keys().all(|ms| *ms + 5 >= interval));
             prop_assert_eq!(filled.max(), seen.max());
-            let expected: u64 = seen.0.iter().map(|(ms, n)| n * u64::from((ms / interval).saturating_sub(1))).sum();
+            let expected: u64 = seen.0.iter().map(|(ms, n)| n * (ms / interval).saturating_sub(1)).sum();
             prop_assert_eq!(added.count(), expected);
         }
 
         #[test]
         fn without_a_response_longer_than_two_intervals_nothing_is_missing(
-            samples in prop::collection::btree_map(1_u32..1000, 1_u64..5, 1..50),
+            samples in prop::collection::btree_map(1_u64..1000, 1_u64..5, 1..50),
         ) {
             let seen = Histogram(samples);
             prop_assert_eq!(corrected(&seen, 1000), seen);

@@ -4,7 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use super::{Record, VERSION};
+use records::Record;
+
 use crate::exit::{Error, Result};
 
 /// The file of a run's records, open for appending.
@@ -58,11 +59,11 @@ impl RecordFile {
     /// Reads every record of a file.
     ///
     /// # Errors
-    /// Exit code 2: it cannot be read, or a line is not a record of this version.
+    /// Exit code 2: it cannot be read, or a line is not a record.
     pub fn read(path: &Path) -> Result<Vec<Record>> {
         let text = std::fs::read_to_string(path).map_err(|error| {
             Error::usage(format!("records {}: {error}", path.display()))
-                .next("give a folder that has a results.jsonl")
+                .next(format!("give a folder that has a {}", records::FILE_NAME))
         })?;
         parse(&text).map_err(|error| error.during(&format!("records {}", path.display())))
     }
@@ -70,25 +71,9 @@ impl RecordFile {
 
 /// Reads records from JSON lines.
 pub(super) fn parse(text: &str) -> Result<Vec<Record>> {
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        version: u32,
-    }
-    let refused = |line: usize, what: &str| {
-        Error::usage(format!("line {line} {what}")).next("remove that line, or use the version that wrote it")
-    };
-    text.lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-        .map(|(at, line)| {
-            let bad = |error: serde_json::Error| refused(at + 1, &format!("is not a record: {error}"));
-            let Versioned { version } = serde_json::from_str(line).map_err(bad)?;
-            if version > VERSION {
-                return Err(refused(at + 1, &format!("has format {version}, newer than {VERSION}")));
-            }
-            serde_json::from_str(line).map_err(bad)
-        })
-        .collect()
+    records::read(text).map_err(|error| {
+        Error::usage(error.to_string()).next("remove that line, or use the version that wrote it")
+    })
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Error {
@@ -113,25 +98,10 @@ mod tests {
     #[test]
     fn a_newer_format_and_half_a_line_are_refused_by_line() {
         let line = serde_json::to_string(&record(0, 1, 20, 10)).unwrap();
-        let newer = line.replace("\"version\":2", "\"version\":99");
+        let newer = line.replace("\"version\":3", "\"version\":99");
         assert!(parse(&newer).unwrap_err().message.contains("format 99"));
         let half = format!("{line}\n{}", &line[..40]);
         assert!(parse(&half).unwrap_err().message.starts_with("line 2 "));
-    }
-
-    #[test]
-    fn the_first_format_still_reads() {
-        let mut value = serde_json::to_value(record(0, 1, 20, 10)).unwrap();
-        let fields = value.as_object_mut().unwrap();
-        for later in
-            ["parts", "course", "objective", "open", "membership", "disturbed", "exceptions", "unmeasured"]
-        {
-            assert!(fields.remove(later).is_some(), "{later}");
-        }
-        fields.insert("version".into(), 1.into());
-        let read = parse(&value.to_string()).unwrap();
-        assert_eq!((read[0].version, read[0].parts.len()), (1, 0));
-        assert_eq!(super::super::judge(&read[0]), read[0].verdict);
     }
 
     #[test]

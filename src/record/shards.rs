@@ -6,7 +6,8 @@ use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
-use super::Record;
+use records::Record;
+
 use super::file::parse;
 use crate::exit::{Error, Result};
 
@@ -142,7 +143,7 @@ mod tests {
         let mut many = records(8);
         for record in &mut many {
             record.samples = (0..500)
-                .map(|at| super::super::Sample { at: f64::from(at) * 1.37, ..record.samples[0] })
+                .map(|at| records::Sample { at: f64::from(at) * 1.37, ..record.samples[0] })
                 .collect();
         }
         let one = compress(&many[0]).unwrap().len();

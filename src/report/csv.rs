@@ -3,8 +3,10 @@
 
 use std::fmt::Write;
 
-use super::{Exporter, Report, Row};
-use crate::plan::Mode;
+use records::{Mode, ms};
+
+use super::Exporter;
+use crate::judge::{JudgedRun, Row};
 
 /// The CSV of all scenarios of one model; all columns are of all endpoints together, over the window. What
 /// was not measured is empty, never 0.
@@ -23,14 +25,14 @@ impl Exporter for Csv {
         }
     }
 
-    fn render(&self, report: &Report) -> Vec<u8> {
+    fn render(&self, run: &JudgedRun<'_>) -> Vec<u8> {
         let header = match self.0 {
             Mode::Closed => CLOSED,
             Mode::Open => OPEN,
         };
         let mut text = format!("{header}\n");
-        for record in report.records.iter().filter(|record| record.scenario.mode == self.0) {
-            let row = Row::of(record);
+        for judged in run.rows.iter().filter(|row| row.record.scenario.mode == self.0) {
+            let (row, record) = (Row::of(judged), judged.record);
             let figures = row.aggregated;
             let scenario = &record.scenario;
             // No field can hold a comma or a quote: all are numbers, a time and a fixed word.
@@ -41,14 +43,14 @@ impl Exporter for Csv {
                 scenario.workers,
                 scenario.rate.unwrap_or_else(|| f64::from(scenario.users)),
                 decimals(figures.map(|f| f.rps), 2),
-                whole(figures.and_then(|f| f.p50_ms)),
-                whole(figures.and_then(|f| f.p95_ms)),
-                whole(figures.and_then(|f| f.p99_ms)),
+                latency(figures.and_then(|f| f.p50_us)),
+                latency(figures.and_then(|f| f.p95_us)),
+                latency(figures.and_then(|f| f.p99_us)),
                 decimals(figures.and_then(|f| f.failures_pct), 2),
                 row.requests.map(|requests| requests.to_string()).unwrap_or_default(),
                 decimals(row.seconds, 3),
                 record.finished_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                record.verdict.judgement.status(),
+                row.judgement.verdict.status(),
             );
         }
         text.into_bytes()
@@ -59,25 +61,26 @@ fn decimals(value: Option<f64>, places: usize) -> String {
     value.map(|value| format!("{value:.places$}")).unwrap_or_default()
 }
 
-fn whole(value: Option<u32>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
+/// A response time in µs as ms with three significant digits.
+fn latency(us: Option<u64>) -> String {
+    us.map(ms).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::record::tests::record;
-    use crate::record::{Judgement, Verdict};
+    use records::{Record, Unmeasured, UnmeasuredKind};
 
-    fn render(mode: Mode, records: &[crate::record::Record]) -> String {
-        String::from_utf8(Csv(mode).render(&Report::of(records))).unwrap()
+    fn render(mode: Mode, records: &[Record]) -> String {
+        String::from_utf8(Csv(mode).render(&JudgedRun::of(records))).unwrap()
     }
 
     #[test]
     fn the_table_is_exact() {
         let mut failed = record(1, 1, 40, 0);
         failed.window = None;
-        failed.unmeasured = Some(Verdict::of(Judgement::Failed, "the service crashes"));
+        failed.unmeasured = Some(Unmeasured::new(UnmeasuredKind::Broken, "the service crashes"));
         assert_eq!(
             render(Mode::Closed, &[failed, record(0, 1, 20, 801)]),
             "Replicas,Workers,Users,RPS,Median_ms,P95_ms,P99_ms,Failures_Pct,Total_Requests,Duration_s,Timestamp,Status\n\

@@ -1,8 +1,9 @@
 //! What the valid rows say, each sentence with the rows it rests on.
 
-use super::repeats::Point;
+use records::{Scenario, ms};
+
 use crate::events::many;
-use crate::plan::Scenario;
+use crate::judge::Point;
 
 /// A sentence for the report.
 pub(super) type Sentence = String;
@@ -63,9 +64,9 @@ fn best(points: &[&Point<'_, '_>], prefix: &str) -> Vec<Sentence> {
             point.name()
         ));
     }
-    let with_p95 = points.iter().filter_map(|point| Some((point, point.p95_ms?)));
+    let with_p95 = points.iter().filter_map(|point| Some((point, point.p95_us?)));
     if let Some((point, p95)) = with_p95.min_by_key(|(_, p95)| *p95) {
-        sentences.push(format!("{prefix}Best latency: P95 {p95} ms with {}.", point.name()));
+        sentences.push(format!("{prefix}Best latency: P95 {} ms with {}.", ms(p95), point.name()));
     }
     sentences
 }
@@ -114,19 +115,21 @@ pub(super) fn latency(points: &[Point<'_, '_>]) -> Vec<Sentence> {
             other.is_beside(point) && other.replicas() == point.replicas() && other.load() < point.load()
         });
         if let Some(less) = fewer.max_by(|a, b| a.load().total_cmp(&b.load()))
-            && let (Some(now), Some(before)) = (point.p95_ms, less.p95_ms)
+            && let (Some(now), Some(before)) = (point.p95_us, less.p95_us)
             && let Some(scenario) = point.scenario()
             && less.rps > 0.0
             && point.rps < 1.1 * less.rps
-            && f64::from(now) > 1.3 * f64::from(before)
+            && now as f64 > 1.3 * before as f64
         {
             sentences.push(format!(
-                "{}, {}: {} → {} users raises P95 from {before} to {now} ms while throughput stays at {:.1} requests/s: \
+                "{}, {}: {} → {} users raises P95 from {} to {} ms while throughput stays at {:.1} requests/s: \
                  the replicas are full, and further users only wait. Add replicas, or allow fewer requests at a time.",
                 many(scenario.replicas, "replica"),
                 many(scenario.workers, "worker"),
                 less.load(),
                 scenario.users,
+                ms(before),
+                ms(now),
                 point.rps,
             ));
         }
@@ -165,8 +168,9 @@ pub(super) fn objective(points: &[Point<'_, '_>]) -> Vec<Sentence> {
 /// Whether every row of a point keeps to every goal, by the early-stop value: with 99 % confidence.
 fn keeps(point: &Point<'_, '_>) -> bool {
     point.rows.iter().all(|row| {
-        row.record.objective.goals().into_iter().all(|(share, most)| {
-            row.estimate(share).and_then(|estimate| estimate.early_stop_ms).is_some_and(|ms| ms <= most)
+        row.record.objective.goals().into_iter().all(|(quantile, most_ms)| {
+            let early_stop = row.estimate(quantile).and_then(|estimate| estimate.early_stop_us);
+            early_stop.is_some_and(|us| us <= u64::from(most_ms) * 1000)
         })
     })
 }
@@ -177,13 +181,15 @@ fn listed(names: impl Iterator<Item = String>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Row, repeats::points};
     use super::*;
-    use crate::record::Record;
+    use crate::judge::tests::alone;
+    use crate::judge::{Row, points};
     use crate::record::tests::record;
+    use records::{Histogram, Record};
 
     fn told(records: &[Record], say: fn(&[Point<'_, '_>]) -> Vec<Sentence>) -> Vec<Sentence> {
-        let rows: Vec<_> = records.iter().map(Row::of).collect();
+        let judged = alone(records);
+        let rows: Vec<_> = judged.iter().map(Row::of).collect();
         say(&points(&rows))
     }
 
@@ -193,7 +199,7 @@ mod tests {
         for (record, ms) in records.iter_mut().zip([600, 400, 300]) {
             record.objective.p95_ms = Some(500);
             let counts = &mut record.window.as_mut().unwrap().endpoints[0];
-            counts.histogram.0 = [(ms, counts.requests)].into();
+            counts.histogram = Histogram::of_ms([(ms, counts.requests)]);
         }
         assert_eq!(
             told(&records, objective),
@@ -205,7 +211,7 @@ mod tests {
     #[test]
     fn a_rate_is_not_compared_with_users() {
         let mut open = record(1, 2, 20, 1600);
-        (open.scenario.mode, open.scenario.rate) = (crate::plan::Mode::Open, Some(20.0));
+        (open.scenario.mode, open.scenario.rate) = (records::Mode::Open, Some(20.0));
         let records = [record(0, 1, 20, 800), open];
         assert!(told(&records, performance).is_empty());
         let findings = told(&records, key_findings);

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
+use records::Replica;
 
 use crate::cluster::{PodId, Reach};
-use crate::record::Replica;
 
 /// The counter that the stub keeps, by endpoint, status and caller.
 const COUNTER: &str = "inference_requests_total";

@@ -1,4 +1,4 @@
-//! Carries out what the state machine asks for, for one scenario.
+//! Carries out the actions of the state machine for one scenario.
 
 mod load;
 mod measure;
@@ -8,27 +8,26 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use records::{
+    Interval, Membership, Mode, OpenCounts, Record, Replica, Sample, Scenario, StoppingRule, Unmeasured,
+    VERSION, Window, WorkerHealth,
+};
 use tokio::time::Instant;
 
-use super::matrix::{Run, Setup};
-use super::{Happening, Operation};
+use super::machine::{Action, Event};
+use super::setup::{DEADMAN, Run, Setup};
 use crate::cluster::PodId;
-use crate::events::Event;
+use crate::events::Event as Progress;
 use crate::exit::{Error, Result};
 use crate::load::{LoadGenerator, Snapshot, State};
-use crate::measure::{Course, OpenCounts, Part, Window};
-use crate::plan::{Mode, Scenario};
-use crate::record::{Membership, Record, Replica, Sample, VERSION, Verdict, WorkerHealth, judge};
 use crate::wait::{Look, TimedOut, poll};
 
-/// Load that is not looked at for this long stops by itself: the driver is gone.
-pub(super) const DEADMAN: Duration = Duration::from_mins(1);
 /// Finer response times than Locust's own come with our module, and with it exact cuts.
 const EXACT_DIGITS: u32 = 3;
-/// How often Locust is looked at while something is awaited.
+/// How often Locust is asked for a snapshot while something is awaited.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// One scenario on its way, and what was gathered so far.
+/// One scenario on its way, with everything gathered so far.
 pub(super) struct Drive<'a, L> {
     setup: &'a Setup<L>,
     scenario: &'a Scenario,
@@ -40,7 +39,7 @@ pub(super) struct Drive<'a, L> {
     pub(super) stopped: Option<Instant>,
 }
 
-/// What was there when the load began.
+/// The state when the load began.
 #[derive(Default)]
 struct Before {
     pods: Vec<PodId>,
@@ -48,12 +47,12 @@ struct Before {
     counts: BTreeMap<String, Option<BTreeMap<String, u64>>>,
 }
 
-/// What the record is made of.
+/// The parts of the record that are gathered on the way.
 #[derive(Default)]
 struct Gathered {
     window: Option<Window>,
     whole: Option<Window>,
-    parts: Vec<Part>,
+    intervals: Vec<Interval>,
     open: Option<OpenCounts>,
     samples: Vec<Sample>,
     health: Vec<WorkerHealth>,
@@ -64,7 +63,7 @@ struct Gathered {
     disturbed: Option<String>,
 }
 
-impl From<Error> for Happening {
+impl From<Error> for Event {
     fn from(error: Error) -> Self {
         Self::Abandoned(error)
     }
@@ -83,31 +82,31 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
         }
     }
 
-    /// Carries out one operation; the ends of a scenario are the caller's.
-    pub(super) async fn perform(&mut self, operation: &Operation) -> Happening {
-        let done = match operation {
-            Operation::Scale => self.scale().await,
-            Operation::AwaitReady => self.await_ready().await,
-            Operation::WarmUp => self.warm_up().await,
-            Operation::Measure => self.measure().await,
-            Operation::Drain => self.drain().await,
-            Operation::Record(_) | Operation::Leave => Ok(()),
+    /// Carries out one action; the caller handles the ends of a scenario.
+    pub(super) async fn perform(&mut self, action: &Action) -> Event {
+        let done = match action {
+            Action::Scale => self.scale().await,
+            Action::AwaitReady => self.await_ready().await,
+            Action::WarmUp => self.warm_up().await,
+            Action::Measure => self.measure().await,
+            Action::Drain => self.drain().await,
+            Action::Record(_) | Action::Leave => Ok(()),
         };
-        done.err().unwrap_or(Happening::Done)
+        done.err().unwrap_or(Event::Done)
     }
 
     /// Notes how long a phase took, and tells it.
     fn took(&mut self, phase: &str, since: Instant, words: impl Into<String>) {
         let took = since.elapsed();
         self.note(phase, took);
-        self.setup.events.tell(Event::phase(words, took));
+        self.setup.events.tell(Progress::phase(words, took));
     }
 
     fn note(&mut self, phase: &str, took: Duration) {
         self.timings.insert(phase.to_owned(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
     }
 
-    /// Looks at Locust until `done`; an answer that does not come is asked for again.
+    /// Asks Locust for snapshots until `done`. A snapshot that fails is asked for again.
     async fn look_until(
         &self,
         limit: Duration,
@@ -123,42 +122,43 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
         .await
     }
 
-    /// How long it is measured, and what decides that.
-    fn course(&self) -> Course {
+    /// What decides how long it is measured.
+    fn stopping_rule(&self) -> StoppingRule {
         let (config, scenario) = (&self.setup.config, self.scenario);
-        let mut shares: Vec<f64> = config.objective.goals().into_iter().map(|(share, _)| share).collect();
-        if shares.is_empty() {
-            shares.push(0.95);
+        let mut quantiles: Vec<f64> =
+            config.objective.goals().into_iter().map(|(quantile, _)| quantile).collect();
+        if quantiles.is_empty() {
+            quantiles.push(0.95);
         }
-        Course {
+        StoppingRule {
             users: (scenario.mode == Mode::Closed).then_some(scenario.users),
             think_s: config.think_time.secs(),
             duration_s: config.duration.secs(),
             stop_early_after_s: config.shortest().map(|least| least.as_secs_f64()),
             most_s: config.longest().as_secs_f64(),
-            exact: self.setup.setting.percentile_digits >= EXACT_DIGITS,
-            shares,
+            exact: self.setup.environment.percentile_digits >= EXACT_DIGITS,
+            quantiles,
         }
     }
 
-    /// The record of the scenario, judged; `unmeasured` says why there are no figures, if so.
-    pub(super) fn record(self, run: &Run, attempt: u32, unmeasured: Option<Verdict>) -> Record {
-        let course = self.course();
+    /// The record of the scenario; `unmeasured` says why there are no figures, if so.
+    pub(super) fn record(self, run: &Run, attempt: u32, unmeasured: Option<Unmeasured>) -> Record {
+        let stopping_rule = self.stopping_rule();
         let gathered = self.gathered;
-        let mut record = Record {
+        Record {
             version: VERSION,
             run_id: run.run_id.clone(),
             plan_hash: run.plan_hash.clone(),
             scenario: self.scenario.clone(),
             attempt,
-            setting: self.setup.setting.clone(),
+            environment: self.setup.environment.clone(),
             started_at: self.started_at,
             finished_at: Timestamp::now(),
             timings_ms: self.timings,
             window: gathered.window,
             whole_run: gathered.whole,
-            parts: gathered.parts,
-            course: Some(course),
+            intervals: gathered.intervals,
+            stopping_rule: Some(stopping_rule),
             objective: self.setup.config.objective,
             open: gathered.open,
             membership: gathered.membership,
@@ -169,10 +169,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             replicas: gathered.replicas,
             workers: gathered.health,
             errors: gathered.errors,
-            verdict: Verdict::valid(),
-        };
-        record.verdict = judge(&record);
-        record
+        }
     }
 }
 

@@ -1,70 +1,42 @@
-//! A run: every scenario of the plan that is not recorded yet, one at a time.
+//! A run: scenario after scenario, as the plan decides, one at a time.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use records::{Record, Scenario, Unmeasured};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::drive::{DEADMAN, Drive, needs_stop};
-use super::{Due, End, Happening, Operation, Phase};
-use crate::cluster::{Cluster, Reach, Workload};
-use crate::config::Config;
-use crate::events::Event;
+use super::drive::{Drive, needs_stop};
+use super::machine::{Action, End, Event, Phase, ScenarioMachine};
+use super::setup::{DEADMAN, Run, Setup};
+use crate::events::Event as Progress;
 use crate::events::Events;
 use crate::exit::{Error, Result};
+use crate::judge::{JudgedRun, Row, Verdict, judge_alone};
 use crate::load::{LoadGenerator, Snapshot};
-use crate::plan::{Plan, Scenario};
-use crate::record::{Judgement, Mirror, Record, RecordFile, Setting, Verdict};
+use crate::plan::{Outcome, Plan};
+use crate::record::{ConfigMapStore, RecordFile};
 use crate::wait::{Look, poll};
 
-/// A VOID scenario is tried once more.
+/// How often a scenario is tried: a VOID one is tried once more.
 const ATTEMPTS: u32 = 2;
-
-/// What every scenario of a run is driven with.
-#[derive(Debug)]
-pub struct Setup<L> {
-    /// The cluster.
-    pub cluster: Cluster,
-    /// What makes the load.
-    pub load: L,
-    /// The settings.
-    pub config: Config,
-    /// The service under test, as it was found.
-    pub inference: Workload,
-    /// The Locust workers, as they were found.
-    pub workers: Workload,
-    /// What every record says of the run.
-    pub setting: Setting,
-    /// For the replicas' own counters.
-    pub reach: Reach,
-    /// Where progress is told.
-    pub events: Events,
-}
-
-/// Which run it is.
-#[derive(Clone, Debug)]
-pub struct Run {
-    /// See [`Record::run_id`].
-    pub run_id: String,
-    /// See [`Record::plan_hash`].
-    pub plan_hash: String,
-}
 
 /// A run on its way.
 #[derive(Debug)]
 pub struct Matrix<L> {
     /// What it is driven with.
     pub setup: Setup<L>,
-    /// What is to be measured.
-    pub plan: Plan,
-    /// Which run it is.
+    /// Decides what is measured next.
+    pub plan: Box<dyn Plan>,
+    /// The run that the records belong to.
     pub run: Run,
-    /// What is recorded, by earlier pods too.
+    /// All records of the run, those of earlier pods included.
     pub records: Vec<Record>,
     /// The records on disk.
     pub file: RecordFile,
     /// The records in the cluster.
-    pub mirror: Option<Mirror>,
+    pub store: Option<ConfigMapStore>,
     /// Cancelled by a signal.
     pub interrupted: CancellationToken,
     /// Cancelled when another driver has taken over.
@@ -72,108 +44,133 @@ pub struct Matrix<L> {
 }
 
 impl<L: LoadGenerator + Sync> Matrix<L> {
-    /// Measures what is not recorded yet. A scenario that fails is a record, and the run goes on.
+    /// Measures what is not recorded yet. A scenario that fails is a record, and the run continues.
     ///
     /// # Errors
-    /// Exit code 4 or 130: the run cannot go on; what is recorded stays.
+    /// Exit code 4 or 130: the run cannot continue. Everything recorded stays.
     pub async fn run(&mut self) -> Result<()> {
-        let of = self.plan.scenarios.len();
-        let recorded = |records: &[Record], scenario: &Scenario| {
-            records.iter().any(|record| record.scenario.id == scenario.id)
-        };
-        let due: Vec<_> = self
-            .plan
-            .scenarios
-            .iter()
-            .filter(|scenario| !recorded(&self.records, scenario))
-            .cloned()
-            .collect();
-        let last = due.last().map(|scenario| scenario.index);
-        for scenario in due {
-            let (record, stopped) = self.settle(&scenario, of).await?;
-            let number = scenario.index + 1;
-            self.file.append(&record)?;
-            self.records.push(record);
-            if let Some(mirror) = &mut self.mirror {
-                let slimmed = mirror.write(&self.records).await?;
-                if slimmed > 0 {
-                    let text = format!(
-                        "  the cluster's copy has no per-second samples for {slimmed} records: no room"
-                    );
-                    self.setup.events.tell(Event::note(text));
-                }
-            }
-            if let Some(record) = self.records.last() {
-                self.setup.events.tell(Event::ScenarioEnded {
-                    number,
-                    of,
-                    status: record.verdict.judgement.status().to_owned(),
-                    summary: crate::report::summary(record),
-                });
-            }
-            if let Some(stopped) = stopped
-                && Some(scenario.index) != last
-            {
-                let until = stopped + self.setup.config.cooldown.get();
+        let mut cooldown_ends = None;
+        // The verdict that the console has shown for each scenario.
+        let mut shown = BTreeMap::new();
+        while let Some(scenario) = self.plan.next(&outcomes(&self.records)) {
+            if let Some(until) = cooldown_ends {
                 tokio::select! {
                     () = sleep_until(until) => {}
                     () = self.interrupted.cancelled() => {}
                     () = self.superseded.cancelled() => {}
                 }
             }
+            let (record, stopped) = self.measure_until_valid(&scenario).await?;
+            cooldown_ends = stopped.map(|stopped| stopped + self.setup.config.cooldown.get());
+            self.keep(record).await?;
+            self.show(&scenario, &mut shown);
         }
         Ok(())
     }
 
-    /// One scenario, tried again where it was disturbed; with the time its load was stopped.
-    async fn settle(&self, scenario: &Scenario, of: usize) -> Result<(Record, Option<Instant>)> {
+    /// Writes the record to disk, then to the cluster.
+    async fn keep(&mut self, record: Record) -> Result<()> {
+        self.file.append(&record)?;
+        self.records.push(record);
+        if let Some(store) = &mut self.store {
+            let without_samples = store.write(&self.records).await?;
+            if without_samples > 0 {
+                let text = format!(
+                    "  the cluster's copy has no per-second samples for {without_samples} records: no room"
+                );
+                self.setup.events.tell(Progress::note(text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows the row of a scenario that has just been recorded, and every earlier verdict that it changes.
+    fn show(&self, scenario: &Scenario, shown: &mut BTreeMap<String, Verdict>) {
+        let judged = JudgedRun::of(&self.records);
+        for row in &judged.rows {
+            let (id, verdict) = (&row.record.scenario.id, row.judgement.verdict);
+            let before = shown.insert(id.clone(), verdict);
+            if *id == scenario.id {
+                self.setup.events.tell(Progress::ScenarioEnded {
+                    number: scenario.index + 1,
+                    of: self.plan.total(),
+                    status: verdict.status().to_owned(),
+                    summary: crate::report::summary(row),
+                });
+            } else if before.is_some_and(|before| before != verdict) {
+                self.setup.events.tell(Progress::VerdictChanged {
+                    scenario: id.clone(),
+                    status: verdict.status().to_owned(),
+                    reasons: row.judgement.reasons.clone(),
+                });
+            }
+        }
+    }
+
+    /// One scenario, tried again if it was disturbed; with the time when its load was stopped.
+    async fn measure_until_valid(&self, scenario: &Scenario) -> Result<(Record, Option<Instant>)> {
         let mut attempt = 1;
         loop {
-            self.setup.events.tell(Event::ScenarioStarted {
+            self.setup.events.tell(Progress::ScenarioStarted {
                 number: scenario.index + 1,
-                of,
+                of: self.plan.total(),
                 point: point(scenario),
                 attempt,
             });
             let mut drive = Drive::new(&self.setup, scenario);
-            let verdict = self.conduct(&mut drive).await?;
+            let unmeasured = self.conduct(&mut drive).await?;
             let stopped = drive.stopped;
-            let record = drive.record(&self.run, attempt, verdict);
-            if record.verdict.judgement != Judgement::Void || attempt == ATTEMPTS {
+            let record = drive.record(&self.run, attempt, unmeasured);
+            let judgement = judge_alone(&record);
+            if judgement.verdict != Verdict::Void || attempt == ATTEMPTS {
                 return Ok((record, stopped));
             }
-            let reasons = record.verdict.reasons.join("; ");
-            self.setup.events.tell(Event::note(format!("  VOID, once more: {reasons}")));
+            self.setup.events.tell(Progress::Retry { reasons: judgement.reasons });
             attempt += 1;
         }
     }
 
-    /// Takes one scenario through the state machine to its end; gives the verdict of a failed one.
-    async fn conduct(&self, drive: &mut Drive<'_, L>) -> Result<Option<Verdict>> {
-        let mut due = Due::default();
-        let mut happening = Happening::Due;
-        while let Some(operation) = due.next(happening) {
-            match operation {
-                Operation::Record(verdict) => return Ok(verdict),
-                Operation::Leave => break,
-                // Load that runs is stopped, whatever happens meanwhile.
-                Operation::Drain => happening = drive.perform(&operation).await,
+    /// Takes one scenario through the state machine to its end; returns why it could not be measured, if so.
+    async fn conduct(&self, drive: &mut Drive<'_, L>) -> Result<Option<Unmeasured>> {
+        let mut machine = ScenarioMachine::default();
+        let mut event = Event::Begin;
+        while let Some(action) = machine.next(event) {
+            match action {
+                Action::Record(unmeasured) => return Ok(unmeasured),
+                Action::Leave => break,
+                // Running load is stopped, whatever happens meanwhile.
+                Action::Drain => event = drive.perform(&action).await,
                 _ => {
-                    happening = tokio::select! {
+                    event = tokio::select! {
                         biased;
-                        () = self.interrupted.cancelled() => Happening::Abandoned(interrupted()),
-                        () = self.superseded.cancelled() => Happening::Abandoned(superseded()),
-                        happening = drive.perform(&operation) => happening,
+                        () = self.interrupted.cancelled() => Event::Abandoned(interrupted()),
+                        () = self.superseded.cancelled() => Event::Abandoned(superseded()),
+                        event = drive.perform(&action) => event,
                     };
                 }
             }
         }
-        match due.phase() {
+        match machine.phase() {
             Phase::Over(End::Abandoned(error)) => Err(error.clone()),
             phase => Err(Error::new(crate::exit::ExitCode::Bug, format!("a scenario stopped in {phase:?}"))
                 .next("please report this with the log")),
         }
     }
+}
+
+/// What the plan may learn from these records.
+pub(super) fn outcomes(records: &[Record]) -> Vec<Outcome> {
+    let judged = JudgedRun::of(records);
+    let outcome = |judged| {
+        let row = Row::of(judged);
+        Outcome {
+            scenario: row.record.scenario.clone(),
+            is_valid: row.is_valid(),
+            rps: row.primary.map(|figures| figures.rps),
+            p95_us: row.p95_us(),
+        }
+    };
+    judged.rows.iter().map(outcome).collect()
 }
 
 /// A scenario in the words of its heading.
@@ -192,7 +189,7 @@ fn point(scenario: &Scenario) -> String {
 }
 
 fn interrupted() -> Error {
-    Error::interrupted("interrupted; the load is stopped and what was recorded is kept")
+    Error::interrupted("interrupted; the load is stopped and everything recorded is kept")
 }
 
 fn superseded() -> Error {
@@ -200,11 +197,15 @@ fn superseded() -> Error {
         .next(format!("see which Job runs: kubectl get lease {} -o yaml", crate::cluster::JOB))
 }
 
-/// Waits until the load generator answers, and stops the load that an earlier driver left behind.
+/// Waits until the load generator answers, and stops the load that an earlier driver left running.
 ///
 /// # Errors
 /// Exit code 4: it does not answer within `limit`.
-pub async fn quiet(load: &(impl LoadGenerator + Sync), limit: Duration, events: &Events) -> Result<Snapshot> {
+pub async fn stop_leftover_load(
+    load: &(impl LoadGenerator + Sync),
+    limit: Duration,
+    events: &Events,
+) -> Result<Snapshot> {
     let answered = poll(limit, Duration::from_millis(500), || async {
         match load.snapshot(DEADMAN).await {
             Ok(snapshot) => Look::Done(snapshot),
@@ -216,7 +217,7 @@ pub async fn quiet(load: &(impl LoadGenerator + Sync), limit: Duration, events: 
             .next("look at it with: kubectl describe pods -l app=locust,role=master")
     })?;
     if needs_stop(&snapshot) {
-        events.tell(Event::note(format!(
+        events.tell(Progress::note(format!(
             "load is running already ({} users); stopping it",
             snapshot.user_count
         )));

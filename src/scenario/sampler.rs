@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
+use records::{OpenCounts, Sample, Window, WorkerHealth};
+
 use crate::events::{Arrivals, Event};
 use crate::load::Snapshot;
-use crate::measure::{Figures, OpenCounts, Window};
-use crate::record::{Sample, WorkerHealth};
+use crate::measure::Figures;
 
 /// How far back the live figures look, s.
 const LIVE_SPAN: f64 = 10.0;
@@ -53,13 +54,13 @@ impl Sampler {
             return self.samples.len();
         }
         let total = snapshot.since(&self.opening);
-        let step = self.recent.back().map(|last| snapshot.since(last).aggregated.figures(1.0));
+        let step = self.recent.back().map(|last| Figures::of(&snapshot.since(last).aggregated, 1.0));
         self.samples.push(Sample {
             at: (snapshot.now - self.opening.now).max(0.0),
             requests: total.aggregated.requests,
             failures: total.aggregated.failures,
-            p50_ms: step.and_then(|figures| figures.p50_ms),
-            p95_ms: step.and_then(|figures| figures.p95_ms),
+            p50_us: step.and_then(|figures| figures.p50_us),
+            p95_us: step.and_then(|figures| figures.p95_us),
             users: snapshot.user_count,
         });
         self.recent.push_back(snapshot);
@@ -75,7 +76,7 @@ impl Sampler {
         let span = last.now - first.now;
         let open = last.open.zip(first.open).map(|(later, earlier)| later.since(&earlier));
         (span > 0.0).then(|| {
-            let figures = last.since(first).aggregated.figures(span);
+            let figures = Figures::of(&last.since(first).aggregated, span);
             self.line(last.now - self.opening.now, figures, open)
         })
     }
@@ -91,8 +92,11 @@ impl Sampler {
         }
         let window = closing.since(opening);
         let open = closing.open.zip(opening.open).map(|(later, earlier)| later.since(&earlier));
-        let live =
-            self.line(closing.at() - self.opening.at(), window.aggregated.figures(window.seconds), open);
+        let live = self.line(
+            closing.at() - self.opening.at(),
+            Figures::of(&window.aggregated, window.seconds),
+            open,
+        );
         Closed { window, samples: self.samples, workers: self.workers, live }
     }
 
@@ -101,8 +105,8 @@ impl Sampler {
             at_s,
             of_s: self.of_s,
             rps: figures.rps,
-            median_ms: figures.p50_ms,
-            p90_ms: figures.p90_ms,
+            median_us: figures.p50_us,
+            p90_us: figures.p90_us,
             failures_pct: figures.failures_pct,
             open: open.map(|counts| Arrivals {
                 rate: counts.rate,

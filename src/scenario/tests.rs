@@ -6,6 +6,7 @@ mod world;
 
 use std::sync::{Arc, Mutex};
 
+use records::{Environment, Record};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -14,9 +15,9 @@ use super::{Matrix, Run, Setup};
 use crate::cluster::{Reach, Script as Pages, Workload};
 use crate::config::{Config, Settings};
 use crate::events::Events;
-use crate::plan::Plan;
-use crate::record::{Judgement, Record, RecordFile, Setting};
-use crate::report::Report;
+use crate::judge::{JudgedRun, Judgement, Verdict, judge_alone};
+use crate::plan::Grid;
+use crate::record::RecordFile;
 
 /// 20 users on one replica for 20 s.
 const ONE: &str = "{replicas: [1], workers: [2], users: [20], duration: 20s, cooldown: 1s}";
@@ -47,31 +48,31 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
         image: "image:1".into(),
         selector: format!("app={name}"),
     };
-    let setting = Setting {
+    let environment = Environment {
         target: config.inference.url.clone(),
         primary: config.inference.primary.clone(),
         percentile_digits: 3,
         order_seed: config.is_shuffled().then_some(config.seed),
-        ..Setting::default()
+        ..Environment::default()
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("results.jsonl");
     let mut matrix = Matrix {
-        plan: Plan::of(&config),
+        plan: Box::new(Grid::of(&config)),
         setup: Setup {
             cluster: cluster::cluster(&world),
             load: world.clone(),
             config,
             inference: workload("inference"),
             workers: workload("locust-worker"),
-            setting,
+            environment,
             reach: Reach::Scripted(Pages(Arc::new(move |pod| pages.page(&pod.name)))),
             events: Events::to(move |event| sink.lock().unwrap().push(event.to_string())),
         },
         run: Run { run_id: "run".into(), plan_hash: "hash".into() },
         records: Vec::new(),
         file: RecordFile::create(&path, &[]).unwrap(),
-        mirror: None,
+        store: None,
         interrupted: CancellationToken::new(),
         superseded: CancellationToken::new(),
     };
@@ -79,11 +80,9 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
     let ended = matrix.run().await;
     let took_s = begun.elapsed().as_secs_f64();
     assert!(!world.is_loaded(), "no load is left");
-    // What is on file leads to the same verdicts.
+    // The file holds everything that is judged.
     let records = RecordFile::read(&path).unwrap();
-    for record in &records {
-        assert_eq!(crate::record::judge(record), record.verdict);
-    }
+    assert_eq!(records, matrix.records);
     let told = told.lock().unwrap().clone();
     (Ran { records, told, took_s }, ended)
 }
@@ -95,28 +94,36 @@ impl Ran {
     }
 
     #[track_caller]
-    fn assert_judged(&self, judgement: Judgement, words: &str) {
-        let verdict = &self.only().verdict;
-        assert_eq!(verdict.judgement, judgement, "{verdict:?}");
-        assert!(verdict.reasons.iter().any(|reason| reason.contains(words)), "{verdict:?}");
+    fn assert_judged(&self, verdict: Verdict, words: &str) {
+        let judgement = self.judgement();
+        assert_eq!(judgement.verdict, verdict, "{judgement:?}");
+        assert!(judgement.reasons.iter().any(|reason| reason.contains(words)), "{judgement:?}");
+    }
+
+    /// The judgement of the only record.
+    fn judgement(&self) -> Judgement {
+        judge_alone(self.only())
     }
 
     fn measured_s(&self) -> f64 {
-        self.only().parts.iter().map(|part| part.seconds).sum()
+        self.only().intervals.iter().map(|interval| interval.seconds).sum()
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_well_is_valid_in_its_time() {
     let ran = run(ONE, Script::default()).await;
-    assert_eq!(ran.only().verdict.reasons, [""; 0]);
-    assert_eq!((ran.only().verdict.judgement, ran.only().attempt), (Judgement::Valid, 1));
+    assert_eq!(ran.judgement().reasons, [""; 0]);
+    assert_eq!((ran.judgement().verdict, ran.only().attempt), (Verdict::Valid, 1));
     let window = ran.only().window.as_ref().unwrap();
     assert!((window.seconds - 20.0).abs() < 0.1, "{}", window.seconds);
-    assert_eq!(ran.only().parts.len(), 3);
+    assert_eq!(ran.only().intervals.len(), 3);
     let sampled: Vec<_> = ran.only().samples.iter().map(|sample| sample.at.round()).collect();
     assert_eq!(sampled[..19], (1..20).map(f64::from).collect::<Vec<_>>(), "every second, across the cuts");
-    assert_eq!(ran.only().parts.iter().map(|part| part.requests).sum::<u64>(), window.aggregated.requests);
+    assert_eq!(
+        ran.only().intervals.iter().map(|interval| interval.requests).sum::<u64>(),
+        window.aggregated.requests
+    );
     assert!(
         ran.told.iter().any(|line| line.contains("[20s/20s] RPS: 40.0 | Median: 500ms")),
         "{:?}",
@@ -128,21 +135,21 @@ async fn a_service_that_is_well_is_valid_in_its_time() {
 async fn a_starved_worker_is_the_generators_limit() {
     run(ONE, Script { cpu: 0.95, ..Script::default() })
         .await
-        .assert_judged(Judgement::LoadgenLimited, "worker locust-worker-0 used 95 % of its CPU");
+        .assert_judged(Verdict::LoadgenLimited, "worker locust-worker-0 used 95 % of its CPU");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_killed_meanwhile_is_void_and_tried_once_more() {
     let killed = |kills| Script { kill: Some((8.0, "inference")), kills, ..Script::default() };
     let ran = run(ONE, killed(1)).await;
-    assert_eq!((ran.only().verdict.judgement, ran.only().attempt), (Judgement::Valid, 2));
+    assert_eq!((ran.judgement().verdict, ran.only().attempt), (Verdict::Valid, 2));
     assert!(
         ran.told.iter().any(|line| line.contains("VOID, once more: the replicas changed")),
         "{:?}",
         ran.told
     );
     let ran = run(ONE, killed(2)).await;
-    ran.assert_judged(Judgement::Void, "inference-0 is gone");
+    ran.assert_judged(Verdict::Void, "inference-0 is gone");
     assert_eq!(ran.only().attempt, 2, "not a third time");
 }
 
@@ -150,7 +157,7 @@ async fn a_pod_killed_meanwhile_is_void_and_tried_once_more() {
 async fn a_worker_killed_meanwhile_is_void_too() {
     let ran = run(ONE, Script { kill: Some((8.0, "locust-worker")), kills: 2, ..Script::default() }).await;
     ran.assert_judged(
-        Judgement::Void,
+        Verdict::Void,
         "the Locust workers changed while it was measured: locust-worker-0 is gone",
     );
 }
@@ -159,11 +166,8 @@ async fn a_worker_killed_meanwhile_is_void_too() {
 async fn one_replica_with_most_of_the_load_is_imbalanced() {
     let two = "{replicas: [2], workers: [2], users: [20], duration: 20s}";
     let ran = run(two, Script { first_share: 0.8, ..Script::default() }).await;
-    ran.assert_judged(Judgement::Imbalanced, "inference-0 got 1.60 times the mean");
-    assert_eq!(
-        run(two, Script { first_share: 0.6, ..Script::default() }).await.only().verdict.reasons,
-        [""; 0]
-    );
+    ran.assert_judged(Verdict::Imbalanced, "inference-0 got 1.60 times the mean");
+    assert_eq!(run(two, Script { first_share: 0.6, ..Script::default() }).await.judgement().reasons, [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,19 +175,19 @@ async fn measuring_longer_cures_a_slow_start_but_not_every_unrest() {
     // 400 ms, and 100 ms from the fifteenth second on: the ramp is over at once here.
     let warming = |at: f64| if at < 15.0 { 400 } else { 100 };
     let ran = run(ONE, Script { response_ms: warming, ..Script::default() }).await;
-    assert_eq!(ran.only().verdict.reasons, [""; 0]);
+    assert_eq!(ran.judgement().reasons, [""; 0]);
     let record = ran.only();
-    assert!(record.parts.len() > 3 && ran.measured_s() > 25.0, "{} parts", record.parts.len());
+    assert!(record.intervals.len() > 3 && ran.measured_s() > 25.0, "{} intervals", record.intervals.len());
     assert_eq!(
         record.window.as_ref().unwrap().aggregated.histogram.max(),
-        Some(500),
+        Some(500_000),
         "only when it was warm"
     );
     assert!(ran.told.iter().any(|line| line.contains("measuring on: ")), "{:?}", ran.told);
 
     let restless = |at: f64| if at % 14.0 < 7.0 { 100 } else { 300 };
     let ran = run(ONE, Script { response_ms: restless, ..Script::default() }).await;
-    ran.assert_judged(Judgement::Unstable, "of the last windows goes from");
+    ran.assert_judged(Verdict::Unstable, "of the last windows goes from");
     assert!((ran.measured_s() - 40.0).abs() < 0.5, "up to the cap: {}", ran.measured_s());
 }
 
@@ -192,18 +196,18 @@ async fn twenty_requests_are_too_few_where_the_objective_needs_more() {
     let slow = || Script { response_ms: |_| 1000, ..Script::default() };
     let one_user = |rest: &str| format!("{{replicas: [1], workers: [1], users: [1], duration: 20s{rest}}}");
     let ran = run(&one_user(", objective: {p95_ms: 1500}"), slow()).await;
-    ran.assert_judged(Judgement::Undersampled, "samples are too few for P95, which needs 90");
-    assert_eq!(run(&one_user(""), slow()).await.only().verdict.reasons, [""; 0]);
+    ran.assert_judged(Verdict::Undersampled, "samples are too few for P95, which needs 90");
+    assert_eq!(run(&one_user(""), slow()).await.judgement().reasons, [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_dead_service_fails_and_has_no_figures() {
     let dead = run(ONE, Script { fails: true, response_ms: |_| 2, ..Script::default() }).await;
-    dead.assert_judged(Judgement::Failed, "every request to POST /predict failed");
+    dead.assert_judged(Verdict::Failed, "every request to POST /predict failed");
     let mute = run(ONE, Script { slots: 0.0001, response_ms: |_| 60_000, ..Script::default() }).await;
-    mute.assert_judged(Judgement::Failed, "no request finished in the window");
+    mute.assert_judged(Verdict::Failed, "no request finished in the window");
     let folder = tempfile::tempdir().unwrap();
-    Report::of(&mute.records).write(folder.path()).unwrap();
+    crate::report::write(&JudgedRun::of(&mute.records), folder.path()).unwrap();
     let table = std::fs::read_to_string(folder.path().join("auto_summary.csv")).unwrap();
     let row = table.lines().nth(1).unwrap();
     assert!(row.starts_with("1,2,20,,,,,,,,") && row.ends_with(",FAILED"), "no zeros: {row}");
@@ -212,10 +216,10 @@ async fn a_dead_service_fails_and_has_no_figures() {
 #[tokio::test(start_paused = true)]
 async fn pods_without_a_place_are_infeasible_within_two_seconds() {
     let ran = run(ONE, Script { unplaced: true, ..Script::default() }).await;
-    ran.assert_judged(Judgement::Infeasible, "0/1 nodes are available");
+    ran.assert_judged(Verdict::Infeasible, "0/1 nodes are available");
     assert!(ran.took_s < 2.0, "{} s", ran.took_s);
     let ran = run(ONE, Script { refused: true, ..Script::default() }).await;
-    ran.assert_judged(Judgement::Infeasible, "exceeded quota: small");
+    ran.assert_judged(Verdict::Infeasible, "exceeded quota: small");
     assert!(ran.took_s < 2.0, "{} s", ran.took_s);
 }
 
@@ -232,15 +236,20 @@ async fn a_master_that_falls_silent_ends_the_run_and_is_no_verdict() {
 async fn both_models_run_in_one_matrix() {
     let both = "{replicas: [1], workers: [2], users: [20], rates: [30, 60], duration: 20s, cooldown: 1s}";
     let ran = run(both, Script::default()).await;
-    let judged: Vec<_> = ran.records.iter().map(|r| (r.scenario.id.as_str(), r.verdict.judgement)).collect();
+    let judged: Vec<_> =
+        ran.records.iter().map(|r| (r.scenario.id.as_str(), judge_alone(r).verdict)).collect();
     let expected = [
-        ("closed-r1-w2-u20-1", Judgement::Valid),
-        ("open-r1-w2-q30-1", Judgement::Valid),
+        ("closed-r1-w2-u20-1", Verdict::Valid),
+        ("open-r1-w2-q30-1", Verdict::Valid),
         // 40 requests/s are all that the service can do.
-        ("open-r1-w2-q60-1", Judgement::Unstable),
+        ("open-r1-w2-q60-1", Verdict::Unstable),
     ];
     assert_eq!(judged, expected);
-    assert!(ran.records[2].verdict.reasons[0].contains("were not started"), "{:?}", ran.records[2].verdict);
+    assert!(
+        judge_alone(&ran.records[2]).reasons[0].contains("were not started"),
+        "{:?}",
+        judge_alone(&ran.records[2])
+    );
     let due = ran.records[1].open.unwrap().due;
     assert!((599..=601).contains(&due), "{due}");
     assert!(ran.told.iter().any(|line| line.contains("open at 30/s: 0 late, 0 skipped")), "{:?}", ran.told);
@@ -252,10 +261,10 @@ async fn a_steady_service_is_known_in_less_than_half_the_time() {
     let fixed = run(&smoke("duration"), Script { response_ms: |_| 20, ..Script::default() }).await;
     let early = run(&smoke("stable"), Script { response_ms: |_| 20, ..Script::default() }).await;
     for record in fixed.records.iter().chain(&early.records) {
-        assert_eq!(record.verdict.reasons, [""; 0], "{}", record.scenario.id);
+        assert_eq!(judge_alone(record).reasons, [""; 0], "{}", record.scenario.id);
     }
     assert!(early.took_s <= 0.5 * fixed.took_s, "{} of {} s", early.took_s, fixed.took_s);
-    let shortest = early.records.iter().map(|r| r.parts.iter().map(|p| p.seconds).sum::<f64>());
+    let shortest = early.records.iter().map(|r| r.intervals.iter().map(|p| p.seconds).sum::<f64>());
     assert!(shortest.fold(f64::INFINITY, f64::min) >= 29.9, "not before the minimum");
 }
 
@@ -264,10 +273,10 @@ async fn repeats_come_in_the_drawn_order_and_the_first_once_more() {
     let settings = "{replicas: [1, 2], workers: [1], users: [20], duration: 5s, cooldown: 1s, repeats: 2, seed: 9, drift: true}";
     let ran = run(settings, Script::default()).await;
     let config = Settings::parse(settings).unwrap().complete().unwrap();
-    let planned: Vec<_> = Plan::of(&config).scenarios.into_iter().map(|scenario| scenario.id).collect();
+    let planned: Vec<_> = Grid::of(&config).scenarios.into_iter().map(|scenario| scenario.id).collect();
     let ids: Vec<_> = ran.records.iter().map(|record| record.scenario.id.clone()).collect();
     assert_eq!((ids.len(), &ids), (5, &planned));
-    assert!(ran.records.iter().all(|record| record.setting.order_seed == Some(9)));
+    assert!(ran.records.iter().all(|record| record.environment.order_seed == Some(9)));
     assert_eq!(ran.records[4].scenario.point_id(), ran.records[0].scenario.point_id());
     assert!(ran.told.iter().any(|line| line.contains("once more, for drift")), "{:?}", ran.told);
 }

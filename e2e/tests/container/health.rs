@@ -1,7 +1,7 @@
 //! What a worker tells about itself.
 
 use locust_matrix::load::{Load, LoadGenerator};
-use locust_matrix::measure::HealthWindow;
+use records::HealthWindow;
 
 use crate::on_both_versions;
 use crate::support::{DEADMAN, Setup, Stub, quiet, run_for, run_python, shared, stop, until};
@@ -31,7 +31,7 @@ async fn a_starved_worker_says_so(version: &str) {
     assert!(starved.cpu_seconds / starved.seconds > 0.9 * limit, "{version}: at its limit");
     let (periods, throttled) = (starved.periods.unwrap(), starved.throttled.unwrap());
     assert!(periods > 20 && throttled as f64 > 0.5 * periods as f64, "{version}: {throttled} of {periods}");
-    assert!(starved.lag.percentile(0.95).unwrap() > 10, "{version}: its event loop is late");
+    assert!(starved.lag.quantile(0.95).unwrap() > 10, "{version}: its event loop is late");
 }
 
 async fn a_free_worker_says_so(version: &str) {

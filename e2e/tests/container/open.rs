@@ -1,7 +1,7 @@
 //! The open model: arrivals at a rate, and latency from when they were due.
 
 use locust_matrix::load::{Load, LoadGenerator, Locust};
-use locust_matrix::measure::{Endpoint, OpenCounts, Window};
+use records::{Endpoint, OpenCounts, Window};
 
 use crate::on_both_versions;
 use crate::support::{DEADMAN, Setup, Stub, quiet, run_for, shared, start, stop, until};
@@ -156,8 +156,8 @@ async fn who_finds_no_free_user_waits_in_line(version: &str) {
     assert!(open.started < open.due && open.late * 2 > open.started, "{version}: {open:?}");
     let predict = window.endpoint("POST /predict").unwrap();
     let (due, sent) = (&predict.histogram, predict.from_send.as_ref().unwrap());
-    assert!(sent.percentile(0.5).unwrap() < 700, "{version}: the service itself takes half a second");
-    assert!(due.percentile(0.5).unwrap() > 1500, "{version}: those in line have waited for seconds");
+    assert!(sent.quantile(0.5).unwrap() < 700, "{version}: the service itself takes half a second");
+    assert!(due.quantile(0.5).unwrap() > 1500, "{version}: those in line have waited for seconds");
     let last = stop(load, 2).await;
     let open = last.open.unwrap();
     assert_eq!(open.due, open.started + open.skipped, "{version}: {open:?}");

@@ -72,7 +72,7 @@ async fn percentiles_are_those_of_the_raw_samples(version: &str) {
             assert_eq!(histogram.count(), times.len() as u64, "{version}: {name}, {what}");
             for percent in [50, 95, 99] {
                 let exact = percentile(&times, percent);
-                let ours = f64::from(histogram.percentile(percent as f64 / 100.0).unwrap());
+                let ours = f64::from(histogram.quantile(percent as f64 / 100.0).unwrap());
                 let theirs = stock(&times, percent);
                 println!(
                     "{version} {name}, {what}: P{percent} {exact:.2} ms; here {ours} ({:+.2} %), stock Locust \

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use locust_matrix::load::{Load, LoadGenerator};
-use locust_matrix::measure::Endpoint;
 use locust_matrix::wait::{Look, poll};
+use records::Endpoint;
 
 use crate::on_both_versions;
 use crate::support::{DEADMAN, Stub, shared, start, until};

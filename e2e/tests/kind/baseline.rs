@@ -7,7 +7,7 @@ use e2e::results::{only_run, records};
 use e2e::tool::{Running, must};
 use fake_inference::closed_loop::{Client, simulate_replicas};
 use fake_inference::profile::Profile;
-use locust_matrix::measure::Histogram;
+use records::Histogram;
 use serde_json::Value;
 
 use crate::kept::{Kept, settings};
@@ -92,12 +92,12 @@ fn found(record: &Value) -> Figures {
     let predict = endpoints.iter().find(|endpoint| endpoint["name"] == "/predict").unwrap();
     let histogram = serde_json::from_value::<Histogram>(predict["succeeded"].clone()).unwrap();
     let seconds = window["seconds"].as_f64().unwrap();
-    let p95 = f64::from(histogram.percentile(0.95).unwrap());
+    let p95 = f64::from(histogram.quantile(0.95).unwrap());
     Figures { throughput: predict["requests"].as_f64().unwrap() / seconds, p95 }
 }
 
 /// The replicas with so many users each.
 fn simulated(users: &[usize]) -> Figures {
     let outcome = simulate_replicas(Profile::FltsBaseline, users, CLIENT, 4000.0);
-    Figures { throughput: outcome.throughput(), p95: 1000.0 * outcome.percentile(0.95) }
+    Figures { throughput: outcome.throughput(), p95: 1000.0 * outcome.quantile(0.95) }
 }

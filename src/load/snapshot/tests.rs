@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn histogram(counts: &[(u32, u64)]) -> Histogram {
+fn histogram(counts: &[(u64, u64)]) -> Histogram {
     Histogram(counts.iter().copied().collect::<BTreeMap<_, _>>())
 }
 
@@ -18,7 +18,7 @@ fn closed() -> Value {
         })
     };
     json!({
-        "version": 2, "locust": "2.47.0", "now": 1010.5, "state": "running",
+        "version": 3, "locust": "2.47.0", "now": 1010.5, "state": "running",
         "user_count": 5, "target_user_count": 5,
         "workers": [{
             "id": "w_1", "state": "running", "user_count": 5, "cpu_percent": 12.5,

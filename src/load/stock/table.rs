@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::load::Histogram;
+use records::Histogram;
+
 use crate::load::snapshot::Entry;
 
 /// All endpoints together, with how many there were per second.
@@ -81,13 +82,13 @@ impl Row<'_> {
     fn histogram(&self, requests: u64) -> Histogram {
         let percentiles = self.header.iter().enumerate().filter_map(|(at, name)| {
             let percent: f64 = name.strip_suffix('%')?.parse().ok()?;
-            let ms = self.row.get(at)?.parse().ok()?;
-            Some((percent / 100.0, ms))
+            let ms: u64 = self.row.get(at)?.parse().ok()?;
+            Some((percent / 100.0, 1000 * ms))
         });
-        let (mut counts, mut below) = (BTreeMap::<u32, u64>::new(), 0);
-        for (share, ms) in percentiles {
+        let (mut counts, mut below) = (BTreeMap::<u64, u64>::new(), 0);
+        for (share, us) in percentiles {
             let rank = rank(share, requests);
-            *counts.entry(ms).or_default() += rank - below;
+            *counts.entry(us).or_default() += rank - below;
             below = rank;
         }
         counts.retain(|_, count| *count > 0);
@@ -103,7 +104,8 @@ fn rank(share: f64, requests: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::Endpoint;
+    use crate::measure::Figures;
+    use records::Endpoint;
 
     const HEADER: &str = "Type,Name,Request Count,Failure Count,Median Response Time,Average Response Time,\
         Min Response Time,Max Response Time,Average Content Size,Requests/s,Failures/s,\
@@ -120,9 +122,12 @@ mod tests {
         let (entries, mut total) = parse(text.as_bytes()).unwrap();
         let endpoint = Endpoint::from(&entries[0]);
         assert_eq!(endpoint.label(), "POST /predict, \"all\"");
-        let figures = endpoint.figures(20.0);
-        assert_eq!((figures.p50_ms, figures.p90_ms), (Some(110), Some(150)));
-        assert_eq!((figures.p95_ms, figures.p99_ms, figures.max_ms), (Some(160), Some(190), Some(900)));
+        let figures = Figures::of(&endpoint, 20.0);
+        assert_eq!((figures.p50_us, figures.p90_us), (Some(110_000), Some(150_000)));
+        assert_eq!(
+            (figures.p95_us, figures.p99_us, figures.max_us),
+            (Some(160_000), Some(190_000), Some(900_000))
+        );
         assert!((figures.mean_ms.unwrap() - 115.5).abs() < 1e-9);
         assert_eq!(endpoint.histogram.count(), 1000);
         assert_eq!(endpoint.succeeded.count(), 0, "ten failed, nobody knows which");

@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use super::super::Row;
-use super::super::repeats::Point;
+use records::{Histogram, ms};
+
 use super::{number, shown};
-use crate::measure::{Estimate, Histogram};
+use crate::judge::{Point, Row};
+use crate::measure::Estimate;
 
 /// Those that every report shows; an objective may name more.
 const SHARES: [f64; 4] = [0.50, 0.90, 0.95, 0.99];
@@ -19,8 +20,10 @@ pub(super) fn percentiles(text: &mut String, rows: &[Row<'_>]) {
     text.push_str("| Scenario | n | P50 | P90 | P95 | P99 | P99.9 |\n|---|---:|---|---|---|---|---|\n");
     for row in rows {
         let Some(counts) = row.counts else { continue };
-        let cells =
-            SHARES.into_iter().chain([0.999]).map(|share| cell(&Estimate::of(&counts.histogram, share)));
+        let cells = SHARES
+            .into_iter()
+            .chain([0.999])
+            .map(|quantile| cell(&Estimate::of(&counts.histogram, quantile)));
         let cells = cells.collect::<Vec<_>>().join(" | ");
         let _ = writeln!(text, "| {} | {} | {cells} |", row.name(), counts.histogram.count());
     }
@@ -32,9 +35,9 @@ fn cell(estimate: &Estimate) -> String {
     if !estimate.is_sampled() {
         return estimate.to_string();
     }
-    let side = |side: Option<u32>| side.map_or("?".to_owned(), |ms| ms.to_string());
-    let (low, high) = estimate.interval_ms;
-    let early = estimate.early_stop_ms.map_or(String::new(), |ms| format!(" ≤ {ms}"));
+    let side = |side: Option<u64>| side.map_or("?".to_owned(), ms);
+    let (low, high) = estimate.bounds_us;
+    let early = estimate.early_stop_us.map_or(String::new(), |us| format!(" ≤ {}", ms(us)));
     format!("{estimate} [{}, {}]{early}", side(low), side(high))
 }
 
@@ -56,7 +59,7 @@ pub(super) fn all_and_successful(text: &mut String, closed: &[Row<'_>], open: &[
                 three(Some(&counts.histogram)),
                 counts.succeeded.count(),
                 three(Some(&counts.succeeded)),
-                shown(interval),
+                shown(interval.map(ms)),
                 three(corrected.as_ref().map(|(histogram, _)| histogram)),
             );
         }
@@ -84,7 +87,7 @@ pub(super) fn all_and_successful(text: &mut String, closed: &[Row<'_>], open: &[
 
 /// Median, P95 and P99 as three cells.
 fn three(histogram: Option<&Histogram>) -> String {
-    let cell = |share| shown(histogram.map(|histogram| Estimate::of(histogram, share)));
+    let cell = |quantile| shown(histogram.map(|histogram| Estimate::of(histogram, quantile)));
     [0.50, 0.95, 0.99].map(cell).join(" | ")
 }
 
@@ -109,8 +112,8 @@ pub(super) fn repeats(text: &mut String, points: &[Point<'_, '_>], drift: Option
                 rps.0,
                 rps.1,
                 number(spread, 1),
-                shown(point.p95_ms),
-                shown(tails.map(|(low, high)| format!("{low} – {high}"))),
+                shown(point.p95_us.map(ms)),
+                shown(tails.map(|(low, high)| format!("{} – {}", ms(low), ms(high)))),
             );
         }
         text.push('\n');

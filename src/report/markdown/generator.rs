@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use super::super::Row;
-use super::super::pairs::Pair;
-use super::{number, shown};
-use crate::measure::Strain;
+use records::ms;
 
-pub(super) fn workers(text: &mut String, rows: &[Row<'_>], pairs: &[Pair]) {
+use super::{number, shown};
+use crate::judge::{Row, WorkerPair};
+use crate::measure::Saturation;
+
+pub(super) fn workers(text: &mut String, rows: &[Row<'_>], pairs: &[WorkerPair]) {
     if rows.iter().all(|row| row.record.workers.is_empty()) {
         return;
     }
@@ -16,8 +17,8 @@ pub(super) fn workers(text: &mut String, rows: &[Row<'_>], pairs: &[Pair]) {
     for row in rows {
         let workers = &row.record.workers;
         let strains: Vec<_> =
-            workers.iter().filter_map(|worker| Strain::of(&worker.over_window()?)).collect();
-        let most = |of: fn(&Strain) -> Option<f64>| strains.iter().filter_map(of).reduce(f64::max);
+            workers.iter().filter_map(|worker| Saturation::of(&worker.over_window()?)).collect();
+        let most = |of: fn(&Saturation) -> Option<f64>| strains.iter().filter_map(of).reduce(f64::max);
         // Locust's own figure where the workers do not tell theirs.
         let stock = workers.iter().map(|worker| worker.cpu_percent).reduce(f64::max);
         let cpu = most(|strain| Some(100.0 * strain.cpu)).or(stock);
@@ -28,7 +29,7 @@ pub(super) fn workers(text: &mut String, rows: &[Row<'_>], pairs: &[Pair]) {
             row.name(),
             number(cpu, 0),
             number(most(|strain| Some(100.0 * strain.throttled?)), 1),
-            shown(strains.iter().filter_map(|strain| strain.lag_ms).max()),
+            shown(strains.iter().filter_map(|strain| strain.lag_us).max().map(ms)),
             shown(memory),
         );
     }

@@ -2,9 +2,8 @@
 
 use std::fmt::Write;
 
-use super::super::Row;
 use super::{number, shown};
-use crate::record::Judgement;
+use crate::judge::{Row, Verdict};
 
 pub(super) fn closed(text: &mut String, rows: &[Row<'_>]) {
     if rows.is_empty() {
@@ -49,7 +48,7 @@ fn line(text: &mut String, row: &Row<'_>, load: &str, more: &[String]) {
         scenario.replicas.to_string(),
         scenario.workers.to_string(),
         load.to_owned(),
-        row.record.verdict.judgement.status().to_owned(),
+        row.judgement.verdict.status().to_owned(),
         number(row.primary.map(|f| f.rps), 1),
         percentile(0.50),
         percentile(0.95),
@@ -64,35 +63,35 @@ fn line(text: &mut String, row: &Row<'_>, load: &str, more: &[String]) {
 
 /// Each row that is not valid, with every reason.
 pub(super) fn verdicts(text: &mut String, rows: &[Row<'_>]) {
-    let with_reasons: Vec<_> = rows.iter().filter(|row| !row.record.verdict.reasons.is_empty()).collect();
+    let with_reasons: Vec<_> = rows.iter().filter(|row| !row.judgement.reasons.is_empty()).collect();
     if with_reasons.is_empty() {
         return;
     }
     text.push_str("## Verdicts\n\nRows that are not named here are valid. Findings and recommendations cite valid rows only.\n\n");
     for row in with_reasons {
-        let verdict = &row.record.verdict;
+        let judgement = row.judgement;
         let attempt = match row.record.attempt {
             1 => String::new(),
             attempt => format!(" (attempt {attempt})"),
         };
-        let next = next_step(verdict.judgement);
-        let reasons = verdict.reasons.join("; ");
+        let next = next_step(judgement.verdict);
+        let reasons = judgement.reasons.join("; ");
         let _ =
-            writeln!(text, "- {}: {}{attempt}: {reasons}. {next}", row.name(), verdict.judgement.status());
+            writeln!(text, "- {}: {}{attempt}: {reasons}. {next}", row.name(), judgement.verdict.status());
     }
     text.push('\n');
 }
 
 /// What to do about it.
-const fn next_step(judgement: Judgement) -> &'static str {
-    match judgement {
-        Judgement::Failed => "Look at the service's and Locust's logs.",
-        Judgement::Void => "See why the pods changed: kubectl get events.",
-        Judgement::Infeasible => "Sweep fewer replicas, ask for less per pod, or add nodes.",
-        Judgement::LoadgenLimited => "Use more workers, or give them more CPU.",
-        Judgement::Unstable => "Measure longer (duration, max_duration), or warm up longer.",
-        Judgement::Imbalanced => "Look at that replica, or balance requests instead of connections.",
-        Judgement::Undersampled => "Measure longer.",
-        Judgement::Valid => "",
+const fn next_step(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Failed => "Look at the service's and Locust's logs.",
+        Verdict::Void => "See why the pods changed: kubectl get events.",
+        Verdict::Infeasible => "Sweep fewer replicas, ask for less per pod, or add nodes.",
+        Verdict::LoadgenLimited => "Use more workers, or give them more CPU.",
+        Verdict::Unstable => "Measure longer (duration, max_duration), or warm up longer.",
+        Verdict::Imbalanced => "Look at that replica, or balance requests instead of connections.",
+        Verdict::Undersampled => "Measure longer.",
+        Verdict::Valid => "",
     }
 }

@@ -1,13 +1,9 @@
-use std::collections::BTreeMap;
-
 use super::*;
-use crate::measure::{Histogram, OpenCounts};
-use crate::plan::Mode;
 use crate::record::tests::record;
-use crate::record::{Judgement, Record, Verdict};
+use records::{Histogram, Mode, OpenCounts, Record, Unmeasured, UnmeasuredKind, WorkerHealth};
 
 fn render(records: &[Record]) -> String {
-    String::from_utf8(Markdown.render(&Report::of(records))).unwrap()
+    String::from_utf8(Markdown.render(&JudgedRun::of(records))).unwrap()
 }
 
 #[track_caller]
@@ -19,10 +15,10 @@ fn assert_has(text: &str, part: &str) {
 fn open(index: usize) -> Record {
     let mut open = record(index, 1, 500, 1000);
     (open.scenario.mode, open.scenario.rate) = (Mode::Open, Some(50.0));
-    open.course.as_mut().unwrap().users = None;
+    open.stopping_rule.as_mut().unwrap().users = None;
     open.open =
         Some(OpenCounts { rate: 50.0, due: 1001, started: 1000, late: 7, late_max_ms: 31.4, skipped: 0 });
-    open.window.as_mut().unwrap().endpoints[0].from_send = Some(Histogram(BTreeMap::from([(90, 1000)])));
+    open.window.as_mut().unwrap().endpoints[0].from_send = Some(Histogram::of_ms([(90, 1000)]));
     open
 }
 
@@ -56,8 +52,8 @@ fn a_run_without_records_says_so() {
 fn each_percentile_has_its_samples_and_its_interval() {
     let mut spread = record(0, 1, 20, 400);
     let counts = &mut spread.window.as_mut().unwrap().endpoints[0];
-    counts.histogram = Histogram((101..=500).map(|ms| (ms, 1)).collect());
-    counts.succeeded = Histogram((301..=500).map(|ms| (ms, 1)).collect());
+    counts.histogram = Histogram::of_ms((101..=500).map(|ms| (ms, 1)));
+    counts.succeeded = Histogram::of_ms((301..=500).map(|ms| (ms, 1)));
     let text = render(&[spread]);
     // Ranks of the binomial distribution: the median of 400 lies between the 180th and the 221st.
     assert_has(
@@ -80,7 +76,7 @@ fn the_models_have_tables_of_their_own() {
     );
     assert_has(
         &text,
-        "| 1 replica, 2 workers, 50 requests/s (open) | 100 | 100 | 100 | 1000 | 100 | 100 | 100 | 90 | 90 | 90 |",
+        "| 1 replica, 2 workers, 50 requests/s (open) | 100 | 100 | 100 | 1000 | 100 | 100 | 100 | 90.0 | 90.0 | 90.0 |",
     );
     assert!(!render(&[open(0)]).contains("closed model"));
 }
@@ -89,11 +85,11 @@ fn the_models_have_tables_of_their_own() {
 fn a_stall_shows_in_the_corrected_column_alone() {
     let mut stalls = record(0, 1, 10, 1810);
     let counts = &mut stalls.window.as_mut().unwrap().endpoints[0];
-    counts.histogram = Histogram(BTreeMap::from([(50, 1800), (1000, 10)]));
+    counts.histogram = Histogram::of_ms([(50, 1800), (1000, 10)]);
     counts.succeeded = counts.histogram.clone();
-    stalls.course.as_mut().unwrap().think_s = 0.0;
+    stalls.stopping_rule.as_mut().unwrap().think_s = 0.0;
     let text = render(&[stalls]);
-    assert_has(&text, "| 50 | 50 | 50 | 1810 | 50 | 50 | 50 | 50 | 50 | 500 | 900 |");
+    assert_has(&text, "| 50.0 | 50.0 | 50.0 | 1810 | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 | 500 | 900 |");
 }
 
 #[test]
@@ -102,7 +98,7 @@ fn the_worker_axis_is_told_for_what_it_is() {
     more.scenario.workers = 4;
     let mut records = [record(0, 1, 20, 800), more];
     for record in &mut records {
-        record.workers = vec![crate::record::WorkerHealth {
+        record.workers = vec![WorkerHealth {
             id: "locust-worker-1_x".into(),
             cpu_percent: 61.0,
             memory_bytes: 60 << 20,
@@ -128,7 +124,7 @@ fn repeats_have_medians_and_spread() {
     let mut records: Vec<Record> = [800, 840, 812].map(|requests| record(0, 1, 20, requests)).into();
     for (at, record) in records.iter_mut().enumerate() {
         (record.scenario.index, record.scenario.repeat) = (at, u32::try_from(at).unwrap() + 1);
-        record.setting.order_seed = Some(7);
+        record.environment.order_seed = Some(7);
     }
     let text = render(&records);
     assert_has(&text, "| Order | drawn by lot, seed 7 |");
@@ -148,7 +144,7 @@ fn an_objective_has_a_section_and_a_failed_run_no_figures() {
     failed.window = None;
     failed.whole_run = None;
     failed.objective.p95_ms = Some(500);
-    failed.unmeasured = Some(Verdict::of(Judgement::Failed, "the service crashes"));
+    failed.unmeasured = Some(Unmeasured::new(UnmeasuredKind::Broken, "the service crashes"));
     let text = render(&[failed]);
     assert_has(&text, "## Objective: P95 ≤ 500 ms\n\nNo scenario is valid");
     assert_has(&text, "| 1 | 2 | 20 | FAILED | – | – | – | – | – | – | – | – |");

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
-use super::super::Row;
+use records::{Replica, ms};
+
 use super::number;
-use crate::record::Replica;
+use crate::judge::Row;
+use crate::measure::{Figures, busiest_over_mean};
 
 /// The figures over everything, ramp included, the way the first reports gave them.
 pub(super) fn whole_runs(text: &mut String, rows: &[Row<'_>]) {
@@ -14,7 +16,7 @@ pub(super) fn whole_runs(text: &mut String, rows: &[Row<'_>]) {
         let Some(whole) = &row.record.whole_run else {
             continue;
         };
-        let figures = whole.aggregated.figures(whole.seconds);
+        let figures = Figures::of(&whole.aggregated, whole.seconds);
         let counts = row.record.replicas.iter().map(Replica::total);
         let own: Vec<_> =
             counts.map(|count| count.map_or("?".to_owned(), |count| count.to_string())).collect();
@@ -25,9 +27,9 @@ pub(super) fn whole_runs(text: &mut String, rows: &[Row<'_>]) {
             whole.aggregated.requests,
             whole.aggregated.failures,
             figures.rps,
-            super::shown(figures.p95_ms),
+            super::shown(figures.p95_us.map(ms)),
             own.join(" + "),
-            number(row.record.busiest_over_mean(), 2),
+            number(busiest_over_mean(&row.record.replicas), 2),
         );
     }
     text.push('\n');
@@ -40,10 +42,7 @@ pub(super) fn orchestration(text: &mut String, rows: &[Row<'_>]) {
     text.push_str("| Scenario | Getting ready | Ramp and warm-up | Cutting | Measuring | Stop |\n");
     text.push_str("|---|---:|---:|---:|---:|---:|\n");
     for row in rows {
-        let seconds = |phases: &[&str]| {
-            let known = phases.iter().filter_map(|phase| row.record.timings_ms.get(*phase));
-            number(known.copied().reduce(|a, b| a + b).map(|ms| ms as f64 / 1000.0), 2)
-        };
+        let seconds = |phases: &[&str]| number(row.record.seconds_in(phases), 2);
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} | {} |",

@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
+use records::{Member, Membership, Scenario, Unmeasured, UnmeasuredKind};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{DEADMAN, Drive};
+use super::Drive;
 use crate::cluster::{PodId, pods_of};
-use crate::events::Event;
+use crate::events::Event as Progress;
 use crate::exit::{Error, Result};
 use crate::load::{Load, LoadGenerator, Snapshot};
-use crate::measure::Member;
-use crate::plan::Scenario;
-use crate::record::{Judgement, Membership, Verdict};
-use crate::scenario::Happening;
 use crate::scenario::counts::{self, LOAD};
-use crate::scenario::matrix::Setup;
+use crate::scenario::machine::Event;
+use crate::scenario::setup::{DEADMAN, Setup};
 
 /// How often Locust is looked at while the window is open.
 pub(super) const SAMPLE_EVERY: Duration = Duration::from_secs(1);
@@ -22,7 +20,7 @@ pub(super) const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const STOP_AGAIN: Duration = Duration::from_secs(2);
 
 impl<L: LoadGenerator + Sync> Drive<'_, L> {
-    pub(super) async fn warm_up(&mut self) -> Result<(), Happening> {
+    pub(super) async fn warm_up(&mut self) -> Result<(), Event> {
         let begun = Instant::now();
         let (load, config) = (&self.setup.load, &self.setup.config);
         let Scenario { users, workers, rate, .. } = *self.scenario;
@@ -57,7 +55,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         }
     }
 
-    pub(super) async fn drain(&mut self) -> Result<(), Happening> {
+    pub(super) async fn drain(&mut self) -> Result<(), Event> {
         let begun = Instant::now();
         self.stopped = Some(begun);
         self.stop().await?;
@@ -70,7 +68,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 let raised = last.exceptions.iter().map(|raised| (raised.message.clone(), raised.count));
                 self.gathered.exceptions = raised.collect();
             }
-            Err(error) => self.setup.events.tell(Event::note(format!("  {error}"))),
+            Err(error) => self.setup.events.tell(Progress::note(format!("  {error}"))),
         }
         let Setup { cluster, inference, workers, reach, config, .. } = self.setup;
         let (pods, workers) = tokio::try_join!(pods_of(cluster, inference), pods_of(cluster, workers))?;
@@ -88,11 +86,11 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
 
     /// Stops the load and waits for both ends of it: every worker idle, and the master's own stop
     /// over. A test that began before the latter could be taken for the one that is being stopped.
-    async fn stop(&self) -> Result<(), Happening> {
+    async fn stop(&self) -> Result<(), Event> {
         let stuck = |words: String| {
             let error = Error::cluster(format!("the load does not stop: {words}"));
             let next = "restart Locust: kubectl rollout restart deployment locust-master locust-worker";
-            Happening::Abandoned(error.next(next))
+            Event::Abandoned(error.next(next))
         };
         let deadline = Instant::now() + self.setup.config.timeouts.stop.get();
         let mut last_seen = "nothing".to_owned();
@@ -119,7 +117,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 Ok(Err(error)) => {
                     if !told {
                         let text = "  Locust does not answer; load that nobody looks at stops by itself within a minute";
-                        self.setup.events.tell(Event::note(text));
+                        self.setup.events.tell(Progress::note(text));
                         told = true;
                     }
                     last_seen = error.message;
@@ -136,6 +134,6 @@ fn members(pods: &[PodId]) -> Vec<Member> {
     pods.iter().map(member).collect()
 }
 
-pub(super) fn failed(reason: String) -> Happening {
-    Happening::Failed(Verdict::of(Judgement::Failed, reason))
+pub(super) fn failed(reason: String) -> Event {
+    Event::Failed(Unmeasured::new(UnmeasuredKind::Broken, reason))
 }

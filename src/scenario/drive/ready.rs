@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, ListParams};
+use records::{Scenario, Unmeasured, UnmeasuredKind};
 use tokio::time::Instant;
 
-use super::{DEADMAN, Drive, LOOK_EVERY};
+use super::{Drive, LOOK_EVERY};
 use crate::cluster::{Unready, await_ready, explain, pods_of, scale};
-use crate::events::{Event, many};
+use crate::events::Event as Progress;
+use crate::events::many;
 use crate::exit::{Error, Result};
 use crate::load::{LoadGenerator, Snapshot};
-use crate::plan::Scenario;
-use crate::record::{Judgement, Verdict};
-use crate::scenario::Happening;
 use crate::scenario::counts::{self, LOAD};
-use crate::scenario::matrix::Setup;
+use crate::scenario::machine::Event;
 use crate::scenario::routable::await_routable;
+use crate::scenario::setup::{DEADMAN, Setup};
 use crate::wait::{Look, TimedOut, poll};
 
 /// Workers that are ready but not on Locust's list after this are started anew. A worker that was killed
@@ -24,7 +24,7 @@ use crate::wait::{Look, TimedOut, poll};
 const LISTED_WITHIN: Duration = Duration::from_secs(40);
 
 impl<L: LoadGenerator + Sync> Drive<'_, L> {
-    pub(super) async fn scale(&mut self) -> Result<(), Happening> {
+    pub(super) async fn scale(&mut self) -> Result<(), Event> {
         let begun = Instant::now();
         let Setup { cluster, inference, workers, .. } = self.setup;
         tokio::try_join!(
@@ -35,7 +35,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         Ok(())
     }
 
-    pub(super) async fn await_ready(&mut self) -> Result<(), Happening> {
+    pub(super) async fn await_ready(&mut self) -> Result<(), Event> {
         let begun = Instant::now();
         let replicas = async { (self.await_replicas().await, begun.elapsed()) };
         let workers = async { (self.await_workers().await, begun.elapsed()) };
@@ -57,40 +57,40 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         Ok(())
     }
 
-    async fn await_replicas(&self) -> Result<(), Happening> {
+    async fn await_replicas(&self) -> Result<(), Event> {
         let Setup { cluster, inference, config, .. } = self.setup;
         let ready =
             await_ready(cluster, inference, self.scenario.replicas, config.timeouts.ready.get()).await;
         ready.map_err(|unready| {
-            let judgement = match unready {
-                Unready::Refused(error) => return Happening::Abandoned(error),
-                Unready::Unplaced(_) => Judgement::Infeasible,
-                Unready::Broken(_) | Unready::TimedOut(_) => Judgement::Failed,
+            let kind = match unready {
+                Unready::Refused(error) => return Event::Abandoned(error),
+                Unready::Unplaced(_) => UnmeasuredKind::NoPlace,
+                Unready::Broken(_) | Unready::TimedOut(_) => UnmeasuredKind::Broken,
             };
-            Happening::Failed(Verdict::of(judgement, format!("{}: {unready}", inference.name)))
+            Event::Failed(Unmeasured::new(kind, format!("{}: {unready}", inference.name)))
         })
     }
 
-    async fn await_routable(&self) -> Result<(), Happening> {
+    async fn await_routable(&self) -> Result<(), Event> {
         let Setup { reach, config, .. } = self.setup;
         let limit = config.timeouts.ready.get();
         await_routable(reach, &config.inference, &self.before.pods, limit).await.map_err(|timed_out| {
             let words = format!("{} does not lead to every replica {timed_out}", config.inference.url);
-            Happening::Failed(Verdict::of(Judgement::Failed, words))
+            Event::Failed(Unmeasured::new(UnmeasuredKind::Broken, words))
         })
     }
 
     /// Waits for the workers' Deployment, then for exactly those workers on Locust's own list. Workers
     /// that run but never appear (after a restart of the master, or a stop that went wrong) are
     /// started anew, once.
-    async fn await_workers(&self) -> Result<Snapshot, Happening> {
+    async fn await_workers(&self) -> Result<Snapshot, Event> {
         let limit = self.setup.config.timeouts.workers.get();
         self.await_worker_pods(limit).await?;
         if let Ok(snapshot) = self.await_listed(limit.min(LISTED_WITHIN)).await {
             return Ok(snapshot);
         }
         let text = "  Locust does not list the workers as it should; starting them anew";
-        self.setup.events.tell(Event::note(text));
+        self.setup.events.tell(Progress::note(text));
         self.delete_workers().await?;
         self.await_worker_pods(limit).await?;
         self.await_listed(limit).await.map_err(|timed_out| {
@@ -98,22 +98,23 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             let error =
                 Error::cluster(format!("Locust should list exactly {wanted} idle workers: {timed_out}"));
             let next = "see whether others connect to this master: kubectl logs deployment/locust-master";
-            Happening::Abandoned(error.next(next))
+            Event::Abandoned(error.next(next))
         })
     }
 
-    async fn await_worker_pods(&self, limit: Duration) -> Result<(), Happening> {
+    async fn await_worker_pods(&self, limit: Duration) -> Result<(), Event> {
         let Setup { cluster, workers, .. } = self.setup;
         let wanted = self.scenario.workers;
         await_ready(cluster, workers, wanted, limit).await.map_err(|unready| match unready {
-            Unready::Unplaced(_) => {
-                Happening::Failed(Verdict::of(Judgement::Infeasible, format!("{}: {unready}", workers.name)))
-            }
-            Unready::Refused(error) => Happening::Abandoned(error),
+            Unready::Unplaced(_) => Event::Failed(Unmeasured::new(
+                UnmeasuredKind::NoPlace,
+                format!("{}: {unready}", workers.name),
+            )),
+            Unready::Refused(error) => Event::Abandoned(error),
             Unready::Broken(_) | Unready::TimedOut(_) => {
                 let error = Error::cluster(format!("{wanted} Locust workers: {unready}"));
                 let next = format!("look at them with: kubectl describe pods -l {}", workers.selector);
-                Happening::Abandoned(error.next(next))
+                Event::Abandoned(error.next(next))
             }
         })
     }

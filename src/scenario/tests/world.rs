@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use records::three_digits;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -68,7 +69,7 @@ pub(super) struct State {
     /// Up to when requests are counted, s since the load began.
     counted: f64,
     partial: f64,
-    histogram: BTreeMap<u32, u64>,
+    histogram: BTreeMap<u64, u64>,
     total_ms: f64,
     arrived: f64,
     /// Requests of every load together, which the replicas have counted.
@@ -158,7 +159,7 @@ impl State {
             let whole = (self.partial + 1e-9).floor();
             self.partial -= whole;
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
-            let (whole, bucket) = (whole as u64, ms.round() as u32);
+            let (whole, bucket) = (whole as u64, three_digits((1000.0 * ms).round() as u64));
             *self.histogram.entry(bucket).or_default() += whole;
             self.histogram.retain(|_, count| *count > 0);
             self.total_ms += whole as f64 * ms;
@@ -211,7 +212,7 @@ impl State {
             Load::Closed { .. } => None,
         });
         let mut value = json!({
-            "version": 2, "locust": "2.47.0", "now": now, "state": state, "user_count": users,
+            "version": 3, "locust": "2.47.0", "now": now, "state": state, "user_count": users,
             "workers": (0..workers).map(worker).collect::<Vec<_>>(),
             "entries": if count > 0 { vec![entry("POST", "/predict")] } else { vec![] },
             "total": entry("", "Aggregated"), "open": open, "flush": null,

@@ -1,26 +1,28 @@
-//! What repeats of a point agree on, and whether the first scenario is the same at the end.
+//! Repeats: the median and spread of each point of the matrix, and drift between the first scenario and the last.
+
+use records::ms;
 
 use super::Row;
 
-/// Further apart than this, the first scenario and its repeat at the end show that something has changed.
+/// Relative change between the first scenario and its repeat at the end from which they show drift.
 const DRIFT: f64 = 0.10;
 
 /// The valid repeats of one point of the matrix.
 #[derive(Clone, Debug)]
-pub(super) struct Point<'r, 'a> {
+pub struct Point<'r, 'a> {
     /// The rows behind it, valid ones only, in the order they were measured.
     pub rows: Vec<&'r Row<'a>>,
     /// How many were recorded.
     pub recorded: usize,
     /// Median of their throughput, requests/s of the primary endpoint.
     pub rps: f64,
-    /// Median of their P95, ms; each of them has enough samples.
-    pub p95_ms: Option<u32>,
+    /// Median of their P95, µs; rows with too few samples for a P95 are left out.
+    pub p95_us: Option<u64>,
 }
 
 impl Point<'_, '_> {
     /// Its rows in words, for sentences.
-    pub(super) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         let Some(first) = self.rows.first() else { return String::new() };
         match self.rows.len() {
             1 => first.name(),
@@ -29,9 +31,9 @@ impl Point<'_, '_> {
     }
 
     /// Lowest and highest throughput and P95.
-    pub(super) fn spread(&self) -> ((f64, f64), Option<(u32, u32)>) {
+    pub fn spread(&self) -> ((f64, f64), Option<(u64, u64)>) {
         let rps: Vec<f64> = self.rows.iter().filter_map(|row| Some(row.primary?.rps)).collect();
-        let tails: Vec<u32> = self.rows.iter().filter_map(|row| row.p95()).collect();
+        let tails: Vec<u64> = self.rows.iter().filter_map(|row| row.p95_us()).collect();
         let least = rps.iter().copied().fold(f64::INFINITY, f64::min);
         let most = rps.iter().copied().fold(0.0, f64::max);
         ((least, most), tails.iter().min().copied().zip(tails.iter().max().copied()))
@@ -39,7 +41,7 @@ impl Point<'_, '_> {
 }
 
 /// The points that have a valid row, in the order of their first.
-pub(super) fn points<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<Point<'r, 'a>> {
+pub fn points<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<Point<'r, 'a>> {
     let mut points: Vec<(String, Vec<&Row<'_>>)> = Vec::new();
     for row in rows {
         let id = row.record.scenario.point_id();
@@ -50,31 +52,31 @@ pub(super) fn points<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<Point<'r, 'a>> {
     }
     let valid = points.into_iter().filter_map(|(_, all)| {
         let recorded = all.len();
-        let rows: Vec<_> =
-            all.into_iter().filter(|row| row.record.is_valid() && row.primary.is_some()).collect();
+        let rows: Vec<_> = all.into_iter().filter(|row| row.is_valid() && row.primary.is_some()).collect();
         let rps = median(rows.iter().filter_map(|row| Some(row.primary?.rps)).collect())?;
-        let p95_ms = median_of_counts(rows.iter().filter_map(|row| row.p95()).collect());
-        Some(Point { rows, recorded, rps, p95_ms })
+        let p95_us = median_of_counts(rows.iter().filter_map(|row| row.p95_us()).collect());
+        Some(Point { rows, recorded, rps, p95_us })
     });
     valid.collect()
 }
 
 /// The first scenario beside its repeat at the end, in a sentence; both must be valid.
-pub(super) fn drift(rows: &[Row<'_>]) -> Option<String> {
+pub fn drift(rows: &[Row<'_>]) -> Option<String> {
     let last = rows.iter().find(|row| row.record.scenario.drift)?;
     let same = |row: &&Row<'_>| row.record.scenario.point_id() == last.record.scenario.point_id();
     let first = rows.iter().filter(same).min_by_key(|row| row.record.scenario.index)?;
-    if !(first.record.is_valid() && last.record.is_valid()) {
+    if !(first.is_valid() && last.is_valid()) {
         return Some(format!("{}: both ends must be valid to be compared.", first.name()));
     }
     let (before, after) = (first.primary?.rps, last.primary?.rps);
     let change = if before > 0.0 { after / before - 1.0 } else { 0.0 };
-    let tails = first.p95().zip(last.p95());
-    let p95 = tails.map_or(String::new(), |(before, after)| format!(", P95 {before} → {after} ms"));
-    let moved = tails
-        .is_some_and(|(before, after)| (f64::from(after) / f64::from(before.max(1)) - 1.0).abs() > DRIFT);
+    let tails = first.p95_us().zip(last.p95_us());
+    let p95 =
+        tails.map_or(String::new(), |(before, after)| format!(", P95 {} → {} ms", ms(before), ms(after)));
+    let moved =
+        tails.is_some_and(|(before, after)| (after as f64 / before.max(1) as f64 - 1.0).abs() > DRIFT);
     let meaning = if moved || change.abs() > DRIFT {
-        "something has changed meanwhile: rows far apart in time do not compare"
+        "something changed during the run: do not compare rows that are far apart in time"
     } else {
         "no drift"
     };
@@ -94,7 +96,7 @@ pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
 }
 
 /// The middle value, or the lower of the middle two: a percentile that was measured.
-fn median_of_counts(mut values: Vec<u32>) -> Option<u32> {
+fn median_of_counts(mut values: Vec<u64>) -> Option<u64> {
     values.sort_unstable();
     values.get(values.len().checked_sub(1)? / 2).copied()
 }
@@ -102,9 +104,10 @@ fn median_of_counts(mut values: Vec<u32>) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::tests::alone;
     use crate::record::tests::record;
-    use crate::record::{Judgement, Record, Verdict};
     use proptest::prelude::*;
+    use records::Record;
 
     fn repeat(index: usize, repeat: u32, requests: u64) -> Record {
         let mut record = record(index, 1, 20, requests);
@@ -115,13 +118,14 @@ mod tests {
     #[test]
     fn repeats_are_one_point_of_their_valid_rows() {
         let mut void = repeat(3, 4, 9000);
-        void.verdict = Verdict::of(Judgement::Void, "a replica is gone");
+        void.disturbed = Some("a replica is gone".into());
         let records = [repeat(0, 1, 800), repeat(1, 2, 840), repeat(2, 3, 810), void];
-        let rows: Vec<_> = records.iter().map(Row::of).collect();
+        let judged = alone(&records);
+        let rows: Vec<_> = judged.iter().map(Row::of).collect();
         let points = points(&rows);
         assert_eq!((points.len(), points[0].rows.len(), points[0].recorded), (1, 3, 4));
         assert!((points[0].rps - 40.5).abs() < 1e-9, "{}", points[0].rps);
-        assert_eq!(points[0].spread(), ((40.0, 42.0), Some((100, 100))));
+        assert_eq!(points[0].spread(), ((40.0, 42.0), Some((100_000, 100_000))));
         assert_eq!(points[0].name(), "1 replica, 2 workers, 20 users (median of 3 valid rows)");
     }
 
@@ -132,12 +136,12 @@ mod tests {
             last.scenario.drift = true;
             [repeat(0, 1, 800), last]
         };
-        let told = |records: &[Record]| drift(&records.iter().map(Row::of).collect::<Vec<_>>());
+        let told = |records: &[Record]| drift(&alone(records).iter().map(Row::of).collect::<Vec<_>>());
         assert_eq!(
             told(&with_last(792)).unwrap(),
             "1 replica, 2 workers, 20 users, first and once more at the end: 40.0 → 39.6 requests/s (-1.0 %), P95 100 → 100 ms; no drift."
         );
-        assert!(told(&with_last(600)).unwrap().contains("something has changed"));
+        assert!(told(&with_last(600)).unwrap().contains("something changed"));
         assert_eq!(told(&[repeat(0, 1, 800)]), None);
     }
 

@@ -1,8 +1,8 @@
-//! How a load generator's worker process is doing: its own view of its CPU and its event loop.
+//! The health of a worker process of the load generator: CPU and event loop, as the process itself sees them.
 
 use serde::{Deserialize, Serialize};
 
-use super::Histogram;
+use crate::Histogram;
 
 /// One worker's health, cumulative since its process began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,17 +13,17 @@ pub struct Health {
     pub cpu_seconds: f64,
     /// Cores that the process may run on.
     pub cores: u32,
-    /// Limit of its cgroup, in cores; `None` where there is none.
+    /// CPU limit of its cgroup, in cores; `None` without a limit.
     pub cpu_limit: Option<f64>,
-    /// Periods of that limit in which the cgroup ran; `None` where its kernel does not tell.
+    /// CFS periods in which the cgroup ran; `None` if the kernel does not tell.
     pub periods: Option<u64>,
-    /// Periods in which it was stopped for having used up its limit.
+    /// CFS periods in which it was throttled.
     pub throttled: Option<u64>,
-    /// How late the event loop was, ms by count: one probe about every 100 ms.
+    /// How late the event loop was, µs by count: one probe about every 100 ms.
     pub lag: Histogram,
 }
 
-/// A worker's health between two looks at it.
+/// A worker's health between two readings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HealthWindow {
     /// Time between the two, s by the worker's clock.
@@ -32,18 +32,18 @@ pub struct HealthWindow {
     pub cpu_seconds: f64,
     /// Cores that the process may run on.
     pub cores: u32,
-    /// Limit of its cgroup, in cores; `None` where there is none.
+    /// CPU limit of its cgroup, in cores; `None` without a limit.
     pub cpu_limit: Option<f64>,
-    /// Periods of that limit in which the cgroup ran.
+    /// CFS periods in which the cgroup ran.
     pub periods: Option<u64>,
-    /// Periods in which it was stopped for having used up its limit.
+    /// CFS periods in which it was throttled.
     pub throttled: Option<u64>,
-    /// How late the event loop was, ms by count.
+    /// How late the event loop was, µs by count.
     pub lag: Histogram,
 }
 
 impl Health {
-    /// What came after `earlier`, a look at the same process.
+    /// What came after `earlier`, a reading of the same process.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> HealthWindow {
         let more = |later: Option<u64>, before: Option<u64>| Some(later?.saturating_sub(before?));
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn the_difference_is_what_came_between() {
-        let lag = |counts: &[(u32, u64)]| Histogram(counts.iter().copied().collect::<BTreeMap<_, _>>());
+        let lag = |counts: &[(u64, u64)]| Histogram(counts.iter().copied().collect::<BTreeMap<_, _>>());
         let earlier = Health {
             at: 100.0,
             cpu_seconds: 7.5,

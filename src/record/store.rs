@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Patch;
+use records::Record;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{Record, SHARDS, Shards, decode, encode};
+use super::{SHARDS, Shards, decode, encode};
 use crate::cluster::{Cluster, as_ourselves, explain};
 use crate::exit::{Error, Result};
 
@@ -18,14 +19,14 @@ const RUN: &str = "run.json";
 
 /// Replicas as they were before the run, to be put back at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Found {
+pub struct OriginalReplicas {
     /// Replicas of the service.
     pub inference: u32,
     /// Locust workers.
     pub workers: u32,
 }
 
-/// What a restarted Job must know of its run before it goes on.
+/// What a restarted Job must know of its run before it continues it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunState {
     /// The run.
@@ -33,12 +34,13 @@ pub struct RunState {
     /// Hash of its plan.
     pub plan_hash: String,
     /// Replicas as they were before it.
-    pub found: Found,
+    #[serde(rename = "found")]
+    pub original: OriginalReplicas,
 }
 
-/// The run's copy in the cluster.
+/// The run's records in the cluster's ConfigMaps.
 #[derive(Debug)]
-pub struct Mirror {
+pub struct ConfigMapStore {
     cluster: Cluster,
     written: Vec<Vec<u8>>,
 }
@@ -48,8 +50,8 @@ fn name(shard: usize) -> String {
     format!("locust-load-test-results-{shard}")
 }
 
-impl Mirror {
-    /// Reads what the ConfigMaps hold, of whichever run it is.
+impl ConfigMapStore {
+    /// Reads the records that the ConfigMaps hold, whichever run they belong to.
     ///
     /// # Errors
     /// Exit code 3: a ConfigMap is not there or may not be read; 4: the records are damaged.
@@ -71,26 +73,26 @@ impl Mirror {
         Ok((run.transpose()?, decode(parts)?))
     }
 
-    /// Begins a run, or goes on with it: what other runs left is replaced.
+    /// Begins or continues a run. Records of other runs are replaced.
     ///
     /// # Errors
-    /// Exit code 3 where the permission is missing, else 4.
+    /// Exit code 3: the permission is missing; 4: the API server failed.
     pub async fn begin(cluster: &Cluster, state: &RunState, records: &[Record]) -> Result<Self> {
-        let mut mirror = Self { cluster: cluster.clone(), written: vec![vec![0]; SHARDS] };
+        let mut store = Self { cluster: cluster.clone(), written: vec![vec![0]; SHARDS] };
         let text = serde_json::to_string(state).map_err(|error| {
             Error::new(crate::exit::ExitCode::Bug, format!("run state cannot be written: {error}"))
         })?;
-        // The records first: a run's name above another run's records would be a lie.
-        mirror.write(records).await?;
-        mirror.patch(0, &json!({ "data": { RUN: text } })).await?;
-        Ok(mirror)
+        // The records first: otherwise a crash leaves this run's name above another run's records.
+        store.write(records).await?;
+        store.patch(0, &json!({ "data": { RUN: text } })).await?;
+        Ok(store)
     }
 
-    /// Writes all records; a ConfigMap that has not changed is left alone. Gives the number of
-    /// records whose samples were left out to fit.
+    /// Writes all records. A ConfigMap that has not changed is left alone. Returns the number of records
+    /// whose samples were left out to make room.
     ///
     /// # Errors
-    /// As [`Mirror::begin`]; also 4 where the records do not fit.
+    /// As [`ConfigMapStore::begin`]; also 4 if the records do not fit.
     pub async fn write(&mut self, records: &[Record]) -> Result<usize> {
         let Shards { parts, without_samples } = encode(records)?;
         for (shard, part) in parts.iter().enumerate() {

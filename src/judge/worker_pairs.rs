@@ -1,28 +1,29 @@
 //! The paired test of the worker axis: the same users on fewer and on more workers.
 //!
-//! It is what can be had without another generator: where more workers get more throughput out of the same
-//! service with the same users, the fewer were the limit. It shows nothing where both are.
+//! If more workers get more throughput out of the same service with the same users, the fewer workers were the
+//! limit. The test shows nothing if both are at the same limit.
 
-use super::Row;
-use super::repeats::median;
+use records::Record;
+
+use super::points::median;
+use super::{Judged, Row, Verdict};
 use crate::events::many;
-use crate::measure::{MoreWorkers, Throughput};
-use crate::record::{Judgement, Record};
+use crate::measure::{MoreWorkers, Throughput, busiest_over_mean, unsteady_because};
 
 /// Two neighbours on the worker axis.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Pair {
+pub struct WorkerPair {
     replicas: u32,
     users: u32,
     workers: (u32, u32),
-    /// Median throughput of the primary endpoint with fewer and with more workers, requests/s, and what
-    /// that shows; `None` where either has no row that may be compared.
+    /// Median throughput of the primary endpoint with fewer and with more workers, requests/s, and the
+    /// comparison; `None` if either has no steady row.
     found: Option<((f64, f64), MoreWorkers)>,
 }
 
-impl Pair {
+impl WorkerPair {
     /// The test in a sentence.
-    pub(super) fn sentence(&self) -> String {
+    pub fn sentence(&self) -> String {
         let Self { replicas, users, workers: (fewer, more), found } = self;
         let point = format!("{}, {}", many(*replicas, "replica"), many(*users, "user"));
         let Some((rps, found)) = found else {
@@ -32,9 +33,11 @@ impl Pair {
         };
         let were = format!("{} {}", many(*fewer, "worker"), if *fewer == 1 { "was" } else { "were" });
         let meaning = match found.busiest {
-            Some(busiest) if found.by_shares() => {
+            Some(busiest) if found.by_connections() => {
                 let share = format!("the busiest replica alone × {busiest:.2}");
-                format!("{share}: connections were drawn otherwise, which says nothing about the workers")
+                format!(
+                    "{share}: connections spread differently over the replicas; no evidence about workers"
+                )
             }
             _ if found.limited() => format!("{were} the limit, not the service"),
             _ => format!("{were} not the limit"),
@@ -58,9 +61,10 @@ impl Pair {
 }
 
 /// Every pair of neighbours on the worker axis.
-pub(super) fn pairs(records: &[Record]) -> Vec<Pair> {
-    let mut points: Vec<(u32, u32, u32)> = records
+pub(super) fn worker_pairs(rows: &[Judged<'_>]) -> Vec<WorkerPair> {
+    let mut points: Vec<(u32, u32, u32)> = rows
         .iter()
+        .map(|row| row.record)
         .filter(|record| record.scenario.rate.is_none())
         .map(|record| (record.scenario.replicas, record.scenario.users, record.scenario.workers))
         .collect();
@@ -71,11 +75,11 @@ pub(super) fn pairs(records: &[Record]) -> Vec<Pair> {
         .map(|pair| {
             let ((replicas, users, fewer), more) = (pair[0], pair[1].2);
             let throughput = |workers| {
-                let same = records.iter().filter(|record| {
-                    let scenario = &record.scenario;
+                let same = rows.iter().filter(|row| {
+                    let scenario = &row.record.scenario;
                     scenario.rate.is_none()
                         && (scenario.replicas, scenario.users, scenario.workers) == (replicas, users, workers)
-                        && is_comparable(record)
+                        && is_comparable(row)
                 });
                 let (total, busiest): (Vec<f64>, Vec<Option<f64>>) = same.filter_map(of_replicas).unzip();
                 let busiest: Option<Vec<f64>> = busiest.into_iter().collect();
@@ -84,36 +88,40 @@ pub(super) fn pairs(records: &[Record]) -> Vec<Pair> {
             let pair = throughput(fewer).zip(throughput(more));
             let found = pair
                 .and_then(|(fewer, more)| Some(((fewer.total, more.total), MoreWorkers::of(fewer, more)?)));
-            Pair { replicas, users, workers: (fewer, more), found }
+            WorkerPair { replicas, users, workers: (fewer, more), found }
         })
         .collect()
 }
 
 /// Throughput of the primary endpoint over all replicas, and by the replicas' own counts of the busiest.
-fn of_replicas(record: &Record) -> Option<(f64, Option<f64>)> {
-    let rps = Row::of(record).primary?.rps;
-    let busiest = record.busiest_over_mean().map(|share| rps * share / record.replicas.len() as f64);
+fn of_replicas(row: &Judged<'_>) -> Option<(f64, Option<f64>)> {
+    let rps = Row::of(row).primary?.rps;
+    let replicas = &row.record.replicas;
+    let busiest = busiest_over_mean(replicas).map(|ratio| rps * ratio / replicas.len() as f64);
     Some((rps, busiest))
 }
 
-/// Whether a row's throughput is that of a steady state; a generator's limit is what is asked for.
-fn is_comparable(record: &Record) -> bool {
-    let settled = || record.course.as_ref().is_some_and(|course| course.unsettled(&record.parts).is_none());
-    match record.verdict.judgement {
-        Judgement::Valid | Judgement::Undersampled => true,
-        Judgement::LoadgenLimited => settled(),
+/// Whether a row's throughput is that of a steady state. A row at the generator's limit counts: that limit is
+/// what the test looks for.
+fn is_comparable(row: &Judged<'_>) -> bool {
+    let record = row.record;
+    let rule = record.stopping_rule.as_ref();
+    let is_steady = || rule.is_some_and(|rule| unsteady_because(rule, &record.intervals).is_none());
+    match row.judgement.verdict {
+        Verdict::Valid | Verdict::Undersampled => true,
+        Verdict::LoadgenLimited => is_steady(),
         _ => false,
     }
 }
 
-/// Adds what the pairs have found to the verdicts of the rows with fewer workers.
-pub(super) fn apply(pairs: &[Pair], records: &mut [Record]) {
+/// Adds the findings of the pairs to the judgements of the rows with fewer workers.
+pub(super) fn apply(pairs: &[WorkerPair], rows: &mut [Judged<'_>]) {
     for pair in pairs.iter().filter(|pair| pair.is_limited()) {
-        for record in records.iter_mut().filter(|record| pair.is_fewer(record)) {
-            if is_comparable(record) {
+        for row in rows.iter_mut().filter(|row| pair.is_fewer(row.record)) {
+            if is_comparable(row) {
                 let reason =
                     format!("with {} workers, the same users get more: {}", pair.workers.1, pair.sentence());
-                record.verdict = record.verdict.clone().and(Judgement::LoadgenLimited, reason);
+                row.judgement = row.judgement.clone().and(Verdict::LoadgenLimited, reason);
             }
         }
     }
@@ -122,8 +130,10 @@ pub(super) fn apply(pairs: &[Pair], records: &mut [Record]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::judge::Judgement;
+    use crate::judge::tests::alone;
     use crate::record::tests::record;
-    use crate::record::{Replica, Verdict};
+    use records::Replica;
 
     fn at(index: usize, workers: u32, requests: u64) -> Record {
         let mut record = record(index, 2, 400, requests);
@@ -133,11 +143,12 @@ mod tests {
 
     #[test]
     fn more_throughput_with_more_workers_limits_the_fewer() {
-        let mut records = [at(0, 4, 1000), at(1, 8, 1300), at(2, 16, 1310)];
-        let found = pairs(&records);
-        apply(&found, &mut records);
-        let judgements = records.each_ref().map(|record| record.verdict.judgement);
-        assert_eq!(judgements, [Judgement::LoadgenLimited, Judgement::Valid, Judgement::Valid]);
+        let records = [at(0, 4, 1000), at(1, 8, 1300), at(2, 16, 1310)];
+        let mut rows = alone(&records);
+        let found = worker_pairs(&rows);
+        apply(&found, &mut rows);
+        let verdicts: Vec<_> = rows.iter().map(|row| row.judgement.verdict).collect();
+        assert_eq!(verdicts, [Verdict::LoadgenLimited, Verdict::Valid, Verdict::Valid]);
         assert_eq!(
             found[0].sentence(),
             "2 replicas, 400 users: 4 → 8 workers gives 50.0 → 65.0 requests/s (× 1.30); 4 workers were the limit, not the service"
@@ -154,35 +165,37 @@ mod tests {
                 counts.map(|count| Replica { pod: "inference".into(), requests: own(count) }).into();
             record
         };
-        let mut records = [drawn(0, 1, [800, 560]), drawn(1, 2, [800, 790])];
-        let found = pairs(&records);
-        apply(&found, &mut records);
-        assert_eq!(records[0].verdict.judgement, Judgement::Valid);
+        let records = [drawn(0, 1, [800, 560]), drawn(1, 2, [800, 790])];
+        let mut rows = alone(&records);
+        let found = worker_pairs(&rows);
+        apply(&found, &mut rows);
+        assert_eq!(rows[0].judgement.verdict, Verdict::Valid);
         assert_eq!(
             found[0].sentence(),
             "2 replicas, 400 users: 1 → 2 workers gives 68.0 → 79.5 requests/s (× 1.17); the busiest replica alone \
-             × 1.00: connections were drawn otherwise, which says nothing about the workers"
+             × 1.00: connections spread differently over the replicas; no evidence about workers"
         );
         // Both replicas get more: that is no draw.
-        let found = pairs(&[drawn(0, 1, [600, 560]), drawn(1, 2, [800, 790])]);
+        let found = worker_pairs(&alone(&[drawn(0, 1, [600, 560]), drawn(1, 2, [800, 790])]));
         assert!(found[0].sentence().ends_with("1 worker was the limit, not the service"));
     }
 
     #[test]
     fn a_limited_row_is_compared_and_keeps_its_own_reasons() {
-        let mut starved = at(0, 4, 1000);
-        starved.verdict = Verdict::of(Judgement::LoadgenLimited, "worker w used 95 % of its CPU");
-        let mut records = [starved, at(1, 8, 1300)];
-        let found = pairs(&records);
-        apply(&found, &mut records);
-        assert_eq!(records[0].verdict.reasons.len(), 2, "{:?}", records[0].verdict);
+        let records = [at(0, 4, 1000), at(1, 8, 1300)];
+        let mut rows = alone(&records);
+        rows[0].judgement = Judgement::of(Verdict::LoadgenLimited, "worker w used 95 % of its CPU");
+        let found = worker_pairs(&rows);
+        apply(&found, &mut rows);
+        assert_eq!(rows[0].judgement.reasons.len(), 2, "{:?}", rows[0].judgement);
     }
 
     #[test]
     fn what_cannot_be_compared_proves_nothing() {
-        let mut unsteady = at(1, 8, 2000);
-        unsteady.verdict = Verdict::of(Judgement::Unstable, "throughput rises");
-        let found = pairs(&[at(0, 4, 1000), unsteady]);
+        let records = [at(0, 4, 1000), at(1, 8, 2000)];
+        let mut rows = alone(&records);
+        rows[1].judgement = Judgement::of(Verdict::Unstable, "throughput rises");
+        let found = worker_pairs(&rows);
         assert_eq!(
             found[0].sentence(),
             "2 replicas, 400 users: 4 and 8 workers cannot be compared: not both have a steady row"
@@ -191,18 +204,18 @@ mod tests {
         let mut open = at(1, 8, 2000);
         open.scenario.rate = Some(50.0);
         assert!(
-            pairs(&[at(0, 4, 1000), open]).is_empty(),
+            worker_pairs(&alone(&[at(0, 4, 1000), open])).is_empty(),
             "a rate is what was asked for, not what was reached"
         );
         let mut other = at(1, 8, 2000);
         other.scenario.users = 800;
-        assert!(pairs(&[at(0, 4, 1000), other]).is_empty());
+        assert!(worker_pairs(&alone(&[at(0, 4, 1000), other])).is_empty());
     }
 
     #[test]
     fn repeats_are_compared_by_their_medians() {
         let records =
             [at(0, 4, 1000), at(1, 4, 2000), at(2, 4, 1020), at(3, 8, 1050), at(4, 8, 900), at(5, 8, 1060)];
-        assert_eq!(pairs(&records)[0].found.map(|(rps, _)| rps), Some((51.0, 52.5)));
+        assert_eq!(worker_pairs(&alone(&records))[0].found.map(|(rps, _)| rps), Some((51.0, 52.5)));
     }
 }

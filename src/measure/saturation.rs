@@ -1,29 +1,29 @@
 //! Whether the load generator was at its own limit: then the figures are its, not the service's.
 
-use super::HealthWindow;
+use records::{HealthWindow, ms};
 
-/// A worker that uses so much of the CPU it can have is at its limit; it runs on one core at most.
+/// Share of its usable CPU from which a worker is at its limit. A worker runs on one core at most.
 const CPU: f64 = 0.90;
-/// So many of its cgroup's periods may end throttled.
+/// Largest acceptable share of throttled CFS periods.
 const THROTTLED: f64 = 0.01;
-/// 95 % of its event loop's turns may be late by so much, ms.
-const LAG_MS: u32 = 10;
-/// More workers must give so much more throughput before the fewer were the limit; less may be chance.
+/// Largest acceptable P95 of the event loop's lateness, µs.
+const LAG_US: u64 = 10_000;
+/// Smallest gain in throughput that shows that the fewer workers were the limit. A smaller gain may be chance.
 const GAIN: f64 = 1.10;
 
-/// What a worker's health over a window comes to.
+/// How close a worker was to its limits over a window.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Strain {
+pub struct Saturation {
     /// CPU used, as a share of what it can use: one core, or its limit where that is less.
     pub cpu: f64,
     /// Share of its cgroup's periods that ended throttled.
     pub throttled: Option<f64>,
-    /// P95 of its event loop's lateness, ms.
-    pub lag_ms: Option<u32>,
+    /// P95 of its event loop's lateness, µs.
+    pub lag_us: Option<u64>,
 }
 
-impl Strain {
-    /// The strain of a worker over a window; `None` for a window without length.
+impl Saturation {
+    /// The saturation of a worker over a window; `None` for a window without length.
     pub fn of(health: &HealthWindow) -> Option<Self> {
         let usable = health.cpu_limit.unwrap_or(1.0).min(1.0);
         let throttled = match (health.periods, health.throttled) {
@@ -33,32 +33,32 @@ impl Strain {
         (health.seconds > 0.0 && usable > 0.0).then(|| Self {
             cpu: health.cpu_seconds / health.seconds / usable,
             throttled,
-            lag_ms: health.lag.percentile(0.95),
+            lag_us: health.lag.quantile(0.95),
         })
     }
 
-    /// What is over its limit, in words; empty for a worker that is well.
+    /// The limits that it reached, in words; empty if it reached none.
     pub fn limits(&self) -> Vec<String> {
         let cpu = (self.cpu >= CPU).then(|| format!("used {:.0} % of its CPU", 100.0 * self.cpu));
         let throttled = self.throttled.filter(|share| *share > THROTTLED);
         let throttled =
             throttled.map(|share| format!("was throttled in {:.1} % of its periods", 100.0 * share));
-        let lag = self.lag_ms.filter(|lag| *lag > LAG_MS);
-        let lag = lag.map(|lag| format!("had an event loop late by {lag} ms (P95)"));
+        let lag = self.lag_us.filter(|lag| *lag > LAG_US);
+        let lag = lag.map(|lag| format!("had an event loop late by {} ms (P95)", ms(lag)));
         [cpu, throttled, lag].into_iter().flatten().collect()
     }
 }
 
-/// What users got out of a number of workers, requests/s.
+/// Throughput with a number of workers, requests/s.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Throughput {
     /// From all replicas together.
     pub total: f64,
-    /// From the busiest replica; `None` where there is one, or where their own counts are not known.
+    /// From the busiest replica; `None` if there is only one, or if their own counts are not known.
     pub busiest: Option<f64>,
 }
 
-/// The paired test of the worker axis: what more workers did with the same users.
+/// The paired test of the worker axis: how throughput changes with more workers and the same users.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MoreWorkers {
     /// Throughput with more workers over that with fewer.
@@ -81,19 +81,18 @@ impl MoreWorkers {
         self.gain > GAIN && self.busiest.is_none_or(|gain| gain > GAIN)
     }
 
-    /// Whether the gain is that of another draw: connections go to replicas at random, and users who are
-    /// spread more evenly get more out of them. The busiest replica, which was full, gets no more then.
-    pub fn by_shares(&self) -> bool {
+    /// Whether the gain comes from connections that spread differently over the replicas. They go to replicas at
+    /// random, and a more even spread gives more throughput; but the busiest replica, which was full, gives no more.
+    pub fn by_connections(&self) -> bool {
         self.gain > GAIN && !self.limited()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Histogram;
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
+    use records::Histogram;
 
     /// 10 s of a worker that is well.
     fn well() -> HealthWindow {
@@ -104,12 +103,12 @@ mod tests {
             cpu_limit: None,
             periods: Some(100),
             throttled: Some(1),
-            lag: Histogram(BTreeMap::from([(0, 95), (60, 5)])),
+            lag: Histogram::of_ms([(0, 95), (60, 5)]),
         }
     }
 
     fn limits(health: &HealthWindow) -> Vec<String> {
-        Strain::of(health).unwrap().limits()
+        Saturation::of(health).unwrap().limits()
     }
 
     #[test]
@@ -129,8 +128,11 @@ mod tests {
             limits(&HealthWindow { throttled: Some(2), ..well() }),
             ["was throttled in 2.0 % of its periods"]
         );
-        let late = Histogram(BTreeMap::from([(0, 94), (11, 6)]));
-        assert_eq!(limits(&HealthWindow { lag: late, ..well() }), ["had an event loop late by 11 ms (P95)"]);
+        let late = Histogram::of_ms([(0, 94), (11, 6)]);
+        assert_eq!(
+            limits(&HealthWindow { lag: late, ..well() }),
+            ["had an event loop late by 11.0 ms (P95)"]
+        );
     }
 
     #[test]
@@ -138,7 +140,7 @@ mod tests {
         let silent = HealthWindow { periods: None, throttled: None, lag: Histogram::default(), ..well() };
         assert_eq!(limits(&silent), [""; 0]);
         assert_eq!(limits(&HealthWindow { periods: Some(0), throttled: Some(0), ..well() }), [""; 0]);
-        assert_eq!(Strain::of(&HealthWindow { seconds: 0.0, ..well() }), None);
+        assert_eq!(Saturation::of(&HealthWindow { seconds: 0.0, ..well() }), None);
     }
 
     fn more(fewer: (f64, Option<f64>), more: (f64, Option<f64>)) -> Option<MoreWorkers> {
@@ -151,7 +153,7 @@ mod tests {
         assert!(more((100.0, None), (130.0, None)).unwrap().limited());
         assert!(more((100.0, Some(60.0)), (130.0, Some(70.0))).unwrap().limited());
         let same = more((100.0, None), (105.0, None)).unwrap();
-        assert!(!same.limited() && !same.by_shares());
+        assert!(!same.limited() && !same.by_connections());
         assert_eq!(more((0.0, None), (105.0, None)), None);
     }
 
@@ -159,7 +161,7 @@ mod tests {
     fn more_from_the_other_replicas_alone_is_another_draw_of_connections() {
         // Two replicas that do 40/s each: seven of ten users on one of them, then five.
         let drawn = more((68.2, Some(40.0)), (78.9, Some(39.6))).unwrap();
-        assert!(drawn.by_shares() && !drawn.limited(), "{drawn:?}");
+        assert!(drawn.by_connections() && !drawn.limited(), "{drawn:?}");
     }
 
     proptest! {

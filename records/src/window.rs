@@ -1,15 +1,15 @@
-//! What happened between two snapshots of growing counts.
+//! The counts between two snapshots of the load generator's growing counts.
 
 use serde::{Deserialize, Serialize};
 
-use super::Histogram;
+use crate::Histogram;
 
 /// The counts of one endpoint, since the load was started or within a window.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// HTTP method; empty for all endpoints together.
     pub method: String,
-    /// The name in Locust's statistics; `Aggregated` for all endpoints together.
+    /// The name in the load generator's statistics; `Aggregated` for all endpoints together.
     pub name: String,
     /// Finished requests, failures included.
     pub requests: u64,
@@ -47,7 +47,7 @@ impl Endpoint {
         if self.method.is_empty() { self.name.clone() } else { format!("{} {}", self.method, self.name) }
     }
 
-    /// What came after `earlier`; all of it where there is no earlier one.
+    /// What came after `earlier`; all of it if there is no earlier one.
     #[must_use]
     pub fn since(&self, earlier: Option<&Self>) -> Self {
         let Some(earlier) = earlier else {

@@ -1,4 +1,4 @@
-//! The open model's own counts: what was due, and what came of it.
+//! The counts of the open model's arrivals.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,0 +1,81 @@
+//! The measurement in intervals, from one exact cut through all workers to the next.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Histogram;
+
+/// What happened between two neighbouring cuts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Length, s.
+    pub seconds: f64,
+    /// Finished requests of all endpoints.
+    pub requests: u64,
+    /// Sum of their response times, ms.
+    pub total_ms: f64,
+    /// Response times of the primary endpoint.
+    pub primary: Histogram,
+}
+
+impl Interval {
+    /// Requests of the primary endpoint per second.
+    pub fn rps(&self) -> f64 {
+        if self.seconds > 0.0 { self.primary.count() as f64 / self.seconds } else { 0.0 }
+    }
+
+    /// Several neighbouring intervals as one.
+    pub fn sum(intervals: &[Self]) -> Self {
+        intervals.iter().fold(Self::default(), |mut sum, interval| {
+            sum.seconds += interval.seconds;
+            sum.requests += interval.requests;
+            sum.total_ms += interval.total_ms;
+            sum.primary.add(&interval.primary);
+            sum
+        })
+    }
+}
+
+/// What decides how long a scenario is measured.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoppingRule {
+    /// Users of a closed loop; `None` in the open model, where Little's law says nothing.
+    pub users: Option<u32>,
+    /// Mean think time of a user after each answer, s.
+    pub think_s: f64,
+    /// The window asked for, s.
+    pub duration_s: f64,
+    /// The earliest end of a measurement that may end early, s; `None` if it may not.
+    pub stop_early_after_s: Option<f64>,
+    /// The longest measurement, s.
+    pub most_s: f64,
+    /// Whether the cuts are exact. If false, the measurement is one interval without a steadiness verdict,
+    /// because its ends are too far off.
+    pub exact: bool,
+    /// The quantiles (0 to 1) that must be known well enough before it may end early.
+    #[serde(alias = "shares")]
+    pub quantiles: Vec<f64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_sum_has_every_request(parts in prop::collection::vec((1_u64..500, 1_u64..200), 0..6)) {
+            let intervals: Vec<Interval> = parts
+                .iter()
+                .map(|(requests, ms)| Interval {
+                    seconds: 10.0,
+                    requests: *requests,
+                    total_ms: (requests * ms) as f64,
+                    primary: Histogram::of_ms([(*ms, *requests)]),
+                })
+                .collect();
+            let sum = Interval::sum(&intervals);
+            prop_assert_eq!(sum.requests, intervals.iter().map(|interval| interval.requests).sum::<u64>());
+            prop_assert_eq!(sum.primary.count(), sum.requests);
+        }
+    }
+}

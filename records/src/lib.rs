@@ -1,0 +1,28 @@
+//! What a run records: one line of `results.jsonl` per scenario.
+//!
+//! The driver writes these records, and every report is derived from them. `cargo xtask` reads them with
+//! the same types. A record holds observations only: no verdict, no interval, nothing that is concluded.
+//! The driver's `judge` concludes, each time anew.
+
+mod file;
+mod health;
+mod histogram;
+mod interval;
+mod membership;
+mod objective;
+mod open;
+mod record;
+mod scenario;
+mod upgrade;
+mod window;
+
+pub use file::{FILE_NAME, ReadError, read};
+pub use health::{Health, HealthWindow};
+pub use histogram::{Histogram, ms, three_digits};
+pub use interval::{Interval, StoppingRule};
+pub use membership::{Member, Membership};
+pub use objective::Objective;
+pub use open::OpenCounts;
+pub use record::{Environment, Record, Replica, Sample, Unmeasured, UnmeasuredKind, VERSION, WorkerHealth};
+pub use scenario::{Mode, Scenario};
+pub use window::{Endpoint, Window};

@@ -1,0 +1,190 @@
+//! One line of `results.jsonl`.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Health, HealthWindow, Interval, Membership, Objective, OpenCounts, Scenario, StoppingRule, Window,
+};
+
+/// The version of the record format; a reader refuses a newer one and upgrades version 2.
+pub const VERSION: u32 = 3;
+
+/// What was observed of one scenario.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Format version, see [`VERSION`].
+    pub version: u32,
+    /// The run: the Job's UID in a cluster, a time-ordered id outside.
+    pub run_id: String,
+    /// Hash of the plan that the run was started with.
+    pub plan_hash: String,
+    /// The point of the matrix.
+    pub scenario: Scenario,
+    /// Which try of this scenario it is, from 1.
+    pub attempt: u32,
+    /// Where and against what it ran.
+    pub environment: Environment,
+    /// When scaling began.
+    pub started_at: Timestamp,
+    /// When the last figure was taken.
+    pub finished_at: Timestamp,
+    /// Time spent per phase, ms. The keys are the names that the driver's scenario phases have: `scale`,
+    /// `ready`, `replicas`, `workers`, `route`, `ramp`, `warmup`, `open`, `window`, `close`, `drain`.
+    pub timings_ms: BTreeMap<String, u64>,
+    /// The measured window: the steady part of the measurement. `None` if none was measured.
+    pub window: Option<Window>,
+    /// Everything from the first request of the ramp to the last one after the stop.
+    pub whole_run: Option<Window>,
+    /// The measurement from its beginning, from cut to cut.
+    pub intervals: Vec<Interval>,
+    /// What decided how long it was measured.
+    pub stopping_rule: Option<StoppingRule>,
+    /// What the service is meant to reach.
+    #[serde(default)]
+    pub objective: Objective,
+    /// In the open model, what was due and started within the window.
+    #[serde(default)]
+    pub open: Option<OpenCounts>,
+    /// The pods at both ends; `None` if no load began.
+    #[serde(default)]
+    pub membership: Option<Membership>,
+    /// The first thing that disturbed the load while it was measured.
+    #[serde(default)]
+    pub disturbed: Option<String>,
+    /// Exceptions in the test script, and how often each was raised.
+    #[serde(default)]
+    pub exceptions: Vec<(String, u64)>,
+    /// Why it could not be measured; `None` if it was.
+    #[serde(default)]
+    pub unmeasured: Option<Unmeasured>,
+    /// What was seen about every second while measuring.
+    pub samples: Vec<Sample>,
+    /// Each replica's own counts.
+    pub replicas: Vec<Replica>,
+    /// Each worker's health.
+    pub workers: Vec<WorkerHealth>,
+    /// Failed requests by kind, as the load generator tells them: `METHOD name: error`, and how often.
+    pub errors: Vec<(String, u64)>,
+}
+
+/// Where and against what a run was made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// `kind`, `embedded`, or `existing` for any other cluster.
+    pub cluster: String,
+    /// Where the load was sent.
+    pub target: String,
+    /// The endpoint that verdicts and findings use, as `METHOD name`.
+    pub primary: String,
+    /// Image of each Deployment, as its pod template names it.
+    pub images: BTreeMap<String, String>,
+    /// The load generator, such as `Locust 2.46.6`.
+    pub generator: String,
+    /// Significant digits of the response times behind the percentiles.
+    pub percentile_digits: u32,
+    /// The seed of a shuffled order; `None` if the order was not shuffled.
+    #[serde(default)]
+    pub order_seed: Option<u64>,
+}
+
+/// Why a scenario could not be measured, as it was observed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unmeasured {
+    /// What kind of obstacle it was.
+    pub kind: UnmeasuredKind,
+    /// What was seen, one sentence each.
+    pub reasons: Vec<String>,
+}
+
+/// What kept a scenario from being measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnmeasuredKind {
+    /// Its pods have no place in this cluster.
+    NoPlace,
+    /// The service, its pods or the load did not work.
+    Broken,
+    /// The load was disturbed from outside.
+    Disturbed,
+}
+
+/// What was seen at one moment of the measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Seconds since the measurement began.
+    pub at: f64,
+    /// Requests finished since then.
+    pub requests: u64,
+    /// Failures since then.
+    pub failures: u64,
+    /// Median response time since the sample before, µs.
+    pub p50_us: Option<u64>,
+    /// 95th percentile since the sample before, µs.
+    pub p95_us: Option<u64>,
+    /// Users that run.
+    pub users: u32,
+}
+
+/// One replica's own counts over the whole run of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replica {
+    /// The pod.
+    pub pod: String,
+    /// Requests that it finished for the load generator, by `endpoint status`; `None` if it has no such
+    /// counter or could not be asked.
+    pub requests: Option<BTreeMap<String, u64>>,
+}
+
+/// One worker's health over the window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkerHealth {
+    /// The load generator's id of the worker.
+    pub id: String,
+    /// Highest CPU seen, % of one core, over 10 s each.
+    pub cpu_percent: f64,
+    /// Most resident memory seen, bytes.
+    pub memory_bytes: u64,
+    /// What the worker itself told when the window opened.
+    #[serde(default)]
+    pub opening: Option<Health>,
+    /// What the worker itself told when the window closed.
+    #[serde(default)]
+    pub closing: Option<Health>,
+}
+
+impl Unmeasured {
+    /// One obstacle with one reason.
+    pub fn new(kind: UnmeasuredKind, reason: impl Into<String>) -> Self {
+        Self { kind, reasons: vec![reason.into()] }
+    }
+}
+
+impl Record {
+    /// Seconds spent in these phases together; `None` if none of them was timed.
+    pub fn seconds_in(&self, phases: &[&str]) -> Option<f64> {
+        let known = phases.iter().filter_map(|phase| self.timings_ms.get(*phase)).copied();
+        known.reduce(|a, b| a + b).map(|ms| ms as f64 / 1000.0)
+    }
+}
+
+impl Replica {
+    /// All requests that it finished for the load generator.
+    pub fn total(&self) -> Option<u64> {
+        self.requests.as_ref().map(|counts| counts.values().sum())
+    }
+}
+
+impl WorkerHealth {
+    /// Its health between the window's ends; `None` unless it told both.
+    pub fn over_window(&self) -> Option<HealthWindow> {
+        Some(self.closing.as_ref()?.since(self.opening.as_ref()?))
+    }
+
+    /// The pod it runs in, which its id begins with.
+    pub fn pod(&self) -> &str {
+        self.id.split('_').next().unwrap_or(&self.id)
+    }
+}

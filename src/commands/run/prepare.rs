@@ -1,0 +1,126 @@
+//! Everything that a run needs before its first scenario.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use records::{Environment, Record, Scenario};
+
+use super::super::pages;
+use super::Arguments;
+use super::resume::{Origin, origin, resumed};
+use crate::cluster::{Cluster, Forward, LocalPort, Reach, WORKER, workload};
+use crate::config::Config;
+use crate::events::{Event as Progress, Events};
+use crate::exit::Result;
+use crate::load::Locust;
+use crate::plan::{Grid, expected};
+use crate::record::{ConfigMapStore, OriginalReplicas, RecordFile, RunState};
+use crate::scenario::{Run, Setup, stop_leftover_load};
+
+/// A run that can begin.
+pub(super) struct Prepared {
+    pub(super) setup: Setup<Locust>,
+    pub(super) plan: Grid,
+    pub(super) run: Run,
+    pub(super) records: Vec<Record>,
+    pub(super) file: RecordFile,
+    pub(super) store: ConfigMapStore,
+    pub(super) folder: PathBuf,
+    pub(super) original: OriginalReplicas,
+    /// Keeps the forwarded port to Locust open.
+    pub(super) _forward: Option<Forward>,
+}
+
+/// Finds the load generator, the service and what is recorded already, and announces the run.
+pub(super) async fn prepare(
+    cluster: &Cluster,
+    arguments: &Arguments,
+    port: Option<LocalPort>,
+    config: Config,
+    plan: Grid,
+    events: &Events,
+) -> Result<Prepared> {
+    let client = crate::http::prober(Duration::from_secs(2))?;
+    let longest = longest_load(&config, &plan);
+    let (load, forward, reach) = if let Some(url) = &arguments.locust_url {
+        (Locust::new(url)?.with_longest(longest), None, Reach::Inside(client))
+    } else {
+        let forward = pages::open(cluster, port, events).await?;
+        let load = Locust::new(&forward.url)?.with_longest(longest);
+        (load, Some(forward), Reach::Outside(client, cluster.clone()))
+    };
+    let (snapshot, stored, inference, workers) = tokio::try_join!(
+        stop_leftover_load(&load, config.timeouts.master.get(), events),
+        ConfigMapStore::read(cluster),
+        workload(cluster, &config.inference.deployment),
+        workload(cluster, WORKER),
+    )?;
+    let images =
+        [(inference.name.clone(), inference.image.clone()), (workers.name.clone(), workers.image.clone())];
+    let plan_hash = plan.hash(&config, &images, &snapshot.locust);
+    let Origin { run_id, folder, recorded } = origin(arguments)?;
+    let original = OriginalReplicas { inference: inference.replicas, workers: workers.replicas };
+    let fresh = RunState { run_id: run_id.clone(), plan_hash, original };
+    let (state, records) = resumed(stored, recorded, fresh)?;
+    let file = RecordFile::create(&folder.join(records::FILE_NAME), &records)?;
+    let store = ConfigMapStore::begin(cluster, &state, &records).await?;
+    let generator = format!("Locust {}", snapshot.locust);
+    if let Some(caveat) = &snapshot.caveat {
+        events.tell(Progress::note(caveat.clone()));
+    }
+    let left = plan.scenarios.iter().filter(|s| !records.iter().any(|r| r.scenario.id == s.id));
+    events.tell(Progress::RunStarted {
+        run_id: run_id.clone(),
+        scenarios: plan.scenarios.len(),
+        recorded: records.len(),
+        expected_s: left.map(|scenario| expected(scenario, &config).as_secs_f64()).sum(),
+        generator: generator.clone(),
+        target: config.inference.url.clone(),
+    });
+    let environment = Environment {
+        cluster: arguments.cluster_kind.clone(),
+        target: config.inference.url.clone(),
+        primary: config.inference.primary.clone(),
+        images: BTreeMap::from(images),
+        generator,
+        percentile_digits: snapshot.percentile_digits,
+        order_seed: config.is_shuffled().then_some(config.seed),
+    };
+    let setup = Setup {
+        cluster: cluster.clone(),
+        load,
+        config,
+        inference,
+        workers,
+        environment,
+        reach,
+        events: events.clone(),
+    };
+    let run = Run { run_id, plan_hash: state.plan_hash };
+    let original = state.original;
+    Ok(Prepared { setup, plan, run, records, file, store, folder, original, _forward: forward })
+}
+
+/// A time that no scenario's load exceeds: ramp, warm-up, measurement, and a minute for the cuts.
+fn longest_load(config: &Config, plan: &Grid) -> Duration {
+    let ramp = |scenario: &Scenario| f64::from(scenario.users) / config.spawn_rate_for(scenario.users);
+    let ramp = plan.scenarios.iter().map(ramp).fold(0.0, f64::max);
+    let rest = [config.timeouts.ramp.get(), config.warmup.get(), config.longest(), Duration::from_mins(1)];
+    Duration::from_secs_f64(ramp) + rest.iter().sum::<Duration>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+
+    #[test]
+    fn the_longest_load_covers_the_largest_ramp_and_the_longest_measurement() {
+        let settings =
+            "{replicas: [1], workers: [1], users: [10, 400], spawn_rate: 10, duration: 20s, warmup: 3s}";
+        let config = Settings::parse(settings).unwrap().complete().unwrap();
+        // 40 s of ramp and 60 s of patience with it, 3 s, twice 20 s, and a minute.
+        assert_eq!(longest_load(&config, &Grid::of(&config)), Duration::from_secs(40 + 60 + 3 + 40 + 60));
+    }
+}

@@ -1,0 +1,108 @@
+//! Puts the replicas back as they were before the run.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::cluster::{Cluster, WORKER, scale};
+use crate::events::{Event as Progress, Events};
+use crate::exit::{Error, Result};
+use crate::record::{ConfigMapStore, OriginalReplicas};
+
+/// How long the API server may take.
+const RESTORED_WITHIN: Duration = Duration::from_secs(20);
+
+/// The replicas that an earlier pod of this run found before it scaled.
+pub(super) async fn recorded_by_an_earlier_pod(
+    cluster: &Cluster,
+    run_id: Option<&str>,
+) -> Option<OriginalReplicas> {
+    let run_id = run_id?;
+    let (state, _) = timeout(RESTORED_WITHIN, ConfigMapStore::read(cluster)).await.ok()?.ok()?;
+    state.filter(|state| state.run_id == run_id).map(|state| state.original)
+}
+
+/// Scales both Deployments back to their original replicas.
+///
+/// # Errors
+/// The API server refuses or does not answer; the message names the replicas to restore by hand.
+pub(super) async fn restore(
+    cluster: &Cluster,
+    inference: &str,
+    original: OriginalReplicas,
+    events: &Events,
+) -> Result<()> {
+    let OriginalReplicas { inference: replicas, workers } = original;
+    let scaled =
+        async { tokio::try_join!(scale(cluster, inference, replicas), scale(cluster, WORKER, workers)) };
+    let silent = || Err(Error::cluster("the API server does not answer"));
+    timeout(RESTORED_WITHIN, scaled).await.unwrap_or_else(|_| silent()).map_err(|error| {
+        let found = format!("{inference} had {replicas} replicas, {WORKER} {workers}");
+        Error::new(error.code, format!("{}; {found}", error.message))
+            .next("scale them back by hand: kubectl scale deployment")
+    })?;
+    events.tell(Progress::note(format!("replicas as found: {inference} {replicas}, {WORKER} {workers}")));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use http::{Request, Response, StatusCode};
+    use kube::Client;
+    use kube::client::Body;
+    use tower::service_fn;
+
+    use super::*;
+    use crate::exit::ExitCode;
+
+    const ORIGINAL: OriginalReplicas = OriginalReplicas { inference: 3, workers: 2 };
+
+    /// A cluster that notes every scale request and answers with `status`.
+    fn cluster(status: StatusCode) -> (Cluster, Arc<Mutex<Vec<String>>>) {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = asked.clone();
+        let service = service_fn(move |request: Request<Body>| {
+            let seen = seen.clone();
+            async move {
+                let (parts, body) = request.into_parts();
+                let body = String::from_utf8(body.collect_bytes().await.unwrap().to_vec()).unwrap();
+                seen.lock().unwrap().push(format!("{} {body}", parts.uri.path()));
+                let answer = if status.is_success() {
+                    r#"{"apiVersion":"autoscaling/v1","kind":"Scale","metadata":{},"spec":{}}"#
+                } else {
+                    r#"{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","message":"no","code":403}"#
+                };
+                let answer = Response::builder().status(status).body(Body::from(answer.as_bytes().to_vec()));
+                Ok::<_, std::convert::Infallible>(answer.unwrap())
+            }
+        });
+        let client = Client::new(service, "default");
+        (Cluster { client, namespace: "default".into(), server: "test".into() }, asked)
+    }
+
+    #[tokio::test]
+    async fn both_deployments_are_scaled_to_what_they_had() {
+        let (cluster, asked) = cluster(StatusCode::OK);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let sink = told.clone();
+        let events = Events::to(move |event| sink.lock().unwrap().push(event.to_string()));
+        restore(&cluster, "shop", ORIGINAL, &events).await.unwrap();
+        let mut asked = asked.lock().unwrap().clone();
+        asked.sort();
+        assert!(
+            asked[0].contains("/deployments/locust-worker/scale") && asked[0].contains(r#""replicas":2"#)
+        );
+        assert!(asked[1].contains("/deployments/shop/scale") && asked[1].contains(r#""replicas":3"#));
+        assert_eq!(*told.lock().unwrap(), ["replicas as found: shop 3, locust-worker 2"]);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_names_the_replicas_to_restore_by_hand() {
+        let (cluster, _) = cluster(StatusCode::FORBIDDEN);
+        let error = restore(&cluster, "shop", ORIGINAL, &Events::to(|_| {})).await.unwrap_err();
+        assert_eq!(error.code, ExitCode::Preflight);
+        assert!(error.message.ends_with("; shop had 3 replicas, locust-worker 2"), "{error}");
+    }
+}

@@ -1,0 +1,112 @@
+//! Which run this is, and which of its scenarios are recorded already.
+
+use std::path::PathBuf;
+
+use records::Record;
+
+use super::Arguments;
+use crate::exit::{Error, Result};
+use crate::record::{RecordFile, RunState};
+
+/// A run's identity and the records of its folder.
+#[derive(Debug)]
+pub(super) struct Origin {
+    pub(super) run_id: String,
+    pub(super) folder: PathBuf,
+    pub(super) recorded: Vec<Record>,
+}
+
+/// Reads the folder of `--resume`, or starts a new run.
+pub(super) fn origin(arguments: &Arguments) -> Result<Origin> {
+    if let Some(folder) = &arguments.resume {
+        let recorded = RecordFile::read(&folder.join(records::FILE_NAME))?;
+        let Some(first) = recorded.first() else {
+            return Err(Error::usage(format!("--resume {}: nothing is recorded there", folder.display()))
+                .next("leave --resume out: there is nothing to continue"));
+        };
+        return Ok(Origin { run_id: first.run_id.clone(), folder: folder.clone(), recorded });
+    }
+    let run_id = arguments.run_id.clone().unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    let folder = arguments.run_folder.clone().unwrap_or_else(|| arguments.results.join(&run_id));
+    Ok(Origin { run_id, folder, recorded: Vec::new() })
+}
+
+/// The state and the records to continue from: those of the folder, and those of the cluster if it holds the
+/// same run.
+///
+/// # Errors
+/// Exit code 2: the run was started with another plan hash.
+pub(super) fn resumed(
+    (state, stored): (Option<RunState>, Vec<Record>),
+    mut records: Vec<Record>,
+    fresh: RunState,
+) -> Result<(RunState, Vec<Record>)> {
+    let state = state.filter(|state| state.run_id == fresh.run_id);
+    for record in stored.into_iter().filter(|record| record.run_id == fresh.run_id) {
+        if !records.iter().any(|known| known.scenario.id == record.scenario.id) {
+            records.push(record);
+        }
+    }
+    let mut hashes =
+        state.iter().map(|state| &state.plan_hash).chain(records.iter().map(|record| &record.plan_hash));
+    if hashes.any(|hash| *hash != fresh.plan_hash) {
+        let message = format!(
+            "run {} cannot be resumed: settings, images or Locust's version have changed since it began",
+            fresh.run_id
+        );
+        return Err(Error::usage(message).next("start a new run, or restore what it was started with"));
+    }
+    Ok((state.unwrap_or(fresh), records))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::ExitCode;
+    use crate::record::OriginalReplicas;
+    use crate::record::tests::record;
+
+    fn state(run_id: &str, plan_hash: &str, inference: u32) -> RunState {
+        let original = OriginalReplicas { inference, workers: 2 };
+        RunState { run_id: run_id.into(), plan_hash: plan_hash.into(), original }
+    }
+
+    #[test]
+    fn a_new_run_starts_without_records() {
+        let (state, records) = resumed((None, Vec::new()), Vec::new(), state("run", "hash", 1)).unwrap();
+        assert_eq!((state.run_id.as_str(), records.len()), ("run", 0));
+    }
+
+    #[test]
+    fn a_resumed_run_has_every_record_once_and_the_replicas_of_its_first_pod() {
+        let stored = (Some(state("run", "hash", 1)), vec![record(0, 1, 20, 80), record(1, 1, 40, 80)]);
+        let (state, records) =
+            resumed(stored, vec![record(0, 1, 20, 80), record(2, 2, 20, 80)], state("run", "hash", 8))
+                .unwrap();
+        let mut indices: Vec<_> = records.iter().map(|record| record.scenario.index).collect();
+        indices.sort_unstable();
+        assert_eq!((indices, state.original.inference), (vec![0, 1, 2], 1));
+    }
+
+    #[test]
+    fn records_of_another_run_are_left_alone() {
+        let stored = (
+            Some(state("other", "else", 5)),
+            vec![Record { run_id: "other".into(), ..record(0, 1, 20, 80) }],
+        );
+        let (state, records) = resumed(stored, Vec::new(), state("run", "hash", 1)).unwrap();
+        assert_eq!((state.original.inference, records.len()), (1, 0));
+    }
+
+    #[test]
+    fn another_plan_hash_is_refused_wherever_it_is_found() {
+        for stored in [
+            (Some(state("run", "else", 1)), Vec::new()),
+            (None, vec![Record { plan_hash: "else".into(), ..record(0, 1, 20, 80) }]),
+        ] {
+            let error = resumed(stored, Vec::new(), state("run", "hash", 1)).unwrap_err();
+            assert_eq!(error.code, ExitCode::Usage);
+            assert!(error.message.starts_with("run run cannot be resumed"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Judges one record by itself.
+
+use records::{Record, Unmeasured, UnmeasuredKind, Window};
+
+use super::{Judgement, Verdict};
+use crate::measure::{
+    Estimate, MOST_IMBALANCE, Saturation, busiest_over_mean, changes, not_offered, percentile_name,
+    samples_needed, unsteady_because,
+};
+
+/// CPU use from which a worker is at its limit, % of one core, if only the load generator's own figure is known.
+const CPU_PERCENT: f64 = 90.0;
+
+/// Judges a record by itself. [`super::JudgedRun`] adds the findings that need several records.
+pub fn judge_alone(record: &Record) -> Judgement {
+    if let Some(unmeasured) = &record.unmeasured {
+        return not_measured(record, unmeasured);
+    }
+    let Some(window) = &record.window else {
+        return Judgement::of(Verdict::Failed, "no window was measured");
+    };
+    let all = [
+        (Verdict::Failed, failed(record, window)),
+        (Verdict::Void, void(record)),
+        (Verdict::LoadgenLimited, limited(record)),
+        (Verdict::Unstable, unstable(record)),
+        (Verdict::Imbalanced, imbalanced(record)),
+        (Verdict::Undersampled, undersampled(record, window)),
+    ];
+    let findings =
+        all.into_iter().flat_map(|(verdict, reasons)| reasons.into_iter().map(move |r| (verdict, r)));
+    Judgement::from_findings(findings.collect())
+}
+
+/// A scenario that could not be measured because its pods changed is VOID, and worth another try.
+fn not_measured(record: &Record, unmeasured: &Unmeasured) -> Judgement {
+    let changed = void(record);
+    let (verdict, mut reasons) = match unmeasured.kind {
+        UnmeasuredKind::NoPlace => (Verdict::Infeasible, Vec::new()),
+        UnmeasuredKind::Broken if changed.is_empty() => (Verdict::Failed, Vec::new()),
+        UnmeasuredKind::Broken | UnmeasuredKind::Disturbed => (Verdict::Void, changed),
+    };
+    reasons.extend(unmeasured.reasons.iter().cloned());
+    Judgement { verdict, reasons }
+}
+
+fn failed(record: &Record, window: &Window) -> Vec<String> {
+    let primary = &record.environment.primary;
+    let mut reasons = Vec::new();
+    match window.endpoint(primary) {
+        _ if window.aggregated.requests == 0 => reasons.push("no request finished in the window".to_owned()),
+        Some(counts) if counts.requests > 0 && counts.failures < counts.requests => {}
+        Some(counts) if counts.requests > 0 => reasons.push(format!("every request to {primary} failed")),
+        _ => reasons.push(format!("no request to {primary} finished in the window")),
+    }
+    if let Some((message, count)) = record.exceptions.first() {
+        reasons.push(format!("the test script raised {count} times: {message}"));
+    }
+    reasons
+}
+
+fn void(record: &Record) -> Vec<String> {
+    let members = record.membership.clone().unwrap_or_default();
+    let replicas = changes(&members.replicas_before, &members.replicas_after);
+    let workers = changes(&members.workers_before, &members.workers_after);
+    let reason = |what: &str, changes: &[String]| {
+        (!changes.is_empty())
+            .then(|| format!("the {what} changed while it was measured: {}", changes.join(", ")))
+    };
+    [reason("replicas", &replicas), reason("Locust workers", &workers), record.disturbed.clone()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn limited(record: &Record) -> Vec<String> {
+    let reasons = record.workers.iter().filter_map(|worker| {
+        let limits = match worker.over_window().as_ref().and_then(Saturation::of) {
+            Some(saturation) => saturation.limits(),
+            None if worker.cpu_percent >= CPU_PERCENT => {
+                vec![format!("used {:.0} % of a core", worker.cpu_percent)]
+            }
+            None => Vec::new(),
+        };
+        (!limits.is_empty()).then(|| format!("worker {} {}", worker.pod(), limits.join(" and ")))
+    });
+    reasons.collect()
+}
+
+fn unstable(record: &Record) -> Vec<String> {
+    let Some(rule) = &record.stopping_rule else { return Vec::new() };
+    let offered = record.open.as_ref().and_then(not_offered);
+    unsteady_because(rule, &record.intervals).into_iter().chain(offered).collect()
+}
+
+fn imbalanced(record: &Record) -> Vec<String> {
+    let ratio = busiest_over_mean(&record.replicas).filter(|ratio| *ratio > MOST_IMBALANCE);
+    let busiest = record.replicas.iter().max_by_key(|replica| replica.total());
+    let found = ratio.zip(busiest);
+    found
+        .map(|(ratio, busiest)| format!("{} got {ratio:.2} times the mean of the replicas", busiest.pod))
+        .into_iter()
+        .collect()
+}
+
+fn undersampled(record: &Record, window: &Window) -> Vec<String> {
+    let Some(primary) = window.endpoint(&record.environment.primary) else { return Vec::new() };
+    let missing = record.objective.goals().into_iter().filter_map(|(quantile, _)| {
+        let estimate = Estimate::of(&primary.histogram, quantile);
+        (!estimate.is_sampled()).then(|| {
+            let (name, needed) = (percentile_name(quantile), samples_needed(quantile));
+            format!("{} samples are too few for {name}, which needs {needed}", estimate.samples)
+        })
+    });
+    missing.collect()
+}
+
+#[cfg(test)]
+mod tests;

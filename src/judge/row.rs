@@ -1,0 +1,123 @@
+//! The figures of one judged record, as sentences and tables use them.
+
+use records::{Endpoint, Histogram, Mode, Record};
+
+use super::{Judged, Judgement, Verdict};
+use crate::events::many;
+use crate::measure::{Estimate, Figures, corrected, typical_cycle_us};
+
+/// One scenario's row.
+#[derive(Clone, Debug)]
+pub struct Row<'a> {
+    /// Its record.
+    pub record: &'a Record,
+    /// What its figures are worth.
+    pub judgement: &'a Judgement,
+    /// All endpoints together, over the window.
+    pub aggregated: Option<Figures>,
+    /// The primary endpoint, over the window.
+    pub primary: Option<Figures>,
+    /// The primary endpoint's counts, over the window.
+    pub counts: Option<&'a Endpoint>,
+    /// Length of the window, s.
+    pub seconds: Option<f64>,
+    /// Requests in the window.
+    pub requests: Option<u64>,
+}
+
+impl<'a> Row<'a> {
+    /// The row of a judged record.
+    pub fn of(judged: &'a Judged<'a>) -> Self {
+        let record = judged.record;
+        // A window without a request has no figures, not zeros.
+        let window = record.window.as_ref().filter(|window| window.aggregated.requests > 0);
+        let counts = window.and_then(|window| window.endpoint(&record.environment.primary));
+        Self {
+            record,
+            judgement: &judged.judgement,
+            aggregated: window.map(|window| Figures::of(&window.aggregated, window.seconds)),
+            primary: counts.zip(window).map(|(counts, window)| Figures::of(counts, window.seconds)),
+            counts,
+            seconds: window.map(|window| window.seconds),
+            requests: window.map(|window| window.aggregated.requests),
+        }
+    }
+
+    /// Whether its figures may be cited.
+    pub fn is_valid(&self) -> bool {
+        self.judgement.verdict == Verdict::Valid
+    }
+
+    /// Whether it is of the open model.
+    pub fn is_open(&self) -> bool {
+        self.record.scenario.mode == Mode::Open
+    }
+
+    /// A quantile (0 to 1) of the primary endpoint, all requests.
+    pub fn estimate(&self, quantile: f64) -> Option<Estimate> {
+        self.counts.map(|counts| Estimate::of(&counts.histogram, quantile))
+    }
+
+    /// The primary endpoint's P95, µs; `None` if there are too few samples for it.
+    pub fn p95_us(&self) -> Option<u64> {
+        self.estimate(0.95).filter(Estimate::is_sampled)?.value_us
+    }
+
+    /// In the closed model, the primary endpoint's histogram as it would be if each user had asked once per
+    /// typical cycle, with that cycle in µs.
+    pub fn corrected(&self) -> Option<(Histogram, u64)> {
+        let counts = self.counts.filter(|_| !self.is_open())?;
+        let think_s = self.record.stopping_rule.as_ref().map_or(0.0, |rule| rule.think_s);
+        let cycle = typical_cycle_us(&counts.histogram, think_s)?;
+        Some((corrected(&counts.histogram, cycle), cycle))
+    }
+
+    /// The point of the matrix without its repeat: `2 replicas, 4 workers, 200 users`.
+    pub fn point(&self) -> String {
+        let scenario = &self.record.scenario;
+        let (replicas, workers) = (many(scenario.replicas, "replica"), many(scenario.workers, "worker"));
+        format!("{replicas}, {workers}, {}", self.load())
+    }
+
+    /// The row by its point and its repeat, for sentences.
+    pub fn name(&self) -> String {
+        let scenario = &self.record.scenario;
+        match (scenario.drift, scenario.repeat) {
+            (true, _) => format!("{}, once more at the end", self.point()),
+            (false, 1) => self.point(),
+            (false, repeat) => format!("{}, repeat {repeat}", self.point()),
+        }
+    }
+
+    /// `200 users`, or `50 requests/s (open)`.
+    pub fn load(&self) -> String {
+        let scenario = &self.record.scenario;
+        match scenario.rate {
+            Some(rate) => format!("{rate} requests/s (open)"),
+            None => many(scenario.users, "user"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::tests::alone;
+    use crate::record::tests::record;
+
+    #[test]
+    fn a_row_is_named_by_its_load_and_its_repeat() {
+        let mut record = record(0, 1, 20, 100);
+        assert_eq!(
+            Row::of(&alone(std::slice::from_ref(&record))[0]).name(),
+            "1 replica, 2 workers, 20 users"
+        );
+        record.scenario.repeat = 2;
+        (record.scenario.mode, record.scenario.rate) = (Mode::Open, Some(12.5));
+        let records = [record];
+        let judged = alone(&records);
+        let row = Row::of(&judged[0]);
+        assert_eq!(row.name(), "1 replica, 2 workers, 12.5 requests/s (open), repeat 2");
+        assert!(row.corrected().is_none(), "the open model omits nothing");
+    }
+}

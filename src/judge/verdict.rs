@@ -1,0 +1,125 @@
+//! The verdict of a scenario: one word, with its reasons.
+
+use serde::Serialize;
+
+/// What a scenario's figures are worth. If several verdicts hold, the first in this order is its verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Verdict {
+    /// It could not be measured.
+    Failed,
+    /// Workers or replicas changed while it was measured.
+    Void,
+    /// Its pods cannot be placed in this cluster.
+    Infeasible,
+    /// The load generator was at its own limit.
+    LoadgenLimited,
+    /// It did not come to a steady state.
+    Unstable,
+    /// One replica got far more requests than the others.
+    Imbalanced,
+    /// Too few samples for a percentile that the objective needs.
+    Undersampled,
+    /// The figures are what they are called.
+    Valid,
+}
+
+/// A verdict with its reasons.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, one sentence each, those of the verdict first; empty for a valid row.
+    pub reasons: Vec<String>,
+}
+
+impl Judgement {
+    /// A valid scenario.
+    pub const fn valid() -> Self {
+        Self { verdict: Verdict::Valid, reasons: Vec::new() }
+    }
+
+    /// Any other verdict, with its reason.
+    pub fn of(verdict: Verdict, reason: impl Into<String>) -> Self {
+        Self { verdict, reasons: vec![reason.into()] }
+    }
+
+    /// The judgement from all findings against a scenario.
+    pub fn from_findings(mut findings: Vec<(Verdict, String)>) -> Self {
+        findings.sort_by_key(|(verdict, _)| *verdict);
+        let verdict = findings.first().map_or(Verdict::Valid, |(verdict, _)| *verdict);
+        Self { verdict, reasons: findings.into_iter().map(|(_, reason)| reason).collect() }
+    }
+
+    /// The same judgement with one more finding against the scenario.
+    #[must_use]
+    pub fn and(mut self, verdict: Verdict, reason: String) -> Self {
+        if verdict < self.verdict {
+            self.verdict = verdict;
+            self.reasons.insert(0, reason);
+        } else {
+            self.reasons.push(reason);
+        }
+        self
+    }
+}
+
+impl Verdict {
+    /// The word in the CSV's `Status` column, where a valid row has always been `SUCCESS`.
+    pub const fn status(self) -> &'static str {
+        match self {
+            Self::Valid => "SUCCESS",
+            Self::Failed => "FAILED",
+            Self::Void => "VOID",
+            Self::Infeasible => "INFEASIBLE",
+            Self::LoadgenLimited => "LOADGEN_LIMITED",
+            Self::Unstable => "UNSTABLE",
+            Self::Imbalanced => "IMBALANCED",
+            Self::Undersampled => "UNDERSAMPLED",
+        }
+    }
+
+    /// Whether there are no figures at all, which ends a run with exit code 5.
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::Void | Self::Infeasible)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ALL: [Verdict; 7] = [
+        Verdict::Failed,
+        Verdict::Void,
+        Verdict::Infeasible,
+        Verdict::LoadgenLimited,
+        Verdict::Unstable,
+        Verdict::Imbalanced,
+        Verdict::Undersampled,
+    ];
+
+    #[test]
+    fn the_words_are_the_same_everywhere() {
+        for verdict in ALL {
+            assert_eq!(serde_json::to_string(&verdict).unwrap(), format!("\"{}\"", verdict.status()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_in_order_is_the_verdict_and_no_reason_is_lost(
+            found in prop::collection::vec((0_usize..7, "[a-z]{1,4}"), 0..8),
+        ) {
+            let findings: Vec<_> = found.iter().map(|(at, why)| (ALL[*at], why.clone())).collect();
+            let first = found.iter().map(|(at, _)| *at).min();
+            let one_by_one = findings.iter().cloned().fold(Judgement::valid(), |v, (j, why)| v.and(j, why));
+            let judgement = Judgement::from_findings(findings);
+            prop_assert_eq!(judgement.verdict, first.map_or(Verdict::Valid, |at| ALL[at]));
+            prop_assert_eq!(judgement.reasons.len(), found.len());
+            prop_assert_eq!(one_by_one.verdict, judgement.verdict);
+            prop_assert_eq!(one_by_one.reasons.first().cloned().map(|_| ()), judgement.reasons.first().map(|_| ()));
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! How long to measure: after each interval, whether to measure another one.
+
+use records::{Interval, StoppingRule};
+
+use super::steady::{WINDOWS, steady_from};
+use super::{Estimate, Little, little};
+
+/// A measurement may end early once the confidence interval is narrower than this share of its percentile.
+const NARROW: f64 = 0.10;
+
+/// What to do after an interval.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Next {
+    /// Measure another interval.
+    Measure,
+    /// Measure another interval, although the time asked for is over, for this reason.
+    Extend(String),
+    /// The measurement is over.
+    Close,
+}
+
+/// The length of each interval, s: a third of the time asked for, because three must agree; a twelfth if the
+/// measurement may end early.
+pub fn interval_s(rule: &StoppingRule) -> f64 {
+    if !rule.exact {
+        return rule.duration_s;
+    }
+    let intervals = if rule.stop_early_after_s.is_some() { 4.0 * WINDOWS as f64 } else { WINDOWS as f64 };
+    rule.duration_s / intervals
+}
+
+/// Whether to measure on after these intervals.
+pub fn next(rule: &StoppingRule, intervals: &[Interval]) -> Next {
+    if !rule.exact {
+        return if intervals.is_empty() { Next::Measure } else { Next::Close };
+    }
+    // Half an interval: they are never exactly as long as asked for.
+    let slack = interval_s(rule) / 2.0;
+    let measured: f64 = intervals.iter().map(|interval| interval.seconds).sum();
+    let over = measured + slack >= rule.duration_s;
+    let least = rule.stop_early_after_s.unwrap_or(rule.duration_s);
+    if measured + slack < least.min(rule.duration_s) {
+        return Next::Measure;
+    }
+    if measured + slack >= rule.most_s {
+        return Next::Close;
+    }
+    match (unsteady_because(rule, intervals), over) {
+        (Some(why), true) => Next::Extend(why),
+        (None, true) => Next::Close,
+        (None, false) if is_known(rule, intervals, least - slack) => Next::Close,
+        (_, false) => Next::Measure,
+    }
+}
+
+/// The first interval of the row's window. The window is the steady state, or, without one, as many
+/// intervals at the end as the time asked for takes.
+pub fn window_from(rule: &StoppingRule, intervals: &[Interval]) -> usize {
+    if !rule.exact {
+        return 0;
+    }
+    if let Ok(from) = steady_from(intervals) {
+        return from;
+    }
+    let (mut from, mut seconds) = (intervals.len(), 0.0);
+    while from > 0 && seconds + interval_s(rule) / 2.0 < rule.duration_s {
+        from -= 1;
+        seconds += intervals[from].seconds;
+    }
+    from
+}
+
+/// Why the intervals cannot be called steady; `None` if they can.
+pub fn unsteady_because(rule: &StoppingRule, intervals: &[Interval]) -> Option<String> {
+    match steady_from(intervals) {
+        _ if !rule.exact => None,
+        Err(why) => Some(why),
+        Ok(from) => unaccounted(rule, &Interval::sum(&intervals[from..])),
+    }
+}
+
+/// How a closed window contradicts Little's law; `None` if it does not.
+fn unaccounted(rule: &StoppingRule, window: &Interval) -> Option<String> {
+    let users = rule.users?;
+    match little(users, rule.think_s, window.requests, window.total_ms, window.seconds) {
+        Little::Holds => None,
+        Little::Missed { accounted } => {
+            let hint = if rule.think_s > 0.0 { "" } else { " (think_time is 0s: does the locustfile wait?)" };
+            Some(format!(
+                "Little's law: throughput × (response + think time) accounts for {accounted:.1} of {users} users{hint}"
+            ))
+        }
+        Little::TooShort { needed_s } if needed_s.is_finite() => Some(format!(
+            "window too short: {:.0} s are less than ten mean responses, {needed_s:.0} s",
+            window.seconds
+        )),
+        Little::TooShort { .. } => Some("no request finished".into()),
+    }
+}
+
+/// Whether the percentiles of the steady state are known well enough, over at least `least_s`.
+fn is_known(rule: &StoppingRule, intervals: &[Interval], least_s: f64) -> bool {
+    let Ok(from) = steady_from(intervals) else { return false };
+    let window = Interval::sum(&intervals[from..]);
+    window.seconds >= least_s
+        && rule.quantiles.iter().all(|quantile| {
+            let estimate = Estimate::of(&window.primary, *quantile);
+            estimate.is_sampled() && estimate.relative_width().is_some_and(|width| width <= NARROW)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::steady::tests::interval;
+    use super::*;
+    use proptest::prelude::*;
+    use records::Histogram;
+
+    /// 30 s of windows of 10 s, 60 s at most; 10 users at 100 ms are 1000 requests per window.
+    fn rule() -> StoppingRule {
+        StoppingRule {
+            users: Some(10),
+            think_s: 0.0,
+            duration_s: 30.0,
+            stop_early_after_s: None,
+            most_s: 60.0,
+            exact: true,
+            quantiles: vec![0.95],
+        }
+    }
+
+    /// 120 s in windows of 10 s, which may end after 30 s.
+    fn early() -> StoppingRule {
+        StoppingRule { duration_s: 120.0, stop_early_after_s: Some(30.0), most_s: 240.0, ..rule() }
+    }
+
+    #[test]
+    fn three_steady_windows_are_the_measurement() {
+        assert_eq!(next(&rule(), &[interval(1000, 100), interval(1000, 100)]), Next::Measure);
+        assert_eq!(next(&rule(), &vec![interval(1000, 100); 3]), Next::Close);
+        assert_eq!(window_from(&rule(), &vec![interval(1000, 100); 3]), 0);
+    }
+
+    #[test]
+    fn an_unsteady_measurement_is_extended_up_to_its_cap() {
+        let warming = [interval(250, 400), interval(500, 200), interval(1000, 100)];
+        assert!(matches!(next(&rule(), &warming), Next::Extend(why) if why.contains("throughput")));
+        let warm = [&warming[..], &[interval(1000, 100), interval(1000, 100)]].concat();
+        assert_eq!(next(&rule(), &warm), Next::Close, "it is cured by measuring longer");
+        assert_eq!(window_from(&rule(), &warm), 2, "and what came before is left out");
+        let never = [100, 400, 100, 400, 100, 400].map(|ms| interval(100_000 / ms, ms));
+        assert!(matches!(next(&rule(), &never[..5]), Next::Extend(_)));
+        assert_eq!(next(&rule(), &never), Next::Close);
+        assert_eq!(window_from(&rule(), &never), 3, "the last 30 s");
+    }
+
+    #[test]
+    fn slow_answers_make_the_window_longer() {
+        // 40 users at 4 s: ten mean responses are 40 s.
+        let slow = StoppingRule { users: Some(40), ..rule() };
+        assert!(
+            matches!(next(&slow, &vec![interval(100, 4000); 3]), Next::Extend(why) if why.contains("too short"))
+        );
+        assert_eq!(next(&slow, &vec![interval(100, 4000); 4]), Next::Close);
+        assert_eq!(window_from(&slow, &vec![interval(100, 4000); 4]), 0);
+    }
+
+    #[test]
+    fn users_that_littles_law_does_not_account_for_are_reported() {
+        let stalled = StoppingRule { users: Some(12), ..rule() };
+        let why = unsteady_because(&stalled, &vec![interval(1000, 100); 3]).unwrap();
+        assert!(why.contains("accounts for 10.0 of 12 users"), "{why}");
+        assert_eq!(
+            unsteady_because(&StoppingRule { users: None, ..rule() }, &vec![interval(1000, 100); 3]),
+            None
+        );
+    }
+
+    #[test]
+    fn a_steady_measurement_may_stop_early_but_not_before_its_minimum() {
+        assert_eq!(next(&early(), &vec![interval(1000, 100); 2]), Next::Measure);
+        assert_eq!(next(&early(), &vec![interval(1000, 100); 3]), Next::Close);
+        let longer = StoppingRule { stop_early_after_s: Some(60.0), ..early() };
+        assert_eq!(next(&longer, &vec![interval(1000, 100); 5]), Next::Measure);
+        assert_eq!(next(&longer, &vec![interval(1000, 100); 6]), Next::Close);
+    }
+
+    #[test]
+    fn too_few_samples_or_a_wide_interval_do_not_stop_early() {
+        // P99.9 needs 4603 samples.
+        let tail = StoppingRule { quantiles: vec![0.999], ..early() };
+        assert_eq!(next(&tail, &vec![interval(1000, 100); 4]), Next::Measure);
+        let mut wide = interval(100, 50);
+        wide.primary.add(&Histogram::of_ms((0..10).map(|i| (100 + 40 * i, 1))));
+        wide.requests = wide.primary.count();
+        wide.total_ms = 100_000.0;
+        assert_eq!(next(&early(), &vec![wide.clone(); 4]), Next::Measure);
+        assert_eq!(next(&early(), &vec![wide; 12]), Next::Close, "the time asked for is over");
+    }
+
+    #[test]
+    fn without_exact_cuts_there_is_one_interval_without_a_steadiness_verdict() {
+        let coarse = StoppingRule { exact: false, ..rule() };
+        assert!((interval_s(&coarse) - 30.0).abs() < 1e-9);
+        assert_eq!((next(&coarse, &[]), next(&coarse, &[interval(10, 100)])), (Next::Measure, Next::Close));
+        assert_eq!(
+            (window_from(&coarse, &[interval(10, 100)]), unsteady_because(&coarse, &[interval(10, 100)])),
+            (0, None)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_measurement_ends_between_its_minimum_and_its_cap(
+            windows in prop::collection::vec((1_u64..3000, 1_u64..3000), 40), may_stop in any::<bool>(),
+        ) {
+            let rule = if may_stop { early() } else { rule() };
+            let intervals: Vec<Interval> = windows.iter().map(|(requests, ms)| interval(*requests, *ms)).collect();
+            let ends = (1..=intervals.len()).find(|n| next(&rule, &intervals[..*n]) == Next::Close);
+            let seconds = ends.map(|n| n as f64 * 10.0);
+            let least = rule.stop_early_after_s.unwrap_or(rule.duration_s);
+            prop_assert!(seconds.is_some_and(|s| s >= least && s <= rule.most_s), "{:?}", seconds);
+            prop_assert!(window_from(&rule, &intervals) < intervals.len());
+        }
+
+        #[test]
+        fn an_extension_always_has_its_reason(windows in prop::collection::vec((1_u64..3000, 1_u64..3000), 3..6)) {
+            let intervals: Vec<Interval> = windows.iter().map(|(requests, ms)| interval(*requests, *ms)).collect();
+            if let Next::Extend(why) = next(&rule(), &intervals) {
+                prop_assert_eq!(unsteady_because(&rule(), &intervals), Some(why));
+            }
+        }
+    }
+}

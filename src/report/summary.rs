@@ -1,0 +1,50 @@
+//! One line on how a scenario ended, for the console.
+
+use crate::events::minutes;
+use crate::judge::{Judged, Row};
+use crate::measure::Estimate;
+
+/// The figures and the reasons of a judged record, in one line.
+pub fn summary(judged: &Judged<'_>) -> String {
+    let row = Row::of(judged);
+    let figures = match (row.aggregated, row.requests, &judged.record.window) {
+        (Some(figures), Some(requests), Some(window)) => {
+            let ms = |quantile: f64| {
+                let estimate = Estimate::of(&window.aggregated.histogram, quantile);
+                if estimate.is_sampled() { format!("{estimate} ms") } else { estimate.to_string() }
+            };
+            let failures = figures.failures_pct.map_or("-".to_owned(), |share| format!("{share:.2} %"));
+            format!(
+                "{:.1} requests/s, median {}, P95 {}, P99 {}, {failures} failed of {requests} in {}",
+                figures.rps,
+                ms(0.50),
+                ms(0.95),
+                ms(0.99),
+                minutes(row.seconds.unwrap_or_default()),
+            )
+        }
+        _ => "nothing was measured".to_owned(),
+    };
+    if judged.judgement.reasons.is_empty() {
+        figures
+    } else {
+        format!("{} ({figures})", judged.judgement.reasons.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::JudgedRun;
+    use crate::record::tests::record;
+
+    #[test]
+    fn a_percentile_without_enough_samples_is_not_a_number() {
+        let records = [record(0, 1, 20, 100)];
+        let run = JudgedRun::of(&records);
+        assert_eq!(
+            summary(&run.rows[0]),
+            "5.0 requests/s, median 100 ms, P95 100 ms, P99 n/a (n<459), 0.00 % failed of 100 in 20 s"
+        );
+    }
+}
