@@ -1,4 +1,4 @@
-//! Waiting for a Deployment by watch: what it is asked for, nothing more, nothing less.
+//! Waiting by watch until a Deployment has exactly the requested pods, or until pods are gone.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,41 +11,44 @@ use kube::runtime::watcher::{Config as WatchConfig, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{Assessment, Cluster, Workload, assess, explain};
+use super::connection::Cluster;
+use super::failure::explain;
+use super::readiness::{Assessment, assess};
+use super::scale::Workload;
 use crate::exit::{Error, ExitCode, Result};
-use crate::wait::{TimedOut, seen};
+use crate::wait::{TimedOut, with_causes};
 
-/// A pod must stay without a place this long before the cluster is called too small: the scheduler
-/// tries again at once when room is made.
+/// A pod must stay unplaced this long before the cluster counts as too small. When resources become free,
+/// the scheduler tries again at once.
 const UNPLACED_FOR: Duration = Duration::from_millis(1500);
 
-/// Why a Deployment did not become ready.
+/// Why a Deployment did not become ready, as a sentence that names the Deployment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unready {
-    /// Its pods cannot be placed in this cluster.
-    #[error("its pods cannot be placed: {0}")]
+    /// Its pods cannot be placed on any node of this cluster.
+    #[error("{0}")]
     Unplaced(String),
-    /// A pod will not start without help.
+    /// A pod cannot start until somebody changes something.
     #[error("{0}")]
     Broken(String),
-    /// The API server refuses to show it; waiting longer does not help.
+    /// The API server does not permit watching it, so waiting longer does not help.
     #[error("{0}")]
     Refused(Error),
     /// The deadline passed.
-    #[error("not ready {0}")]
-    TimedOut(#[from] TimedOut),
+    #[error("{0}")]
+    TimedOut(String),
 }
 
-/// One pod of a Deployment: the same pod at two times has the same identity.
+/// A pod of a Deployment at one moment. Two values of the same pod have the same name and UID.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PodId {
-    /// Its name.
+    /// The pod's name.
     pub name: String,
-    /// Its UID.
+    /// The pod's UID.
     pub uid: String,
-    /// Its address, once it has one.
+    /// The pod's IP address, once it has one.
     pub ip: Option<String>,
-    /// Restarts of its containers.
+    /// Restarts of all its containers together.
     pub restarts: i32,
 }
 
@@ -62,27 +65,27 @@ impl PodId {
     }
 }
 
-/// The pods of a Deployment that are not on their way out, by name.
+/// The pods of a Deployment that are not terminating, in the order of their names.
 ///
 /// # Errors
-/// Exit code 3 where the permission is missing, else 4.
+/// Exit code 3 if the permission is missing, else 4.
 pub async fn pods_of(cluster: &Cluster, workload: &Workload) -> Result<Vec<PodId>> {
     let pods = cluster.api::<Pod>().list(&ListParams::default().labels(&workload.selector)).await;
-    let pods = pods.map_err(|error| explain(&format!("pods of {}", workload.name), &error))?;
+    let pods = pods.map_err(|error| explain(&format!("list the pods of {}", workload.name), &error))?;
     let staying = pods.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
     let mut ids: Vec<_> = staying.map(PodId::of).collect();
     ids.sort();
     Ok(ids)
 }
 
-/// Waits until exactly `wanted` replicas are ready and nothing else of the Deployment is left.
+/// Waits until exactly `replicas` pods of the Deployment are ready and no other pod of it is left.
 ///
 /// # Errors
-/// [`Unready`], with what was last seen.
+/// [`Unready`]; after the deadline with what was seen last.
 pub async fn await_ready(
     cluster: &Cluster,
     workload: &Workload,
-    wanted: u32,
+    replicas: u32,
     limit: Duration,
 ) -> Result<(), Unready> {
     enum Change {
@@ -102,13 +105,14 @@ pub async fn await_ready(
     let deadline = Instant::now() + limit;
     let mut deployment: Option<Deployment> = None;
     let mut pods: Option<BTreeMap<String, Pod>> = None;
+    let name = &workload.name;
     let mut last_seen = "nothing".to_owned();
     let mut unplaced_since: Option<Instant> = None;
     loop {
-        let patience = unplaced_since.map_or(deadline, |since| (since + UNPLACED_FOR).min(deadline));
+        let wake_at = unplaced_since.map_or(deadline, |since| (since + UNPLACED_FOR).min(deadline));
         let change = tokio::select! {
             change = changes.next() => change,
-            () = sleep_until(patience) => None,
+            () = sleep_until(wake_at) => None,
         };
         match change {
             Some(Change::Deployment(event)) => match event {
@@ -116,29 +120,30 @@ pub async fn await_ready(
                 Event::Delete(_) => deployment = None,
                 Event::Init | Event::InitDone => {}
             },
-            Some(Change::Pod(event)) => collect(&mut pods, event),
-            Some(Change::Failed(error)) => match refusal(&workload.name, &error) {
+            Some(Change::Pod(event)) => apply_event(&mut pods, event),
+            Some(Change::Failed(error)) => match permanent_error(name, &error) {
                 Some(refused) => return Err(Unready::Refused(refused)),
-                None => last_seen = seen(&error),
+                None => last_seen = with_causes(&error),
             },
             None if Instant::now() >= deadline => {
-                return Err(TimedOut { after: limit, last_seen }.into());
+                let timed_out = TimedOut { after: limit, last_seen };
+                return Err(Unready::TimedOut(format!("{name} is not ready {timed_out}")));
             }
             None => {}
         }
         let Some(known) = &pods else { continue };
         let known: Vec<Pod> = known.values().cloned().collect();
-        match assess(deployment.as_ref(), &known, wanted) {
+        match assess(deployment.as_ref(), &known, replicas) {
             Assessment::Ready => return Ok(()),
-            Assessment::Broken(problem) => return Err(Unready::Broken(problem)),
-            Assessment::NotYet(words) => {
-                last_seen = words;
+            Assessment::Broken(problem) => return Err(Unready::Broken(format!("{name}: {problem}"))),
+            Assessment::NotYet(missing) => {
+                last_seen = missing;
                 unplaced_since = None;
             }
             Assessment::Unplaced(problem) => {
                 let since = *unplaced_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= UNPLACED_FOR {
-                    return Err(Unready::Unplaced(problem));
+                    return Err(Unready::Unplaced(format!("pods of {name} cannot be placed: {problem}")));
                 }
                 last_seen = problem;
             }
@@ -146,8 +151,8 @@ pub async fn await_ready(
     }
 }
 
-/// What the API server will not do, however often it is asked.
-fn refusal(name: &str, error: &watcher::Error) -> Option<Error> {
+/// The explained error if trying again cannot help: a missing permission, login or object.
+fn permanent_error(name: &str, error: &watcher::Error) -> Option<Error> {
     let (watcher::Error::InitialListFailed(error)
     | watcher::Error::WatchStartFailed(error)
     | watcher::Error::WatchFailed(error)) = error
@@ -158,12 +163,12 @@ fn refusal(name: &str, error: &watcher::Error) -> Option<Error> {
     (explained.code == ExitCode::Preflight).then_some(explained)
 }
 
-/// Keeps a set of pods up to date; `None` until the first list is complete.
-fn collect(pods: &mut Option<BTreeMap<String, Pod>>, event: Event<Pod>) {
+/// Applies a watch event to the known pods; `None` until the first list begins.
+fn apply_event(pods: &mut Option<BTreeMap<String, Pod>>, event: Event<Pod>) {
     let uid = |pod: &Pod| pod.metadata.uid.clone().unwrap_or_default();
     match event {
-        // A new list replaces the old one; nothing may be judged by half of it, but the pods come one
-        // by one, and each judgement asks the Deployment's own counts too.
+        // A new list replaces the old one, pod by pod. An incomplete list does not make a Deployment ready,
+        // because its status counts must agree with the pods.
         Event::Init => *pods = Some(BTreeMap::new()),
         Event::InitApply(pod) | Event::Apply(pod) => {
             pods.get_or_insert_default().insert(uid(&pod), pod);
@@ -175,10 +180,10 @@ fn collect(pods: &mut Option<BTreeMap<String, Pod>>, event: Event<Pod>) {
     }
 }
 
-/// Waits until no pod of `selector` is left.
+/// Waits until no pod that `selector` selects is left.
 ///
 /// # Errors
-/// [`TimedOut`] with the pods that are still there.
+/// [`TimedOut`] with the names of the pods that still exist.
 pub async fn await_gone(cluster: &Cluster, selector: &str, limit: Duration) -> Result<(), TimedOut> {
     let deadline = Instant::now() + limit;
     let mut changes =
@@ -194,7 +199,7 @@ pub async fn await_gone(cluster: &Cluster, selector: &str, limit: Duration) -> R
         match timeout_at(deadline, changes.next()).await {
             Ok(Some(Ok(event))) => {
                 listed |= matches!(event, Event::InitDone);
-                collect(&mut pods, event);
+                apply_event(&mut pods, event);
             }
             Ok(Some(Err(_)) | None) => {}
             Err(_) => {

@@ -7,9 +7,11 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{pages, signals};
+use super::signals;
+use super::web_ui::{WebUiFlags, forward_to_master};
 use crate::cluster::{
-    Cluster, ClusterFlags, Forward, Lease, LocalPort, Reach, WORKER, guard, scale, workload,
+    Cluster, ClusterFlags, Lease, LocalPort, PodHttp, PortForward, WORKER, confirm_target, read_workload,
+    scale,
 };
 use crate::config::{Config, MatrixFlags, Settings};
 use crate::events::{Event, Events};
@@ -31,7 +33,7 @@ pub struct Arguments {
     #[arg(long, value_name = "URL", env = "LOCUST_MATRIX_LOCUST_URL", conflicts_with = "ui_port")]
     locust_url: Option<String>,
     #[command(flatten)]
-    pages: pages::Flags,
+    web_ui: WebUiFlags,
     /// Folder for the results; each run gets a folder of its own in it
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
@@ -66,14 +68,14 @@ pub struct Arguments {
 pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -> Result<ExitCode> {
     let config = Settings::from_flags(&arguments.matrix)?.complete()?;
     let plan = Plan::of(&config);
-    let port = arguments.pages.take().await?;
+    let port = arguments.web_ui.bind_port().await?;
     let interrupted = signals::interrupted();
     let superseded = CancellationToken::new();
     let cluster = Cluster::connect(flags).await?;
-    guard(&cluster, &config.inference.deployment, arguments.yes, events).await?;
+    confirm_target(&cluster, &config.inference.deployment, arguments.yes, events).await?;
     let deployment = config.inference.deployment.clone();
     let holder = arguments.holder.clone().unwrap_or_else(default_holder);
-    let lease = Lease::take(&cluster, &holder, superseded.clone()).await?;
+    let lease = Lease::acquire(&cluster, &holder, superseded.clone()).await?;
     let prepared = tokio::select! {
         prepared = prepare(&cluster, arguments, port, config, plan, events) => prepared,
         () = interrupted.cancelled() => Err(Error::interrupted("interrupted before the first scenario")),
@@ -107,7 +109,7 @@ struct Prepared {
     mirror: Mirror,
     folder: PathBuf,
     /// Keeps the way to Locust open.
-    _way: Option<Forward>,
+    _way: Option<PortForward>,
 }
 
 async fn prepare(
@@ -121,16 +123,20 @@ async fn prepare(
     let client = crate::http::prober(Duration::from_secs(2))?;
     let longest = longest_load(&config, &plan);
     let (load, way, reach) = if let Some(url) = &arguments.locust_url {
-        (Locust::new(url)?.with_longest(longest), None, Reach::Inside(client))
+        (Locust::new(url)?.with_longest(longest), None, PodHttp::InsideCluster(client))
     } else {
-        let way = pages::open(cluster, port, events).await?;
-        (Locust::new(&way.url)?.with_longest(longest), Some(way), Reach::Outside(client, cluster.clone()))
+        let way = forward_to_master(cluster, port, events).await?;
+        (
+            Locust::new(&way.url)?.with_longest(longest),
+            Some(way),
+            PodHttp::OutsideCluster(client, cluster.clone()),
+        )
     };
     let (snapshot, mirrored, inference, workers) = tokio::try_join!(
         quiet(&load, config.timeouts.master.get(), events),
         Mirror::read(cluster),
-        workload(cluster, &config.inference.deployment),
-        workload(cluster, WORKER),
+        read_workload(cluster, &config.inference.deployment),
+        read_workload(cluster, WORKER),
     )?;
     let images =
         [(inference.name.clone(), inference.image.clone()), (workers.name.clone(), workers.image.clone())];

@@ -1,4 +1,4 @@
-//! How a scenario is measured: until when, and what the service is meant to reach.
+//! When a measurement ends, and which response times the service should keep to.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Until {
-    /// After `duration`, or later where it is not steady by then.
+    /// After `duration`, or later if the measurement is not steady by then.
     #[default]
     Duration,
-    /// Once it is steady and its percentiles are known well enough, between `min_duration` and `duration`.
+    /// As soon as it is steady and its percentiles are precise enough, between `min_duration` and `duration`.
     Stable,
 }
 
@@ -25,8 +25,8 @@ impl fmt::Display for Until {
     }
 }
 
-/// What the service is meant to reach, as percentiles of the primary endpoint. A row whose samples are too
-/// few for a percentile that is named here is UNDERSAMPLED.
+/// The response times that the service should keep to: percentiles of the primary endpoint. A scenario with too
+/// few samples for one of these percentiles is UNDERSAMPLED.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Objective {
@@ -48,7 +48,7 @@ pub struct Objective {
 }
 
 impl Objective {
-    /// Each percentile (0 to 1) that is named, with its highest value in ms.
+    /// Every percentile that has a goal, as a quantile (0 to 1), with its highest value in ms.
     pub fn goals(&self) -> Vec<(f64, u32)> {
         let goals = [
             (0.5, self.p50_ms),
@@ -57,7 +57,7 @@ impl Objective {
             (0.99, self.p99_ms),
             (0.999, self.p999_ms),
         ];
-        goals.into_iter().filter_map(|(share, most)| Some((share, most?))).collect()
+        goals.into_iter().filter_map(|(quantile, limit_ms)| Some((quantile, limit_ms?))).collect()
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_named_is_a_goal() {
+    fn only_percentiles_with_a_limit_are_goals() {
         let objective = Objective { p95_ms: Some(500), p999_ms: Some(2000), ..Objective::default() };
         assert_eq!(objective.goals(), [(0.95, 500), (0.999, 2000)]);
         assert!(Objective::default().goals().is_empty());

@@ -19,7 +19,7 @@ use crate::load::{LoadGenerator, Snapshot, State};
 use crate::measure::{Course, OpenCounts, Part, Window};
 use crate::plan::{Mode, Scenario};
 use crate::record::{Membership, Record, Replica, Sample, VERSION, Verdict, WorkerHealth, judge};
-use crate::wait::{Look, TimedOut, poll};
+use crate::wait::{Condition, TimedOut, poll};
 
 /// Load that is not looked at for this long stops by itself: the driver is gone.
 pub(super) const DEADMAN: Duration = Duration::from_mins(1);
@@ -115,9 +115,9 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
     ) -> Result<Snapshot, TimedOut> {
         poll(limit, LOOK_EVERY, || async {
             match self.setup.load.snapshot(DEADMAN).await {
-                Ok(snapshot) if done(&snapshot) => Look::Done(snapshot),
-                Ok(snapshot) => Look::NotYet(snapshot.describe()),
-                Err(error) => Look::NotYet(error.message),
+                Ok(snapshot) if done(&snapshot) => Condition::Met(snapshot),
+                Ok(snapshot) => Condition::NotMet(snapshot.describe()),
+                Err(error) => Condition::NotMet(error.message),
             }
         })
         .await

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::drive::{DEADMAN, Drive, needs_stop};
 use super::{Due, End, Happening, Operation, Phase};
-use crate::cluster::{Cluster, Reach, Workload};
+use crate::cluster::{Cluster, PodHttp, Workload};
 use crate::config::Config;
 use crate::events::Event;
 use crate::events::Events;
@@ -15,7 +15,7 @@ use crate::exit::{Error, Result};
 use crate::load::{LoadGenerator, Snapshot};
 use crate::plan::{Plan, Scenario};
 use crate::record::{Judgement, Mirror, Record, RecordFile, Setting, Verdict};
-use crate::wait::{Look, poll};
+use crate::wait::{Condition, poll};
 
 /// A VOID scenario is tried once more.
 const ATTEMPTS: u32 = 2;
@@ -36,7 +36,7 @@ pub struct Setup<L> {
     /// What every record says of the run.
     pub setting: Setting,
     /// For the replicas' own counters.
-    pub reach: Reach,
+    pub reach: PodHttp,
     /// Where progress is told.
     pub events: Events,
 }
@@ -207,12 +207,12 @@ fn superseded() -> Error {
 pub async fn quiet(load: &(impl LoadGenerator + Sync), limit: Duration, events: &Events) -> Result<Snapshot> {
     let answered = poll(limit, Duration::from_millis(500), || async {
         match load.snapshot(DEADMAN).await {
-            Ok(snapshot) => Look::Done(snapshot),
-            Err(error) => Look::NotYet(error.to_string()),
+            Ok(snapshot) => Condition::Met(snapshot),
+            Err(error) => Condition::NotMet(error.to_string()),
         }
     });
     let snapshot = answered.await.map_err(|timed_out| {
-        Error::cluster(format!("Locust's master did not answer {timed_out}"))
+        Error::cluster(format!("Locust's master does not answer {timed_out}"))
             .next("look at it with: kubectl describe pods -l app=locust,role=master")
     })?;
     if needs_stop(&snapshot) {
