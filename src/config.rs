@@ -1,5 +1,5 @@
-//! What to measure and how. [`Settings`] are what the settings file and the flags say, each of them optional;
-//! [`Config`] is complete and checked.
+//! What to measure and how. [`Settings`] come from the settings file and the flags, and each of them is
+//! optional; a [`Config`] is complete and checked.
 
 mod check;
 mod complete;

@@ -15,7 +15,7 @@ pub const OPERATION_UPDATE: &str = "Update";
 
 /// Whether `metadata.managedFields` shows that this program wrote the object with one of `operations`.
 ///
-/// Writes to a subresource do not count: scaling somebody else's Deployment does not make it ours.
+/// Writes to a subresource do not count: scaling somebody else's Deployment is not deploying it.
 pub fn is_deployed_by_us<K: ResourceExt>(object: &K, operations: &[&str]) -> bool {
     object.managed_fields().iter().any(|field| {
         field.manager.as_deref() == Some(FIELD_MANAGER)

@@ -5,7 +5,7 @@ use reqwest::Client;
 
 use super::connection::Cluster;
 use super::forward::{Destination, PortForward};
-use super::rollout::PodId;
+use super::pods::PodSummary;
 
 /// How this program reaches a single pod.
 #[derive(Clone, Debug)]
@@ -22,7 +22,7 @@ pub enum PodHttp {
 /// What each pod answers in a test.
 #[cfg(test)]
 #[derive(Clone)]
-pub struct ScriptedPods(pub std::sync::Arc<dyn Fn(&PodId) -> String + Send + Sync>);
+pub struct ScriptedPods(pub std::sync::Arc<dyn Fn(&PodSummary) -> String + Send + Sync>);
 
 #[cfg(test)]
 impl std::fmt::Debug for ScriptedPods {
@@ -34,7 +34,7 @@ impl std::fmt::Debug for ScriptedPods {
 impl PodHttp {
     /// The body that the pod answers at `port_and_path`, such as `8000/metrics`; `None` if it does not answer
     /// with success.
-    pub async fn get(&self, pod: &PodId, port_and_path: &str) -> Option<String> {
+    pub async fn get(&self, pod: &PodSummary, port_and_path: &str) -> Option<String> {
         let (port, path) = port_and_path.split_once('/')?;
         match self {
             Self::InsideCluster(client) => {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
 use kube::runtime::watcher::{Config as WatchConfig, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -37,45 +36,6 @@ pub enum Unready {
     /// The deadline passed.
     #[error("{0}")]
     TimedOut(String),
-}
-
-/// A pod of a Deployment at one moment. Two values of the same pod have the same name and UID.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PodId {
-    /// The pod's name.
-    pub name: String,
-    /// The pod's UID.
-    pub uid: String,
-    /// The pod's IP address, once it has one.
-    pub ip: Option<String>,
-    /// Restarts of all its containers together.
-    pub restarts: i32,
-}
-
-impl PodId {
-    fn of(pod: &Pod) -> Self {
-        let status = pod.status.as_ref();
-        let containers = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
-        Self {
-            name: pod.metadata.name.clone().unwrap_or_default(),
-            uid: pod.metadata.uid.clone().unwrap_or_default(),
-            ip: status.and_then(|status| status.pod_ip.clone()),
-            restarts: containers.iter().map(|container| container.restart_count).sum(),
-        }
-    }
-}
-
-/// The pods of a Deployment that are not terminating, in the order of their names.
-///
-/// # Errors
-/// Exit code 3 if the permission is missing, else 4.
-pub async fn pods_of(cluster: &Cluster, workload: &Workload) -> Result<Vec<PodId>> {
-    let pods = cluster.api::<Pod>().list(&ListParams::default().labels(&workload.selector)).await;
-    let pods = pods.map_err(|error| explain(&format!("list the pods of {}", workload.name), &error))?;
-    let staying = pods.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
-    let mut ids: Vec<_> = staying.map(PodId::of).collect();
-    ids.sort();
-    Ok(ids)
 }
 
 /// Waits until exactly `replicas` pods of the Deployment are ready and no other pod of it is left.
@@ -211,3 +171,6 @@ pub async fn await_gone(cluster: &Cluster, selector: &str, limit: Duration) -> R
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use crate::exit::{Error, ExitCode, Result};
 /// Flags that choose the manifests and change them.
 #[derive(clap::Args, Debug)]
 pub struct ManifestFlags {
-    /// Which part of the manifests
+    /// Part of the manifests to apply
     #[arg(long, value_enum, default_value = "base")]
     overlay: Overlay,
     /// Replace an image of the manifests: NAME=IMAGE:TAG; may be given several times
@@ -51,7 +51,7 @@ pub struct Arguments {
 ///
 /// # Errors
 /// Exit code 3: no cluster, a missing permission, a foreign Deployment or an image that cannot be
-/// pulled; 4: what was applied does not become ready.
+/// pulled; 4: a Deployment does not become ready in time.
 pub async fn run(
     flags: &ClusterFlags,
     arguments: &Arguments,

@@ -63,7 +63,7 @@ impl FromStr for Preset {
     fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, preset)| preset).ok_or_else(|| {
             let names: Vec<_> = Self::ALL.iter().map(|(name, _)| *name).collect();
-            format!("there is no preset '{text}'; choose one of {}", names.join(", "))
+            format!("there is no preset '{text}'; the presets are {}", names.join(", "))
         })
     }
 }

@@ -16,7 +16,7 @@ const MAX_USERS: u32 = 1000;
 /// extended.
 const WARM_UP: Span = Span::from_secs(2);
 
-/// The contents of a settings file. What it leaves out comes from its preset, which is `full` by default.
+/// The contents of a settings file. Missing settings come from its preset, which is `full` by default.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {

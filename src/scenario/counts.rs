@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::future::join_all;
 
-use crate::cluster::{PodHttp, PodId};
+use crate::cluster::{PodHttp, PodSummary};
 use crate::record::Replica;
 
 /// The counter that the stub keeps, by endpoint, status and caller.
@@ -19,7 +19,7 @@ type Counts = BTreeMap<String, u64>;
 /// asked, has `None`.
 pub(super) async fn ask(
     reach: &PodHttp,
-    pods: &[PodId],
+    pods: &[PodSummary],
     place: &str,
     caller: &str,
 ) -> BTreeMap<String, Option<Counts>> {
@@ -28,7 +28,7 @@ pub(super) async fn ask(
     join_all(asked).await.into_iter().collect()
 }
 
-async fn ask_one(reach: &PodHttp, pod: &PodId, place: &str, caller: &str) -> Option<Counts> {
+async fn ask_one(reach: &PodHttp, pod: &PodSummary, place: &str, caller: &str) -> Option<Counts> {
     parse(&reach.get(pod, place).await?, caller)
 }
 

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::matrix::{Run, Setup};
 use super::{Happening, Operation};
-use crate::cluster::PodId;
+use crate::cluster::PodSummary;
 use crate::events::Event;
 use crate::exit::{Error, Result};
 use crate::load::{LoadGenerator, Snapshot, State};
@@ -43,8 +43,8 @@ pub(super) struct Drive<'a, L> {
 /// What was there when the load began.
 #[derive(Default)]
 struct Before {
-    pods: Vec<PodId>,
-    workers: Vec<PodId>,
+    pods: Vec<PodSummary>,
+    workers: Vec<PodSummary>,
     counts: BTreeMap<String, Option<BTreeMap<String, u64>>>,
 }
 

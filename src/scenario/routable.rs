@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::counts;
-use crate::cluster::{PodHttp, PodId};
+use crate::cluster::{PodHttp, PodSummary};
 use crate::config::Inference;
 use crate::wait::{Condition, TimedOut, poll};
 
@@ -21,7 +21,7 @@ const CALLER: &str = "locust-matrix";
 pub(super) async fn await_routable(
     reach: &PodHttp,
     inference: &Inference,
-    pods: &[PodId],
+    pods: &[PodSummary],
     limit: Duration,
 ) -> Result<(), TimedOut> {
     let PodHttp::InsideCluster(client) = reach else { return Ok(()) };

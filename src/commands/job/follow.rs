@@ -130,7 +130,7 @@ async fn pods_of(cluster: &Cluster, job: &SubmittedJob) -> Result<Vec<Pod>> {
     Ok(pods)
 }
 
-/// The exit code of an ended Job: that of its last pod, if it is one of [`ExitCode`].
+/// The exit code of an ended Job: the exit code of its last pod, if that is an [`ExitCode`].
 fn exit_code_of(job: &Job, last_exit: Option<i32>) -> Result<ExitCode> {
     let mut conditions = job.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let Some(failed) = conditions.find(|condition| condition.type_ == "Failed" && condition.status == "True")

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{DEADMAN, Drive};
-use crate::cluster::{PodId, pods_of};
+use crate::cluster::{PodSummary, pods_of};
 use crate::events::Event;
 use crate::exit::{Error, Result};
 use crate::load::{Load, LoadGenerator, Snapshot};
@@ -136,8 +136,9 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     }
 }
 
-fn members(pods: &[PodId]) -> Vec<Member> {
-    let member = |pod: &PodId| Member { name: pod.name.clone(), id: pod.uid.clone(), restarts: pod.restarts };
+fn members(pods: &[PodSummary]) -> Vec<Member> {
+    let member =
+        |pod: &PodSummary| Member { name: pod.name.clone(), id: pod.uid.clone(), restarts: pod.restarts };
     pods.iter().map(member).collect()
 }
 
