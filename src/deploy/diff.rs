@@ -63,13 +63,18 @@ fn changed_fields(old: &Value, new: &Value) -> Vec<String> {
             _ => None,
         };
         let text = |value: Option<String>| value.unwrap_or_else(|| "(unset)".to_owned());
-        let field: Vec<_> = path.tokens().map(|token| token.decoded().into_owned()).collect();
-        lines.push(format!("    {}: {} → {}", field.join("."), text(before), text(after)));
+        let field: String = path.tokens().map(|token| path_step(&token.decoded())).collect();
+        lines.push(format!("    {}: {} → {}", field.trim_start_matches('.'), text(before), text(after)));
         if json_patch::patch(&mut current, std::slice::from_ref(&operation)).is_err() {
             break;
         }
     }
     lines
+}
+
+/// A step of a path as people write it: `.name` for a field, `[0]` for an item.
+fn path_step(token: &str) -> String {
+    if token.bytes().all(|byte| byte.is_ascii_digit()) { format!("[{token}]") } else { format!(".{token}") }
 }
 
 /// A value on one line, cut if it is long.
@@ -92,7 +97,7 @@ mod tests {
         let new = json!({ "spec": { "replicas": 2, "a": [{ "image": "x:2" }] }, "same": true });
         assert_eq!(
             changed_fields(&old, &new),
-            [r#"    spec.a.0.image: "x:1" → "x:2""#, "    spec.replicas: 1 → 2"]
+            [r#"    spec.a[0].image: "x:1" → "x:2""#, "    spec.replicas: 1 → 2"]
         );
         assert!(changed_fields(&old, &old).is_empty());
     }
@@ -107,8 +112,8 @@ mod tests {
             lines,
             [
                 r#"    annotations.a/b: "old" → (unset)"#,
-                r#"    args.1: "y" → (unset)"#,
-                r#"    args.1: "z" → (unset)"#,
+                r#"    args[1]: "y" → (unset)"#,
+                r#"    args[1]: "z" → (unset)"#,
                 "    env: (unset) → []",
             ]
         );
