@@ -38,8 +38,8 @@ pub fn assess(deployment: Option<&Deployment>, pods: &[Pod], replicas: u32) -> A
     }
     let terminating = pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_some()).count();
     let staying = || pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
-    // An admission webhook may alter pods, so that they do not match the template. If only updated pods
-    // remain, they are the Deployment's own even so.
+    // An admission webhook may alter pods, so that they never match the template. Once only updated pods
+    // remain, their failures count even so.
     let all_updated =
         usize::try_from(status.updated_replicas.unwrap_or(0)).is_ok_and(|count| count >= staying().count());
     let failure = |pod| startup_failure(pod).filter(|_| all_updated || matches_template(pod, deployment));
@@ -119,7 +119,7 @@ pub fn startup_failure(pod: &Pod) -> Option<String> {
         "CreateContainerError",
         "RunContainerError",
     ];
-    let name = pod.metadata.name.as_deref().unwrap_or("pod");
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
     let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
     statuses.iter().find_map(|status| {
         let waiting = status.state.as_ref()?.waiting.as_ref()?;
@@ -127,11 +127,14 @@ pub fn startup_failure(pod: &Pod) -> Option<String> {
         if reason == "CrashLoopBackOff" && status.restart_count >= 2 {
             let ended = status.last_state.as_ref().and_then(|state| state.terminated.as_ref());
             let code = ended.map(|ended| format!(", last exit code {}", ended.exit_code)).unwrap_or_default();
-            return Some(format!("{name} crashes again and again ({} restarts{code})", status.restart_count));
+            return Some(format!(
+                "pod {name} crashes again and again ({} restarts{code})",
+                status.restart_count
+            ));
         }
         PERMANENT.contains(&reason).then(|| {
             let message = waiting.message.as_deref().unwrap_or("no message");
-            format!("{name} cannot start its image {}: {reason}: {message}", status.image)
+            format!("pod {name} cannot start image {}: {reason}: {message}", status.image)
         })
     })
 }

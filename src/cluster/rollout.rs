@@ -21,21 +21,29 @@ use crate::wait::{TimedOut, with_causes};
 /// the scheduler tries again at once.
 const UNPLACED_FOR: Duration = Duration::from_millis(1500);
 
-/// Why a Deployment did not become ready, as a sentence that names the Deployment.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a Deployment did not become ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unready {
     /// Its pods cannot be placed on any node of this cluster.
-    #[error("{0}")]
     Unplaced(String),
     /// A pod cannot start until somebody changes something.
-    #[error("{0}")]
     Broken(String),
     /// The API server does not permit watching it, so waiting longer does not help.
-    #[error("{0}")]
     Refused(Error),
     /// The deadline passed.
-    #[error("{0}")]
-    TimedOut(String),
+    TimedOut(TimedOut),
+}
+
+impl Unready {
+    /// The reason as a sentence about the Deployment `name`.
+    pub fn describe(&self, name: &str) -> String {
+        match self {
+            Self::Unplaced(problem) => format!("pods of {name} cannot be placed: {problem}"),
+            Self::Broken(problem) => format!("{name}: {problem}"),
+            Self::Refused(error) => error.message.clone(),
+            Self::TimedOut(timed_out) => format!("{name} is not ready {timed_out}"),
+        }
+    }
 }
 
 /// Waits until exactly `replicas` pods of the Deployment are ready and no other pod of it is left.
@@ -65,7 +73,6 @@ pub async fn await_ready(
     let deadline = Instant::now() + limit;
     let mut deployment: Option<Deployment> = None;
     let mut pods: Option<BTreeMap<String, Pod>> = None;
-    let name = &workload.name;
     let mut last_seen = "nothing".to_owned();
     let mut unplaced_since: Option<Instant> = None;
     loop {
@@ -81,13 +88,12 @@ pub async fn await_ready(
                 Event::Init | Event::InitDone => {}
             },
             Some(Change::Pod(event)) => apply_event(&mut pods, event),
-            Some(Change::Failed(error)) => match permanent_error(name, &error) {
+            Some(Change::Failed(error)) => match permanent_error(&workload.name, &error) {
                 Some(refused) => return Err(Unready::Refused(refused)),
                 None => last_seen = with_causes(&error),
             },
             None if Instant::now() >= deadline => {
-                let timed_out = TimedOut { after: limit, last_seen };
-                return Err(Unready::TimedOut(format!("{name} is not ready {timed_out}")));
+                return Err(Unready::TimedOut(TimedOut { after: limit, last_seen }));
             }
             None => {}
         }
@@ -95,7 +101,7 @@ pub async fn await_ready(
         let known: Vec<Pod> = known.values().cloned().collect();
         match assess(deployment.as_ref(), &known, replicas) {
             Assessment::Ready => return Ok(()),
-            Assessment::Broken(problem) => return Err(Unready::Broken(format!("{name}: {problem}"))),
+            Assessment::Broken(problem) => return Err(Unready::Broken(problem)),
             Assessment::NotYet(missing) => {
                 last_seen = missing;
                 unplaced_since = None;
@@ -103,7 +109,7 @@ pub async fn await_ready(
             Assessment::Unplaced(problem) => {
                 let since = *unplaced_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= UNPLACED_FOR {
-                    return Err(Unready::Unplaced(format!("pods of {name} cannot be placed: {problem}")));
+                    return Err(Unready::Unplaced(problem));
                 }
                 last_seen = problem;
             }

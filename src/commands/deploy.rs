@@ -151,7 +151,7 @@ async fn await_deployment(
             MASTER | WORKER => "look at it with: kubectl describe pods -l app=locust",
             _ => "look at it with: kubectl describe pods -l app=inference",
         };
-        let message = format!("namespace {}: {unready}", cluster.namespace);
+        let message = unready.describe(&format!("deployment {}/{name}", cluster.namespace));
         match unready {
             Unready::Refused(error) => error,
             Unready::Broken(_) | Unready::Unplaced(_) => Error::preflight(message).next(advice),

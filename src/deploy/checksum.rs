@@ -31,14 +31,13 @@ pub(super) fn annotate(objects: &mut [Value]) {
     }
 }
 
-/// The first 16 hex digits of the SHA-256 over the scripts, in order of their names.
+/// The first 16 hex digits of the SHA-256 over the scripts: `locustfile.py`, then the others by name.
 fn checksum(object: &Value) -> Option<String> {
     if !is_scripts(object) {
         return None;
     }
     let mut scripts: Vec<_> = object["data"].as_object()?.iter().collect();
     scripts.sort_by_key(|(name, _)| (*name).clone());
-    // locustfile.py comes first, as in the order of the manifests.
     scripts.sort_by_key(|(name, _)| *name != "locustfile.py");
     let digest =
         scripts.iter().filter_map(|(_, text)| text.as_str()).fold(Sha256::new(), Sha256::chain_update);

@@ -55,7 +55,10 @@ async fn a_deployment_that_is_not_ready_in_time_is_named_with_what_was_seen_last
     let starting = json!({ "conditions": [{ "type": "Ready", "status": "False" }] });
     let unready = await_two(vec![pod("a", &starting), pod("b", &starting)]).await.unwrap_err();
     assert!(matches!(unready, Unready::TimedOut(_)));
-    assert_eq!(unready.to_string(), "inference is not ready after 180 s; last seen: 0 of 2 pods ready");
+    assert_eq!(
+        unready.describe("inference"),
+        "inference is not ready after 180 s; last seen: 0 of 2 pods ready"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -66,7 +69,7 @@ async fn pods_that_cannot_be_placed_end_the_wait_long_before_the_deadline() {
     let begun = Instant::now();
     let unready = await_two(vec![pod("a", &unschedulable)]).await.unwrap_err();
     assert!(matches!(unready, Unready::Unplaced(_)));
-    assert_eq!(unready.to_string(), "pods of inference cannot be placed: Insufficient cpu");
+    assert_eq!(unready.describe("inference"), "pods of inference cannot be placed: Insufficient cpu");
     assert!((UNPLACED_FOR..Duration::from_secs(10)).contains(&begun.elapsed()));
 }
 
@@ -78,6 +81,6 @@ async fn a_pod_that_cannot_start_ends_the_wait_at_once() {
     }] });
     let unready = await_two(vec![pod("a", &waiting), pod("b", &waiting)]).await.unwrap_err();
     assert!(matches!(unready, Unready::Broken(_)));
-    let expected = "inference: a cannot start its image fake-inference:1: ErrImagePull: not found";
-    assert_eq!(unready.to_string(), expected);
+    let expected = "inference: pod a cannot start image fake-inference:1: ErrImagePull: not found";
+    assert_eq!(unready.describe("inference"), expected);
 }

@@ -94,7 +94,7 @@ async fn follow_pods(
             let name = pod.metadata.name.clone().unwrap_or_default();
             if let Some(problem) = startup_failure(&pod) {
                 suspend(cluster).await?;
-                return Err(Error::preflight(format!("the driver's pod: {problem}"))
+                return Err(Error::preflight(format!("the driver's pod does not run: {problem}"))
                     .next("build or push that image, or name another with --driver-image"));
             }
             if shown.contains(&name) || !has_started(&pod) {

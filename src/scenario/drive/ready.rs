@@ -67,7 +67,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 Unready::Unplaced(_) => Judgement::Infeasible,
                 Unready::Broken(_) | Unready::TimedOut(_) => Judgement::Failed,
             };
-            Happening::Failed(Verdict::of(judgement, unready.to_string()))
+            Happening::Failed(Verdict::of(judgement, unready.describe(&inference.name)))
         })
     }
 
@@ -107,11 +107,11 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let wanted = self.scenario.workers;
         await_ready(cluster, workers, wanted, limit).await.map_err(|unready| match unready {
             Unready::Unplaced(_) => {
-                Happening::Failed(Verdict::of(Judgement::Infeasible, unready.to_string()))
+                Happening::Failed(Verdict::of(Judgement::Infeasible, unready.describe(&workers.name)))
             }
             Unready::Refused(error) => Happening::Abandoned(error),
             Unready::Broken(_) | Unready::TimedOut(_) => {
-                let error = Error::cluster(unready.to_string());
+                let error = Error::cluster(unready.describe(&workers.name));
                 let next = format!("look at them with: kubectl describe pods -l {}", workers.selector);
                 Happening::Abandoned(error.next(next))
             }
