@@ -6,20 +6,20 @@ use crate::cluster::ClusterFlags;
 use crate::commands::{cleanup, completions, deploy, fetch, job, plan, report, run};
 use crate::exit::ExitCode;
 
-/// How many replicas of this inference service carry this many users?
+/// How many replicas does an inference service need for a given number of users?
 ///
-/// Sweeps replicas × Locust workers × users in a Kubernetes cluster, one scenario at a time, and
-/// writes records, a CSV and a Markdown report.
+/// Measures every combination of replicas, Locust workers and users in a Kubernetes cluster, one scenario at a
+/// time, and writes records, a CSV file and a Markdown report.
 #[derive(Debug, Parser)]
-#[command(name = "locust-matrix", version, after_help = ExitCode::HELP, after_long_help = after())]
+#[command(name = "locust-matrix", version, after_help = ExitCode::HELP, after_long_help = help_footer())]
 pub struct Cli {
     #[command(flatten)]
-    /// Which cluster.
+    /// The cluster.
     pub cluster: ClusterFlags,
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
-    /// Tell progress as JSON lines on stderr, for programs
+    /// Print progress as JSON lines on stderr, for programs
     #[arg(long, global = true, help_heading = None)]
     pub json_events: bool,
 }
@@ -27,41 +27,41 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   locust-matrix plan --preset quick
-        what the quick matrix measures, and how long it takes
+        show the scenarios of the quick matrix and the time they take
   locust-matrix deploy --overlay kind --image locust-driver=locust-driver:1.0
-        Locust and the stub service into the current context's namespace
+        deploy Locust and the stub service to the current context's namespace
   locust-matrix job --replicas 1,2,4 --users 200,400 --duration 1m
         submit the matrix as a Job and follow it
   locust-matrix job --until stable --repeats 3 --drift
-        each point three times, each time no longer than it takes to know it
+        measure every combination three times, each until its figures are stable
   locust-matrix plan --users 20,40 --rates 30,60
-        users who wait for their answers, and requests that come whether or not
+        closed model (users wait for each response) and open model (fixed request rates)
   locust-matrix fetch
-        bring its records and reports home to results/";
+        download the records of the run to results/ and write its reports";
 
-const DEBUGGING: &str = "RUST_LOG=debug shows what this program does in detail.";
+const DEBUGGING: &str = "RUST_LOG=debug prints debugging messages on stderr.";
 
-/// Below the long help: examples, then the exit codes as the short help has them.
-fn after() -> String {
+/// The end of the long help: examples, and the exit codes, which the short help has, too.
+fn help_footer() -> String {
     format!("{EXAMPLES}\n\n{}\n\n{DEBUGGING}", ExitCode::HELP)
 }
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the scenarios and the expected time, and with --dry-run the changes; nothing is touched
+    /// Show the scenarios and the expected time; with --dry-run also what `deploy` would change
     Plan(plan::Arguments),
     /// Apply the manifests and wait until everything is ready
     Deploy(deploy::Arguments),
-    /// Submit the matrix as a Job and follow it to its end
+    /// Run the matrix as a Job in the cluster and follow it until it ends
     Job(job::Arguments),
-    /// Drive the matrix from here; this is what the Job's pod does
+    /// Run the matrix from this machine; the Job's pod uses the same command
     Run(run::Arguments),
-    /// Bring home the records of a run and make its reports
+    /// Download the records of a run and write its reports
     Fetch(fetch::Arguments),
-    /// Make the reports anew from a run's records
+    /// Write the reports again from a run's records
     Report(report::Arguments),
-    /// Take back what was deployed; the results stay unless --results
+    /// Delete everything that was deployed; the results are kept unless --results is given
     Cleanup(cleanup::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),

@@ -1,12 +1,12 @@
-//! One file per subcommand: arguments in, exit code out.
+//! The subcommands, one file each: it takes the arguments and returns the exit code.
 
 pub mod cleanup;
 pub mod completions;
 pub mod deploy;
 pub mod fetch;
 pub mod job;
-mod pages;
 pub mod plan;
 pub mod report;
 pub mod run;
 mod signals;
+mod web_ui;

@@ -1,44 +1,44 @@
-//! How a run ends: the documented exit codes, and the one error type that carries them.
+//! The documented exit codes, and the error type that carries them.
 
 use std::fmt;
 
-/// The exit code of a command. CI pipelines and the Job's `podFailurePolicy` branch on these
-/// numbers, so a number never changes its meaning.
+/// The exit code of a command. CI pipelines and the Job's `podFailurePolicy` depend on these numbers, so a
+/// number never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ExitCode {
-    /// Every scenario was measured; the report says which figures can be trusted.
+    /// Every scenario was measured; the report says which figures are reliable.
     Success = 0,
     /// A bug in this program.
     Bug = 1,
-    /// The command line or the configuration cannot be used.
+    /// The command line or the configuration is wrong.
     Usage = 2,
     /// A tool, port, image or permission is missing; nothing was started.
     Preflight = 3,
-    /// The cluster or Locust failed; the Job is tried again and resumes.
+    /// The cluster or Locust failed; the Job tries again and resumes.
     Cluster = 4,
     /// A scenario ended FAILED, VOID or INFEASIBLE.
     Scenario = 5,
     /// A threshold was missed.
     Threshold = 6,
-    /// Stopped from outside; what was recorded is kept.
+    /// Interrupted by a signal; the records are kept.
     Interrupted = 130,
 }
 
 impl ExitCode {
-    /// The text for `--help`: every code with its meaning.
+    /// The list of exit codes for `--help`.
     pub const HELP: &str = "\
 Exit codes:
-  0    every scenario was measured; the report says how far each can be trusted
+  0    every scenario was measured; the report says which figures are reliable
   1    a bug in this program
-  2    the command line or the configuration cannot be used
+  2    the command line or the configuration is wrong
   3    a tool, port, image or permission is missing
-  4    the cluster or Locust failed (the Job is tried again and resumes)
+  4    the cluster or Locust failed (the Job tries again and resumes)
   5    a scenario ended FAILED, VOID or INFEASIBLE
   6    a threshold was missed
-  130  interrupted; what was recorded is kept";
+  130  interrupted; the records are kept";
 
-    /// The code a container or process ended with, if it is one of ours.
+    /// The exit code with this number, if there is one.
     pub fn from_number(code: i32) -> Option<Self> {
         [
             Self::Success,
@@ -61,29 +61,29 @@ impl From<ExitCode> for std::process::ExitCode {
     }
 }
 
-/// One message for people: the subject, what is wrong with it, and what to do next.
+/// An error message for people: the subject, the problem, and the next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// The code the command ends with.
+    /// The command's exit code.
     pub code: ExitCode,
-    /// Subject and problem, one line.
+    /// Subject and problem, on one line.
     pub message: String,
-    /// What the reader can do about it, one line.
+    /// What the reader can do about it, on one line.
     pub next: Option<String>,
 }
 
 impl Error {
-    /// An error with its exit code; add the next step with [`Error::next`].
+    /// An error with an exit code; add the next step with [`Error::next`].
     pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), next: None }
     }
 
-    /// The command line or configuration is at fault (exit code 2).
+    /// The command line or the configuration is wrong (exit code 2).
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(ExitCode::Usage, message)
     }
 
-    /// Something that must be there is missing (exit code 3).
+    /// A tool, port, image, object or permission is missing (exit code 3).
     pub fn preflight(message: impl Into<String>) -> Self {
         Self::new(ExitCode::Preflight, message)
     }
@@ -93,7 +93,7 @@ impl Error {
         Self::new(ExitCode::Cluster, message)
     }
 
-    /// The run was stopped from outside (exit code 130).
+    /// A signal interrupted the run (exit code 130).
     pub fn interrupted(message: impl Into<String>) -> Self {
         Self::new(ExitCode::Interrupted, message)
     }
@@ -105,10 +105,10 @@ impl Error {
         self
     }
 
-    /// Puts what was being done before the message.
+    /// Prefixes the message with the action that failed.
     #[must_use]
-    pub fn during(mut self, what: &str) -> Self {
-        self.message = format!("{what}: {}", self.message);
+    pub fn during(mut self, action: &str) -> Self {
+        self.message = format!("{action}: {}", self.message);
         self
     }
 }
@@ -125,7 +125,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The result of everything that can end a command.
+/// A result whose error ends the command.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 #[cfg(test)]
@@ -133,13 +133,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_is_found_by_its_number() {
+    fn an_exit_code_is_found_by_its_number() {
         assert_eq!(ExitCode::from_number(130), Some(ExitCode::Interrupted));
         assert_eq!(ExitCode::from_number(137), None);
     }
 
     #[test]
-    fn a_message_shows_its_next_step() {
+    fn an_error_is_displayed_with_its_next_step() {
         let error = Error::usage("--users: 0 is not a load").next("give a number of 1 or more");
         assert_eq!(error.to_string(), "--users: 0 is not a load\n  next: give a number of 1 or more");
     }

@@ -5,25 +5,25 @@ use std::time::Duration;
 use reqwest::{Certificate, Client, ClientBuilder};
 
 use crate::exit::{Error, ExitCode, Result};
-use crate::wait::seen;
+use crate::wait::with_causes;
 
-/// A client that opens a fresh connection for every request: a service spreads connections over its
-/// replicas, and Locust's master closes idle ones. Redirects and proxies are not followed.
+/// A client that opens a new connection for every request, because a Service balances connections, not requests,
+/// and because Locust's master closes idle connections. It follows no redirects and uses no proxy.
 ///
 /// # Errors
-/// Exit code 1: no client can be made.
+/// Exit code 1: the client cannot be built.
 pub fn client(timeout: Duration) -> Result<Client> {
-    // The driver's image holds nothing but the driver: no certificates there is fine for plain HTTP.
+    // The driver's image contains no root certificates; plain HTTP needs none.
     let roots = rustls_native_certs::load_native_certs().certs;
     let roots = roots.iter().filter_map(|root| Certificate::from_der(root).ok());
     build(timeout, Client::builder().tls_certs_only(roots))
 }
 
-/// A client that asks a service whether it is there. Like a kubelet's probe it does not check
-/// certificates: it sends nothing worth protecting, and the load itself checks them.
+/// A client that checks whether a service answers. Like a kubelet's probe it does not verify certificates: it
+/// sends nothing confidential, and the load itself verifies them.
 ///
 /// # Errors
-/// Exit code 1: no client can be made.
+/// Exit code 1: the client cannot be built.
 pub fn prober(timeout: Duration) -> Result<Client> {
     build(timeout, Client::builder().tls_certs_only([]).tls_danger_accept_invalid_certs(true))
 }
@@ -37,5 +37,5 @@ fn build(timeout: Duration, builder: ClientBuilder) -> Result<Client> {
         .pool_max_idle_per_host(0)
         .no_proxy()
         .build()
-        .map_err(|error| Error::new(ExitCode::Bug, format!("HTTP client: {}", seen(&error))))
+        .map_err(|error| Error::new(ExitCode::Bug, format!("HTTP client: {}", with_causes(&error))))
 }

@@ -8,7 +8,8 @@
 //! config → plan → cluster → deploy → load → measure → record → judge → report
 //! ```
 //!
-//! `scenario` is the single conductor; `exit`, `wait`, `http` and `events` are leaves that anyone may use.
+//! `scenario` is the single conductor; `exit`, `wait`, `files`, `http` and `events` may be used by every
+//! module.
 
 pub mod cli;
 pub mod cluster;
@@ -17,6 +18,7 @@ pub mod config;
 pub mod deploy;
 pub mod events;
 pub mod exit;
+pub mod files;
 pub mod http;
 pub mod judge;
 pub mod load;

@@ -18,12 +18,13 @@ fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        // Libraries call an error what this program tries again, and explains if it stays.
+        // Libraries log errors that this program handles by trying again. If an error is final, the program
+        // explains it itself.
         .with_env_filter(
             EnvFilter::builder().with_default_directive(LevelFilter::OFF.into()).from_env_lossy(),
         )
         .init();
-    // Two libraries could each bring a TLS provider; this names the one for all.
+    // Two libraries could each choose a TLS provider; this sets the one that both use.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let ended = runtime
@@ -38,11 +39,11 @@ fn main() -> std::process::ExitCode {
     }
 }
 
-/// What a panic is to a user: a bug of this program, in one message.
+/// The message for a panic, which is always a bug of this program.
 fn bug(panic: &str) -> Error {
-    let what = panic.split_whitespace().collect::<Vec<_>>().join(" ");
-    Error::new(ExitCode::Bug, format!("locust-matrix has a bug: {what}"))
-        .next("please report it; what was recorded is kept, and the Job or --resume goes on from it")
+    let details = panic.split_whitespace().collect::<Vec<_>>().join(" ");
+    Error::new(ExitCode::Bug, format!("locust-matrix has a bug: {details}"))
+        .next("please report it; the records are kept, and the Job or --resume continues from them")
 }
 
 async fn dispatch(cli: &Cli) -> Result<ExitCode> {

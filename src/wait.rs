@@ -1,4 +1,4 @@
-//! Waiting with a deadline that says what was last seen.
+//! Waiting for a condition with a deadline; the error says what was seen last.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -6,63 +6,64 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// A deadline passed; `last_seen` is the state at that time, in words.
+/// The deadline passed before the condition was met. It reads as the end of a sentence: "Locust does not
+/// answer after 90 s; last seen: connection refused".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not within {} s; last seen: {last_seen}", .after.as_secs_f64().round())]
+#[error("after {} s; last seen: {last_seen}", .after.as_secs_f64().round())]
 pub struct TimedOut {
-    /// How long was waited.
+    /// How long the wait lasted.
     pub after: Duration,
-    /// What the last look showed.
+    /// What the last complete check saw, in words.
     pub last_seen: String,
 }
 
-/// One look at something that is awaited.
+/// The result of checking a condition once.
 #[derive(Debug)]
-pub enum Look<T> {
-    /// It is there.
-    Done(T),
-    /// It is not there yet; the words say what was seen instead.
-    NotYet(String),
+pub enum Condition<T> {
+    /// The condition holds; this is what was waited for.
+    Met(T),
+    /// The condition does not hold yet; the text says what was seen instead.
+    NotMet(String),
 }
 
-/// Looks every `every` until `look` is done or `limit` has passed. A look that hangs is cut at the
-/// deadline, too.
+/// Calls `check` every `interval` until its condition is met or `limit` has passed. A check that is still
+/// running at the deadline is cancelled.
 ///
 /// # Errors
-/// [`TimedOut`] with what the last finished look saw.
-pub async fn poll<T, F, Fut>(limit: Duration, every: Duration, mut look: F) -> Result<T, TimedOut>
+/// [`TimedOut`] with what the last complete check saw.
+pub async fn poll<T, F, Fut>(limit: Duration, interval: Duration, mut check: F) -> Result<T, TimedOut>
 where
     F: FnMut() -> Fut,
-    Fut: Future<Output = Look<T>>,
+    Fut: Future<Output = Condition<T>>,
 {
     let deadline = Instant::now() + limit;
     let mut last_seen = "nothing".to_owned();
     loop {
-        match timeout_at(deadline, look()).await {
-            Ok(Look::Done(value)) => return Ok(value),
-            Ok(Look::NotYet(seen)) => last_seen = seen,
+        match timeout_at(deadline, check()).await {
+            Ok(Condition::Met(value)) => return Ok(value),
+            Ok(Condition::NotMet(seen)) => last_seen = seen,
             Err(_) => {
                 return Err(TimedOut { after: limit, last_seen });
             }
         }
-        if timeout_at(deadline, sleep(every)).await.is_err() {
+        if timeout_at(deadline, sleep(interval)).await.is_err() {
             return Err(TimedOut { after: limit, last_seen });
         }
     }
 }
 
-/// The last line of an error and its causes, for a "last seen".
-pub fn seen(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut words = error.to_string();
+/// An error followed by its causes, on one line. A cause whose text is already part of the line is left out.
+pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
-        let cause_words = cause.to_string();
-        if !words.contains(&cause_words) {
-            words = format!("{words}: {cause_words}");
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
         }
         source = cause.source();
     }
-    words
+    text
 }
 
 /// Seconds with one decimal, for people.
@@ -76,22 +77,36 @@ mod tests {
     use std::cell::Cell;
 
     #[tokio::test(start_paused = true)]
-    async fn a_deadline_says_what_was_last_seen() {
-        let looks = Cell::new(0);
+    async fn a_timeout_says_what_the_last_check_saw() {
+        let checks = Cell::new(0);
         let result: Result<(), _> = poll(Duration::from_secs(3), Duration::from_secs(1), || {
-            looks.set(looks.get() + 1);
-            let seen = format!("look {}", looks.get());
-            async move { Look::NotYet(seen) }
+            checks.set(checks.get() + 1);
+            let seen = format!("check {}", checks.get());
+            async move { Condition::NotMet(seen) }
         })
         .await;
         let error = result.unwrap_err();
-        assert_eq!(error.to_string(), format!("not within 3 s; last seen: look {}", looks.get()));
+        assert_eq!(error.to_string(), format!("after 3 s; last seen: check {}", checks.get()));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_that_hangs_is_cut() {
+    async fn a_check_that_hangs_is_cancelled_at_the_deadline() {
         let result: Result<(), _> =
-            poll(Duration::from_secs(3), Duration::from_secs(1), std::future::pending::<Look<()>>).await;
+            poll(Duration::from_secs(3), Duration::from_secs(1), std::future::pending::<Condition<()>>).await;
         assert_eq!(result.unwrap_err().last_seen, "nothing");
+    }
+
+    #[test]
+    fn causes_follow_the_error_and_are_not_repeated() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("connection refused")]
+        struct Refused;
+        #[derive(Debug, thiserror::Error)]
+        #[error("request failed")]
+        struct Request(#[source] Refused);
+        #[derive(Debug, thiserror::Error)]
+        #[error("no answer: request failed")]
+        struct Outer(#[source] Request);
+        assert_eq!(with_causes(&Outer(Request(Refused))), "no answer: request failed: connection refused");
     }
 }

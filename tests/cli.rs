@@ -1,4 +1,4 @@
-//! The command line as its users meet it: messages, exit codes, and what goes to which stream.
+//! The command line as a user sees it: messages, exit codes, standard output and standard error.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -6,12 +6,12 @@ use assert_cmd::Command;
 
 fn driver() -> Command {
     let mut command = Command::cargo_bin("locust-matrix").unwrap();
-    // Nothing of the tester's own clusters.
+    // Keeps the tests away from the developer's own clusters.
     command.env("KUBECONFIG", "/nonexistent/kubeconfig").env_remove("RUST_LOG");
     command
 }
 
-/// Runs it; gives the exit code, stdout and stderr.
+/// Runs the driver; returns the exit code, stdout and stderr.
 fn run(arguments: &[&str]) -> (i32, String, String) {
     let output = driver().args(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -35,7 +35,7 @@ fn the_quick_plan_has_four_scenarios() {
 }
 
 #[test]
-fn a_plan_shows_models_repeats_and_the_time_of_an_early_end() {
+fn a_plan_shows_both_models_the_repeats_and_the_shortest_time() {
     let (code, out, err) = run(&[
         "plan",
         "--preset",
@@ -66,9 +66,8 @@ fn a_plan_shows_models_repeats_and_the_time_of_an_early_end() {
     }
 }
 
-/// Every settings file in the README is one.
 #[test]
-fn the_readmes_settings_can_be_planned() {
+fn every_settings_file_in_the_readme_is_valid() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let blocks: Vec<_> =
         readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
@@ -84,7 +83,7 @@ fn the_readmes_settings_can_be_planned() {
 }
 
 #[test]
-fn a_plan_as_json_is_an_array_in_order() {
+fn a_plan_as_json_is_an_array_of_scenarios_in_order() {
     let (code, out, _) = run(&["plan", "--replicas", "4,1", "--workers", "2", "--users", "50,10", "--json"]);
     let scenarios: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
     let points: Vec<_> =
@@ -93,13 +92,14 @@ fn a_plan_as_json_is_an_array_in_order() {
 }
 
 #[test]
-fn what_cannot_be_measured_ends_2_with_its_key_and_a_next_step() {
+fn impossible_settings_end_with_code_2_and_are_named_with_a_next_step() {
     for (arguments, subject) in [
         (vec!["plan", "--users", "0"], "users: 0"),
         (vec!["plan", "--replicas", "1,1"], "replicas: 1 is given twice"),
         (vec!["plan", "--duration", "0s"], "duration: 0s"),
         (vec!["plan", "--spawn-rate", "0"], "spawn_rate: 0"),
         (vec!["plan", "--rates", "0"], "rates: 0 requests/s"),
+        (vec!["plan", "--rates", "10", "--max-users", "0"], "max_users: 0"),
         (vec!["plan", "--repeats", "0"], "repeats: 0"),
         (vec!["plan", "--max-duration", "1s"], "max_duration: 1s is shorter"),
         (vec!["plan", "--config", "/nonexistent.yaml"], "settings file /nonexistent.yaml"),
@@ -112,7 +112,7 @@ fn what_cannot_be_measured_ends_2_with_its_key_and_a_next_step() {
 }
 
 #[test]
-fn a_flag_of_the_wrong_kind_ends_2() {
+fn a_flag_with_a_malformed_value_ends_with_code_2() {
     for arguments in [["plan", "--users", "many"], ["plan", "--preset", "huge"], ["plan", "--duration", "20"]]
     {
         let (code, _, err) = run(&arguments);
@@ -122,15 +122,15 @@ fn a_flag_of_the_wrong_kind_ends_2() {
 }
 
 #[test]
-fn a_negative_number_of_users_ends_2() {
+fn a_negative_number_of_users_ends_with_code_2() {
     let (code, _, err) = run(&["plan", "--users=-5"]);
     assert_eq!(code, 2, "{err}");
     assert!(err.contains("-5") && err.contains("--users"), "{err}");
 }
 
-/// Before anything is scaled or submitted, and before the cluster is even asked.
+/// The port is checked before the driver connects to the cluster.
 #[test]
-fn a_port_that_is_taken_ends_3() {
+fn a_port_in_use_ends_with_code_3() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for command in ["run", "job"] {
@@ -141,20 +141,24 @@ fn a_port_that_is_taken_ends_3() {
 }
 
 #[test]
-fn a_settings_file_is_checked_by_key_and_line() {
+fn an_unknown_or_impossible_setting_in_a_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("matrix.yaml");
     std::fs::write(&path, "preset: quick\nuserz: [1]\n").unwrap();
     let (code, _, err) = run(&["plan", "--config", path.to_str().unwrap()]);
     assert_eq!(code, 2);
     assert!(err.contains("userz") && err.contains("next: "), "{err}");
+    std::fs::write(&path, "preset: quick\ninference: {metrics: /metrics}\n").unwrap();
+    let (code, _, err) = run(&["plan", "--config", path.to_str().unwrap()]);
+    assert_eq!(code, 2);
+    assert!(err.starts_with("error: inference.metrics: '/metrics'") && err.contains("next: "), "{err}");
 }
 
 #[test]
-fn a_cluster_that_is_not_there_ends_3() {
+fn a_missing_cluster_ends_with_code_3() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kubeconfig");
-    // Port 1 of this machine: refused at once.
+    // A connection to port 1 of this machine is refused at once.
     let text = "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}], \
                 clusters: [{name: c, cluster: {server: 'http://127.0.0.1:1'}}], users: [{name: u, user: {}}]}";
     std::fs::write(&path, text).unwrap();
@@ -172,7 +176,7 @@ fn a_cluster_that_is_not_there_ends_3() {
 }
 
 #[test]
-fn reports_without_records_end_2() {
+fn a_report_without_records_ends_with_code_2() {
     let folder = tempfile::tempdir().unwrap();
     let (code, _, err) = run(&["report", folder.path().to_str().unwrap()]);
     assert_eq!(code, 2);
@@ -180,7 +184,7 @@ fn reports_without_records_end_2() {
 }
 
 #[test]
-fn help_names_every_exit_code_and_command() {
+fn help_lists_every_exit_code_and_subcommand() {
     let (code, out, _) = run(&["--help"]);
     assert_eq!(code, 0);
     for word in ["0 ", "2 ", "3 ", "4 ", "5 ", "6 ", "130", "plan", "deploy", "job", "run", "fetch", "report"]
@@ -190,7 +194,7 @@ fn help_names_every_exit_code_and_command() {
 }
 
 #[test]
-fn completion_scripts_are_printed() {
+fn completion_scripts_are_printed_for_every_shell() {
     for shell in ["bash", "zsh", "fish"] {
         let (code, out, _) = run(&["completions", shell]);
         assert_eq!(code, 0);
@@ -198,9 +202,8 @@ fn completion_scripts_are_printed() {
     }
 }
 
-/// What this program applies is what `kubectl apply -k` applies, object by object.
 #[test]
-fn overlays_are_what_kubectl_makes_of_them() {
+fn every_overlay_has_the_same_objects_as_with_kubectl_kustomize() {
     let Ok(version) = std::process::Command::new("kubectl").args(["version", "--client"]).output() else {
         eprintln!("not run: kubectl is not installed");
         return;

@@ -1,4 +1,4 @@
-//! One driver at a time: a Lease that the manifests prepare.
+//! One driver at a time in a namespace: drivers share a Lease that the manifests create.
 
 use std::time::Duration;
 
@@ -10,45 +10,45 @@ use kube::api::Patch;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::{Cluster, JOB, as_ourselves, explain};
+use super::connection::{Cluster, JOB, patch_params};
+use super::failure::explain;
 use crate::exit::{Error, Result};
-use crate::wait::{Look, poll};
+use crate::wait::{Condition, poll};
 
-/// Without a sign of life for this long, the next driver takes over.
+/// After this long without a renewal, the Lease has expired and another driver may take it.
 const DURATION: Duration = Duration::from_secs(15);
-/// An API server that is gone is not waited for: the Lease runs out by itself.
-const GIVE_BACK_WITHIN: Duration = Duration::from_secs(3);
+/// How often the holder renews the Lease.
 const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// How long a new driver tries to take the Lease, longer than it takes to expire.
+const ACQUIRE_WITHIN: Duration = Duration::from_secs(20);
+/// How long releasing may take. If the API server is gone, the Lease expires by itself.
+const RELEASE_WITHIN: Duration = Duration::from_secs(3);
 
-/// The right to scale and load, renewed in the background.
+/// The right to scale and load, held and renewed in the background until [`Lease::release`].
 #[derive(Debug)]
-pub struct Lease;
-
-/// Held while a run goes on; give it back with [`LeaseGuard::release`].
-#[derive(Debug)]
-pub struct LeaseGuard {
+pub struct Lease {
     cluster: Cluster,
     holder: String,
     renewing: tokio::task::JoinHandle<()>,
 }
 
 impl Lease {
-    /// Takes the Lease; a holder that has ended, or has not renewed it in time, is replaced. `lost` is
-    /// cancelled when somebody else takes it.
+    /// Takes the Lease for `holder`. If the present holder's pod has ended or its Lease has expired, this
+    /// driver takes its place. `lost` is cancelled when another driver takes the Lease later.
     ///
     /// # Errors
-    /// Exit code 3: another driver is at work, or the Lease is not there.
-    pub async fn take(cluster: &Cluster, holder: &str, lost: CancellationToken) -> Result<LeaseGuard> {
-        let taken = poll(DURATION + Duration::from_secs(5), Duration::from_millis(500), || async {
-            match try_take(cluster, holder).await {
-                Ok(None) => Look::Done(Ok(())),
-                Ok(Some(other)) => Look::NotYet(other),
-                Err(error) => Look::Done(Err(error)),
+    /// Exit code 3: another driver holds the Lease, or it does not exist.
+    pub async fn acquire(cluster: &Cluster, holder: &str, lost: CancellationToken) -> Result<Self> {
+        let acquired = poll(ACQUIRE_WITHIN, Duration::from_millis(500), || async {
+            match try_acquire(cluster, holder).await {
+                Ok(None) => Condition::Met(Ok(())),
+                Ok(Some(other)) => Condition::NotMet(other),
+                Err(error) => Condition::Met(Err(error)),
             }
         });
-        taken.await.map_err(|timed_out| {
+        acquired.await.map_err(|timed_out| {
             Error::preflight(format!(
-                "another driver is at work in namespace {}: {}",
+                "another driver is running in namespace {}: {}",
                 cluster.namespace, timed_out.last_seen
             ))
             .next(format!("wait for it, or end it with: kubectl delete job {JOB}"))
@@ -57,47 +57,45 @@ impl Lease {
         let renewing = tokio::spawn(async move {
             loop {
                 tokio::time::sleep(RENEW_EVERY).await;
-                // An API server that is away for a moment is no loss; another holder is.
-                if let Ok(Some(_)) = try_take(&task_cluster, &task_holder).await {
+                // A failed call is tried again; only another holder means that the Lease is lost.
+                if let Ok(Some(_)) = try_acquire(&task_cluster, &task_holder).await {
                     return lost.cancel();
                 }
             }
         });
-        Ok(LeaseGuard { cluster: cluster.clone(), holder: holder.to_owned(), renewing })
+        Ok(Self { cluster: cluster.clone(), holder: holder.to_owned(), renewing })
     }
-}
 
-impl LeaseGuard {
-    /// Gives the Lease back, so that the next driver need not wait.
+    /// Gives the Lease back, so that the next driver does not wait until it expires.
     pub async fn release(self) {
         self.renewing.abort();
         let patch = json!({ "spec": { "holderIdentity": "", "renewTime": MicroTime(Timestamp::now()) } });
-        let lease = tokio::time::timeout(GIVE_BACK_WITHIN, self.cluster.api::<LeaseObject>().get(JOB)).await;
+        let leases = self.cluster.api::<LeaseObject>();
+        let lease = tokio::time::timeout(RELEASE_WITHIN, leases.get(JOB)).await;
         if let Ok(Ok(lease)) = lease
             && lease.spec.and_then(|spec| spec.holder_identity).as_deref() == Some(&self.holder)
         {
-            let params = as_ourselves();
-            // What cannot be given back runs out by itself.
-            let _ = self.cluster.api::<LeaseObject>().patch(JOB, &params, &Patch::Merge(&patch)).await;
+            // A Lease that is not given back expires by itself.
+            let _ = leases.patch(JOB, &patch_params(), &Patch::Merge(&patch)).await;
         }
     }
 }
 
-/// Takes or renews; `Some` is the other holder, in words.
-async fn try_take(cluster: &Cluster, holder: &str) -> Result<Option<String>> {
-    let what = format!("lease {}/{JOB}", cluster.namespace);
+/// Takes or renews the Lease. If another driver holds it, gives that driver's name and last renewal in words.
+async fn try_acquire(cluster: &Cluster, holder: &str) -> Result<Option<String>> {
+    let subject = format!("lease {}/{JOB}", cluster.namespace);
     let leases = cluster.api::<LeaseObject>();
-    let lease = leases.get(JOB).await.map_err(|error| explain(&what, &error))?;
+    let lease = leases.get(JOB).await.map_err(|error| explain(&subject, &error))?;
     let spec = lease.spec.unwrap_or_default();
     let other = spec.holder_identity.filter(|other| !other.is_empty() && other != holder);
     if let Some(other) = other {
         let renewed = spec.renew_time.map_or(Timestamp::UNIX_EPOCH, |time| time.0);
-        let silent = Timestamp::now().duration_since(renewed);
-        if silent < DURATION.try_into().unwrap_or_default() && !has_ended(cluster, &other).await {
-            return Ok(Some(format!("{other}, last heard of {} s ago", silent.as_secs())));
+        let age = Timestamp::now().duration_since(renewed);
+        if age < DURATION.try_into().unwrap_or_default() && !has_ended(cluster, &other).await {
+            return Ok(Some(format!("{other}, which renewed its lease {} s ago", age.as_secs())));
         }
     }
-    // With the version it was read at: of two that see a free Lease, one gets it.
+    // The resourceVersion makes sure that only one of two drivers that see a free Lease gets it.
     let patch = json!({
         "metadata": { "resourceVersion": lease.metadata.resource_version },
         "spec": {
@@ -106,15 +104,16 @@ async fn try_take(cluster: &Cluster, holder: &str) -> Result<Option<String>> {
             "renewTime": MicroTime(Timestamp::now()),
         },
     });
-    let params = as_ourselves();
-    match leases.patch(JOB, &params, &Patch::Merge(&patch)).await {
+    match leases.patch(JOB, &patch_params(), &Patch::Merge(&patch)).await {
         Ok(_) => Ok(None),
-        Err(kube::Error::Api(status)) if status.code == 409 => Ok(Some("somebody who was quicker".into())),
-        Err(error) => Err(explain(&what, &error)),
+        Err(kube::Error::Api(status)) if status.code == 409 => {
+            Ok(Some("a driver that took the lease at the same moment".into()))
+        }
+        Err(error) => Err(explain(&subject, &error)),
     }
 }
 
-/// Whether the holder was a pod that does not run any more.
+/// Whether the holder was a pod of the Job that does not run any more.
 async fn has_ended(cluster: &Cluster, holder: &str) -> bool {
     if !holder.starts_with(JOB) {
         return false;

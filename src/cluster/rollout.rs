@@ -1,4 +1,4 @@
-//! Waiting for a Deployment by watch: what it is asked for, nothing more, nothing less.
+//! Waiting by watch until a Deployment has exactly the requested pods, or until pods are gone.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,83 +6,54 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
 use kube::runtime::watcher::{Config as WatchConfig, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{Assessment, Cluster, Workload, assess, explain};
+use super::connection::Cluster;
+use super::failure::explain;
+use super::readiness::{Assessment, assess};
+use super::scale::Workload;
 use crate::exit::{Error, ExitCode, Result};
-use crate::wait::{TimedOut, seen};
+use crate::wait::{TimedOut, with_causes};
 
-/// A pod must stay without a place this long before the cluster is called too small: the scheduler
-/// tries again at once when room is made.
+/// A pod must stay unplaced this long before the cluster counts as too small. When resources become free,
+/// the scheduler tries again at once.
 const UNPLACED_FOR: Duration = Duration::from_millis(1500);
 
 /// Why a Deployment did not become ready.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unready {
-    /// Its pods cannot be placed in this cluster.
-    #[error("its pods cannot be placed: {0}")]
+    /// Its pods cannot be placed on any node of this cluster.
     Unplaced(String),
-    /// A pod will not start without help.
-    #[error("{0}")]
+    /// A pod cannot start until somebody changes something.
     Broken(String),
-    /// The API server refuses to show it; waiting longer does not help.
-    #[error("{0}")]
+    /// The API server does not permit watching it, so waiting longer does not help.
     Refused(Error),
     /// The deadline passed.
-    #[error("not ready {0}")]
-    TimedOut(#[from] TimedOut),
+    TimedOut(TimedOut),
 }
 
-/// One pod of a Deployment: the same pod at two times has the same identity.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PodId {
-    /// Its name.
-    pub name: String,
-    /// Its UID.
-    pub uid: String,
-    /// Its address, once it has one.
-    pub ip: Option<String>,
-    /// Restarts of its containers.
-    pub restarts: i32,
-}
-
-impl PodId {
-    fn of(pod: &Pod) -> Self {
-        let status = pod.status.as_ref();
-        let containers = status.and_then(|status| status.container_statuses.as_deref()).unwrap_or_default();
-        Self {
-            name: pod.metadata.name.clone().unwrap_or_default(),
-            uid: pod.metadata.uid.clone().unwrap_or_default(),
-            ip: status.and_then(|status| status.pod_ip.clone()),
-            restarts: containers.iter().map(|container| container.restart_count).sum(),
+impl Unready {
+    /// The reason as a sentence about the Deployment `name`.
+    pub fn describe(&self, name: &str) -> String {
+        match self {
+            Self::Unplaced(problem) => format!("pods of {name} cannot be placed: {problem}"),
+            Self::Broken(problem) => format!("{name}: {problem}"),
+            Self::Refused(error) => error.message.clone(),
+            Self::TimedOut(timed_out) => format!("{name} is not ready {timed_out}"),
         }
     }
 }
 
-/// The pods of a Deployment that are not on their way out, by name.
+/// Waits until exactly `replicas` pods of the Deployment are ready and no other pod of it is left.
 ///
 /// # Errors
-/// Exit code 3 where the permission is missing, else 4.
-pub async fn pods_of(cluster: &Cluster, workload: &Workload) -> Result<Vec<PodId>> {
-    let pods = cluster.api::<Pod>().list(&ListParams::default().labels(&workload.selector)).await;
-    let pods = pods.map_err(|error| explain(&format!("pods of {}", workload.name), &error))?;
-    let staying = pods.items.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
-    let mut ids: Vec<_> = staying.map(PodId::of).collect();
-    ids.sort();
-    Ok(ids)
-}
-
-/// Waits until exactly `wanted` replicas are ready and nothing else of the Deployment is left.
-///
-/// # Errors
-/// [`Unready`], with what was last seen.
+/// [`Unready`]; after the deadline with what was seen last.
 pub async fn await_ready(
     cluster: &Cluster,
     workload: &Workload,
-    wanted: u32,
+    replicas: u32,
     limit: Duration,
 ) -> Result<(), Unready> {
     enum Change {
@@ -105,10 +76,10 @@ pub async fn await_ready(
     let mut last_seen = "nothing".to_owned();
     let mut unplaced_since: Option<Instant> = None;
     loop {
-        let patience = unplaced_since.map_or(deadline, |since| (since + UNPLACED_FOR).min(deadline));
+        let wake_at = unplaced_since.map_or(deadline, |since| (since + UNPLACED_FOR).min(deadline));
         let change = tokio::select! {
             change = changes.next() => change,
-            () = sleep_until(patience) => None,
+            () = sleep_until(wake_at) => None,
         };
         match change {
             Some(Change::Deployment(event)) => match event {
@@ -116,23 +87,23 @@ pub async fn await_ready(
                 Event::Delete(_) => deployment = None,
                 Event::Init | Event::InitDone => {}
             },
-            Some(Change::Pod(event)) => collect(&mut pods, event),
-            Some(Change::Failed(error)) => match refusal(&workload.name, &error) {
+            Some(Change::Pod(event)) => apply_event(&mut pods, event),
+            Some(Change::Failed(error)) => match permanent_error(&workload.name, &error) {
                 Some(refused) => return Err(Unready::Refused(refused)),
-                None => last_seen = seen(&error),
+                None => last_seen = with_causes(&error),
             },
             None if Instant::now() >= deadline => {
-                return Err(TimedOut { after: limit, last_seen }.into());
+                return Err(Unready::TimedOut(TimedOut { after: limit, last_seen }));
             }
             None => {}
         }
         let Some(known) = &pods else { continue };
         let known: Vec<Pod> = known.values().cloned().collect();
-        match assess(deployment.as_ref(), &known, wanted) {
+        match assess(deployment.as_ref(), &known, replicas) {
             Assessment::Ready => return Ok(()),
             Assessment::Broken(problem) => return Err(Unready::Broken(problem)),
-            Assessment::NotYet(words) => {
-                last_seen = words;
+            Assessment::NotYet(missing) => {
+                last_seen = missing;
                 unplaced_since = None;
             }
             Assessment::Unplaced(problem) => {
@@ -146,8 +117,8 @@ pub async fn await_ready(
     }
 }
 
-/// What the API server will not do, however often it is asked.
-fn refusal(name: &str, error: &watcher::Error) -> Option<Error> {
+/// The explained error if trying again cannot help: a missing permission, login or object.
+fn permanent_error(name: &str, error: &watcher::Error) -> Option<Error> {
     let (watcher::Error::InitialListFailed(error)
     | watcher::Error::WatchStartFailed(error)
     | watcher::Error::WatchFailed(error)) = error
@@ -158,12 +129,12 @@ fn refusal(name: &str, error: &watcher::Error) -> Option<Error> {
     (explained.code == ExitCode::Preflight).then_some(explained)
 }
 
-/// Keeps a set of pods up to date; `None` until the first list is complete.
-fn collect(pods: &mut Option<BTreeMap<String, Pod>>, event: Event<Pod>) {
+/// Applies a watch event to the known pods; `None` until the first list begins.
+fn apply_event(pods: &mut Option<BTreeMap<String, Pod>>, event: Event<Pod>) {
     let uid = |pod: &Pod| pod.metadata.uid.clone().unwrap_or_default();
     match event {
-        // A new list replaces the old one; nothing may be judged by half of it, but the pods come one
-        // by one, and each judgement asks the Deployment's own counts too.
+        // A new list replaces the old one, pod by pod. An incomplete list does not make a Deployment ready,
+        // because its status counts must agree with the pods.
         Event::Init => *pods = Some(BTreeMap::new()),
         Event::InitApply(pod) | Event::Apply(pod) => {
             pods.get_or_insert_default().insert(uid(&pod), pod);
@@ -175,10 +146,10 @@ fn collect(pods: &mut Option<BTreeMap<String, Pod>>, event: Event<Pod>) {
     }
 }
 
-/// Waits until no pod of `selector` is left.
+/// Waits until no pod that `selector` selects is left.
 ///
 /// # Errors
-/// [`TimedOut`] with the pods that are still there.
+/// [`TimedOut`] with the names of the pods that still exist.
 pub async fn await_gone(cluster: &Cluster, selector: &str, limit: Duration) -> Result<(), TimedOut> {
     let deadline = Instant::now() + limit;
     let mut changes =
@@ -194,7 +165,7 @@ pub async fn await_gone(cluster: &Cluster, selector: &str, limit: Duration) -> R
         match timeout_at(deadline, changes.next()).await {
             Ok(Some(Ok(event))) => {
                 listed |= matches!(event, Event::InitDone);
-                collect(&mut pods, event);
+                apply_event(&mut pods, event);
             }
             Ok(Some(Err(_)) | None) => {}
             Err(_) => {
@@ -206,3 +177,6 @@ pub async fn await_gone(cluster: &Cluster, selector: &str, limit: Duration) -> R
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

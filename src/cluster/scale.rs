@@ -1,35 +1,36 @@
-//! A Deployment as something with a number of replicas.
+//! Reading and changing the number of a Deployment's replicas.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::Patch;
 use serde_json::json;
 
-use super::{Cluster, as_ourselves, explain};
+use super::connection::{Cluster, patch_params};
+use super::failure::explain;
 use crate::exit::{Error, Result};
 
-/// What is known of a Deployment before it is scaled.
+/// The parts of a Deployment that the driver needs in order to scale it and to find its pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
-    /// Its name.
+    /// The Deployment's name.
     pub name: String,
-    /// Replicas asked for.
+    /// The replicas in its spec.
     pub replicas: u32,
     /// The first container's image, as the pod template names it.
     pub image: String,
-    /// Selects its pods, as `key=value,key=value`.
+    /// The label selector of its pods, as `key=value,key=value`.
     pub selector: String,
 }
 
 /// Reads a Deployment.
 ///
 /// # Errors
-/// Exit code 3: it is not there, may not be read, or selects its pods by expressions.
-pub async fn workload(cluster: &Cluster, name: &str) -> Result<Workload> {
-    let what = format!("deployment {}/{name}", cluster.namespace);
-    let deployment: Deployment = cluster.api().get(name).await.map_err(|error| explain(&what, &error))?;
+/// Exit code 3: it does not exist, may not be read, or selects its pods by `matchExpressions`.
+pub async fn read_workload(cluster: &Cluster, name: &str) -> Result<Workload> {
+    let subject = format!("deployment {}/{name}", cluster.namespace);
+    let deployment: Deployment = cluster.api().get(name).await.map_err(|error| explain(&subject, &error))?;
     let spec = deployment.spec.unwrap_or_default();
     if spec.selector.match_expressions.is_some_and(|expressions| !expressions.is_empty()) {
-        return Err(Error::preflight(format!("{what}: selects its pods by matchExpressions"))
+        return Err(Error::preflight(format!("{subject}: selects its pods by matchExpressions"))
             .next("give it a selector of matchLabels only"));
     }
     let labels = spec.selector.match_labels.unwrap_or_default();
@@ -42,14 +43,14 @@ pub async fn workload(cluster: &Cluster, name: &str) -> Result<Workload> {
     })
 }
 
-/// Asks for `replicas` through the `scale` subresource.
+/// Sets the replicas of a Deployment through its `scale` subresource.
 ///
 /// # Errors
-/// Exit code 3 where the permission is missing, else 4.
+/// Exit code 3 if the Deployment or the permission is missing, else 4.
 pub async fn scale(cluster: &Cluster, name: &str, replicas: u32) -> Result<()> {
-    let patch = json!({ "spec": { "replicas": replicas } });
-    let params = as_ourselves();
-    cluster.api::<Deployment>().patch_scale(name, &params, &Patch::Merge(&patch)).await.map(drop).map_err(
-        |error| explain(&format!("scale deployment {}/{name} to {replicas}", cluster.namespace), &error),
-    )
+    let patch = Patch::Merge(json!({ "spec": { "replicas": replicas } }));
+    let scaled = cluster.api::<Deployment>().patch_scale(name, &patch_params(), &patch).await;
+    scaled.map(drop).map_err(|error| {
+        explain(&format!("scale deployment {}/{name} to {replicas}", cluster.namespace), &error)
+    })
 }

@@ -1,4 +1,4 @@
-//! `locust-matrix completions`: for the shell's start-up file.
+//! `locust-matrix completions`: a completion script for a shell.
 
 use clap::CommandFactory;
 use clap_complete::Shell;
@@ -8,7 +8,7 @@ use crate::exit::ExitCode;
 /// Arguments of `completions`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
-    /// The shell to complete for
+    /// The shell that the script is for
     shell: Shell,
 }
 

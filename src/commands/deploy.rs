@@ -8,22 +8,22 @@ use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::cluster::{Cluster, ClusterFlags, MASTER, Unready, WORKER, await_ready, workload};
-use crate::config::{MatrixFlags, Settings};
-use crate::deploy::{Image, Overlay, apply, diff, objects, permit, refuse_foreign};
+use crate::cluster::{Cluster, ClusterFlags, MASTER, Unready, WORKER, await_ready, read_workload};
+use crate::config::{MatrixFlags, Settings, Span};
+use crate::deploy::{Image, Overlay, allow_scaling, apply, diff, objects, refuse_foreign};
 use crate::events::{Event, Events};
 use crate::exit::{Error, ExitCode, Result};
 
-/// What there is to deploy.
+/// Flags that choose the manifests and change them.
 #[derive(clap::Args, Debug)]
-pub struct Wanted {
-    /// Which part of the manifests
+pub struct ManifestFlags {
+    /// Part of the manifests to apply
     #[arg(long, value_enum, default_value = "base")]
     overlay: Overlay,
-    /// Use another image: NAME=IMAGE:TAG; may be given several times
+    /// Replace an image of the manifests: NAME=IMAGE:TAG; may be given several times
     #[arg(long = "image", value_name = "NAME=IMAGE")]
     images: Vec<Image>,
-    /// A locustfile of your own instead of that of the manifests
+    /// Your own locustfile instead of the one in the manifests
     #[arg(long, value_name = "FILE")]
     locustfile: Option<PathBuf>,
 }
@@ -32,36 +32,36 @@ pub struct Wanted {
 #[derive(clap::Args, Debug)]
 pub struct Arguments {
     #[command(flatten)]
-    wanted: Wanted,
-    /// Settings file of the matrix: the driver's Role then names its `inference.deployment`
+    manifests: ManifestFlags,
+    /// Settings file of the matrix; the driver's Role then permits scaling its `inference.deployment`
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// How long to wait until everything is ready
     #[arg(long, value_name = "TIME", default_value = "3m")]
-    timeout: crate::config::Span,
+    timeout: Span,
     /// Print the objects as JSON instead of applying them
     #[arg(long)]
     print: bool,
-    /// Show what would change in the cluster instead of changing it
+    /// Print the changes that the cluster would make, and change nothing
     #[arg(long, conflicts_with = "print")]
     dry_run: bool,
 }
 
-/// Applies and waits.
+/// Applies the manifests and waits until every Deployment is ready.
 ///
 /// # Errors
 /// Exit code 3: no cluster, a missing permission, a foreign Deployment or an image that cannot be
-/// pulled; 4: what was applied does not become ready.
+/// pulled; 4: a Deployment does not become ready in time.
 pub async fn run(
     flags: &ClusterFlags,
     arguments: &Arguments,
     events: &Events,
     out: &mut dyn std::io::Write,
 ) -> Result<ExitCode> {
-    let mut objects = arguments.wanted.objects()?;
+    let mut objects = arguments.manifests.objects()?;
     if arguments.config.is_some() {
         let matrix = MatrixFlags { config: arguments.config.clone(), ..MatrixFlags::default() };
-        permit(&mut objects, &Settings::from_flags(&matrix)?.inference.deployment);
+        allow_scaling(&mut objects, &Settings::from_flags(&matrix)?.inference.deployment);
     }
     if arguments.print {
         let _ = writeln!(out, "{}", serde_json::to_string_pretty(&objects).unwrap_or_default());
@@ -69,41 +69,41 @@ pub async fn run(
     }
     let cluster = Cluster::connect(flags).await?;
     if arguments.dry_run {
-        return changes(&cluster, &objects, out).await;
+        return print_changes(&cluster, &objects, out).await;
     }
-    let begun = Instant::now();
+    let started = Instant::now();
     refuse_foreign(&cluster, &objects).await?;
     let (workers, others): (Vec<_>, Vec<_>) = objects
         .into_iter()
         .partition(|object| object["kind"] == "Deployment" && object["metadata"]["name"] == WORKER);
     let limit = arguments.timeout.get();
-    let ready = |deployments: &[Value]| {
-        let deployments: Vec<_> =
-            deployments.iter().filter(|object| object["kind"] == "Deployment").cloned().collect();
-        let cluster = &cluster;
-        async move { try_join_all(deployments.iter().map(|one| ready(cluster, one, limit, events, begun))).await }
+    let await_all = async |objects: &[Value]| {
+        let deployments = objects.iter().filter(|object| object["kind"] == "Deployment");
+        let ready = deployments.map(|one| await_deployment(&cluster, one, limit, events, started));
+        try_join_all(ready).await.map(drop)
     };
-    let rolls = cluster.api::<Deployment>().get_opt(MASTER).await.is_ok_and(|found| found.is_some());
+    let master = cluster.api::<Deployment>().get_opt(MASTER).await;
+    let master_exists = master.is_ok_and(|master| master.is_some());
     apply(&cluster, &others).await?;
-    if rolls {
-        // Workers that start while one master follows the other can connect to the one that goes, and
-        // notice only after a minute.
-        ready(&others).await?;
+    if master_exists {
+        // During a rollout of the master, new workers could connect to the old master, and would notice only
+        // after a minute that it is gone.
+        await_all(&others).await?;
     }
     apply(&cluster, &workers).await?;
     let applied =
         format!("applied {} objects to namespace {}", others.len() + workers.len(), cluster.namespace);
-    events.tell(Event::phase(applied, begun.elapsed()));
-    if rolls {
-        ready(&workers).await?;
+    events.tell(Event::phase(applied, started.elapsed()));
+    if master_exists {
+        await_all(&workers).await?;
     } else {
-        tokio::try_join!(ready(&others), ready(&workers))?;
+        tokio::try_join!(await_all(&others), await_all(&workers))?;
     }
     Ok(ExitCode::Success)
 }
 
-impl Wanted {
-    /// The objects of the manifests.
+impl ManifestFlags {
+    /// The objects of the chosen manifests.
     ///
     /// # Errors
     /// Exit code 2: the locustfile cannot be read.
@@ -113,11 +113,15 @@ impl Wanted {
     }
 }
 
-/// Prints what applying `objects` would change in the cluster.
+/// Prints the changes that applying `objects` would make in the cluster.
 ///
 /// # Errors
 /// As [`run`], before anything is applied.
-pub async fn changes(cluster: &Cluster, objects: &[Value], out: &mut dyn std::io::Write) -> Result<ExitCode> {
+pub async fn print_changes(
+    cluster: &Cluster,
+    objects: &[Value],
+    out: &mut dyn std::io::Write,
+) -> Result<ExitCode> {
     refuse_foreign(cluster, objects).await?;
     for line in diff(cluster, objects).await? {
         let _ = writeln!(out, "{line}");
@@ -132,27 +136,28 @@ fn read_locustfile(path: &Path) -> Result<String> {
     })
 }
 
-async fn ready(
+/// Waits until a Deployment has the replicas of its spec.
+async fn await_deployment(
     cluster: &Cluster,
     deployment: &Value,
     limit: Duration,
     events: &Events,
-    begun: Instant,
+    started: Instant,
 ) -> Result<()> {
     let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
-    let workload = workload(cluster, name).await?;
+    let workload = read_workload(cluster, name).await?;
     await_ready(cluster, &workload, workload.replicas, limit).await.map_err(|unready| {
         let advice = match name {
             MASTER | WORKER => "look at it with: kubectl describe pods -l app=locust",
             _ => "look at it with: kubectl describe pods -l app=inference",
         };
-        let message = format!("deployment {}/{name}: {unready}", cluster.namespace);
+        let message = unready.describe(&format!("deployment {}/{name}", cluster.namespace));
         match unready {
             Unready::Refused(error) => error,
             Unready::Broken(_) | Unready::Unplaced(_) => Error::preflight(message).next(advice),
             Unready::TimedOut(_) => Error::cluster(message).next(advice),
         }
     })?;
-    events.tell(Event::phase(format!("{name}: {} ready", workload.replicas), begun.elapsed()));
+    events.tell(Event::phase(format!("{name}: {} ready", workload.replicas), started.elapsed()));
     Ok(())
 }

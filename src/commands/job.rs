@@ -1,12 +1,12 @@
-//! `locust-matrix job`: submits the Job and follows it to its end.
+//! `locust-matrix job`: submits the driver's Job and follows it until it ends.
 
 mod follow;
 mod submit;
 
 use std::io::Write;
 
-use super::pages;
-use crate::cluster::{Cluster, ClusterFlags, guard};
+use super::web_ui::{WebUiFlags, forward_to_master};
+use crate::cluster::{Cluster, ClusterFlags, confirm_target};
 use crate::config::{MatrixFlags, Settings};
 use crate::events::Events;
 use crate::exit::{ExitCode, Result};
@@ -17,27 +17,27 @@ pub struct Arguments {
     /// Image of the driver
     #[arg(long, value_name = "IMAGE", default_value = "locust-driver")]
     driver_image: String,
-    /// What kind of cluster this is, for the records
+    /// Kind of the cluster, for the records
     #[arg(long, value_name = "KIND", default_value = "existing")]
     cluster_kind: String,
     /// Scale and load a service that locust-matrix did not deploy
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
-    pages: pages::Flags,
-    /// Submit the Job and leave it to itself; `locust-matrix fetch` brings its results home
+    web_ui: WebUiFlags,
+    /// Submit the Job and do not follow it; get its results later with `locust-matrix fetch`
     #[arg(long, conflicts_with = "ui_port")]
     detach: bool,
-    // The last, because what follows would stand under its heading.
+    // These come last, because later flags would appear under their heading in --help.
     #[command(flatten)]
     matrix: MatrixFlags,
 }
 
-/// Submits the Job, prints its run id to `out`, and hands every line of its log to `log`.
+/// Submits the Job, prints its run id to `out`, and passes every line of its log to `log`.
 ///
 /// # Errors
-/// Exit code 2: the matrix cannot be used; 3: no cluster, a missing permission, a Job that runs
-/// already, an image that cannot be pulled; 4: the Job failed; 130: interrupted, the Job suspended.
+/// Exit code 2: the matrix cannot be used; 3: no cluster, a missing permission, a Job that is already
+/// running, an image that cannot be pulled; 4: the Job failed; 130: interrupted, and the Job is suspended.
 pub async fn run(
     flags: &ClusterFlags,
     arguments: &Arguments,
@@ -47,14 +47,15 @@ pub async fn run(
 ) -> Result<ExitCode> {
     let settings = Settings::from_flags(&arguments.matrix)?;
     let config = settings.clone().complete()?;
-    let port = arguments.pages.take().await?;
+    let port = arguments.web_ui.bind_port().await?;
     let cluster = Cluster::connect(flags).await?;
-    guard(&cluster, &config.inference.deployment, arguments.yes, events).await?;
-    let _pages = match port {
-        Some(port) => Some(pages::open(&cluster, Some(port), events).await?),
+    confirm_target(&cluster, &config.inference.deployment, arguments.yes, events).await?;
+    let _web_ui = match port {
+        Some(port) => Some(forward_to_master(&cluster, Some(port), events).await?),
         None => None,
     };
-    let job = submit::submit(&cluster, &settings, arguments).await?;
+    let Arguments { driver_image, cluster_kind, .. } = arguments;
+    let job = submit::submit(&cluster, &settings, driver_image, cluster_kind).await?;
     let _ = writeln!(out, "run id: {}", job.uid).and_then(|()| out.flush());
     if arguments.detach {
         return Ok(ExitCode::Success);

@@ -3,10 +3,10 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::deploy::{Wanted, changes};
+use super::deploy::{ManifestFlags, print_changes};
 use crate::cluster::{Cluster, ClusterFlags};
 use crate::config::{Config, MatrixFlags, Settings, Until};
-use crate::deploy::permit;
+use crate::deploy::allow_scaling;
 use crate::events::{many, minutes};
 use crate::exit::{ExitCode, Result};
 use crate::plan::{Grid, expected};
@@ -24,7 +24,7 @@ pub struct Arguments {
     #[command(flatten)]
     matrix: MatrixFlags,
     #[command(flatten, next_help_heading = "With --dry-run")]
-    wanted: Wanted,
+    manifests: ManifestFlags,
 }
 
 /// Prints the plan to `out`, and what it changes in a cluster where that is asked for.
@@ -44,15 +44,15 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, out: &mut dyn Writ
     if !arguments.dry_run {
         return Ok(ExitCode::Success);
     }
-    let mut objects = arguments.wanted.objects()?;
-    permit(&mut objects, &config.inference.deployment);
+    let mut objects = arguments.manifests.objects()?;
+    allow_scaling(&mut objects, &config.inference.deployment);
     let cluster = Cluster::connect(flags).await?;
     let _ = writeln!(
         out,
         "\ndeploy would change in namespace {} of {} (+ new, ~ changed, = as it is):",
         cluster.namespace, cluster.server
     );
-    changes(&cluster, &objects, out).await
+    print_changes(&cluster, &objects, out).await
 }
 
 fn table(plan: &Grid, config: &Config, out: &mut dyn Write) -> std::io::Result<()> {

@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use self::prepare::{Prepared, prepare};
 use self::restore::{recorded_by_an_earlier_pod, restore};
-use super::{pages, signals};
-use crate::cluster::{Cluster, ClusterFlags, Lease, guard};
+use super::signals;
+use super::web_ui::WebUiFlags;
+use crate::cluster::{Cluster, ClusterFlags, Lease, confirm_target};
 use crate::config::{MatrixFlags, Settings};
 use crate::events::{Event as Progress, Events};
 use crate::exit::{Error, ExitCode, Result};
@@ -29,7 +30,7 @@ pub struct Arguments {
     #[arg(long, value_name = "URL", env = "LOCUST_MATRIX_LOCUST_URL", conflicts_with = "ui_port")]
     locust_url: Option<String>,
     #[command(flatten)]
-    pages: pages::Flags,
+    web_ui: WebUiFlags,
     /// Folder for the results; each run gets a folder of its own in it
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
@@ -64,14 +65,14 @@ pub struct Arguments {
 pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -> Result<ExitCode> {
     let config = Settings::from_flags(&arguments.matrix)?.complete()?;
     let plan = Grid::of(&config);
-    let port = arguments.pages.take().await?;
+    let port = arguments.web_ui.bind_port().await?;
     let interrupted = signals::interrupted();
     let superseded = CancellationToken::new();
     let cluster = Cluster::connect(flags).await?;
     let deployment = config.inference.deployment.clone();
-    guard(&cluster, &deployment, arguments.yes, events).await?;
+    confirm_target(&cluster, &deployment, arguments.yes, events).await?;
     let holder = arguments.holder.clone().unwrap_or_else(default_holder);
-    let lease = Lease::take(&cluster, &holder, superseded.clone()).await?;
+    let lease = Lease::acquire(&cluster, &holder, superseded.clone()).await?;
     let prepared = tokio::select! {
         prepared = prepare(&cluster, arguments, port, config, plan, events) => prepared,
         () = interrupted.cancelled() => Err(Error::interrupted("interrupted before the first scenario")),

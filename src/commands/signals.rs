@@ -1,21 +1,21 @@
-//! SIGINT and SIGTERM as a token.
+//! SIGINT and SIGTERM as a cancellation token.
 
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled by the first SIGINT or SIGTERM. Later ones change nothing: a load that
-/// runs is stopped first.
+/// A token that is cancelled by the first SIGINT or SIGTERM. Later signals change nothing, so that a running
+/// load is always stopped first.
 pub(super) fn interrupted() -> CancellationToken {
     let token = CancellationToken::new();
     let cancelled = token.clone();
     tokio::spawn(async move {
-        wait().await;
+        await_signal().await;
         cancelled.cancel();
     });
     token
 }
 
 #[cfg(unix)]
-async fn wait() {
+async fn await_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -29,7 +29,7 @@ async fn wait() {
 }
 
 #[cfg(not(unix))]
-async fn wait() {
+async fn await_signal() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

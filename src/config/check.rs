@@ -1,38 +1,68 @@
-//! The checks of a configuration: what cannot be measured is refused by its key.
+//! Checks of the configuration. Every error names the setting and says which values are possible.
 
-use super::Config;
+use super::complete::{Config, Inference};
 use crate::exit::{Error, Result};
 
+/// The most replicas and workers that a scenario may have.
+const MAX_PODS: u32 = 1000;
+/// The largest possible value of `users`; `max_users` is usually lower.
+const MAX_USERS: u32 = 1_000_000;
+
 impl Config {
-    /// Checks every value.
+    /// Checks every setting.
     ///
     /// # Errors
-    /// Exit code 2, naming the first key that cannot be used and what it takes.
+    /// Exit code 2, naming the first setting that cannot be used and its possible values.
     pub fn checked(self) -> Result<Self> {
-        axis("replicas", &self.replicas, 1000)?;
-        axis("workers", &self.workers, 1000)?;
+        self.check_load()?;
+        self.check_times()?;
+        if self.repeats == 0 || self.repeats > 100 {
+            return Err(Error::usage(format!("repeats: {} cannot be measured", self.repeats))
+                .next("give a number from 1 to 100"));
+        }
+        if self.objective.goals().iter().any(|(_, limit_ms)| *limit_ms == 0) {
+            return Err(Error::usage("objective: 0 ms cannot be reached")
+                .next("give a time in ms, such as p95_ms: 500"));
+        }
+        check_inference(&self.inference)?;
+        Ok(self)
+    }
+
+    fn check_load(&self) -> Result<()> {
+        check_counts("replicas", &self.replicas, MAX_PODS)?;
+        check_counts("workers", &self.workers, MAX_PODS)?;
+        if self.max_users == 0 {
+            return Err(Error::usage("max_users: 0 permits no load")
+                .next("give the largest number of users, 1 or more"));
+        }
         if self.users.is_empty() && self.rates.is_empty() {
-            return Err(Error::usage("users: has no value, and rates neither")
+            return Err(Error::usage("users: has no value, and rates has none either")
                 .next("give one or more users, such as 20,40, or rates, such as 50"));
         }
         if !self.users.is_empty() {
-            axis("users", &self.users, 1_000_000)?;
+            check_counts("users", &self.users, MAX_USERS)?;
         }
-        rates(&self.rates)?;
+        check_rates(&self.rates)?;
         if let Some(users) = self.users.iter().find(|users| **users > self.max_users) {
             return Err(Error::usage(format!("users: {users} is more than max_users, {}", self.max_users))
                 .next("raise it on purpose with --max-users, once the service's owners know"));
         }
         if let Some(pool) = self.pool.filter(|pool| *pool == 0 || *pool > self.max_users) {
             return Err(Error::usage(format!("pool: {pool} users cannot be used")).next(format!(
-                "give 1 to {} users (max_users), or leave it out for 10 s of answers",
+                "give 1 to {} users (max_users), or leave it out: it is then enough for response times of 10 s",
                 self.max_users
             )));
         }
-        if self.repeats == 0 || self.repeats > 100 {
-            return Err(Error::usage(format!("repeats: {} cannot be measured", self.repeats))
-                .next("give a number from 1 to 100"));
+        if let Some(rate) = self.spawn_rate
+            && !(rate.is_finite() && rate >= 0.1)
+        {
+            return Err(Error::usage(format!("spawn_rate: {rate} users/s cannot be used"))
+                .next("give 0.1 users/s or more, or leave it out for users / 10"));
         }
+        Ok(())
+    }
+
+    fn check_times(&self) -> Result<()> {
         if let Some(longest) = self.max_duration.filter(|longest| *longest < self.duration) {
             return Err(Error::usage(format!(
                 "max_duration: {longest} is shorter than duration, {}",
@@ -49,13 +79,9 @@ impl Config {
                 "min_duration: {shortest} is not between 0s and duration, {}",
                 self.duration
             ))
-            .next("give a part of the duration, or leave it out for a quarter"));
+            .next("give a time up to the duration, or leave it out for a quarter of it"));
         }
-        if self.objective.goals().iter().any(|(_, most)| *most == 0) {
-            return Err(Error::usage("objective: 0 ms cannot be reached")
-                .next("give a time in ms, such as p95_ms: 500"));
-        }
-        for (key, span) in [
+        for (setting, time) in [
             ("duration", self.duration),
             ("timeouts.master", self.timeouts.master),
             ("timeouts.ready", self.timeouts.ready),
@@ -63,50 +89,55 @@ impl Config {
             ("timeouts.ramp", self.timeouts.ramp),
             ("timeouts.stop", self.timeouts.stop),
         ] {
-            if span.is_zero() {
+            if time.is_zero() {
                 return Err(
-                    Error::usage(format!("{key}: 0s is too short")).next("give a time such as 20s or 2m")
+                    Error::usage(format!("{setting}: 0s is too short")).next("give a time such as 20s or 2m")
                 );
             }
         }
-        if let Some(rate) = self.spawn_rate
-            && !(rate.is_finite() && rate >= 0.1)
-        {
-            return Err(Error::usage(format!("spawn_rate: {rate} users/s cannot be used"))
-                .next("give 0.1 users/s or more, or leave it out for users / 10"));
-        }
-        if self.inference.deployment.is_empty() {
-            return Err(Error::usage("inference.deployment: is empty").next("give the Deployment's name"));
-        }
-        if !self.inference.url.starts_with("http://") && !self.inference.url.starts_with("https://") {
-            return Err(Error::usage(format!("inference.url: '{}' is not a URL", self.inference.url))
-                .next("give one that begins with http:// or https://"));
-        }
-        if !self.inference.readiness_path.starts_with('/') {
-            return Err(Error::usage(format!(
-                "inference.readiness_path: '{}' is no path",
-                self.inference.readiness_path
-            ))
-            .next("give one that begins with /, such as /healthz"));
-        }
-        if self.inference.primary.split_once(' ').is_none() {
-            return Err(Error::usage(format!(
-                "inference.primary: '{}' names no endpoint",
-                self.inference.primary
-            ))
-            .next("give method and name as Locust shows them, such as 'POST /predict'"));
-        }
-        Ok(self)
+        Ok(())
     }
 }
 
-fn axis(key: &str, values: &[u32], most: u32) -> Result<()> {
+fn check_inference(inference: &Inference) -> Result<()> {
+    let Inference { deployment, url, readiness_path, primary, metrics } = inference;
+    if deployment.is_empty() {
+        return Err(Error::usage("inference.deployment: is empty").next("give the Deployment's name"));
+    }
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        return Err(Error::usage(format!("inference.url: '{url}' is not a URL"))
+            .next("give one that begins with http:// or https://"));
+    }
+    if !readiness_path.starts_with('/') {
+        return Err(Error::usage(format!("inference.readiness_path: '{readiness_path}' is not a path"))
+            .next("give one that begins with /, such as /healthz"));
+    }
+    if primary.split_once(' ').is_none() {
+        return Err(Error::usage(format!("inference.primary: '{primary}' names no endpoint"))
+            .next("give method and name as Locust shows them, such as 'POST /predict'"));
+    }
+    if !metrics.is_empty() && !is_port_and_path(metrics) {
+        return Err(Error::usage(format!("inference.metrics: '{metrics}' is not PORT/path")).next(
+            "give the port and path of each pod's metrics, such as 8000/metrics, or '' if it has none",
+        ));
+    }
+    Ok(())
+}
+
+fn is_port_and_path(text: &str) -> bool {
+    text.split_once('/').is_some_and(|(port, path)| {
+        let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+        digits && port.parse::<u16>().is_ok_and(|port| port > 0) && !path.contains(char::is_whitespace)
+    })
+}
+
+fn check_counts(setting: &str, values: &[u32], max: u32) -> Result<()> {
     let problem = if values.is_empty() {
         "has no value".to_owned()
     } else if values.contains(&0) {
         "0 cannot be measured".to_owned()
-    } else if let Some(value) = values.iter().find(|value| **value > most) {
-        format!("{value} is more than {most}")
+    } else if let Some(value) = values.iter().find(|value| **value > max) {
+        format!("{value} is more than {max}")
     } else if let Some((_, value)) =
         values.iter().enumerate().find(|(at, value)| values[..*at].contains(value))
     {
@@ -114,15 +145,15 @@ fn axis(key: &str, values: &[u32], most: u32) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::usage(format!("{key}: {problem}"))
-        .next(format!("give one or more different numbers from 1 to {most}, such as 1,2")))
+    Err(Error::usage(format!("{setting}: {problem}"))
+        .next(format!("give one or more different numbers from 1 to {max}, such as 1,2")))
 }
 
-fn rates(values: &[f64]) -> Result<()> {
+fn check_rates(values: &[f64]) -> Result<()> {
     let problem = if let Some(rate) =
         values.iter().find(|rate| !(rate.is_finite() && **rate >= 0.1 && **rate <= 100_000.0))
     {
-        format!("{rate} requests/s cannot be offered")
+        format!("{rate} requests/s is not possible")
     } else if let Some((_, rate)) = values
         .iter()
         .enumerate()
@@ -138,23 +169,25 @@ fn rates(values: &[f64]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Settings, Span};
+    use super::super::settings::Settings;
+    use super::super::span::Span;
     use super::*;
+    use crate::exit::ExitCode;
 
-    fn base() -> Config {
+    fn default_config() -> Config {
         Settings::default().complete().unwrap()
     }
 
     #[test]
-    fn a_spawn_rate_is_a_tenth_of_the_users() {
-        assert!((base().spawn_rate_for(400) - 40.0).abs() < f64::EPSILON);
-        assert!((base().spawn_rate_for(3) - 1.0).abs() < f64::EPSILON);
+    fn by_default_a_tenth_of_the_users_is_started_per_second() {
+        assert!((default_config().spawn_rate_for(400) - 40.0).abs() < f64::EPSILON);
+        assert!((default_config().spawn_rate_for(3) - 1.0).abs() < f64::EPSILON);
     }
 
     #[test]
-    fn what_cannot_be_measured_is_refused_by_its_key() {
-        type Spoil = fn(&mut Config);
-        let cases: [(&str, Spoil); 13] = [
+    fn an_impossible_setting_is_named_in_the_error() {
+        type Change = fn(&mut Config);
+        let cases: [(&str, Change); 19] = [
             ("users: 0 cannot", |c| c.users = vec![0]),
             ("users: 1001 is more than max_users, 1000", |c| c.users = vec![1001]),
             ("workers: has no value", |c| c.workers = vec![]),
@@ -164,30 +197,45 @@ mod tests {
             ("rates: 0 requests/s", |c| c.rates = vec![10.0, 0.0]),
             ("rates: 12.5 is given twice", |c| c.rates = vec![12.5, 3.0, 12.5]),
             ("pool: 1001 users", |c| c.pool = Some(1001)),
+            ("max_users: 0", |c| c.max_users = 0),
+            ("max_users: 0", |c| (c.users, c.rates, c.max_users) = (vec![], vec![10.0], 0)),
             ("repeats: 0", |c| c.repeats = 0),
             ("max_duration: 1s is shorter", |c| c.max_duration = Some(Span::from_secs(1))),
             ("min_duration: 1h is not between", |c| c.min_duration = Some(Span::from_secs(3600))),
             ("inference.url: 'nowhere'", |c| c.inference.url = "nowhere".into()),
+            ("inference.metrics: '/metrics'", |c| c.inference.metrics = "/metrics".into()),
+            ("inference.metrics: '8000'", |c| c.inference.metrics = "8000".into()),
+            ("inference.metrics: 'http/metrics'", |c| c.inference.metrics = "http/metrics".into()),
+            ("inference.metrics: '70000/metrics'", |c| c.inference.metrics = "70000/metrics".into()),
         ];
-        for (expected, spoil) in cases {
-            let mut config = base();
-            spoil(&mut config);
+        for (expected, change) in cases {
+            let mut config = default_config();
+            change(&mut config);
             let error = config.checked().unwrap_err();
             assert!(error.message.starts_with(expected), "{error}");
-            assert_eq!(error.code, crate::exit::ExitCode::Usage);
+            assert_eq!(error.code, ExitCode::Usage);
             assert!(error.next.is_some());
         }
     }
 
     #[test]
-    fn a_matrix_of_rates_alone_is_one() {
-        let mut config = base();
+    fn metrics_are_a_port_and_a_path_or_nothing() {
+        for metrics in ["8000/metrics", "9090/", "8000/deep/path?format=text", ""] {
+            let mut config = default_config();
+            config.inference.metrics = metrics.into();
+            config.checked().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_matrix_may_have_rates_and_no_users() {
+        let mut config = default_config();
         (config.users, config.rates) = (vec![], vec![12.5]);
         config.clone().checked().unwrap();
         assert_eq!(
             (config.pool_for(12.5), config.pool_for(1e4)),
             (125, 1000),
-            "10 s of answers, max_users at most"
+            "enough for response times of 10 s, but at most max_users"
         );
         config.rates = vec![];
         assert!(config.checked().unwrap_err().message.starts_with("users: has no value"));

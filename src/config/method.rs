@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Until {
-    /// After `duration`, or later where it is not steady by then.
+    /// After `duration`, or later if the measurement is not steady by then.
     #[default]
     Duration,
-    /// Once it is steady and its percentiles are known well enough, between `min_duration` and `duration`.
+    /// As soon as it is steady and its percentiles are precise enough, between `min_duration` and `duration`.
     Stable,
 }
 

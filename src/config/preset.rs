@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Span;
+use super::span::Span;
 
-/// A named matrix, the base that a settings file and flags change.
+/// A named matrix, which the settings file and flags can change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Preset {
@@ -22,9 +22,9 @@ pub enum Preset {
     Quick,
 }
 
-/// The axes and times of a preset.
+/// The settings of a preset.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Axes {
+pub(super) struct PresetDefaults {
     pub replicas: &'static [u32],
     pub workers: &'static [u32],
     pub users: &'static [u32],
@@ -36,7 +36,7 @@ impl Preset {
     const ALL: [(&'static str, Self); 4] =
         [("smoke", Self::Smoke), ("baseline", Self::Baseline), ("full", Self::Full), ("quick", Self::Quick)];
 
-    pub(super) const fn axes(self) -> Axes {
+    pub(super) const fn defaults(self) -> PresetDefaults {
         let (replicas, workers, users): (&[u32], &[u32], &[u32]) = match self {
             Self::Smoke => (&[2], &[4], &[200, 400, 800]),
             Self::Baseline => (&[2, 4], &[4, 8], &[400]),
@@ -47,7 +47,7 @@ impl Preset {
             Self::Quick => (20, 5),
             _ => (120, 15),
         };
-        Axes {
+        PresetDefaults {
             replicas,
             workers,
             users,
@@ -63,7 +63,7 @@ impl FromStr for Preset {
     fn from_str(text: &str) -> Result<Self, String> {
         Self::ALL.into_iter().find(|(name, _)| *name == text).map(|(_, preset)| preset).ok_or_else(|| {
             let names: Vec<_> = Self::ALL.iter().map(|(name, _)| *name).collect();
-            format!("there is no preset '{text}'; there are {}", names.join(", "))
+            format!("there is no preset '{text}'; the presets are {}", names.join(", "))
         })
     }
 }

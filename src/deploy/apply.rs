@@ -1,27 +1,72 @@
-//! Server-side apply, the kinds that others need first.
+//! Applies the objects of the manifests by server-side apply, and deletes them again.
 
 use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams};
 use serde_json::Value;
 
-use crate::cluster::{APPLIED, Cluster, FIELD_MANAGER, explain, is_ours};
+use crate::cluster::{Cluster, FIELD_MANAGER, OPERATION_APPLY, OPERATION_UPDATE, explain, is_deployed_by_us};
 use crate::exit::{Error, ExitCode, Result};
 
-/// Applies `objects` to the cluster's namespace: accounts and configuration, then what uses them.
+/// Applies `objects` to the cluster's namespace. Accounts and configuration come before the Deployments and
+/// Jobs that use them.
 ///
 /// # Errors
-/// Exit code 3 where the permission is missing, else 4.
+/// Exit code 3 if a permission is missing, else 4.
 pub async fn apply(cluster: &Cluster, objects: &[Value]) -> Result<()> {
-    let runs = |object: &&Value| matches!(object["kind"].as_str(), Some("Deployment" | "Job" | "CronJob"));
-    let (second, first): (Vec<_>, Vec<_>) = objects.iter().partition(runs);
-    try_join_all(first.into_iter().map(|object| apply_one(cluster, object))).await?;
-    try_join_all(second.into_iter().map(|object| apply_one(cluster, object))).await?;
+    let starts_pods =
+        |object: &&Value| matches!(object["kind"].as_str(), Some("Deployment" | "Job" | "CronJob"));
+    let (workloads, others): (Vec<_>, Vec<_>) = objects.iter().partition(starts_pods);
+    try_join_all(others.into_iter().map(|object| apply_one(cluster, object))).await?;
+    try_join_all(workloads.into_iter().map(|object| apply_one(cluster, object))).await?;
     Ok(())
 }
 
-/// Where an object belongs: its kind's objects in the cluster's namespace, its kind and its name.
+/// Refuses to replace Deployments among `objects` that exist and were not deployed by this program.
+///
+/// # Errors
+/// Exit code 3, naming the first one.
+pub async fn refuse_foreign(cluster: &Cluster, objects: &[Value]) -> Result<()> {
+    for object in objects.iter().filter(|object| object["kind"] == "Deployment") {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        let subject = format!("deployment {}/{name}", cluster.namespace);
+        let existing =
+            cluster.api::<Deployment>().get_opt(name).await.map_err(|error| explain(&subject, &error))?;
+        if existing.is_some_and(|existing| !is_deployed_by_us(&existing, &[OPERATION_APPLY])) {
+            return Err(Error::preflight(format!("{subject} exists and was not deployed by locust-matrix"))
+                .next("choose another --namespace, or leave it out with --overlay base"));
+        }
+    }
+    Ok(())
+}
+
+/// Deletes those of `objects` that exist in the cluster's namespace and were deployed by this program; returns
+/// them as `Kind/name`. With `dry_run`, only returns them.
+///
+/// # Errors
+/// Exit code 3 if a permission is missing, else 4.
+pub async fn delete(cluster: &Cluster, objects: &[Value], dry_run: bool) -> Result<Vec<String>> {
+    let mut deleted = Vec::new();
+    for object in objects {
+        let (api, kind, name) = api_of(cluster, object);
+        let subject = format!("{kind} {}/{name}", cluster.namespace);
+        let existing = api.get_opt(&name).await.map_err(|error| explain(&subject, &error))?;
+        // This program creates Jobs and applies everything else.
+        let operations: &[&str] =
+            if kind == "Job" { &[OPERATION_APPLY, OPERATION_UPDATE] } else { &[OPERATION_APPLY] };
+        if existing.is_some_and(|existing| is_deployed_by_us(&existing, operations)) {
+            if !dry_run {
+                let ended = api.delete(&name, &DeleteParams::background()).await;
+                ended.map_err(|error| explain(&format!("delete {subject}"), &error))?;
+            }
+            deleted.push(format!("{kind}/{name}"));
+        }
+    }
+    Ok(deleted)
+}
+
+/// The API for an object's kind in the cluster's namespace, with the object's kind and name.
 pub(super) fn api_of(cluster: &Cluster, object: &Value) -> (Api<DynamicObject>, String, String) {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
@@ -31,41 +76,29 @@ pub(super) fn api_of(cluster: &Cluster, object: &Value) -> (Api<DynamicObject>, 
     (api, kind, text(&object["metadata"]["name"]))
 }
 
-/// The object in the cluster's namespace.
-pub(super) fn placed(cluster: &Cluster, object: &Value) -> Value {
+/// The object with the cluster's namespace, ready to apply.
+///
+/// # Errors
+/// Exit code 1: the manifest is not an object of Kubernetes.
+pub(super) fn in_namespace(cluster: &Cluster, object: &Value) -> Result<DynamicObject> {
     let mut object = object.clone();
     object["metadata"]["namespace"] = cluster.namespace.clone().into();
     for subject in object.get_mut("subjects").and_then(Value::as_array_mut).into_iter().flatten() {
         subject["namespace"] = cluster.namespace.clone().into();
     }
-    object
+    let subject = format!("manifest of {} {}", object["kind"], object["metadata"]["name"]);
+    serde_json::from_value(object).map_err(|error| Error::new(ExitCode::Bug, format!("{subject}: {error}")))
+}
+
+/// Parameters of a server-side apply. It is forced, because a run that scales a Deployment takes over its
+/// field `replicas` under another operation of the same field manager.
+pub(super) fn apply_params() -> PatchParams {
+    PatchParams::apply(FIELD_MANAGER).force()
 }
 
 async fn apply_one(cluster: &Cluster, object: &Value) -> Result<()> {
     let (api, kind, name) = api_of(cluster, object);
-    let object = placed(cluster, object);
-    let object: DynamicObject = serde_json::from_value(object)
-        .map_err(|error| Error::new(ExitCode::Bug, format!("manifest of {kind} {name}: {error}")))?;
-    // Forced: replicas that a run has scaled are this program's, too, under another name.
-    let params = PatchParams::apply(FIELD_MANAGER).force();
-    let applied = api.patch(&name, &params, &Patch::Apply(&object)).await;
+    let object = in_namespace(cluster, object)?;
+    let applied = api.patch(&name, &apply_params(), &Patch::Apply(&object)).await;
     applied.map(drop).map_err(|error| explain(&format!("apply {kind} {}/{name}", cluster.namespace), &error))
-}
-
-/// Refuses to replace Deployments among `objects` that exist and were not made by this program.
-///
-/// # Errors
-/// Exit code 3, naming the first one.
-pub async fn refuse_foreign(cluster: &Cluster, objects: &[Value]) -> Result<()> {
-    for object in objects.iter().filter(|object| object["kind"] == "Deployment") {
-        let name = object["metadata"]["name"].as_str().unwrap_or_default();
-        let what = format!("deployment {}/{name}", cluster.namespace);
-        let found =
-            cluster.api::<Deployment>().get_opt(name).await.map_err(|error| explain(&what, &error))?;
-        if found.is_some_and(|found| !is_ours(&found, &[APPLIED])) {
-            return Err(Error::preflight(format!("{what} exists and was not made by locust-matrix"))
-                .next("choose another --namespace, or leave it out with --overlay base"));
-        }
-    }
-    Ok(())
 }

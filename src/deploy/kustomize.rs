@@ -1,5 +1,5 @@
-//! The subset of kustomize that the manifests use. Anything else is refused, so that what this
-//! program applies is what `kubectl apply -k` applies.
+//! The subset of kustomize that the manifests use. Every other field is an error, so that this program
+//! applies the same objects as `kubectl apply -k`.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +7,18 @@ use json_patch::Patch;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Reads a file of the manifests by its path.
-type Read<'a> = &'a dyn Fn(&str) -> Option<&'static str>;
+/// Returns the text of a file of the manifests, given its path.
+type ReadFile<'a> = &'a dyn Fn(&str) -> Option<&'static str>;
 
-/// One image to use instead of another.
+/// An image that replaces another.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Image {
-    /// The name to replace, without tag.
+    /// The name of the image to replace, without tag.
     pub name: String,
-    /// The name to use instead, if another one.
+    /// The new name; `None` keeps the name.
     pub new_name: Option<String>,
-    /// The tag to use.
+    /// The new tag; `None` keeps the tag.
     pub new_tag: Option<String>,
 }
 
@@ -38,7 +38,7 @@ impl std::str::FromStr for Image {
     }
 }
 
-/// Name and tag; a colon before the last slash belongs to a registry's port.
+/// Splits an image into name and tag. A colon before the last slash belongs to the registry's port.
 fn split_tag(image: &str) -> (&str, Option<&str>) {
     match image.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => (name, Some(tag)),
@@ -96,10 +96,10 @@ struct Target {
 /// The objects of the kustomization in `folder`.
 ///
 /// # Errors
-/// What is outside the subset, or not there, in words.
-pub(super) fn build(read: Read<'_>, folder: &str) -> Result<Vec<Value>, String> {
+/// Says which file is missing, or which part of it this subset does not support.
+pub(super) fn build(read: ReadFile<'_>, folder: &str) -> Result<Vec<Value>, String> {
     let path = join(folder, "kustomization.yaml");
-    let text = read(&path).ok_or_else(|| format!("there is no {path}"))?;
+    let text = read(&path).ok_or_else(|| format!("{path} does not exist"))?;
     let kustomization: Kustomization =
         serde_saphyr::from_str(text).map_err(|error| format!("{path}: {error}"))?;
     if kustomization.kind != "Kustomization" {
@@ -132,7 +132,7 @@ pub(super) fn build(read: Read<'_>, folder: &str) -> Result<Vec<Value>, String> 
     Ok(objects)
 }
 
-/// Puts every object into `namespace`.
+/// Sets the namespace of every object and of every RoleBinding's subjects.
 fn set_namespace(objects: &mut [Value], namespace: &str) {
     for object in objects {
         object["metadata"]["namespace"] = json!(namespace);
@@ -142,7 +142,7 @@ fn set_namespace(objects: &mut [Value], namespace: &str) {
     }
 }
 
-/// Uses other images in every container whose image has the name.
+/// Replaces the images of all containers in `objects`.
 pub(super) fn replace_images(objects: &mut [Value], images: &[Image]) {
     for object in objects {
         for image in images {
@@ -157,8 +157,8 @@ fn replace_image(value: &mut Value, image: &Image) {
             for (key, field) in fields {
                 let containers = matches!(key.as_str(), "containers" | "initContainers");
                 for container in field.as_array_mut().filter(|_| containers).into_iter().flatten() {
-                    let now = container["image"].as_str().unwrap_or_default().to_owned();
-                    let (name, tag) = split_tag(&now);
+                    let old = container["image"].as_str().unwrap_or_default().to_owned();
+                    let (name, tag) = split_tag(&old);
                     if name == image.name {
                         let name = image.new_name.as_deref().unwrap_or(name);
                         let tag = image.new_tag.as_deref().or(tag);
@@ -175,7 +175,7 @@ fn replace_image(value: &mut Value, image: &Image) {
 }
 
 fn generate(
-    read: Read<'_>,
+    read: ReadFile<'_>,
     folder: &str,
     generator: &Generator,
     options: &GeneratorOptions,
@@ -183,7 +183,7 @@ fn generate(
     let mut data = BTreeMap::new();
     for file in &generator.files {
         let path = join(folder, file);
-        data.insert(file.clone(), read(&path).ok_or_else(|| format!("there is no {path}"))?);
+        data.insert(file.clone(), read(&path).ok_or_else(|| format!("{path} does not exist"))?);
     }
     let mut metadata = json!({ "name": generator.name });
     if !options.labels.is_empty() {
@@ -199,11 +199,11 @@ fn patch(objects: &mut [Value], entry: &PatchEntry) -> Result<(), String> {
     let object = objects
         .iter_mut()
         .find(|object| object["kind"] == kind.as_str() && object["metadata"]["name"] == name.as_str())
-        .ok_or_else(|| format!("there is no {kind} {name} to patch"))?;
+        .ok_or_else(|| format!("{kind} {name} is patched and does not exist"))?;
     json_patch::patch(object, &operations).map_err(|error| format!("patch of {kind} {name}: {error}"))
 }
 
-/// Joins two relative paths, `..` resolved.
+/// Joins two relative paths and resolves `..`.
 fn join(folder: &str, path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in folder.split('/').chain(path.split('/')) {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overlay_changes_its_base() {
+    fn an_overlay_changes_the_objects_of_its_base() {
         let objects = build(&read, "over").unwrap();
         assert_eq!(objects.len(), 3);
         assert_eq!(objects[0]["spec"]["replicas"], 3);
@@ -254,13 +254,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_outside_the_subset_is_refused() {
+    fn unsupported_fields_and_missing_files_are_errors() {
         assert!(build(&read, "odd").unwrap_err().contains("namePrefix"));
-        assert!(build(&read, "nowhere").unwrap_err().contains("there is no nowhere/kustomization.yaml"));
+        assert!(build(&read, "nowhere").unwrap_err().contains("nowhere/kustomization.yaml does not exist"));
     }
 
     #[test]
-    fn a_registry_port_is_no_tag() {
+    fn the_port_of_a_registry_is_not_a_tag() {
         let image: Image = "locust-driver=localhost:5000/team/driver".parse().unwrap();
         assert_eq!(image.new_name.as_deref(), Some("localhost:5000/team/driver"));
         assert_eq!(image.new_tag, None);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::exit::{Error, Result};
-use crate::wait::seen;
+use crate::wait::with_causes;
 
 pub(super) const STOP: &str = "/stop";
 /// Any answer but that to a stop comes at once, or after the 5 s that a cut may take.
@@ -46,7 +46,7 @@ impl Web {
             Error::cluster(format!(
                 "Locust at {} does not answer {method} {path}: {}",
                 self.url,
-                seen(&error)
+                with_causes(&error)
             ))
             .next("look at the pod with: kubectl logs deployment/locust-master")
         })
@@ -88,7 +88,8 @@ impl Web {
             return Err(self.wrong(path, &format!("{status} with {found} instead of {name}")));
         }
         let body = response.bytes().await;
-        body.map(Into::into).map_err(|error| self.wrong(path, &format!("half an answer: {}", seen(&error))))
+        body.map(Into::into)
+            .map_err(|error| self.wrong(path, &format!("half an answer: {}", with_causes(&error))))
     }
 
     fn wrong(&self, path: &str, what: &str) -> Error {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{SHARDS, Shards, decode, encode};
-use crate::cluster::{Cluster, as_ourselves, explain};
+use crate::cluster::{Cluster, explain, patch_params};
 use crate::exit::{Error, Result};
 
 const RECORDS: &str = "records.jsonl.gz";
@@ -107,7 +107,7 @@ impl ConfigMapStore {
 
     async fn patch(&self, shard: usize, patch: &serde_json::Value) -> Result<()> {
         let name = name(shard);
-        let params = as_ourselves();
+        let params = patch_params();
         let maps = self.cluster.api::<ConfigMap>();
         let patched = maps.patch(&name, &params, &Patch::Merge(patch)).await;
         patched

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::future::join_all;
 use records::Replica;
 
-use crate::cluster::{PodId, Reach};
+use crate::cluster::{PodHttp, PodSummary};
 
 /// The counter that the stub keeps, by endpoint, status and caller.
 const COUNTER: &str = "inference_requests_total";
@@ -18,8 +18,8 @@ type Counts = BTreeMap<String, u64>;
 /// Asks every pod, side by side. A pod that has no such counter, or cannot be
 /// asked, has `None`.
 pub(super) async fn ask(
-    reach: &Reach,
-    pods: &[PodId],
+    reach: &PodHttp,
+    pods: &[PodSummary],
     place: &str,
     caller: &str,
 ) -> BTreeMap<String, Option<Counts>> {
@@ -28,8 +28,8 @@ pub(super) async fn ask(
     join_all(asked).await.into_iter().collect()
 }
 
-async fn ask_one(reach: &Reach, pod: &PodId, place: &str, caller: &str) -> Option<Counts> {
-    parse(&reach.page(pod, place).await?, caller)
+async fn ask_one(reach: &PodHttp, pod: &PodSummary, place: &str, caller: &str) -> Option<Counts> {
+    parse(&reach.get(pod, place).await?, caller)
 }
 
 /// Reads the counter out of Prometheus text; `None` where it is not there at all.

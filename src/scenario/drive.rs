@@ -16,11 +16,11 @@ use tokio::time::Instant;
 
 use super::machine::{Action, Event};
 use super::setup::{DEADMAN, Run, Setup};
-use crate::cluster::PodId;
+use crate::cluster::PodSummary;
 use crate::events::Event as Progress;
 use crate::exit::{Error, Result};
 use crate::load::{LoadGenerator, Snapshot, State};
-use crate::wait::{Look, TimedOut, poll};
+use crate::wait::{Condition, TimedOut, poll};
 
 /// Finer response times than Locust's own come with our module, and with it exact cuts.
 const EXACT_DIGITS: u32 = 3;
@@ -42,8 +42,8 @@ pub(super) struct Drive<'a, L> {
 /// The state when the load began.
 #[derive(Default)]
 struct Before {
-    pods: Vec<PodId>,
-    workers: Vec<PodId>,
+    pods: Vec<PodSummary>,
+    workers: Vec<PodSummary>,
     counts: BTreeMap<String, Option<BTreeMap<String, u64>>>,
 }
 
@@ -114,9 +114,9 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
     ) -> Result<Snapshot, TimedOut> {
         poll(limit, LOOK_EVERY, || async {
             match self.setup.load.snapshot(DEADMAN).await {
-                Ok(snapshot) if done(&snapshot) => Look::Done(snapshot),
-                Ok(snapshot) => Look::NotYet(snapshot.describe()),
-                Err(error) => Look::NotYet(error.message),
+                Ok(snapshot) if done(&snapshot) => Condition::Met(snapshot),
+                Ok(snapshot) => Condition::NotMet(snapshot.describe()),
+                Err(error) => Condition::NotMet(error.message),
             }
         })
         .await

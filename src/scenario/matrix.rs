@@ -17,7 +17,7 @@ use crate::judge::{JudgedRun, Row, Verdict, judge_alone};
 use crate::load::{LoadGenerator, Snapshot};
 use crate::plan::{Outcome, Plan};
 use crate::record::{ConfigMapStore, RecordFile};
-use crate::wait::{Look, poll};
+use crate::wait::{Condition, poll};
 
 /// How often a scenario is tried: a VOID one is tried once more.
 const ATTEMPTS: u32 = 2;
@@ -208,12 +208,12 @@ pub async fn stop_leftover_load(
 ) -> Result<Snapshot> {
     let answered = poll(limit, Duration::from_millis(500), || async {
         match load.snapshot(DEADMAN).await {
-            Ok(snapshot) => Look::Done(snapshot),
-            Err(error) => Look::NotYet(error.to_string()),
+            Ok(snapshot) => Condition::Met(snapshot),
+            Err(error) => Condition::NotMet(error.to_string()),
         }
     });
     let snapshot = answered.await.map_err(|timed_out| {
-        Error::cluster(format!("Locust's master did not answer {timed_out}"))
+        Error::cluster(format!("Locust's master does not answer {timed_out}"))
             .next("look at it with: kubectl describe pods -l app=locust,role=master")
     })?;
     if needs_stop(&snapshot) {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::counts;
-use crate::cluster::{PodId, Reach};
+use crate::cluster::{PodHttp, PodSummary};
 use crate::config::Inference;
-use crate::wait::{Look, TimedOut, poll};
+use crate::wait::{Condition, TimedOut, poll};
 
 /// As whom the replicas count these requests.
 const CALLER: &str = "locust-matrix";
@@ -19,12 +19,12 @@ const CALLER: &str = "locust-matrix";
 /// without counters of their own are not told apart. From outside the cluster its addresses cannot be
 /// asked, and nothing is waited for.
 pub(super) async fn await_routable(
-    reach: &Reach,
+    reach: &PodHttp,
     inference: &Inference,
-    pods: &[PodId],
+    pods: &[PodSummary],
     limit: Duration,
 ) -> Result<(), TimedOut> {
-    let Reach::Inside(client) = reach else { return Ok(()) };
+    let PodHttp::InsideCluster(client) = reach else { return Ok(()) };
     let url = format!("{}{}", inference.url.trim_end_matches('/'), inference.readiness_path);
     // With 4 requests per replica, one replica of 8 is missed in 1 of 70 rounds; then another round
     // is made.
@@ -33,7 +33,7 @@ pub(super) async fn await_routable(
         let before = counts::ask(reach, pods, &inference.metrics, CALLER).await;
         let asked = join_all((0..requests).map(|_| ask(client, &url))).await;
         if let Some(problem) = asked.into_iter().find_map(Result::err) {
-            return Look::NotYet(problem);
+            return Condition::NotMet(problem);
         }
         let after = counts::ask(reach, pods, &inference.metrics, CALLER).await;
         let silent = counts::between(&before, after).into_iter().find(|replica| {
@@ -44,8 +44,8 @@ pub(super) async fn await_routable(
             served == Some(false)
         });
         match silent {
-            Some(replica) => Look::NotYet(format!("{} gets no requests", replica.pod)),
-            None => Look::Done(()),
+            Some(replica) => Condition::NotMet(format!("{} gets no requests", replica.pod)),
+            None => Condition::Met(()),
         }
     })
     .await
@@ -54,7 +54,7 @@ pub(super) async fn await_routable(
 /// Any answer that is not the server's failure has come from a replica: whether it may be used without
 /// a password is not asked here.
 async fn ask(client: &reqwest::Client, url: &str) -> Result<(), String> {
-    let response = client.get(url).send().await.map_err(|error| crate::wait::seen(&error))?;
+    let response = client.get(url).send().await.map_err(|error| crate::wait::with_causes(&error))?;
     if response.status().is_server_error() {
         Err(format!("{url} answers {}", response.status()))
     } else {

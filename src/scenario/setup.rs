@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use records::Environment;
 
-use crate::cluster::{Cluster, Reach, Workload};
+use crate::cluster::{Cluster, PodHttp, Workload};
 use crate::config::Config;
 use crate::events::Events;
 
@@ -27,7 +27,7 @@ pub struct Setup<L> {
     /// The part of every record that is the same for the whole run.
     pub environment: Environment,
     /// The way to the replicas' own counters.
-    pub reach: Reach,
+    pub reach: PodHttp,
     /// Where progress is told.
     pub events: Events,
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::world::{Script, World};
 use super::{Matrix, Run, Setup};
-use crate::cluster::{Reach, Script as Pages, Workload};
+use crate::cluster::{PodHttp, ScriptedPods as Pages, Workload};
 use crate::config::{Config, Settings};
 use crate::events::Events;
 use crate::judge::{JudgedRun, Judgement, Verdict, judge_alone};
@@ -66,7 +66,7 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
             inference: workload("inference"),
             workers: workload("locust-worker"),
             environment,
-            reach: Reach::Scripted(Pages(Arc::new(move |pod| pages.page(&pod.name)))),
+            reach: PodHttp::Scripted(Pages(Arc::new(move |pod| pages.page(&pod.name)))),
             events: Events::to(move |event| sink.lock().unwrap().push(event.to_string())),
         },
         run: Run { run_id: "run".into(), plan_hash: "hash".into() },

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use e2e::required;
 use locust_matrix::load::{LoadGenerator, Locust, Snapshot};
-use locust_matrix::wait::{Look, poll};
+use locust_matrix::wait::{Condition, poll};
 use tempfile::TempDir;
 use testcontainers::core::wait::ExitWaitStrategy;
 use testcontainers::core::{Mount, WaitFor};
@@ -173,9 +173,9 @@ impl Setup<'_> {
 pub(crate) async fn until(load: &Locust, done: impl Fn(&Snapshot) -> bool) -> Snapshot {
     let looked = poll(Duration::from_mins(1), Duration::from_millis(100), || async {
         match load.snapshot(DEADMAN).await {
-            Ok(snapshot) if done(&snapshot) => Look::Done(snapshot),
-            Ok(snapshot) => Look::NotYet(snapshot.describe()),
-            Err(error) => Look::NotYet(error.to_string()),
+            Ok(snapshot) if done(&snapshot) => Condition::Met(snapshot),
+            Ok(snapshot) => Condition::NotMet(snapshot.describe()),
+            Err(error) => Condition::NotMet(error.to_string()),
         }
     });
     looked.await.unwrap()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use locust_matrix::load::{Load, LoadGenerator};
-use locust_matrix::wait::{Look, poll};
+use locust_matrix::wait::{Condition, poll};
 use records::Endpoint;
 
 use crate::on_both_versions;
@@ -94,9 +94,9 @@ async fn an_early_stop_stops(version: &str) {
         let stopped = poll(Duration::from_secs(30), Duration::from_millis(100), || async {
             load.stop().await.unwrap();
             match load.snapshot(DEADMAN).await {
-                Ok(snapshot) if snapshot.is_idle(2) => Look::Done(()),
-                Ok(snapshot) => Look::NotYet(snapshot.describe()),
-                Err(error) => Look::NotYet(error.to_string()),
+                Ok(snapshot) if snapshot.is_idle(2) => Condition::Met(()),
+                Ok(snapshot) => Condition::NotMet(snapshot.describe()),
+                Err(error) => Condition::NotMet(error.to_string()),
             }
         });
         stopped.await.unwrap_or_else(|timed_out| panic!("{version}, stopped after {pause} ms: {timed_out}"));

@@ -41,7 +41,7 @@ pub(crate) fn turns_end_with_their_codes(kept: &Kept<'_>) {
     let command = ["run", "stray", image, "--restart=Never", "--command", "--", "sh", "-c", stray];
     must(&mut kept.kubectl(&command));
     must(&mut kept.kubectl(&["wait", "--for=condition=Ready", "pod/stray", "--timeout=60s"]));
-    sweep("stray", 4, "Locust should list exactly 1 idle workers");
+    sweep("stray", 4, "Locust does not list exactly 1 idle workers");
     must(&mut kept.kubectl(&["delete", "pod", "stray", "--now"]));
 
     // Workers that ask at a port where nobody is: they run, and never connect.
@@ -52,12 +52,12 @@ pub(crate) fn turns_end_with_their_codes(kept: &Kept<'_>) {
         kept.rolled_out("deployment/locust-worker");
     };
     ask_at("5999");
-    sweep("unconnected", 4, "Locust should list exactly 1 idle workers");
+    sweep("unconnected", 4, "Locust does not list exactly 1 idle workers");
     ask_at("5557");
 
     must(&mut kept.kubectl(&["scale", "deployment/locust-master", "--replicas=0"]));
     must(&mut kept.kubectl(&["wait", "--for=delete", "pod", "-l", "role=master", "--timeout=60s"]));
-    sweep("silent", 4, "Locust's master did not answer");
+    sweep("silent", 4, "Locust's master does not answer");
     must(&mut kept.kubectl(&["scale", "deployment/locust-master", "--replicas=1"]));
     must(&mut kept.kubectl(&["rollout", "status", "deployment/locust-master", "--timeout=60s"]));
 }

@@ -1,4 +1,4 @@
-//! Statuses as a cluster wrote them.
+//! Statuses as a real cluster wrote them.
 
 use super::*;
 
@@ -87,33 +87,33 @@ fn ready_missing() {
 }
 
 #[test]
-fn leaving_pods_are_waited_for() {
-    let mut leaving = ready_pod();
-    leaving.metadata.deletion_timestamp =
+fn a_deployment_with_a_terminating_pod_is_not_ready() {
+    let mut terminating = ready_pod();
+    terminating.metadata.deletion_timestamp =
         serde_json::from_value(serde_json::json!("2026-01-01T00:00:00Z")).unwrap();
-    let seen = assess(Some(&deployment(1, 4, 1)), &[ready_pod(), leaving], 1);
-    assert_eq!(seen, Assessment::NotYet("1 of 1 pods ready, 1 leaving".into()));
+    let seen = assess(Some(&deployment(1, 4, 1)), &[ready_pod(), terminating], 1);
+    assert_eq!(seen, Assessment::NotYet("1 of 1 pods ready, 1 terminating".into()));
 }
 
 #[test]
-fn starting_pods_are_waited_for_with_their_reason() {
+fn a_starting_pod_is_not_ready_and_its_reason_is_shown() {
     let seen = assess(Some(&deployment(1, 4, 0)), &[waiting_pod("ContainerCreating", 0)], 1);
-    assert_eq!(seen, Assessment::NotYet("0 of 1 pods ready, 0 leaving (ContainerCreating)".into()));
+    assert_eq!(seen, Assessment::NotYet("0 of 1 pods ready (ContainerCreating)".into()));
 }
 
 #[test]
-fn a_pod_without_room_is_unplaced_unless_others_leave() {
+fn an_unschedulable_pod_is_unplaced_unless_another_is_terminating() {
     let seen = assess(Some(&deployment(2, 4, 1)), &[ready_pod(), unschedulable_pod()], 2);
     assert!(matches!(seen, Assessment::Unplaced(words) if words.contains("Insufficient cpu")));
-    let mut leaving = ready_pod();
-    leaving.metadata.deletion_timestamp =
+    let mut terminating = ready_pod();
+    terminating.metadata.deletion_timestamp =
         serde_json::from_value(serde_json::json!("2026-01-01T00:00:00Z")).unwrap();
-    let seen = assess(Some(&deployment(2, 4, 1)), &[leaving, unschedulable_pod()], 2);
+    let seen = assess(Some(&deployment(2, 4, 1)), &[terminating, unschedulable_pod()], 2);
     assert!(matches!(seen, Assessment::NotYet(_)));
 }
 
 #[test]
-fn a_quota_is_unplaced() {
+fn an_exceeded_quota_counts_as_unplaced() {
     let mut full = deployment(2, 4, 1);
     let condition =
         serde_json::json!({"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: small"});
@@ -127,17 +127,17 @@ fn a_quota_is_unplaced() {
     assert_eq!(assess(Some(&full), &[ready_pod()], 2), Assessment::Unplaced("exceeded quota: small".into()));
 }
 
-/// A pod that cannot pull its image, and a Deployment of another image.
-fn superseded(its_image: &str, wanted: &str) -> (Pod, Deployment) {
+/// A pod that cannot pull `pod_image`, and a Deployment whose template has `template_image`.
+fn pod_without_image(pod_image: &str, template_image: &str) -> (Pod, Deployment) {
     let mut pod = waiting_pod("ErrImagePull", 0);
     pod.spec = serde_json::from_value(serde_json::json!({
-        "containers": [{ "name": "inference", "image": its_image, "volumeMounts": [{ "name": "token", "mountPath": "/t" }] }],
+        "containers": [{ "name": "inference", "image": pod_image, "volumeMounts": [{ "name": "token", "mountPath": "/t" }] }],
     }))
     .unwrap();
     let mut deployment = deployment(1, 4, 0);
     deployment.spec.as_mut().unwrap().template = serde_json::from_value(serde_json::json!({
         "metadata": { "labels": { "app": "inference" } },
-        "spec": { "containers": [{ "name": "inference", "image": wanted }] },
+        "spec": { "containers": [{ "name": "inference", "image": template_image }] },
     }))
     .unwrap();
     pod.metadata.labels = Some([("app".to_owned(), "inference".to_owned())].into());
@@ -145,29 +145,29 @@ fn superseded(its_image: &str, wanted: &str) -> (Pod, Deployment) {
 }
 
 #[test]
-fn a_broken_pod_of_an_earlier_template_is_waited_out() {
-    let (pod, deployment) = superseded("nowhere.invalid/none:1", "fake-inference:2");
+fn a_pod_of_an_earlier_template_that_cannot_start_does_not_make_the_deployment_broken() {
+    let (pod, deployment) = pod_without_image("nowhere.invalid/none:1", "fake-inference:2");
     let seen = assess(Some(&deployment), &[pod], 1);
     assert!(matches!(seen, Assessment::NotYet(words) if words.contains("ErrImagePull")));
 
-    let (pod, mut deployment) = superseded("fake-inference:2", "fake-inference:2");
+    let (pod, mut deployment) = pod_without_image("fake-inference:2", "fake-inference:2");
     assert!(matches!(assess(Some(&deployment), std::slice::from_ref(&pod), 1), Assessment::Broken(_)));
-    // The same image, and another annotation: what a restart of a rollout sets.
+    // `kubectl rollout restart` changes only an annotation of the template.
     let metadata = deployment.spec.as_mut().unwrap().template.metadata.as_mut().unwrap();
     metadata.annotations = Some([("restartedAt".to_owned(), "now".to_owned())].into());
     assert!(matches!(assess(Some(&deployment), &[pod], 1), Assessment::NotYet(_)));
 }
 
 #[test]
-fn a_pod_that_a_webhook_has_changed_is_judged_once_it_is_alone() {
-    let (pod, mut deployment) = superseded("mirror.example/fake-inference:2", "fake-inference:2");
+fn a_pod_altered_by_a_webhook_counts_once_only_updated_pods_remain() {
+    let (pod, mut deployment) = pod_without_image("mirror.example/fake-inference:2", "fake-inference:2");
     assert!(matches!(assess(Some(&deployment), std::slice::from_ref(&pod), 1), Assessment::NotYet(_)));
     deployment.status.as_mut().unwrap().updated_replicas = Some(1);
     assert!(matches!(assess(Some(&deployment), &[pod], 1), Assessment::Broken(_)));
 }
 
 #[test]
-fn crash_loops_and_images_that_cannot_be_pulled_are_broken() {
+fn crash_loops_and_failed_image_pulls_are_broken() {
     for reason in ["ImagePullBackOff", "ErrImageNeverPull", "CreateContainerConfigError"] {
         let seen = assess(Some(&deployment(1, 4, 0)), &[waiting_pod(reason, 0)], 1);
         assert!(

@@ -1,4 +1,4 @@
-//! The log of a Job's pods, one pod after the other, and how the Job ended.
+//! Shows the log of the Job's pods, one pod after the other, and says how the Job ended.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,29 +14,30 @@ use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::submit::{Submitted, has_ended};
-use crate::cluster::{Cluster, JOB, as_ourselves, await_gone, broken, explain};
+use super::submit::{SubmittedJob, has_ended};
+use crate::cluster::{Cluster, JOB, await_gone, explain, patch_params, startup_failure};
 use crate::commands::signals;
 use crate::events::{Event, Events};
 use crate::exit::{Error, ExitCode, Result};
 
-/// The pod's grace period, and some: a driver that is asked to stop ends its load first.
+/// How long the driver may take to stop: the pod's grace period, in which it stops the load, and a margin.
 const STOPS_WITHIN: Duration = Duration::from_secs(170);
 
-/// An API server that does not answer for so long is gone.
-const SILENCE: Duration = Duration::from_secs(30);
+/// How long the API server may be silent before following ends.
+const API_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 
-/// Follows the Job; a signal suspends it, which stops the load and keeps what is recorded.
+/// Follows the Job until it ends. A signal suspends the Job: its driver stops the load, and the records are
+/// kept.
 pub(super) async fn follow(
     cluster: &Cluster,
-    job: &Submitted,
+    job: &SubmittedJob,
     events: &Events,
     log: &(dyn Fn(&str) + Sync),
 ) -> Result<ExitCode> {
     let interrupted = signals::interrupted();
     let ended = CancellationToken::new();
     let following = async {
-        let result = to_the_end(cluster, job, events, log).await;
+        let result = follow_pods(cluster, job, events, log).await;
         ended.cancel();
         result
     };
@@ -45,12 +46,11 @@ pub(super) async fn follow(
             () = ended.cancelled() => return Ok(false),
             () = interrupted.cancelled() => {}
         }
-        events.tell(Event::note(
-            "interrupted: suspending the Job, which stops the load and keeps what is recorded",
-        ));
+        events
+            .tell(Event::note("interrupted: suspending the Job, which stops the load and keeps the records"));
         suspend(cluster).await?;
         await_gone(cluster, &job.selector(), STOPS_WITHIN).await.map_err(|timed_out| {
-            Error::cluster(format!("the driver did not stop {timed_out}"))
+            Error::cluster(format!("the driver does not stop {timed_out}"))
                 .next(format!("kubectl delete job {JOB}"))
         })?;
         Ok(true)
@@ -59,7 +59,7 @@ pub(super) async fn follow(
     tokio::pin!(suspending);
     tokio::select! {
         followed = &mut following => {
-            // The pod may be gone just because it was suspended.
+            // The pod may have ended because the Job was suspended.
             if interrupted.is_cancelled() { suspending.await?; return Ok(ExitCode::Interrupted); }
             followed
         }
@@ -70,22 +70,21 @@ pub(super) async fn follow(
 }
 
 async fn suspend(cluster: &Cluster) -> Result<()> {
-    let params = as_ourselves();
-    let patched =
-        cluster.api::<Job>().patch(JOB, &params, &Patch::Merge(json!({ "spec": { "suspend": true } }))).await;
+    let patch = Patch::Merge(json!({ "spec": { "suspend": true } }));
+    let patched = cluster.api::<Job>().patch(JOB, &patch_params(), &patch).await;
     patched.map(drop).map_err(|error| explain(&format!("suspend Job {}/{JOB}", cluster.namespace), &error))
 }
 
-/// Shows the log of each pod as it comes, until the Job has ended.
-async fn to_the_end(
+/// Shows the log of each of the Job's pods until the Job has ended.
+async fn follow_pods(
     cluster: &Cluster,
-    job: &Submitted,
+    job: &SubmittedJob,
     events: &Events,
     log: &(dyn Fn(&str) + Sync),
 ) -> Result<ExitCode> {
     let pods = watcher(cluster.api::<Pod>(), WatchConfig::default().labels(&job.selector()));
     let jobs = watcher(cluster.api::<Job>(), WatchConfig::default().fields(&format!("metadata.name={JOB}")));
-    // What exactly has changed does not matter: each change is a reason to look.
+    // A change is only a reason to read the pods and the Job again; its content does not matter.
     let mut changes =
         stream::select(pods.default_backoff().map(drop).boxed(), jobs.default_backoff().map(drop).boxed());
     let mut shown = BTreeSet::new();
@@ -93,46 +92,46 @@ async fn to_the_end(
     while changes.next().await.is_some() {
         for pod in pods_of(cluster, job).await? {
             let name = pod.metadata.name.clone().unwrap_or_default();
-            if let Some(problem) = broken(&pod) {
+            if let Some(problem) = startup_failure(&pod) {
                 suspend(cluster).await?;
-                return Err(Error::preflight(format!("the driver's pod: {problem}"))
+                return Err(Error::preflight(format!("the driver's pod does not run: {problem}"))
                     .next("build or push that image, or name another with --driver-image"));
             }
             if shown.contains(&name) || !has_started(&pod) {
                 continue;
             }
             if let Some(code) = last_exit {
-                events.tell(Event::note(format!("the Job goes on in pod {name}, after exit code {code}")));
+                events.tell(Event::note(format!("the Job continues in pod {name}, after exit code {code}")));
             }
             show_log(cluster, &name, log).await;
             shown.insert(name.clone());
-            last_exit = exit_code(cluster, &name).await.or(last_exit);
+            last_exit = container_exit_code(cluster, &name).await.or(last_exit);
         }
-        let found = cluster.api::<Job>().get_opt(JOB).await;
-        let Some(found) = found.map_err(|error| explain("the Job", &error))? else {
+        let job = cluster.api::<Job>().get_opt(JOB).await;
+        let Some(job) = job.map_err(|error| explain("read the Job", &error))? else {
             return Err(Error::cluster("the Job was deleted while it ran")
-                .next("what it had recorded is kept: locust-matrix fetch"));
+                .next("its records are kept: locust-matrix fetch"));
         };
-        if has_ended(&found) {
-            return verdict(&found, last_exit);
+        if has_ended(&job) {
+            return exit_code_of(&job, last_exit);
         }
     }
     Err(Error::cluster("the watch on the Job ended"))
 }
 
-async fn pods_of(cluster: &Cluster, job: &Submitted) -> Result<Vec<Pod>> {
+async fn pods_of(cluster: &Cluster, job: &SubmittedJob) -> Result<Vec<Pod>> {
     let (api, params) = (cluster.api::<Pod>(), ListParams::default().labels(&job.selector()));
-    let pods = timeout(SILENCE, api.list(&params)).await.map_err(|_| {
-        Error::cluster("the Job's pods: the API server does not answer")
+    let pods = timeout(API_ANSWERS_WITHIN, api.list(&params)).await.map_err(|_| {
+        Error::cluster("list the Job's pods: the API server does not answer")
             .next("check that the cluster runs: kubectl get --raw /readyz")
     })?;
-    let mut pods = pods.map_err(|error| explain("the Job's pods", &error))?.items;
+    let mut pods = pods.map_err(|error| explain("list the Job's pods", &error))?.items;
     pods.sort_by_key(|pod| pod.metadata.creation_timestamp.clone().map(|time| time.0));
     Ok(pods)
 }
 
-/// How the Job ended: with the code of its last pod, where it is one of ours.
-fn verdict(job: &Job, last_exit: Option<i32>) -> Result<ExitCode> {
+/// The exit code of an ended Job: the exit code of its last pod, if that is an [`ExitCode`].
+fn exit_code_of(job: &Job, last_exit: Option<i32>) -> Result<ExitCode> {
     let mut conditions = job.status.iter().flat_map(|status| status.conditions.iter().flatten());
     let Some(failed) = conditions.find(|condition| condition.type_ == "Failed" && condition.status == "True")
     else {
@@ -159,8 +158,8 @@ fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
     pod.status.as_ref()?.container_statuses.as_ref()?.first()?.state.as_ref()?.terminated.as_ref()
 }
 
-/// The container's exit code; its log ends a moment before the status says so.
-async fn exit_code(cluster: &Cluster, pod: &str) -> Option<i32> {
+/// The exit code of the pod's container. Its log ends a moment before the pod's status has the exit code.
+async fn container_exit_code(cluster: &Cluster, pod: &str) -> Option<i32> {
     let mut changes =
         watcher(cluster.api::<Pod>(), WatchConfig::default().fields(&format!("metadata.name={pod}")))
             .default_backoff()
@@ -177,11 +176,11 @@ async fn exit_code(cluster: &Cluster, pod: &str) -> Option<i32> {
     timeout(Duration::from_secs(5), ended).await.ok().flatten()
 }
 
-/// Hands over a pod's log line by line until its container has ended. A cut connection is opened
-/// again after the last line that was seen; an API server that stays silent is the caller's to notice.
+/// Passes a pod's log line by line to `log` until the pod's container has ended. A lost connection is reopened
+/// after the last line. If the API server stays silent, this returns, and the caller reports it.
 async fn show_log(cluster: &Cluster, pod: &str, log: &(dyn Fn(&str) + Sync)) {
     let mut last: Option<Timestamp> = None;
-    let mut heard = Instant::now();
+    let mut last_answer = Instant::now();
     loop {
         let params = LogParams { follow: true, timestamps: true, since_time: last, ..LogParams::default() };
         if let Ok(stream) = cluster.api::<Pod>().log_stream(pod, &params).await {
@@ -197,13 +196,13 @@ async fn show_log(cluster: &Cluster, pod: &str, log: &(dyn Fn(&str) + Sync)) {
                 }
             }
         }
-        match timeout(SILENCE, cluster.api::<Pod>().get_opt(pod)).await {
+        match timeout(API_ANSWERS_WITHIN, cluster.api::<Pod>().get_opt(pod)).await {
             Ok(Ok(Some(pod))) if terminated(&pod).is_none() => {
-                heard = Instant::now();
+                last_answer = Instant::now();
                 sleep(Duration::from_millis(200)).await;
             }
             Ok(Ok(_)) => return,
-            Ok(Err(_)) | Err(_) if heard.elapsed() > SILENCE => return,
+            Ok(Err(_)) | Err(_) if last_answer.elapsed() > API_ANSWERS_WITHIN => return,
             Ok(Err(_)) | Err(_) => sleep(Duration::from_secs(1)).await,
         }
     }

@@ -1,4 +1,4 @@
-//! The settings into their ConfigMap, the Job into the cluster.
+//! Creates the driver's Job, and the ConfigMap with its settings.
 
 use std::time::Duration;
 
@@ -7,37 +7,39 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use super::Arguments;
 use crate::cluster::{Cluster, FIELD_MANAGER, JOB, explain};
 use crate::config::Settings;
 use crate::deploy::{Image, job};
 use crate::exit::{Error, ExitCode, Result};
-use crate::wait::{Look, poll};
+use crate::wait::{Condition, poll};
 
-/// The ConfigMap that the Job reads its settings from.
+/// The ConfigMap from which the Job reads its settings.
 const CONFIG_MAP: &str = "locust-matrix-config";
+/// How long the Job of an earlier run may take to disappear after its deletion.
+const DELETED_WITHIN: Duration = Duration::from_secs(30);
 
-/// A Job that was submitted.
+/// A Job that was created in the cluster.
 #[derive(Debug)]
-pub(super) struct Submitted {
-    /// Its UID, which is the run's id.
+pub(super) struct SubmittedJob {
+    /// The Job's UID, which is also the run's id.
     pub uid: String,
 }
 
-impl Submitted {
-    /// Selects its pods.
+impl SubmittedJob {
+    /// The label selector of the Job's pods.
     pub(super) fn selector(&self) -> String {
         format!("batch.kubernetes.io/controller-uid={}", self.uid)
     }
 }
 
-/// Submits the Job; one of the same name that has ended is replaced.
+/// Creates the Job with these settings. A Job of the same name that has ended is deleted first.
 pub(super) async fn submit(
     cluster: &Cluster,
     settings: &Settings,
-    arguments: &Arguments,
-) -> Result<Submitted> {
-    make_room(cluster).await?;
+    driver_image: &str,
+    cluster_kind: &str,
+) -> Result<SubmittedJob> {
+    delete_ended_job(cluster).await?;
     let map = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -49,49 +51,50 @@ pub(super) async fn submit(
     applied
         .map_err(|error| explain(&format!("apply ConfigMap {}/{CONFIG_MAP}", cluster.namespace), &error))?;
 
-    let manifest = manifest(arguments)?;
-    let ours = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
-    let created = cluster.api::<Job>().create(&ours, &manifest).await;
+    let manifest = manifest(driver_image, cluster_kind)?;
+    let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
+    let created = cluster.api::<Job>().create(&params, &manifest).await;
     let created =
         created.map_err(|error| explain(&format!("create Job {}/{JOB}", cluster.namespace), &error))?;
-    Ok(Submitted { uid: created.metadata.uid.unwrap_or_default() })
+    Ok(SubmittedJob { uid: created.metadata.uid.unwrap_or_default() })
 }
 
 /// The Job of the manifests with this image and cluster kind.
-fn manifest(arguments: &Arguments) -> Result<Job> {
+fn manifest(driver_image: &str, cluster_kind: &str) -> Result<Job> {
     let bug = |problem: String| Error::new(ExitCode::Bug, format!("manifest of the Job: {problem}"));
-    let image: Image = format!("locust-driver={}", arguments.driver_image).parse().map_err(Error::usage)?;
+    let image: Image = format!("locust-driver={driver_image}").parse().map_err(Error::usage)?;
     let mut manifest = job(&[image])?;
     let environment =
         manifest.pointer_mut("/spec/template/spec/containers/0/env").and_then(Value::as_array_mut);
     environment
         .ok_or_else(|| bug("its container has no environment".into()))?
-        .push(json!({ "name": "LOCUST_MATRIX_CLUSTER_KIND", "value": arguments.cluster_kind }));
+        .push(json!({ "name": "LOCUST_MATRIX_CLUSTER_KIND", "value": cluster_kind }));
     serde_json::from_value(manifest).map_err(|error| bug(error.to_string()))
 }
 
-/// Deletes a Job of an earlier run; refuses where it still runs.
-async fn make_room(cluster: &Cluster) -> Result<()> {
-    let what = format!("Job {}/{JOB}", cluster.namespace);
+/// Deletes the Job of an earlier run; refuses if it is still running.
+async fn delete_ended_job(cluster: &Cluster) -> Result<()> {
+    let subject = format!("Job {}/{JOB}", cluster.namespace);
     let jobs = cluster.api::<Job>();
-    let Some(found) = jobs.get_opt(JOB).await.map_err(|error| explain(&what, &error))? else {
+    let Some(job) = jobs.get_opt(JOB).await.map_err(|error| explain(&subject, &error))? else {
         return Ok(());
     };
-    let suspended = found.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false);
-    if !has_ended(&found) && !suspended {
-        return Err(Error::preflight(format!("{what} is running"))
+    let suspended = job.spec.as_ref().and_then(|spec| spec.suspend).unwrap_or(false);
+    if !has_ended(&job) && !suspended {
+        return Err(Error::preflight(format!("{subject} is running"))
             .next(format!("wait for it, or end it with: kubectl delete job {JOB}")));
     }
-    jobs.delete(JOB, &DeleteParams::background()).await.map_err(|error| explain(&what, &error))?;
-    let gone = poll(Duration::from_secs(30), Duration::from_millis(200), || async {
+    jobs.delete(JOB, &DeleteParams::background()).await.map_err(|error| explain(&subject, &error))?;
+    let deleted = poll(DELETED_WITHIN, Duration::from_millis(200), || async {
         match jobs.get_opt(JOB).await {
-            Ok(None) => Look::Done(()),
-            Ok(Some(_)) => Look::NotYet("it is still there".into()),
-            Err(error) => Look::NotYet(error.to_string()),
+            Ok(None) => Condition::Met(()),
+            Ok(Some(_)) => Condition::NotMet("the Job still exists".into()),
+            Err(error) => Condition::NotMet(error.to_string()),
         }
     });
-    gone.await
-        .map_err(|timed_out| Error::cluster(format!("{what} of an earlier run was not deleted {timed_out}")))
+    deleted.await.map_err(|timed_out| {
+        Error::cluster(format!("{subject} of an earlier run is not deleted {timed_out}"))
+    })
 }
 
 /// Whether a Job is complete or failed.

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use records::{Environment, Record, Scenario};
 
-use super::super::pages;
+use super::super::web_ui::forward_to_master;
 use super::Arguments;
 use super::resume::{Origin, origin, resumed};
-use crate::cluster::{Cluster, Forward, LocalPort, Reach, WORKER, workload};
+use crate::cluster::{Cluster, LocalPort, PodHttp, PortForward, WORKER, read_workload};
 use crate::config::Config;
 use crate::events::{Event as Progress, Events};
 use crate::exit::Result;
@@ -29,7 +29,7 @@ pub(super) struct Prepared {
     pub(super) folder: PathBuf,
     pub(super) original: OriginalReplicas,
     /// Keeps the forwarded port to Locust open.
-    pub(super) _forward: Option<Forward>,
+    pub(super) _forward: Option<PortForward>,
 }
 
 /// Finds the load generator, the service and what is recorded already, and announces the run.
@@ -44,17 +44,17 @@ pub(super) async fn prepare(
     let client = crate::http::prober(Duration::from_secs(2))?;
     let longest = longest_load(&config, &plan);
     let (load, forward, reach) = if let Some(url) = &arguments.locust_url {
-        (Locust::new(url)?.with_longest(longest), None, Reach::Inside(client))
+        (Locust::new(url)?.with_longest(longest), None, PodHttp::InsideCluster(client))
     } else {
-        let forward = pages::open(cluster, port, events).await?;
+        let forward = forward_to_master(cluster, port, events).await?;
         let load = Locust::new(&forward.url)?.with_longest(longest);
-        (load, Some(forward), Reach::Outside(client, cluster.clone()))
+        (load, Some(forward), PodHttp::OutsideCluster(client, cluster.clone()))
     };
     let (snapshot, stored, inference, workers) = tokio::try_join!(
         stop_leftover_load(&load, config.timeouts.master.get(), events),
         ConfigMapStore::read(cluster),
-        workload(cluster, &config.inference.deployment),
-        workload(cluster, WORKER),
+        read_workload(cluster, &config.inference.deployment),
+        read_workload(cluster, WORKER),
     )?;
     let images =
         [(inference.name.clone(), inference.image.clone()), (workers.name.clone(), workers.image.clone())];

@@ -6,13 +6,14 @@ use records::{Member, Membership, Scenario, Unmeasured, UnmeasuredKind};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Drive;
-use crate::cluster::{PodId, pods_of};
+use crate::cluster::{PodSummary, pods_of};
 use crate::events::Event as Progress;
 use crate::exit::{Error, Result};
 use crate::load::{Load, LoadGenerator, Snapshot};
 use crate::scenario::counts::{self, LOAD};
 use crate::scenario::machine::Event;
 use crate::scenario::setup::{DEADMAN, Setup};
+use crate::wait::TimedOut;
 
 /// How often Locust is looked at while the window is open.
 pub(super) const SAMPLE_EVERY: Duration = Duration::from_secs(1);
@@ -32,7 +33,9 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         load.start(offered, &config.inference.url).await?;
         let limit = Duration::from_secs_f64(f64::from(users) / spawn_rate) + config.timeouts.ramp.get();
         let ramped = self.look_until(limit, |snapshot| snapshot.is_running(users, workers)).await;
-        ramped.map_err(|timed_out| failed(format!("{users} users on {workers} workers: {timed_out}")))?;
+        ramped.map_err(|timed_out| {
+            failed(format!("{users} users do not run on {workers} workers {timed_out}"))
+        })?;
         self.took("ramp", begun, format!("{users} users run"));
         if !config.warmup.is_zero() {
             let warming = Instant::now();
@@ -87,12 +90,14 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     /// Stops the load and waits for both ends of it: every worker idle, and the master's own stop
     /// over. A test that began before the latter could be taken for the one that is being stopped.
     async fn stop(&self) -> Result<(), Event> {
-        let stuck = |words: String| {
-            let error = Error::cluster(format!("the load does not stop: {words}"));
+        let begun = Instant::now();
+        let stuck = |last_seen: String| {
+            let timed_out = TimedOut { after: begun.elapsed(), last_seen };
+            let error = Error::cluster(format!("the load does not stop {timed_out}"));
             let next = "restart Locust: kubectl rollout restart deployment locust-master locust-worker";
             Event::Abandoned(error.next(next))
         };
-        let deadline = Instant::now() + self.setup.config.timeouts.stop.get();
+        let deadline = begun + self.setup.config.timeouts.stop.get();
         let mut last_seen = "nothing".to_owned();
         let mut heard = Instant::now();
         let mut told = false;
@@ -129,8 +134,9 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     }
 }
 
-fn members(pods: &[PodId]) -> Vec<Member> {
-    let member = |pod: &PodId| Member { name: pod.name.clone(), id: pod.uid.clone(), restarts: pod.restarts };
+fn members(pods: &[PodSummary]) -> Vec<Member> {
+    let member =
+        |pod: &PodSummary| Member { name: pod.name.clone(), id: pod.uid.clone(), restarts: pod.restarts };
     pods.iter().map(member).collect()
 }
 

@@ -17,7 +17,7 @@ use crate::scenario::counts::{self, LOAD};
 use crate::scenario::machine::Event;
 use crate::scenario::routable::await_routable;
 use crate::scenario::setup::{DEADMAN, Setup};
-use crate::wait::{Look, TimedOut, poll};
+use crate::wait::{Condition, TimedOut, poll};
 
 /// Workers that are ready but not on Locust's list after this are started anew. A worker that was killed
 /// leaves the list after 30 s by itself.
@@ -67,7 +67,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 Unready::Unplaced(_) => UnmeasuredKind::NoPlace,
                 Unready::Broken(_) | Unready::TimedOut(_) => UnmeasuredKind::Broken,
             };
-            Event::Failed(Unmeasured::new(kind, format!("{}: {unready}", inference.name)))
+            Event::Failed(Unmeasured::new(kind, unready.describe(&inference.name)))
         })
     }
 
@@ -96,7 +96,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         self.await_listed(limit).await.map_err(|timed_out| {
             let wanted = self.scenario.workers;
             let error =
-                Error::cluster(format!("Locust should list exactly {wanted} idle workers: {timed_out}"));
+                Error::cluster(format!("Locust does not list exactly {wanted} idle workers {timed_out}"));
             let next = "see whether others connect to this master: kubectl logs deployment/locust-master";
             Event::Abandoned(error.next(next))
         })
@@ -106,13 +106,12 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let Setup { cluster, workers, .. } = self.setup;
         let wanted = self.scenario.workers;
         await_ready(cluster, workers, wanted, limit).await.map_err(|unready| match unready {
-            Unready::Unplaced(_) => Event::Failed(Unmeasured::new(
-                UnmeasuredKind::NoPlace,
-                format!("{}: {unready}", workers.name),
-            )),
+            Unready::Unplaced(_) => {
+                Event::Failed(Unmeasured::new(UnmeasuredKind::NoPlace, unready.describe(&workers.name)))
+            }
             Unready::Refused(error) => Event::Abandoned(error),
             Unready::Broken(_) | Unready::TimedOut(_) => {
-                let error = Error::cluster(format!("{wanted} Locust workers: {unready}"));
+                let error = Error::cluster(unready.describe(&workers.name));
                 let next = format!("look at them with: kubectl describe pods -l {}", workers.selector);
                 Event::Abandoned(error.next(next))
             }
@@ -126,13 +125,13 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         poll(limit, LOOK_EVERY, || async {
             let listed = match self.setup.load.snapshot(DEADMAN).await {
                 Ok(snapshot) if snapshot.is_idle(wanted) => self.setup.load.cut(DEADMAN).await,
-                Ok(snapshot) => return Look::NotYet(snapshot.describe()),
+                Ok(snapshot) => return Condition::NotMet(snapshot.describe()),
                 Err(error) => Err(error),
             };
             match listed {
-                Ok(snapshot) if snapshot.is_idle(wanted) => Look::Done(snapshot),
-                Ok(snapshot) => Look::NotYet(snapshot.describe()),
-                Err(error) => Look::NotYet(error.message),
+                Ok(snapshot) if snapshot.is_idle(wanted) => Condition::Met(snapshot),
+                Ok(snapshot) => Condition::NotMet(snapshot.describe()),
+                Err(error) => Condition::NotMet(error.message),
             }
         })
         .await

@@ -1,4 +1,4 @@
-//! The manifests folder, inside the binary.
+//! The files of the folder `manifests/`, compiled into the binary.
 
 macro_rules! manifests {
     ($($path:literal),+ $(,)?) => {
@@ -6,7 +6,7 @@ macro_rules! manifests {
     };
 }
 
-/// Every file, by its path in the folder.
+/// Path in the folder, and text.
 const FILES: &[(&str, &str)] = manifests![
     "kustomization.yaml",
     "base/kustomization.yaml",
@@ -32,7 +32,7 @@ const FILES: &[(&str, &str)] = manifests![
     "weekly/locust-driver-weekly.yaml",
 ];
 
-/// The text of a file.
+/// The text of the file at `path`, relative to `manifests/`.
 pub(super) fn read(path: &str) -> Option<&'static str> {
     FILES.iter().find(|(known, _)| *known == path).map(|(_, text)| *text)
 }
@@ -43,7 +43,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn every_file_of_the_folder_is_here() {
+    fn every_manifest_and_script_is_in_the_binary() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
         let mut found = Vec::new();
         let mut folders = vec![root.clone()];

@@ -1,4 +1,4 @@
-//! A length of time as people write it: `20s`, `2m`, `1h20m`, `500ms`.
+//! Durations as people write them: `20s`, `2m`, `1h20m`, `500ms`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,34 +7,34 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A length of time, zero or more, with millisecond resolution.
+/// A duration of zero or more, in whole milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(Duration);
 
 impl Span {
-    /// A span of whole seconds.
+    /// A duration of whole seconds.
     pub const fn from_secs(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
     }
 
-    /// The span for the standard library.
+    /// The duration as the standard library's type.
     pub const fn get(self) -> Duration {
         self.0
     }
 
-    /// Seconds.
+    /// The duration in seconds.
     pub fn secs(self) -> f64 {
         self.0.as_secs_f64()
     }
 
-    /// Whether it is no time at all.
+    /// Whether the duration is zero.
     pub const fn is_zero(self) -> bool {
         self.0.is_zero()
     }
 }
 
-/// A year is longer than any load test; it keeps additions far from overflow.
-const MOST: Duration = Duration::from_hours(366 * 24);
+/// A year is longer than any load test, and short enough that sums of durations cannot overflow.
+const LONGEST: Duration = Duration::from_hours(366 * 24);
 
 impl FromStr for Span {
     type Err = String;
@@ -43,7 +43,7 @@ impl FromStr for Span {
         let refused = || format!("'{text}' is not a time; write one such as 500ms, 20s, 2m or 1h20m");
         let signed: SignedDuration = text.trim().parse().map_err(|_| refused())?;
         let duration = Duration::try_from(signed).map_err(|_| refused())?;
-        if duration > MOST {
+        if duration > LONGEST {
             return Err(format!("'{text}' is longer than a year"));
         }
         Ok(Self(Duration::from_millis(u64::try_from(duration.as_millis()).map_err(|_| refused())?)))
@@ -85,7 +85,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn times_are_read_as_people_write_them() {
+    fn common_ways_to_write_a_duration_are_understood() {
         for (text, millis) in
             [("20s", 20_000), ("2m", 120_000), ("1h20m", 4_800_000), ("500ms", 500), ("0s", 0)]
         {
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_time_is_refused() {
+    fn text_that_is_no_duration_is_refused() {
         for text in ["", "20", "-5s", "soon", "1e9h", "999999h"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
@@ -102,7 +102,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_reads_back(millis in 0..31_000_000_000_u64) {
+        fn a_displayed_duration_is_read_back_unchanged(millis in 0..31_000_000_000_u64) {
             let span = Span(Duration::from_millis(millis));
             prop_assert_eq!(span.to_string().parse::<Span>().unwrap(), span);
         }

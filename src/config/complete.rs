@@ -1,0 +1,149 @@
+//! The complete configuration of a run, and the values that are derived from it.
+
+use std::time::Duration;
+
+use records::Objective;
+use serde::{Deserialize, Serialize};
+
+use super::method::Until;
+use super::span::Span;
+
+/// Every setting of a run, complete and checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Config {
+    /// Replicas of the service, in the order of the scenarios.
+    pub replicas: Vec<u32>,
+    /// Locust workers, in the order of the scenarios.
+    pub workers: Vec<u32>,
+    /// Simulated users of the closed model, in the order of the scenarios.
+    pub users: Vec<u32>,
+    /// Requests per second of the open model, in the order of the scenarios.
+    pub rates: Vec<f64>,
+    /// Users of the open model, which is the largest number of concurrent requests. If unset, enough for
+    /// response times of 10 s.
+    pub pool: Option<u32>,
+    /// Length of the measured window.
+    pub duration: Span,
+    /// When a measurement ends.
+    pub until: Until,
+    /// Shortest measurement with `until: stable`. If unset, a quarter of the duration.
+    pub min_duration: Option<Span>,
+    /// Longest measurement of a scenario that is not steady. If unset, twice the duration.
+    pub max_duration: Option<Span>,
+    /// Mean time that a user of the closed model waits after each response, as the locustfile has it.
+    pub think_time: Span,
+    /// Response times that the service should keep to.
+    pub objective: Objective,
+    /// How often each point of the matrix is measured.
+    pub repeats: u32,
+    /// Whether the scenarios run in random order. If unset, only with repeats.
+    pub shuffle: Option<bool>,
+    /// Seed of the random order.
+    pub seed: u64,
+    /// Whether the first scenario is measured again at the end, to show drift.
+    pub drift: bool,
+    /// Time between the start of the last user and the start of the window.
+    pub warmup: Span,
+    /// Time from the stop of one scenario's load to the start of the next scenario.
+    pub cooldown: Span,
+    /// Users started per second. If unset, a tenth of the users.
+    pub spawn_rate: Option<f64>,
+    /// Scenarios with more users than this are refused, so that nobody starts a very large load by mistake.
+    pub max_users: u32,
+    /// How long each phase of a scenario may take.
+    pub timeouts: Timeouts,
+    /// The service under test.
+    pub inference: Inference,
+}
+
+/// How long each phase of a scenario may take before it fails.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// Until Locust's master answers for the first time.
+    pub master: Span,
+    /// Until every replica of the service is ready.
+    pub ready: Span,
+    /// Until Locust's master lists exactly the requested workers.
+    pub workers: Span,
+    /// Until every user runs, in addition to users / spawn rate.
+    pub ramp: Span,
+    /// Until every worker is idle after a stop.
+    pub stop: Span,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            master: Span::from_secs(90),
+            ready: Span::from_secs(180),
+            workers: Span::from_secs(90),
+            ramp: Span::from_secs(60),
+            stop: Span::from_secs(150),
+        }
+    }
+}
+
+/// The service under test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Inference {
+    /// The Deployment that is scaled.
+    pub deployment: String,
+    /// The URL that Locust's workers send requests to.
+    pub url: String,
+    /// A path that every replica answers. Before the load, the driver requests it at `url` until every replica
+    /// has answered.
+    pub readiness_path: String,
+    /// The endpoint that verdicts and findings use: method and name in Locust's statistics.
+    pub primary: String,
+    /// Where each pod serves Prometheus metrics, as `PORT/path`; empty if the service has none.
+    pub metrics: String,
+}
+
+impl Default for Inference {
+    fn default() -> Self {
+        Self {
+            deployment: "inference".into(),
+            url: "http://inference:8000".into(),
+            readiness_path: "/healthz".into(),
+            primary: "POST /predict".into(),
+            metrics: "8000/metrics".into(),
+        }
+    }
+}
+
+impl Config {
+    /// Users started per second in a scenario of `users`: the setting, else a tenth of the users, but at
+    /// least 1.
+    pub fn spawn_rate_for(&self, users: u32) -> f64 {
+        self.spawn_rate.unwrap_or_else(|| (f64::from(users) / 10.0).max(1.0))
+    }
+
+    /// Users of the open model for a rate: the setting, else as many as are busy at response times of 10 s,
+    /// but at most `max_users`.
+    pub fn pool_for(&self, rate: f64) -> u32 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "positive, and the cast saturates"
+        )]
+        let enough = (rate * 10.0).ceil() as u32;
+        self.pool.unwrap_or_else(|| enough.clamp(1, self.max_users))
+    }
+
+    /// The longest measurement of a scenario.
+    pub fn longest(&self) -> Duration {
+        self.max_duration.map_or(self.duration.get() * 2, Span::get)
+    }
+
+    /// The shortest measurement of a scenario; `None` unless `until: stable`.
+    pub fn shortest(&self) -> Option<Duration> {
+        (self.until == Until::Stable).then(|| self.min_duration.map_or(self.duration.get() / 4, Span::get))
+    }
+
+    /// Whether the scenarios run in random order.
+    pub fn is_shuffled(&self) -> bool {
+        self.shuffle.unwrap_or(self.repeats > 1)
+    }
+}

@@ -1,0 +1,147 @@
+//! The command line's flags for the matrix. Flags override the settings file.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::complete::Inference;
+use super::method::Until;
+use super::preset::Preset;
+use super::settings::Settings;
+use super::span::Span;
+use crate::exit::Result;
+
+/// Flags that choose a matrix and change it.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Matrix")]
+pub struct MatrixFlags {
+    /// Settings file (YAML); flags of the same names override it
+    #[arg(long, value_name = "FILE", env = "LOCUST_MATRIX_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Named matrix to start from: smoke, baseline, full or quick
+    #[arg(long, value_name = "NAME")]
+    pub preset: Option<Preset>,
+    /// Numbers of replicas of the service, such as 1,2,4
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub replicas: Option<Vec<u32>>,
+    /// Numbers of Locust workers
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub workers: Option<Vec<u32>>,
+    /// Numbers of simulated users
+    #[arg(long, value_name = "N,…", value_delimiter = ',')]
+    pub users: Option<Vec<u32>>,
+    /// Requests per second of the open model; without --users, only the open model is measured
+    #[arg(long, value_name = "RATE,…", value_delimiter = ',')]
+    pub rates: Option<Vec<f64>>,
+    /// Users of the open model, which limit concurrent requests (default: enough for 10 s response times)
+    #[arg(long, value_name = "N")]
+    pub pool: Option<u32>,
+    /// Length of the measured window, such as 20s or 2m
+    #[arg(long, value_name = "TIME")]
+    pub duration: Option<Span>,
+    /// When to stop measuring: after the duration, or as soon as the figures are stable
+    #[arg(long, value_name = "WHEN", value_enum)]
+    pub until: Option<Until>,
+    /// With --until stable, measure at least this long (default: a quarter of the duration)
+    #[arg(long, value_name = "TIME")]
+    pub min_duration: Option<Span>,
+    /// Extend a measurement that is not steady up to this (default: twice the duration)
+    #[arg(long, value_name = "TIME")]
+    pub max_duration: Option<Span>,
+    /// Mean time a user waits after each response, as the locustfile has it (default: 0s)
+    #[arg(long, value_name = "TIME")]
+    pub think_time: Option<Span>,
+    /// Measure every combination this many times, in random order
+    #[arg(long, value_name = "N")]
+    pub repeats: Option<u32>,
+    /// Seed of the random order (default: 1)
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Measure the first scenario again at the end, to show drift
+    #[arg(long)]
+    pub drift: bool,
+    /// Time between the start of the last user and the start of the window (default: 2s)
+    #[arg(long, value_name = "TIME")]
+    pub warmup: Option<Span>,
+    /// Time from the stop of one scenario's load to the start of the next scenario
+    #[arg(long, value_name = "TIME")]
+    pub cooldown: Option<Span>,
+    /// Refuse scenarios with more users than this (default: 1000)
+    #[arg(long, value_name = "N")]
+    pub max_users: Option<u32>,
+    /// Users started per second (default: a tenth of the users)
+    #[arg(long, value_name = "RATE")]
+    pub spawn_rate: Option<f64>,
+    /// URL of the service, unless the settings file names another
+    #[arg(long, value_name = "URL", env = "LOCUST_MATRIX_INFERENCE_URL", hide = true)]
+    pub inference_url: Option<String>,
+}
+
+impl Settings {
+    /// The settings of the file that the flags name, overridden by the flags.
+    ///
+    /// # Errors
+    /// As [`Settings::read`].
+    pub fn from_flags(flags: &MatrixFlags) -> Result<Self> {
+        let mut settings = flags.config.as_deref().map(Self::read).transpose()?.unwrap_or_default();
+        // The Job's manifest passes the service's address to the pod, so that it can be changed there. An
+        // address in the settings file comes first.
+        if let Some(url) =
+            flags.inference_url.as_ref().filter(|_| settings.inference.url == Inference::default().url)
+        {
+            settings.inference.url.clone_from(url);
+        }
+        override_with(&mut settings.preset, flags.preset.as_ref());
+        override_with(&mut settings.replicas, flags.replicas.as_ref());
+        override_with(&mut settings.workers, flags.workers.as_ref());
+        override_with(&mut settings.users, flags.users.as_ref());
+        override_with(&mut settings.rates, flags.rates.as_ref());
+        override_with(&mut settings.pool, flags.pool.as_ref());
+        override_with(&mut settings.duration, flags.duration.as_ref());
+        override_with(&mut settings.until, flags.until.as_ref());
+        override_with(&mut settings.min_duration, flags.min_duration.as_ref());
+        override_with(&mut settings.max_duration, flags.max_duration.as_ref());
+        override_with(&mut settings.think_time, flags.think_time.as_ref());
+        override_with(&mut settings.repeats, flags.repeats.as_ref());
+        override_with(&mut settings.seed, flags.seed.as_ref());
+        override_with(&mut settings.drift, flags.drift.then_some(&true));
+        override_with(&mut settings.warmup, flags.warmup.as_ref());
+        override_with(&mut settings.cooldown, flags.cooldown.as_ref());
+        override_with(&mut settings.max_users, flags.max_users.as_ref());
+        override_with(&mut settings.spawn_rate, flags.spawn_rate.as_ref());
+        Ok(settings)
+    }
+}
+
+fn override_with<T: Clone>(setting: &mut Option<T>, flag: Option<&T>) {
+    if let Some(flag) = flag {
+        *setting = Some(flag.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_override_the_preset() {
+        let flags =
+            MatrixFlags { preset: Some(Preset::Quick), replicas: Some(vec![4]), ..MatrixFlags::default() };
+        let config = Settings::from_flags(&flags).unwrap().complete().unwrap();
+        assert_eq!((config.replicas, config.workers), (vec![4], vec![2]));
+    }
+
+    #[test]
+    fn the_address_of_the_manifest_replaces_the_default_but_not_the_address_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.yaml");
+        let url = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let inference_url = Some("http://127.64.128.1:8000".to_owned());
+            let flags = MatrixFlags { config: Some(file.clone()), inference_url, ..MatrixFlags::default() };
+            Settings::from_flags(&flags).unwrap().inference.url
+        };
+        assert_eq!(url("preset: full\n"), "http://127.64.128.1:8000");
+        assert_eq!(url("inference: {url: \"http://shop\"}\n"), "http://shop");
+    }
+}

@@ -1,0 +1,121 @@
+//! The objects of the manifests, changed as the user asked: images, the locustfile, the service's name.
+
+use serde_json::Value;
+
+use super::kustomize::Image;
+use super::{bundle, checksum, kustomize};
+use crate::exit::{Error, ExitCode, Result};
+
+/// The Deployment that the Role of the manifests names.
+const DEFAULT_DEPLOYMENT: &str = "inference";
+
+/// A part of the manifests that can be applied by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Overlay {
+    /// Locust, its scripts and the driver's permissions; no service, no load
+    Base,
+    /// The base and the stub service, small enough for one machine
+    Kind,
+    /// The stub service alone
+    Stub,
+}
+
+impl Overlay {
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Base => ".",
+            Self::Kind => "kind",
+            Self::Stub => "stub",
+        }
+    }
+}
+
+/// The objects of an overlay. `images` replace those of the manifests, `locustfile` is the text of another
+/// locustfile; pods that use the scripts carry their checksum.
+///
+/// # Errors
+/// Exit code 1: the manifests in this binary are damaged.
+pub fn objects(overlay: Overlay, images: &[Image], locustfile: Option<&str>) -> Result<Vec<Value>> {
+    build(overlay.folder(), images, locustfile)
+}
+
+/// The Job of the driver.
+///
+/// # Errors
+/// As [`objects`].
+pub fn job(images: &[Image]) -> Result<Value> {
+    let objects = build("job-simple", images, None)?;
+    objects.into_iter().find(|object| object["kind"] == "Job").ok_or_else(|| damaged("job-simple has no Job"))
+}
+
+/// Changes the driver's Role so that it permits reading and scaling `deployment` instead of the Deployment
+/// `inference` of the manifests.
+pub fn allow_scaling(objects: &mut [Value], deployment: &str) {
+    let roles = objects.iter_mut().filter(|object| object["kind"] == "Role");
+    let rules = roles.filter_map(|role| role["rules"].as_array_mut()).flatten();
+    let is_about_deployments = |rule: &&mut Value| {
+        let resources = rule["resources"].as_array();
+        resources.is_some_and(|all| all.iter().any(|one| one == "deployments" || one == "deployments/scale"))
+    };
+    let names = rules.filter(is_about_deployments).filter_map(|rule| rule["resourceNames"].as_array_mut());
+    for name in names.flatten().filter(|name| *name == DEFAULT_DEPLOYMENT) {
+        *name = deployment.into();
+    }
+}
+
+fn build(folder: &str, images: &[Image], locustfile: Option<&str>) -> Result<Vec<Value>> {
+    let mut objects = kustomize::build(&bundle::read, folder).map_err(|problem| damaged(&problem))?;
+    kustomize::replace_images(&mut objects, images);
+    if let Some(text) = locustfile {
+        checksum::replace_locustfile(&mut objects, text);
+    }
+    checksum::annotate(&mut objects);
+    Ok(objects)
+}
+
+fn damaged(problem: &str) -> Error {
+    Error::new(ExitCode::Bug, format!("manifests: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_role_names_the_given_deployment_and_nothing_else_changes() {
+        let plain = objects(Overlay::Base, &[], None).unwrap();
+        let mut changed = plain.clone();
+        allow_scaling(&mut changed, "shop");
+        let names = |objects: &[Value]| -> Vec<String> {
+            let role = objects.iter().find(|object| object["kind"] == "Role").unwrap();
+            role["rules"].as_array().unwrap().iter().map(|rule| rule["resourceNames"].to_string()).collect()
+        };
+        assert!(names(&changed)[0].contains("shop") && names(&changed)[1].contains("shop"), "{changed:?}");
+        assert_eq!(
+            serde_json::to_string(&changed).unwrap(),
+            serde_json::to_string(&plain).unwrap().replace("\"inference\",\"locust-", "\"shop\",\"locust-")
+        );
+    }
+
+    #[test]
+    fn the_manifests_carry_the_checksum_of_their_scripts() {
+        let plain = kustomize::build(&bundle::read, ".").unwrap();
+        assert_eq!(
+            plain,
+            objects(Overlay::Base, &[], None).unwrap(),
+            "a script has changed: put its checksum into the manifests"
+        );
+    }
+
+    #[test]
+    fn another_locustfile_changes_the_pod_templates() {
+        let templates = |locustfile: Option<&str>| -> Vec<Value> {
+            let objects = objects(Overlay::Base, &[], locustfile).unwrap();
+            let deployments = objects.iter().filter(|object| object["kind"] == "Deployment");
+            deployments.map(|object| object["spec"]["template"].clone()).collect()
+        };
+        let (before, after) = (templates(None), templates(Some("pass\n")));
+        assert_eq!(after.len(), 2);
+        assert!(after.iter().zip(&before).all(|(new, old)| new != old));
+    }
+}
