@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::failure::{BUG, Failure};
 use crate::folders::Folders;
 use crate::run::Session;
-use crate::run::command::{Cmd, Show};
-use crate::run::halt::Halt;
+use crate::run::command::{Cmd, ShowOutput};
+use crate::run::stop::StopRequests;
 use crate::{suite, tidy};
 
 #[derive(Debug, clap::Args)]
@@ -33,17 +33,18 @@ is missing, 130 interrupted.";
 /// Name, command, what to do when it fails.
 type Check = (&'static str, Cmd, &'static str);
 
-pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
+/// `xtask` is this program's own command line, which tidy compares README.md with.
+pub(crate) async fn run(args: Args, stop: Arc<StopRequests>, xtask: &clap::Command) -> Result<(), Failure> {
     let folders = Folders::find()?;
     let log = folders.target.join("xtask-ci").join("commands.log");
-    let session = Session::open(Arc::clone(&halt), &log, false)?;
+    let session = Session::open(Arc::clone(&stop), &log, false)?;
     let [formatting, clippy, documentation] = checks();
     check(&session, &folders, formatting).await?;
     check(&session, &folders, clippy).await?;
-    session.step("tidy", tidy::check(&session, &folders)).await?;
+    session.step("tidy", tidy::check(&session, &folders, xtask)).await?;
     check(&session, &folders, documentation).await?;
     drop(session);
-    suite::run(args.test, halt).await
+    suite::run(args.test, stop).await
 }
 
 fn checks() -> [Check; 3] {
@@ -64,8 +65,8 @@ fn checks() -> [Check; 3] {
 }
 
 async fn check(session: &Session, folders: &Folders, (name, command, next): Check) -> Result<(), Failure> {
-    let checking = command.folder(&folders.root).show(Show::Indented).run(session);
-    session.step(name, async { checking.await?.require(session, BUG, next) }).await.map(drop)
+    let checking = command.folder(&folders.root).show(ShowOutput::Indented).run(session);
+    session.step(name, async { checking.await?.require_success(session, BUG, next) }).await.map(drop)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 mod docker;
 mod folder;
-mod owned;
+mod ownership;
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::engine::Engine;
 use crate::failure::{Failure, USAGE};
 use crate::folders::Folders;
 use crate::run::Session;
-use crate::run::command::{Cmd, Show};
-use crate::run::halt::Halt;
+use crate::run::command::{Cmd, ShowOutput};
+use crate::run::stop::StopRequests;
 use crate::toolchain;
 
 #[derive(Debug, clap::Args)]
@@ -53,12 +53,13 @@ still goes on is left alone, and so is what only looks like ours; both are named
 Exit codes: 0 nothing is left, 2 usage, 3 Docker does not answer or a permission is missing,
 4 something could not be removed, 130 interrupted.";
 
-pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failure> {
     let folders = Folders::find()?;
     let log = folders.target.join("xtask-cleanup").join("commands.log");
-    let session = Session::open(halt, &log, false)?;
-    let engine = session.race(Engine::connect(&session)).await;
-    let mut cleaner = Cleaner { session, folders, engine, args, count: 0, left: false, failures: Vec::new() };
+    let session = Session::open(stop, &log, false)?;
+    let engine = session.unless_stopped(Engine::connect(&session)).await;
+    let mut cleaner =
+        Cleaner { session, folders, engine, args, count: 0, left_something: false, failures: Vec::new() };
     cleaner.folders_of_clusters().await?;
     cleaner.docker().await?;
     cleaner.half_written_files()?;
@@ -74,7 +75,7 @@ struct Cleaner {
     /// What was removed, or would be.
     count: usize,
     /// Something was seen that is not ours to remove, or not now.
-    left: bool,
+    left_something: bool,
     /// What could not be; the rest is removed all the same.
     failures: Vec<Failure>,
 }
@@ -89,12 +90,12 @@ impl Cleaner {
 
     /// A line about something that stays, and why.
     fn left_alone(&mut self, what: &str, why: &str) {
-        self.left = true;
+        self.left_something = true;
         print(&format!("left alone: {what}: {why}"));
     }
 
     /// Note a failure and go on, unless it is the user's wish to stop.
-    fn note<T>(&mut self, result: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    fn record_failure<T>(&mut self, result: Result<T, Failure>) -> Result<Option<T>, Failure> {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(failure) if failure.is_interruption() => Err(failure),
@@ -122,14 +123,14 @@ impl Cleaner {
             driver = driver.args(["--namespace", namespace]);
         }
         driver = driver.arg("cleanup").args(self.args.dry_run.then_some("--dry-run"));
-        let done = driver.show(Show::All).run(&self.session).await?;
+        let done = driver.show(ShowOutput::All).run(&self.session).await?;
         let code = done.code();
         let next = match code {
             USAGE => "name a context that `kubectl config get-contexts` lists",
             _ => "read what the driver says above",
         };
-        let done = done.require(&self.session, code, next);
-        if self.note(done)?.is_some() {
+        let done = done.require_success(&self.session, code, next);
+        if self.record_failure(done)?.is_some() {
             self.removed(&format!("what locust-matrix has applied in {place}"));
         }
         Ok(())
@@ -137,7 +138,8 @@ impl Cleaner {
 
     fn conclude(mut self) -> Result<(), Failure> {
         if self.failures.is_empty() {
-            let nothing = if self.left { "nothing else is left" } else { "nothing is left" }.to_owned()
+            let nothing = if self.left_something { "nothing else is left" } else { "nothing is left" }
+                .to_owned()
                 + " of earlier runs";
             print(&match (self.args.dry_run, self.count) {
                 (_, 0) => nothing,

@@ -75,8 +75,8 @@ pub(crate) struct Network {
 impl Engine {
     /// Find the engine that `docker` and `kind` would talk to, and check that it answers.
     pub(crate) async fn connect(session: &Session) -> Result<Self, Failure> {
-        let host = host(session).await?;
-        let docker = open(&host)?;
+        let host = address(session).await?;
+        let docker = connect_to(&host)?;
         let info = match timeout(DEADLINE, async { docker.negotiate_version().await }).await {
             Ok(Ok(docker)) => {
                 let info = timeout(DEADLINE, docker.info()).await;
@@ -86,8 +86,8 @@ impl Engine {
             Err(late) => Err(late),
         };
         let (docker, info) = info
-            .map_err(|_| unreachable(&host, &format!("no answer within {} s", DEADLINE.as_secs())))?
-            .map_err(|error| unreachable(&host, &error.to_string()))?;
+            .map_err(|_| no_answer(&host, &format!("no answer within {} s", DEADLINE.as_secs())))?
+            .map_err(|error| no_answer(&host, &error.to_string()))?;
         Ok(Self {
             docker,
             version: info.server_version.unwrap_or_default(),
@@ -112,8 +112,8 @@ impl Engine {
     pub(crate) async fn image_id(&self, reference: &str) -> Result<Option<String>, Failure> {
         match self.docker.inspect_image(reference).await {
             Ok(image) => Ok(image.id),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(refused(&format!("image {reference}"), &error)),
+            Err(error) if is_not_found(&error) => Ok(None),
+            Err(error) => Err(request_failed(&format!("image {reference}"), &error)),
         }
     }
 
@@ -122,13 +122,13 @@ impl Engine {
         let body = futures::stream::once(async { Ok::<_, std::io::Error>(archive.into()) });
         let mut answers = self.docker.import_image_stream(ImportImageOptions::default(), body, None);
         while let Some(answer) = answers.next().await {
-            answer.map_err(|error| refused("loading an image", &error))?;
+            answer.map_err(|error| request_failed("loading an image", &error))?;
         }
         Ok(())
     }
 
     /// The containers with this label (`KEY` or `KEY=VALUE`), whatever state they are in.
-    pub(crate) async fn labelled(&self, label: &str) -> Result<Vec<Container>, Failure> {
+    pub(crate) async fn containers_with_label(&self, label: &str) -> Result<Vec<Container>, Failure> {
         self.containers("label", label).await
     }
 
@@ -136,7 +136,7 @@ impl Engine {
         let filters = HashMap::from([(filter.to_owned(), vec![value.to_owned()])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let found = self.docker.list_containers(Some(options)).await;
-        let found = found.map_err(|error| refused("listing containers", &error))?;
+        let found = found.map_err(|error| request_failed("listing containers", &error))?;
         Ok(found.into_iter().map(Container::from).collect())
     }
 
@@ -145,7 +145,7 @@ impl Engine {
         let filters = HashMap::from([("label".to_owned(), vec![label.to_owned()])]);
         let options = ListImagesOptionsBuilder::new().filters(&filters).build();
         let found = self.docker.list_images(Some(options)).await;
-        let found = found.map_err(|error| refused("listing images", &error))?;
+        let found = found.map_err(|error| request_failed("listing images", &error))?;
         Ok(found.into_iter().map(|image| Image { id: image.id, names: image.repo_tags }).collect())
     }
 
@@ -159,14 +159,14 @@ impl Engine {
                 let containers = self.containers("network", &id).await?.len();
                 Ok(Some(Network { id, containers }))
             }
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(refused(&format!("network {name}"), &error)),
+            Err(error) if is_not_found(&error) => Ok(None),
+            Err(error) => Err(request_failed(&format!("network {name}"), &error)),
         }
     }
 
     /// Ask something inside a container: exit code and stdout. For polling; whatever changes
     /// something is a command that people can see and repeat.
-    pub(crate) async fn ask(&self, container: &str, argv: &[&str]) -> Option<(i64, String)> {
+    pub(crate) async fn exec(&self, container: &str, argv: &[&str]) -> Option<(i64, String)> {
         let config = ExecConfig {
             cmd: Some(argv.iter().map(|&word| word.to_owned()).collect()),
             attach_stdout: Some(true),
@@ -189,7 +189,7 @@ impl Engine {
 }
 
 /// The engine's address, as the docker command line finds it: `DOCKER_HOST`, else the context.
-async fn host(session: &Session) -> Result<String, Failure> {
+async fn address(session: &Session) -> Result<String, Failure> {
     if let Ok(host) = std::env::var("DOCKER_HOST")
         && !host.is_empty()
     {
@@ -203,13 +203,13 @@ async fn host(session: &Session) -> Result<String, Failure> {
         .map_err(|failure| {
             if failure.is_interruption() { failure } else { Failure::preflight(failure.what, INSTALL) }
         })?;
-    let context = context.require(session, crate::failure::PREFLIGHT, "check `docker context ls`")?;
+    let context = context.require_success(session, crate::failure::PREFLIGHT, "check `docker context ls`")?;
     Ok(context.stdout.trim().to_owned())
 }
 
 const INSTALL: &str = "install Docker (https://docs.docker.com/engine/install/), or run inside `nix develop`";
 
-fn open(host: &str) -> Result<Docker, Failure> {
+fn connect_to(host: &str) -> Result<Docker, Failure> {
     let Some(socket) = host.strip_prefix("unix://") else {
         return Err(Failure::preflight(
             format!("the Docker engine at {host}: not on this machine's socket"),
@@ -218,12 +218,12 @@ fn open(host: &str) -> Result<Docker, Failure> {
         ));
     };
     if !Path::new(socket).exists() {
-        return Err(unreachable(host, "no such socket"));
+        return Err(no_answer(host, "no such socket"));
     }
-    Docker::connect_with_host(host).map_err(|error| unreachable(host, &error.to_string()))
+    Docker::connect_with_host(host).map_err(|error| no_answer(host, &error.to_string()))
 }
 
-fn unreachable(host: &str, why: &str) -> Failure {
+fn no_answer(host: &str, why: &str) -> Failure {
     let next = if why.to_ascii_lowercase().contains("permission denied") {
         "let your user use it: sudo usermod -aG docker \"$USER\", then log in again"
     } else {
@@ -232,11 +232,11 @@ fn unreachable(host: &str, why: &str) -> Failure {
     Failure::preflight(format!("the Docker engine at {host}: does not answer: {why}"), next)
 }
 
-fn is_absent(error: &Error) -> bool {
+fn is_not_found(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
 }
 
-fn refused(subject: &str, error: &Error) -> Failure {
+fn request_failed(subject: &str, error: &Error) -> Failure {
     Failure::new(
         CLUSTER,
         format!("the Docker engine, {subject}: {error}"),

@@ -27,12 +27,12 @@ pub(crate) struct Failure {
     /// What a person can do now.
     pub(crate) next: String,
     /// Stopped because something beside it failed: never the news to report.
-    pub(crate) collateral: bool,
+    pub(crate) cancelled: bool,
 }
 
 impl Failure {
     pub(crate) fn new(code: u8, what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { code, what: what.into(), detail: String::new(), next: next.into(), collateral: false }
+        Self { code, what: what.into(), detail: String::new(), next: next.into(), cancelled: false }
     }
 
     pub(crate) fn preflight(what: impl Into<String>, next: impl Into<String>) -> Self {
@@ -47,8 +47,8 @@ impl Failure {
         Self::new(INTERRUPTED, "interrupted", "run the same command again")
     }
 
-    pub(crate) fn collateral() -> Self {
-        Self { collateral: true, ..Self::interrupted() }
+    pub(crate) fn cancelled() -> Self {
+        Self { cancelled: true, ..Self::interrupted() }
     }
 
     /// An exit code alone: everything has been said.
@@ -74,10 +74,10 @@ impl Failure {
     }
 
     /// Of two things that ran side by side, the failure that is news.
-    pub(crate) fn first<A, B>(a: Result<A, Self>, b: Result<B, Self>) -> Result<(A, B), Self> {
+    pub(crate) fn both<A, B>(a: Result<A, Self>, b: Result<B, Self>) -> Result<(A, B), Self> {
         match (a, b) {
             (Ok(a), Ok(b)) => Ok((a, b)),
-            (Err(a), Err(b)) if a.collateral => Err(b),
+            (Err(a), Err(b)) if a.cancelled => Err(b),
             (Err(failure), _) | (_, Err(failure)) => Err(failure),
         }
     }
@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn what_was_stopped_for_another_failure_is_never_the_news() {
         let news = Failure::preflight("kind: not found", "install it");
-        let a = Failure::first::<(), ()>(Err(Failure::collateral()), Err(news.clone()));
-        let b = Failure::first::<(), ()>(Err(news), Err(Failure::collateral()));
+        let a = Failure::both::<(), ()>(Err(Failure::cancelled()), Err(news.clone()));
+        let b = Failure::both::<(), ()>(Err(news), Err(Failure::cancelled()));
         assert_eq!(a.unwrap_err().code, PREFLIGHT);
         assert_eq!(b.unwrap_err().code, PREFLIGHT);
     }

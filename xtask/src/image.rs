@@ -20,12 +20,12 @@ pub(crate) struct Archive {
 /// Pack one static program as an image that runs it, as nobody, in an empty `/tmp`.
 pub(crate) fn pack(name: &str, program: &str, binary: &[u8], architecture: &str) -> std::io::Result<Archive> {
     let layer = layer(program, binary)?;
-    let diff_id = format!("sha256:{}", hex(&layer));
+    let diff_id = format!("sha256:{}", sha256_hex(&layer));
     let config = config(name, program, architecture, &diff_id)?;
-    let id = hex(&config);
+    let id = sha256_hex(&config);
     let reference = format!("{name}:{}", &id[..12]);
     let config_file = format!("{id}.json");
-    let layer_file = format!("{}.tar", hex(&layer));
+    let layer_file = format!("{}.tar", sha256_hex(&layer));
     let manifest = serde_json::to_vec(&[Manifest {
         config: &config_file,
         repo_tags: [&reference],
@@ -138,7 +138,7 @@ struct Manifest<'a> {
 }
 
 /// The SHA-256 of bytes, in hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -197,12 +197,12 @@ mod tests {
         let entries = entries(&archive.bytes);
         let id = archive.id.strip_prefix("sha256:").unwrap();
         assert_eq!(entries[0].0, format!("{id}.json"));
-        assert_eq!(hex(&entries[0].2), id);
+        assert_eq!(sha256_hex(&entries[0].2), id);
         let config: serde_json::Value = serde_json::from_slice(&entries[0].2).unwrap();
         assert_eq!(config["config"]["Entrypoint"][0], "/locust-matrix");
         assert_eq!(config["config"]["User"], "65532:65532");
         assert_eq!(config["config"]["WorkingDir"], "/tmp");
-        assert_eq!(config["rootfs"]["diff_ids"][0], format!("sha256:{}", hex(&entries[1].2)));
+        assert_eq!(config["rootfs"]["diff_ids"][0], format!("sha256:{}", sha256_hex(&entries[1].2)));
         let manifest: serde_json::Value = serde_json::from_slice(&entries[2].2).unwrap();
         assert_eq!(manifest[0]["Config"], entries[0].0);
         assert_eq!(manifest[0]["Layers"][0], entries[1].0);

@@ -11,10 +11,10 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::time::{Instant, sleep};
 
 /// The variable that every command of this program gets.
-pub(crate) const VARIABLE: &str = "LOCUST_MATRIX_XTASK";
+pub(crate) const STARTED_BY: &str = "LOCUST_MATRIX_XTASK";
 
 /// How long an orphan has between SIGTERM and SIGKILL.
-const GRACE: Duration = Duration::from_secs(5);
+const SIGKILL_AFTER: Duration = Duration::from_secs(5);
 
 /// The programs that are ended. Whatever else has inherited the mark (a compiler's cache
 /// server, a credential helper) serves others too, or ends by itself.
@@ -22,7 +22,7 @@ const PROGRAMS: [&str; 5] = ["kind", "docker", "cargo", "locust-matrix", "locust
 
 /// Which xtask started a command, and the folder that it works in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct StartedBy {
     pid: i32,
     /// A process ID comes back some day; together with the start time it does not.
     started: u64,
@@ -35,14 +35,14 @@ pub(crate) struct Process {
     pid: i32,
     started: u64,
     /// It leads a process group of its own.
-    leads: bool,
+    leads_group: bool,
     argv: Vec<String>,
-    mark: Option<Mark>,
+    started_by: Option<StartedBy>,
 }
 
-impl Mark {
+impl StartedBy {
     /// The mark of this process's commands.
-    pub(crate) fn own(folder: &Path) -> Self {
+    pub(crate) fn this_process(folder: &Path) -> Self {
         let pid = rustix::process::getpid().as_raw_nonzero().get();
         let started = stat(pid).map_or(0, |stat| stat.started);
         Self { pid, started, folder: folder.to_path_buf() }
@@ -74,18 +74,18 @@ impl Process {
 }
 
 /// Whether this process belonged to a run in `folder` that is over, and would go on without it.
-fn is_orphan(process: &Process, folder: &Path, alive: &dyn Fn(&Mark) -> bool) -> bool {
-    let Some(mark) = &process.mark else {
+fn is_orphan(process: &Process, folder: &Path, alive: &dyn Fn(&StartedBy) -> bool) -> bool {
+    let Some(started_by) = &process.started_by else {
         return false;
     };
-    mark.folder == folder
-        && !alive(mark)
+    started_by.folder == folder
+        && !alive(started_by)
         && PROGRAMS.contains(&process.program())
-        && names(&process.argv, folder)
+        && mentions(&process.argv, folder)
 }
 
 /// Whether a command line speaks of this folder, the cluster in it, or what is beside it.
-fn names(argv: &[String], folder: &Path) -> bool {
+fn mentions(argv: &[String], folder: &Path) -> bool {
     let cluster = folder.file_name().unwrap_or_default().to_string_lossy();
     let container = format!("{cluster}-control-plane");
     // The target folder, where builds and image archives go.
@@ -98,54 +98,58 @@ fn names(argv: &[String], folder: &Path) -> bool {
 
 /// The orphans of the runs in this folder.
 pub(crate) fn find(folder: &Path) -> Vec<Process> {
-    let all = all();
+    let all = all_processes();
     let started: HashMap<i32, u64> = all.iter().map(|process| (process.pid, process.started)).collect();
-    let alive = |mark: &Mark| started.get(&mark.pid) == Some(&mark.started);
+    let alive = |by: &StartedBy| started.get(&by.pid) == Some(&by.started);
     all.into_iter().filter(|process| is_orphan(process, folder, &alive)).collect()
 }
 
-/// End it, and whatever it leads: SIGTERM, and SIGKILL when that was not enough. True when it
+/// End it, and whatever it leads_group: SIGTERM, and SIGKILL when that was not enough. True when it
 /// is gone.
-pub(crate) async fn end(process: &Process) -> bool {
+pub(crate) async fn terminate(process: &Process) -> bool {
     for signal in [Signal::TERM, Signal::KILL] {
-        let by = Instant::now() + GRACE;
-        if let (Some(pid), true) = (Pid::from_raw(process.pid), is_there(process)) {
+        let by = Instant::now() + SIGKILL_AFTER;
+        if let (Some(pid), true) = (Pid::from_raw(process.pid), still_runs(process)) {
             // It may end by itself at any moment.
-            let _ = if process.leads { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
+            let _ =
+                if process.leads_group { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
         }
-        while is_there(process) && Instant::now() < by {
+        while still_runs(process) && Instant::now() < by {
             sleep(Duration::from_millis(50)).await;
         }
     }
-    !is_there(process)
+    !still_runs(process)
 }
 
-fn is_there(process: &Process) -> bool {
+fn still_runs(process: &Process) -> bool {
     stat(process.pid).is_some_and(|stat| stat.started == process.started && stat.state != 'Z')
 }
 
 /// Whether a process with this program is there: a file with its ID in the name is in use.
-pub(crate) fn runs(pid: i32, program: &str) -> bool {
+pub(crate) fn is_running(pid: i32, program: &str) -> bool {
     let argv = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     words(&argv).first().is_some_and(|word| Path::new(word).file_name().is_some_and(|name| name == program))
 }
 
 /// Whether any process runs a program whose path satisfies this.
-pub(crate) fn any_program(wanted: impl Fn(&Path) -> bool) -> bool {
-    all().iter().any(|process| process.argv.first().is_some_and(|program| wanted(Path::new(program))))
+pub(crate) fn any_process_runs(wanted: impl Fn(&Path) -> bool) -> bool {
+    all_processes()
+        .iter()
+        .any(|process| process.argv.first().is_some_and(|program| wanted(Path::new(program))))
 }
 
 /// Every process that can be read. Elsewhere than on Linux there is none to be found.
-fn all() -> Vec<Process> {
+fn all_processes() -> Vec<Process> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid: i32| {
         let stat = stat(pid)?;
         let argv = words(&std::fs::read(format!("/proc/{pid}/cmdline")).ok()?);
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let prefix = format!("{VARIABLE}=");
-        let mark = words(&environment).iter().find_map(|pair| Mark::parse(pair.strip_prefix(&prefix)?));
-        Some(Process { pid, started: stat.started, leads: stat.group == pid, argv, mark })
+        let prefix = format!("{STARTED_BY}=");
+        let started_by =
+            words(&environment).iter().find_map(|pair| StartedBy::parse(pair.strip_prefix(&prefix)?));
+        Some(Process { pid, started: stat.started, leads_group: stat.group == pid, argv, started_by })
     })
     .collect()
 }
@@ -183,13 +187,19 @@ mod tests {
 
     const FOLDER: &str = "/w/target/e2e/mine";
 
-    fn process(line: &str, mark: Option<&str>) -> Process {
+    fn process(line: &str, started_by: Option<&str>) -> Process {
         let argv = line.split(' ').map(str::to_owned).collect();
-        Process { pid: 7, started: 1, leads: true, argv, mark: mark.and_then(Mark::parse) }
+        Process {
+            pid: 7,
+            started: 1,
+            leads_group: true,
+            argv,
+            started_by: started_by.and_then(StartedBy::parse),
+        }
     }
 
-    fn orphan(line: &str, mark: Option<&str>) -> bool {
-        is_orphan(&process(line, mark), Path::new(FOLDER), &|mark| mark.pid == 1)
+    fn orphan(line: &str, started_by: Option<&str>) -> bool {
+        is_orphan(&process(line, started_by), Path::new(FOLDER), &|by| by.pid == 1)
     }
 
     const DEAD: Option<&str> = Some("5:99:/w/target/e2e/mine");
@@ -220,10 +230,10 @@ mod tests {
 
     #[test]
     fn a_mark_survives_being_written() {
-        let mark = Mark::own(Path::new("/a:b/e2e/x"));
-        assert_eq!(Mark::parse(&mark.text()), Some(mark.clone()));
-        assert!(mark.started > 0);
-        assert_eq!(Mark::parse("nonsense"), None);
+        let by = StartedBy::this_process(Path::new("/a:b/e2e/x"));
+        assert_eq!(StartedBy::parse(&by.text()), Some(by.clone()));
+        assert!(by.started > 0);
+        assert_eq!(StartedBy::parse("nonsense"), None);
     }
 
     #[test]
@@ -239,9 +249,9 @@ mod tests {
         let mut command = std::process::Command::new("sh");
         let mut child = command.args(["-c", "sleep 60 & wait"]).process_group(0).spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
-        let process = all().into_iter().find(|process| process.pid == pid).unwrap();
-        assert!(process.leads);
-        assert!(end(&process).await);
+        let process = all_processes().into_iter().find(|process| process.pid == pid).unwrap();
+        assert!(process.leads_group);
+        assert!(terminate(&process).await);
         child.wait().unwrap();
     }
 }

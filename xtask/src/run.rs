@@ -2,10 +2,10 @@
 
 pub(crate) mod command;
 pub(crate) mod group;
-pub(crate) mod halt;
 pub(crate) mod log;
 pub(crate) mod progress;
 pub(crate) mod shell;
+pub(crate) mod stop;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,45 +14,45 @@ use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 
 use crate::failure::Failure;
-use crate::orphan::Mark;
-use halt::{Halt, Patience};
+use crate::orphan::StartedBy;
 use log::Log;
 use progress::Progress;
+use stop::{StopPolicy, StopRequests};
 
 /// What every step needs: a way to be stopped, a voice, and the log of commands.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
-    pub(crate) halt: Arc<Halt>,
+    pub(crate) stop: Arc<StopRequests>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) log: Arc<Log>,
     pub(crate) verbose: bool,
     /// What every command carries, so that it is known for ours if this program is killed.
-    mark: Arc<str>,
+    started_by: Arc<str>,
 }
 
 impl Session {
-    pub(crate) fn open(halt: Arc<Halt>, log: &Path, verbose: bool) -> Result<Self, Failure> {
-        let mark = Mark::own(log.parent().unwrap_or(log)).text().into();
-        Ok(Self { halt, progress: Progress::start(), log: Arc::new(Log::create(log)?), verbose, mark })
+    pub(crate) fn open(stop: Arc<StopRequests>, log: &Path, verbose: bool) -> Result<Self, Failure> {
+        let started_by = StartedBy::this_process(log.parent().unwrap_or(log)).text().into();
+        Ok(Self { stop, progress: Progress::start(), log: Arc::new(Log::create(log)?), verbose, started_by })
     }
 
     /// What a program that outlives its command carries, too.
-    pub(crate) fn mark(&self) -> &str {
-        &self.mark
+    pub(crate) fn started_by(&self) -> &str {
+        &self.started_by
     }
 
     /// The failure to end with, if the user has asked to stop.
     pub(crate) fn interruption(&self) -> Option<Failure> {
-        (self.halt.signals() > 0).then(Failure::interrupted)
+        (self.stop.signal_count() > 0).then(Failure::interrupted)
     }
 
     /// Do something that runs no command, giving up when asked to stop.
-    pub(crate) fn race<'a, T: 'a>(&'a self, work: impl Work<T> + 'a) -> Boxed<'a, T> {
+    pub(crate) fn unless_stopped<'a, T: 'a>(&'a self, work: impl Work<T> + 'a) -> Boxed<'a, T> {
         let work = work.boxed_local();
         async move {
             tokio::select! {
                 result = work => result,
-                () = self.halt.reached(Patience::Stop) => Err(self.halt.failure()),
+                () = self.stop.due(StopPolicy::AtOnce) => Err(self.stop.failure()),
             }
         }
         .boxed_local()
@@ -71,12 +71,12 @@ impl Session {
     }
 
     /// One of several things done side by side: its failure stops the others.
-    pub(crate) fn lane<'a, T: 'a>(&'a self, work: impl Work<T> + 'a) -> Boxed<'a, T> {
+    pub(crate) fn stopping_others<'a, T: 'a>(&'a self, work: impl Work<T> + 'a) -> Boxed<'a, T> {
         let work = work.boxed_local();
         async move {
             let result = work.await;
             if result.is_err() {
-                self.halt.cancel();
+                self.stop.cancel();
             }
             result
         }

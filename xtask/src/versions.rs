@@ -124,7 +124,7 @@ fn numbers(version: &str) -> Vec<u32> {
 }
 
 /// The version of Rust in `rust-toolchain.toml`.
-pub(crate) fn toolchain() -> Result<String, Failure> {
+pub(crate) fn rust_version() -> Result<String, Failure> {
     let file: toml::Table = toml::from_str(include_str!("../../rust-toolchain.toml"))
         .map_err(|error| Failure::bug(format!("rust-toolchain.toml: {error}")))?;
     let channel = file.get("toolchain").and_then(|table| table.get("channel")?.as_str());

@@ -16,15 +16,15 @@ pub(super) struct Row {
 
 /// Whether `cargo xtask e2e` can run, in one cluster or the other.
 pub(super) fn can_run(rows: &[Row]) -> bool {
-    with_kind(rows) || embedded(rows)
+    can_run_kind(rows) || can_run_embedded(rows)
 }
 
-fn with_kind(rows: &[Row]) -> bool {
+fn can_run_kind(rows: &[Row]) -> bool {
     rows.iter().all(|row| row.optional || row.found.is_ok())
 }
 
 /// The embedded cluster needs a compiler, and Python for Locust.
-fn embedded(rows: &[Row]) -> bool {
+fn can_run_embedded(rows: &[Row]) -> bool {
     let has = |tool: &str| rows.iter().any(|row| row.tool == tool && row.found.is_ok());
     has("rustc, cargo") && has("python3")
 }
@@ -51,7 +51,7 @@ pub(super) fn render(rows: &[Row]) -> String {
         rows.iter().filter(|row| !row.optional && row.found.is_err()).map(|row| row.tool).collect();
     let verdict = if missing.is_empty() {
         "`cargo xtask e2e` can run here".to_owned()
-    } else if embedded(rows) {
+    } else if can_run_embedded(rows) {
         format!(
             "`cargo xtask e2e` can run here, with the embedded cluster; not with kind: {}",
             missing.join(", ")

@@ -1,12 +1,16 @@
 //! The flags of `cargo xtask e2e`.
 
+mod existing;
+mod image_flags;
+
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::existing;
 use crate::failure::{Failure, USAGE};
 use crate::folders::{self, Folders};
+pub(super) use existing::ExistingFlags;
+pub(crate) use image_flags::ImageFlags;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -46,25 +50,21 @@ pub(crate) struct Args {
     /// Leave the cluster running at the end; the next run uses it again
     #[arg(long)]
     pub(crate) keep: bool,
-    /// Show Locust's own pages on this port of this machine, for example 8089
+    /// ShowOutput Locust's own pages on this port of this machine, for example 8089
     #[arg(long, value_name = "PORT")]
     pub(crate) ui_port: Option<u16>,
-    /// Node image for kind [default: the one in versions.toml for this kind]
-    #[arg(long, value_name = "IMAGE", env = "KIND_NODE_IMAGE")]
-    pub(crate) node_image: Option<String>,
-    /// Image of Locust [default: locustio/locust of the version in versions.toml]
-    #[arg(long, value_name = "IMAGE")]
-    pub(crate) locust_image: Option<String>,
+    #[command(flatten)]
+    pub(super) images: ImageFlags,
     /// Name of the cluster
     #[arg(long, default_value = "locust-matrix")]
     pub(crate) name: String,
-    /// Show the output of every command (the log of commands has it anyway)
+    /// ShowOutput the output of every command (the log of commands has it anyway)
     #[arg(short, long)]
     pub(crate) verbose: bool,
 
     // The last, because what follows would stand under its heading.
     #[command(flatten)]
-    pub(super) existing: existing::Flags,
+    pub(super) existing: ExistingFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

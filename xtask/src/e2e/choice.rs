@@ -29,7 +29,7 @@ pub(super) async fn choose(session: &Session, wish: ClusterKind) -> Result<Chose
     let found = match wish {
         ClusterKind::Embedded => None,
         // An existing cluster goes another way.
-        _ => Some(find(session).await),
+        _ => Some(find_kind(session).await),
     };
     let asked = if wish == ClusterKind::Kind { "--cluster kind asks for it, " } else { "" };
     let (line, chosen) = match found {
@@ -55,8 +55,9 @@ pub(super) async fn choose(session: &Session, wish: ClusterKind) -> Result<Chose
 }
 
 /// Docker and kind at once; when both are missing, both are named.
-pub(crate) async fn find(session: &Session) -> Result<Kind, Failure> {
-    let (engine, version) = tokio::join!(session.race(Engine::connect(session)), installed_kind(session));
+pub(crate) async fn find_kind(session: &Session) -> Result<Kind, Failure> {
+    let (engine, version) =
+        tokio::join!(session.unless_stopped(Engine::connect(session)), installed_kind(session));
     match (engine, version) {
         (Ok(engine), Ok(version)) => Ok(Kind { engine, version }),
         (Err(engine), Err(kind)) if !engine.is_interruption() && !kind.is_interruption() => {
@@ -75,7 +76,7 @@ pub(crate) async fn installed_kind(session: &Session) -> Result<String, Failure>
             if failure.is_interruption() { failure } else { Failure::preflight(failure.what, INSTALL) }
         },
     )?;
-    let done = done.require(session, PREFLIGHT, INSTALL)?;
+    let done = done.require_success(session, PREFLIGHT, INSTALL)?;
     kind_version(&done.stdout).ok_or_else(|| {
         Failure::preflight(format!("kind: does not tell its version: {}", done.stdout.trim()), INSTALL)
     })

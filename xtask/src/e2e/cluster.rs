@@ -6,18 +6,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::args::Args;
 use super::driver::Target;
-use super::mark;
 use super::node;
-use super::preflight::Ready;
+use super::owner_mount;
 use super::state::State;
 use crate::engine::Engine;
 use crate::failure::{CLUSTER, Failure, PREFLIGHT};
-use crate::folders::{self, Folders};
+use crate::folders;
 use crate::run::Session;
-use crate::run::command::{Cmd, Done, Show};
-use crate::run::halt::Patience;
+use crate::run::command::{Cmd, Finished, ShowOutput};
+use crate::run::stop::StopPolicy;
 
 const ABSENT: u8 = 0;
 const BEGUN: u8 = 1;
@@ -34,12 +32,13 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    pub(super) fn new(engine: &Engine, ready: &Ready, folders: &Folders, args: &Args) -> Self {
+    /// A cluster that an earlier run has kept, or else a new one.
+    pub(super) fn new(engine: &Engine, folder: &Path, new: State, kept: Option<State>) -> Self {
         Self {
             engine: engine.clone(),
-            folder: folders.cluster(&args.name),
-            state: ready.kept.clone().unwrap_or_else(|| ready.state.clone()),
-            kept: ready.kept.is_some(),
+            folder: folder.to_path_buf(),
+            kept: kept.is_some(),
+            state: kept.unwrap_or(new),
             phase: AtomicU8::new(ABSENT),
         }
     }
@@ -61,7 +60,7 @@ impl Cluster {
     pub(super) fn target(&self) -> Target {
         let kubeconfig = self.kubeconfig().display().to_string();
         let flags = vec!["--kubeconfig".to_owned(), kubeconfig, "--context".to_owned(), self.context()];
-        Target { flags, overlay: "kind", kind: "kind", yes: false }
+        Target { flags, overlay: "kind", kind: "kind", load_foreign_service: false }
     }
 
     pub(super) fn is_begun(&self) -> bool {
@@ -84,8 +83,8 @@ impl Cluster {
             return self.export_kubeconfig(session).await;
         }
         let config = self.folder.join("kind.yaml");
-        folders::create(&self.folder.join(mark::FOLDER))?;
-        folders::write(&config, mark::config(&self.folder).as_bytes())?;
+        folders::create(&self.folder.join(owner_mount::FOLDER))?;
+        folders::write(&config, owner_mount::kind_config(&self.folder).as_bytes())?;
         self.state.write(&self.folder)?;
         self.phase.store(BEGUN, Ordering::Relaxed);
         let done = Cmd::new("kind")
@@ -96,7 +95,7 @@ impl Cluster {
             .arg("--config")
             .path(&config)
             .args(["--wait", "120s"])
-            .show(Show::Indented)
+            .show(ShowOutput::Indented)
             .deadline(Duration::from_mins(15))
             .run(session)
             .await?;
@@ -106,7 +105,7 @@ impl Cluster {
             State::remove(&self.folder);
         }
         let (code, next) = advice(&done, &self.state.node_image);
-        let done = done.require(session, code, next)?;
+        let done = done.require_success(session, code, next)?;
         if !done.tail.contains("Ready after") {
             // When its time runs out, `--wait` only warns.
             self.await_ready(session).await?;
@@ -124,7 +123,7 @@ impl Cluster {
             .run(session)
             .await?;
         let next = format!("kind delete cluster --name {}", self.name());
-        done.require(session, CLUSTER, next).map(drop)
+        done.require_success(session, CLUSTER, next).map(drop)
     }
 
     async fn await_ready(&self, session: &Session) -> Result<(), Failure> {
@@ -135,7 +134,7 @@ impl Cluster {
             .run(session)
             .await?;
         let next = "run it again with --keep and look: docker exec NODE journalctl -u kubelet";
-        done.require(session, CLUSTER, next).map(drop)
+        done.require_success(session, CLUSTER, next).map(drop)
     }
 
     /// Leave it running for the next run.
@@ -145,15 +144,15 @@ impl Cluster {
     }
 
     pub(super) async fn remove(&self, session: &Session) -> Result<(), Failure> {
-        let settle = session.halt.signals() > 0;
-        delete(session, &self.engine, &self.folder, &self.state, settle).await?;
+        let expect_late_nodes = session.stop.signal_count() > 0;
+        delete(session, &self.engine, &self.folder, &self.state, expect_late_nodes).await?;
         self.phase.store(ABSENT, Ordering::Relaxed);
         Ok(())
     }
 }
 
 /// What a failed creation was about.
-fn advice(done: &Done, image: &str) -> (u8, String) {
+fn advice(done: &Finished, image: &str) -> (u8, String) {
     if done.tail.contains("failed to pull image") {
         let next = format!(
             "check the network: docker pull {image}\n\
@@ -174,14 +173,14 @@ pub(crate) fn network_name() -> String {
     std::env::var("KIND_EXPERIMENTAL_DOCKER_NETWORK").unwrap_or_else(|_| "kind".to_owned())
 }
 
-/// Delete until nothing of it is there. With `settle`, for long enough to believe it: a container
+/// Delete until nothing of it is there. With `expect_late_nodes`, for long enough to believe it: a container
 /// that Docker was asked for just before kind was stopped appears only afterwards.
 pub(crate) async fn delete(
     session: &Session,
     engine: &Engine,
     folder: &Path,
     state: &State,
-    settle: bool,
+    expect_late_nodes: bool,
 ) -> Result<(), Failure> {
     let name = &state.name;
     let kubeconfig = folder.join("kubeconfig");
@@ -191,25 +190,25 @@ pub(crate) async fn delete(
     let mut first = true;
     let mut quiet_since = Instant::now();
     loop {
-        let nodes = engine.labelled(&format!("{LABEL}={name}")).await?;
+        let nodes = engine.containers_with_label(&format!("{LABEL}={name}")).await?;
         if first || !nodes.is_empty() {
             let done = Cmd::new("kind")
                 .args(["delete", "cluster", "--name", name])
                 .arg("--kubeconfig")
                 .path(&kubeconfig)
-                .patience(Patience::Never)
+                .stop_policy(StopPolicy::Never)
                 .deadline(Duration::from_mins(1))
                 .run(session)
                 .await?;
             if Instant::now() > give_up {
                 let next = format!("docker rm -f -v {name}-control-plane");
-                return Err(done.require(session, CLUSTER, next.clone()).err().unwrap_or_else(|| {
-                    Failure::new(CLUSTER, format!("cluster {name}: cannot be deleted"), next)
-                }));
+                return Err(done.require_success(session, CLUSTER, next.clone()).err().unwrap_or_else(
+                    || Failure::new(CLUSTER, format!("cluster {name}: cannot be deleted"), next),
+                ));
             }
             first = false;
             quiet_since = Instant::now();
-        } else if !settle || quiet_since.elapsed() > Duration::from_secs(2) {
+        } else if !expect_late_nodes || quiet_since.elapsed() > Duration::from_secs(2) {
             break;
         }
         sleep(Duration::from_millis(250)).await;
@@ -218,7 +217,7 @@ pub(crate) async fn delete(
     State::remove(folder);
     let _ = std::fs::remove_file(&kubeconfig);
     let _ = std::fs::remove_file(folder.join("kind.yaml"));
-    let _ = std::fs::remove_dir(folder.join(mark::FOLDER));
+    let _ = std::fs::remove_dir(folder.join(owner_mount::FOLDER));
     Ok(())
 }
 
@@ -250,7 +249,7 @@ async fn remove_network(
     // Another kind may have moved in meanwhile: then Docker refuses, and rightly.
     Cmd::new("docker")
         .args(["network", "rm", &network.id])
-        .patience(Patience::Never)
+        .stop_policy(StopPolicy::Never)
         .deadline(Duration::from_secs(20))
         .run(session)
         .await?;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::args::Args;
-use super::images::Tags;
+use super::images::ImageNames;
 use crate::failure::{BUG, CLUSTER, Failure, PREFLIGHT, SCENARIO, USAGE};
 use crate::run::Session;
-use crate::run::command::{Cmd, Done, Show};
-use crate::run::halt::Patience;
+use crate::run::command::{Cmd, Finished, ShowOutput};
+use crate::run::stop::StopPolicy;
 
 /// How long the job may take to stop its load.
 const STOPS_WITHIN: Duration = Duration::from_secs(45);
@@ -33,12 +33,12 @@ pub(super) struct Target {
     pub(super) overlay: &'static str,
     pub(super) kind: &'static str,
     /// Load a service that is not ours.
-    pub(super) yes: bool,
+    pub(super) load_foreign_service: bool,
 }
 
 /// The scenarios, as the driver lists them.
 #[derive(Debug)]
-pub(super) struct Planned(pub(super) Vec<Value>);
+pub(super) struct Plan(pub(super) Vec<Value>);
 
 /// A job that has ended, one way or the other.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(super) struct Job {
     pub(super) ended: Result<(), Failure>,
 }
 
-impl Planned {
+impl Plan {
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }
@@ -60,7 +60,7 @@ impl Driver {
     }
 
     /// What will be run: shown to the user, and kept to compare the results with.
-    pub(super) async fn plan(&self, session: &Session) -> Result<Planned, Failure> {
+    pub(super) async fn plan(&self, session: &Session) -> Result<Plan, Failure> {
         let plan = |extra: &[&str], show| {
             Cmd::new(self.program.display().to_string())
                 .arg("plan")
@@ -69,15 +69,15 @@ impl Driver {
                 .show(show)
                 .deadline(Duration::from_secs(30))
         };
-        finished(session, plan(&[], Show::All).run(session).await?)?;
-        let done = finished(session, plan(&["--json"], Show::Errors).run(session).await?)?;
+        require_success(session, plan(&[], ShowOutput::All).run(session).await?)?;
+        let done = require_success(session, plan(&["--json"], ShowOutput::Stderr).run(session).await?)?;
         let scenarios = serde_json::from_str(&done.stdout).map_err(|error| {
             Failure::bug(format!("`locust-matrix plan --json`: not a JSON list: {error}"))
         })?;
-        Ok(Planned(scenarios))
+        Ok(Plan(scenarios))
     }
 
-    pub(super) async fn deploy(&self, session: &Session, tags: &Tags) -> Result<(), Failure> {
+    pub(super) async fn deploy(&self, session: &Session, tags: &ImageNames) -> Result<(), Failure> {
         self.deploy_overlay(session, self.target.overlay, tags).await
     }
 
@@ -85,7 +85,7 @@ impl Driver {
         &self,
         session: &Session,
         overlay: &str,
-        tags: &Tags,
+        tags: &ImageNames,
     ) -> Result<(), Failure> {
         let mut deploy = self.in_cluster().args(["deploy", "--overlay", overlay]);
         if let Some(config) = &self.config {
@@ -100,22 +100,22 @@ impl Driver {
                 deploy = deploy.arg("--image").arg(format!("{name}={image}"));
             }
         }
-        finished(session, deploy.show(Show::Errors).run(session).await?).map(drop)
+        require_success(session, deploy.show(ShowOutput::Stderr).run(session).await?).map(drop)
     }
 
-    pub(super) async fn job(&self, session: &Session, tags: &Tags) -> Result<Job, Failure> {
+    pub(super) async fn job(&self, session: &Session, tags: &ImageNames) -> Result<Job, Failure> {
         let done = self
             .in_cluster()
             .arg("job")
             .args(self.matrix.iter().cloned())
             .args(["--driver-image", &tags.driver, "--cluster-kind", self.target.kind])
-            .args(self.target.yes.then_some("--yes"))
+            .args(self.target.load_foreign_service.then_some("--yes"))
             .args(self.ui_port.map(|port| format!("--ui-port={port}")))
-            .show(Show::Errors)
-            .patience(Patience::Forward(STOPS_WITHIN))
+            .show(ShowOutput::Stderr)
+            .stop_policy(StopPolicy::AllowTime(STOPS_WITHIN))
             .run(session)
             .await?;
-        Ok(Job { run_id: run_id(&done.stdout), ended: finished(session, done).map(drop) })
+        Ok(Job { run_id: run_id(&done.stdout), ended: require_success(session, done).map(drop) })
     }
 
     /// Remove what was deployed; the cluster stays.
@@ -124,20 +124,20 @@ impl Driver {
     }
 
     /// What of ours is in the cluster already, one object per line.
-    pub(super) async fn deployed(&self, session: &Session) -> Result<String, Failure> {
-        let look = self.cleanup().arg("--dry-run").show(Show::Nothing);
-        let done = finished(session, look.deadline(Duration::from_mins(1)).run(session).await?)?;
+    pub(super) async fn list_deployed(&self, session: &Session) -> Result<String, Failure> {
+        let look = self.cleanup().arg("--dry-run").show(ShowOutput::Nothing);
+        let done = require_success(session, look.deadline(Duration::from_mins(1)).run(session).await?)?;
         Ok(done.stdout)
     }
 
     /// With the records in the cluster, too, where they are `home`.
     pub(super) async fn remove(&self, session: &Session, home: bool) -> Result<(), Failure> {
         let cleanup = self.cleanup().args(home.then_some("--results"));
-        let cleanup = cleanup.show(Show::Errors).patience(Patience::Never);
-        finished(session, cleanup.deadline(Duration::from_mins(3)).run(session).await?).map(drop)
+        let cleanup = cleanup.show(ShowOutput::Stderr).stop_policy(StopPolicy::Never);
+        require_success(session, cleanup.deadline(Duration::from_mins(3)).run(session).await?).map(drop)
     }
 
-    /// Where the results are. Done even when the job was interrupted, unless again.
+    /// Where the results are. Finished even when the job was interrupted, unless again.
     pub(super) async fn fetch(
         &self,
         session: &Session,
@@ -150,12 +150,12 @@ impl Driver {
             .arg("--results")
             .path(results)
             .args(["--run", run_id])
-            .show(Show::Errors)
-            .patience(Patience::Second)
+            .show(ShowOutput::Stderr)
+            .stop_policy(StopPolicy::OnSecondSignal)
             .deadline(Duration::from_mins(2))
             .run(session)
             .await?;
-        let done = finished(session, done)?;
+        let done = require_success(session, done)?;
         let folder = done.stdout.lines().last().map(PathBuf::from);
         folder.ok_or_else(|| Failure::bug("`locust-matrix fetch`: does not say where"))
     }
@@ -166,7 +166,7 @@ impl Driver {
 }
 
 /// The driver's exit code is this program's, with a next step for each.
-fn finished(session: &Session, done: Done) -> Result<Done, Failure> {
+fn require_success(session: &Session, done: Finished) -> Result<Finished, Failure> {
     let code = done.code();
     if code == crate::failure::INTERRUPTED {
         return Err(Failure::interrupted());
@@ -179,7 +179,7 @@ fn finished(session: &Session, done: Done) -> Result<Done, Failure> {
         CLUSTER => "look at the pods and events that were kept, or run it again with --keep",
         _ => "read what the driver says above",
     };
-    done.require(session, code, next)
+    done.require_success(session, code, next)
 }
 
 /// `run id: <uid>` in the first line.

@@ -3,60 +3,60 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::preflight::LocustImage;
+use super::image_choice::LocustImage;
 use crate::engine::Engine;
 use crate::failure::{CLUSTER, Failure, PREFLIGHT};
 use crate::folders::{self, Folders};
 use crate::image::{self, Archive};
 use crate::run::Session;
-use crate::run::command::{Cmd, Show};
+use crate::run::command::{Cmd, ShowOutput};
 use crate::toolchain::{self, Binaries};
 
 /// An image in a file.
 #[derive(Debug)]
-pub(crate) struct Stored {
+pub(crate) struct ImageFile {
     pub(crate) reference: String,
     pub(crate) id: String,
     pub(crate) archive: PathBuf,
 }
 
 #[derive(Debug)]
-pub(super) struct Own {
-    pub(super) driver: Stored,
-    pub(super) stub: Stored,
+pub(super) struct OwnImages {
+    pub(super) driver: ImageFile,
+    pub(super) stub: ImageFile,
 }
 
 /// The references that the manifests get.
 #[derive(Debug)]
-pub(super) struct Tags {
+pub(super) struct ImageNames {
     pub(super) driver: String,
     /// None: as the manifests have it.
     pub(super) stub: Option<String>,
     pub(super) locust: Option<String>,
 }
 
-impl Tags {
-    pub(super) fn new(own: Own, locust: Stored) -> Self {
+impl ImageNames {
+    pub(super) fn new(own: OwnImages, locust: ImageFile) -> Self {
         Self { driver: own.driver.reference, stub: Some(own.stub.reference), locust: Some(locust.reference) }
     }
 }
 
 /// Pack the driver and the stub, and let the engine have them.
-pub(super) async fn own(
+pub(super) async fn pack_own(
     session: &Session,
     folders: &Folders,
     engine: &Engine,
     binaries: &Binaries,
-) -> Result<Own, Failure> {
+) -> Result<OwnImages, Failure> {
     let (driver, stub) = tokio::join!(
         pack(folders, engine, "locust-driver", &binaries.driver),
         pack(folders, engine, "fake-inference", &binaries.stub),
     );
-    let (driver, stub) = Failure::first(driver, stub)?;
+    let (driver, stub) = Failure::both(driver, stub)?;
     for image in [&driver, &stub] {
-        session.progress.say(&format!("image: {}", image.reference));
+        session.progress.timed_line(&format!("image: {}", image.reference));
     }
-    Ok(Own { driver, stub })
+    Ok(OwnImages { driver, stub })
 }
 
 async fn pack(
@@ -64,7 +64,7 @@ async fn pack(
     engine: &Engine,
     name: &'static str,
     binary: &Path,
-) -> Result<Stored, Failure> {
+) -> Result<ImageFile, Failure> {
     let path = folders.images().join(format!("{name}.tar"));
     let (binary, file) = (binary.to_path_buf(), path.clone());
     // Hashing and writing megabytes would hold up everything else that goes on.
@@ -73,7 +73,7 @@ async fn pack(
     if engine.image_id(&archive.reference).await?.as_ref() != Some(&archive.id) {
         engine.load(archive.bytes).await?;
     }
-    Ok(Stored { reference: archive.reference, id: archive.id, archive: path })
+    Ok(ImageFile { reference: archive.reference, id: archive.id, archive: path })
 }
 
 fn store(name: &str, binary: &Path, path: &Path) -> Result<Archive, Failure> {
@@ -90,15 +90,15 @@ fn store(name: &str, binary: &Path, path: &Path) -> Result<Archive, Failure> {
 }
 
 /// The Locust image: pulled when it is not there, saved once per image ID.
-pub(crate) async fn obtain(
+pub(crate) async fn locust_archive(
     session: &Session,
     folders: &Folders,
     engine: &Engine,
     image: &LocustImage,
-) -> Result<Stored, Failure> {
+) -> Result<ImageFile, Failure> {
     let reference = &image.reference;
-    ensure(session, image).await?;
-    let id = session.race(engine.image_id(reference)).await?;
+    pull_if_missing(session, image).await?;
+    let id = session.unless_stopped(engine.image_id(reference)).await?;
     let id = id.ok_or_else(|| {
         Failure::preflight(
             format!("{reference}: not among Docker's images"),
@@ -109,11 +109,11 @@ pub(crate) async fn obtain(
     if !archive.is_file() {
         save(session, engine, reference, &archive).await?;
     }
-    Ok(Stored { reference: reference.clone(), id, archive })
+    Ok(ImageFile { reference: reference.clone(), id, archive })
 }
 
 /// Have it in the engine.
-pub(crate) async fn ensure(session: &Session, image: &LocustImage) -> Result<(), Failure> {
+pub(crate) async fn pull_if_missing(session: &Session, image: &LocustImage) -> Result<(), Failure> {
     match &image.pull {
         Some(source) => pull(session, source, &image.reference).await,
         None => Ok(()),
@@ -124,11 +124,11 @@ pub(crate) async fn pull(session: &Session, source: &str, reference: &str) -> Re
     let next = format!("check the network and repeat it: docker pull {source}");
     let pulled = Cmd::new("docker")
         .args(["pull", source])
-        .show(Show::Indented)
+        .show(ShowOutput::Indented)
         .deadline(Duration::from_mins(15))
         .run(session)
         .await?;
-    pulled.require(session, PREFLIGHT, next.clone())?;
+    pulled.require_success(session, PREFLIGHT, next.clone())?;
     if source != reference {
         // Pulled by digest, so it has no tag yet; pods ask for the tag.
         let tagged = Cmd::new("docker")
@@ -136,7 +136,7 @@ pub(crate) async fn pull(session: &Session, source: &str, reference: &str) -> Re
             .deadline(Duration::from_secs(30))
             .run(session)
             .await?;
-        tagged.require(session, PREFLIGHT, next)?;
+        tagged.require_success(session, PREFLIGHT, next)?;
     }
     Ok(())
 }
@@ -152,7 +152,7 @@ async fn save(session: &Session, engine: &Engine, reference: &str, archive: &Pat
     }
     let done =
         save.arg("--output").path(&part).arg(reference).deadline(Duration::from_mins(5)).run(session).await;
-    let saved = done.and_then(|done| done.require(session, CLUSTER, "is there space left?"));
+    let saved = done.and_then(|done| done.require_success(session, CLUSTER, "is there space left?"));
     let saved = saved.and_then(|_| {
         std::fs::rename(&part, archive).map_err(|error| Failure::file(archive, "write", &error))
     });

@@ -12,8 +12,8 @@ use tokio::time::timeout;
 
 use super::Session;
 use super::group::{self, End};
-use super::halt::Patience;
 use super::shell;
+use super::stop::StopPolicy;
 use crate::failure::{CLUSTER, Failure};
 use crate::orphan;
 
@@ -22,13 +22,13 @@ const TAIL: usize = 30;
 
 /// What people see of a command's output. The log has all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Show {
+pub(crate) enum ShowOutput {
     /// Nothing, unless `--verbose`.
     Nothing,
     /// Everything, indented.
     Indented,
     /// stderr as it is; stdout is data, for this program.
-    Errors,
+    Stderr,
     /// Everything as it is.
     All,
 }
@@ -39,14 +39,14 @@ pub(crate) struct Cmd {
     env: Vec<(String, String)>,
     folder: Option<PathBuf>,
     stdin: Option<PathBuf>,
-    show: Show,
-    patience: Patience,
+    show: ShowOutput,
+    stop_policy: StopPolicy,
     deadline: Option<Duration>,
 }
 
 /// A command that has ended.
 #[derive(Debug)]
-pub(crate) struct Done {
+pub(crate) struct Finished {
     line: String,
     status: ExitStatus,
     end: End,
@@ -64,8 +64,8 @@ impl Cmd {
             env: Vec::new(),
             folder: None,
             stdin: None,
-            show: Show::Nothing,
-            patience: Patience::Stop,
+            show: ShowOutput::Nothing,
+            stop_policy: StopPolicy::AtOnce,
             deadline: None,
         }
     }
@@ -99,13 +99,13 @@ impl Cmd {
         self
     }
 
-    pub(crate) fn show(mut self, show: Show) -> Self {
+    pub(crate) fn show(mut self, show: ShowOutput) -> Self {
         self.show = show;
         self
     }
 
-    pub(crate) fn patience(mut self, patience: Patience) -> Self {
-        self.patience = patience;
+    pub(crate) fn stop_policy(mut self, stop_policy: StopPolicy) -> Self {
+        self.stop_policy = stop_policy;
         self
     }
 
@@ -129,15 +129,15 @@ impl Cmd {
         }
     }
 
-    /// Run it to its end. An exit status other than 0 is no error yet: see [`Done::require`].
-    pub(crate) async fn run(self, session: &Session) -> Result<Done, Failure> {
+    /// Run it to its end. An exit status other than 0 is no error yet: see [`Finished::require_success`].
+    pub(crate) async fn run(self, session: &Session) -> Result<Finished, Failure> {
         // Boxed: flows of many commands would otherwise be futures of many kilobytes.
         Box::pin(self.execute(session)).await
     }
 
-    async fn execute(self, session: &Session) -> Result<Done, Failure> {
-        if session.halt.is_reached(self.patience) {
-            return Err(session.halt.failure());
+    async fn execute(self, session: &Session) -> Result<Finished, Failure> {
+        if session.stop.is_due(self.stop_policy) {
+            return Err(session.stop.failure());
         }
         let line = self.line();
         session.progress.line(&format!("$ {line}"));
@@ -147,12 +147,12 @@ impl Cmd {
             Ok(child) => child,
             Err(error) => {
                 session.log.end(number, &format!("{error}"), started);
-                return Err(not_started(&self.argv[0], &error));
+                return Err(start_failure(&self.argv[0], &error));
             }
         };
-        let out = child.stdout.take().map(|pipe| reader(pipe, session, number, self.shows(session, false)));
-        let err = child.stderr.take().map(|pipe| reader(pipe, session, number, self.shows(session, true)));
-        let ended = group::supervise(&mut child, &session.halt, self.patience, self.deadline).await;
+        let out = child.stdout.take().map(|pipe| reader(pipe, session, number, self.prefix(session, false)));
+        let err = child.stderr.take().map(|pipe| reader(pipe, session, number, self.prefix(session, true)));
+        let ended = group::wait_or_stop(&mut child, &session.stop, self.stop_policy, self.deadline).await;
         let (status, end) = ended.map_err(|error| Failure::bug(format!("{line}: cannot wait: {error}")))?;
         let (stdout, mut tail) = collect(out).await;
         let (_, err_tail) = collect(err).await;
@@ -160,14 +160,14 @@ impl Cmd {
         session.log.end(number, &status.to_string(), started);
         let tail: Vec<String> = tail.into();
         // Indented output stands between that of other steps; these two stand last.
-        let shown = matches!(self.show, Show::Errors | Show::All);
-        Ok(Done { line, status, end, shown, stdout, tail: tail.join("\n") })
+        let shown = matches!(self.show, ShowOutput::Stderr | ShowOutput::All);
+        Ok(Finished { line, status, end, shown, stdout, tail: tail.join("\n") })
     }
 
     fn command(&self, session: &Session) -> Result<Command, Failure> {
         let mut command = Command::new(&self.argv[0]);
         command.args(&self.argv[1..]).envs(self.env.iter().cloned());
-        command.env(orphan::VARIABLE, &*session.mark);
+        command.env(orphan::STARTED_BY, &*session.started_by);
         // `cargo run` describes this package to its child; a build below must not see that.
         for (key, _) in std::env::vars_os() {
             let foreign = ["CARGO_MANIFEST_", "CARGO_PKG_"];
@@ -195,19 +195,19 @@ impl Cmd {
     }
 
     /// What to put before each line shown, or nothing when the stream is not shown.
-    fn shows(&self, session: &Session, stderr: bool) -> Option<&'static str> {
+    fn prefix(&self, session: &Session, stderr: bool) -> Option<&'static str> {
         match self.show {
-            Show::Indented => Some("    "),
-            Show::All => Some(""),
-            Show::Errors if stderr => Some(""),
-            Show::Nothing | Show::Errors => session.verbose.then_some("    "),
+            ShowOutput::Indented => Some("    "),
+            ShowOutput::All => Some(""),
+            ShowOutput::Stderr if stderr => Some(""),
+            ShowOutput::Nothing | ShowOutput::Stderr => session.verbose.then_some("    "),
         }
     }
 }
 
-impl Done {
+impl Finished {
     pub(crate) fn success(&self) -> bool {
-        self.end == End::Itself && self.status.success()
+        self.end == End::Exited && self.status.success()
     }
 
     pub(crate) fn stopped(&self) -> bool {
@@ -221,7 +221,7 @@ impl Done {
     }
 
     /// The command's output, or why there is none, with what to do about it.
-    pub(crate) fn require(
+    pub(crate) fn require_success(
         self,
         session: &Session,
         code: u8,
@@ -231,7 +231,7 @@ impl Done {
             return Ok(self);
         }
         if self.stopped() {
-            return Err(session.halt.failure());
+            return Err(session.stop.failure());
         }
         let why = match self.end {
             End::TimedOut => "took too long and was stopped".to_owned(),
@@ -243,7 +243,7 @@ impl Done {
     }
 }
 
-fn not_started(program: &str, error: &std::io::Error) -> Failure {
+fn start_failure(program: &str, error: &std::io::Error) -> Failure {
     if error.kind() == std::io::ErrorKind::NotFound {
         Failure::preflight(format!("{program}: not found"), format!("install {program}, or put it on PATH"))
     } else {
@@ -254,16 +254,16 @@ fn not_started(program: &str, error: &std::io::Error) -> Failure {
     }
 }
 
-type Lines = (String, VecDeque<String>);
+type CapturedOutput = (String, VecDeque<String>);
 
 fn reader(
     pipe: impl AsyncRead + Unpin + Send + 'static,
     session: &Session,
     number: u32,
     prefix: Option<&'static str>,
-) -> (JoinHandle<()>, std::sync::Arc<std::sync::Mutex<Lines>>) {
+) -> (JoinHandle<()>, std::sync::Arc<std::sync::Mutex<CapturedOutput>>) {
     let session = session.clone();
-    let lines = std::sync::Arc::<std::sync::Mutex<Lines>>::default();
+    let lines = std::sync::Arc::<std::sync::Mutex<CapturedOutput>>::default();
     let shared = std::sync::Arc::clone(&lines);
     let task = tokio::spawn(async move {
         let mut pipe = BufReader::new(pipe);
@@ -289,9 +289,11 @@ fn reader(
     (task, lines)
 }
 
-async fn collect(reading: Option<(JoinHandle<()>, std::sync::Arc<std::sync::Mutex<Lines>>)>) -> Lines {
+async fn collect(
+    reading: Option<(JoinHandle<()>, std::sync::Arc<std::sync::Mutex<CapturedOutput>>)>,
+) -> CapturedOutput {
     let Some((task, lines)) = reading else {
-        return Lines::default();
+        return CapturedOutput::default();
     };
     // A daemon that the command has started may hold the pipe for ever.
     let _ = timeout(Duration::from_secs(2), task).await;

@@ -1,6 +1,6 @@
 //! Length of files, and the lints of members.
 
-use super::Source;
+use super::source::Source;
 
 /// A file that nobody reads to its end is two files.
 const LINES: usize = 400;
@@ -40,13 +40,13 @@ pub(super) fn without_lints(sources: &[Source]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source;
     use super::*;
 
     #[test]
     fn a_long_file_is_named_with_its_length() {
         let long = "x\n".repeat(401);
-        let sources = [source("a.rs", &long), source("b.rs", &long[2..]), source("README.md", &long)];
+        let sources =
+            [Source::new("a.rs", &*long), Source::new("b.rs", &long[2..]), Source::new("README.md", &*long)];
         assert_eq!(too_long(&sources), ["a.rs: 401 lines: split it, 400 is the limit"]);
         assert!(is_read("a/b.yaml") && is_read("README.md") && is_read("x/Cargo.toml"));
         assert!(!is_read("Cargo.lock") && !is_read("docs/README.md"));
@@ -55,10 +55,10 @@ mod tests {
     #[test]
     fn a_member_without_lints_is_named() {
         let sources = [
-            source("Cargo.toml", "[workspace]\n"),
-            source("a/Cargo.toml", "[package]\nname = 'a'\n[lints]\nworkspace = true\n"),
-            source("b/Cargo.toml", "[package]\nname = 'b'\n"),
-            source("c/Cargo.toml", "[package]\nname = 'c'\n[lints]\nworkspace = false\n"),
+            Source::new("Cargo.toml", "[workspace]\n"),
+            Source::new("a/Cargo.toml", "[package]\nname = 'a'\n[lints]\nworkspace = true\n"),
+            Source::new("b/Cargo.toml", "[package]\nname = 'b'\n"),
+            Source::new("c/Cargo.toml", "[package]\nname = 'c'\n[lints]\nworkspace = false\n"),
         ];
         let problems = without_lints(&sources);
         assert_eq!(problems.len(), 2);

@@ -2,18 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clap::CommandFactory as _;
-
-use super::Source;
-use crate::cli::Cli;
+use super::source::Source;
 
 /// Subcommands and their flags.
 type Commands = BTreeMap<String, BTreeSet<String>>;
 
-pub(super) fn check(sources: &[Source]) -> Vec<String> {
+/// `xtask` is this program's own command line.
+pub(super) fn check(sources: &[Source], xtask: &clap::Command) -> Vec<String> {
     let readme = sources.iter().find(|source| source.path == "README.md");
     let text = readme.map_or("", |source| source.text.as_str());
-    compare(text, &xtask(), &driver(sources))
+    compare(text, &subcommands_of(xtask), &driver(sources))
 }
 
 fn compare(readme: &str, xtask: &Commands, driver: &Commands) -> Vec<String> {
@@ -100,10 +98,10 @@ fn flag(word: &str) -> Option<String> {
     (!name.is_empty()).then(|| format!("--{name}"))
 }
 
-/// This program's own, as it knows them.
-fn xtask() -> Commands {
+/// Those of a command line that clap has built.
+fn subcommands_of(program: &clap::Command) -> Commands {
     let mut commands = Commands::new();
-    for command in Cli::command().get_subcommands() {
+    for command in program.get_subcommands() {
         let flags = command.get_arguments().filter_map(|argument| argument.get_long());
         let flags = flags.chain(["help"]).map(|flag| format!("--{flag}")).collect();
         commands.insert(command.get_name().to_owned(), flags);
@@ -172,8 +170,15 @@ fn kebab(variant: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source;
+    use clap::{Arg, Command};
+
     use super::*;
+
+    fn xtask() -> Command {
+        let flag = |name: &'static str| Arg::new(name).long(name);
+        let e2e = Command::new("e2e").args([flag("keep"), flag("users")]);
+        Command::new("xtask").subcommands([e2e, Command::new("test")])
+    }
 
     const CLI: &str = "\
 pub enum Command {
@@ -197,7 +202,8 @@ pub enum Command {
 ";
 
     fn problems(readme: &str) -> Vec<String> {
-        compare(readme, &xtask(), &driver(&[source("src/cli.rs", CLI), source("src/run.rs", ARGS)]))
+        let driver = [Source::new("src/cli.rs", CLI), Source::new("src/run.rs", ARGS)];
+        compare(readme, &subcommands_of(&xtask()), &super::driver(&driver))
     }
 
     #[test]

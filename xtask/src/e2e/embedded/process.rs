@@ -9,7 +9,6 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::images;
 use crate::failure::{CLUSTER, Failure, PREFLIGHT};
 use crate::folders;
 use crate::orphan;
@@ -42,7 +41,7 @@ impl Cluster {
         let mut argv = vec![program.display().to_string(), "--kubeconfig".into()];
         argv.push(folder.join("kubeconfig").display().to_string());
         argv.extend(["--state".into(), folder.join("state").display().to_string()]);
-        argv.extend(images(binaries));
+        argv.extend(image_flags(binaries));
         if !keep {
             argv.extend(["--parent-pid".into(), own]);
         }
@@ -53,7 +52,7 @@ impl Cluster {
         let log = std::fs::File::create(&path).map_err(|error| Failure::file(&path, "create", &error))?;
         let mut child = Command::new(program)
             .args(&argv[1..])
-            .env(orphan::VARIABLE, session.mark())
+            .env(orphan::STARTED_BY, session.started_by())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -66,9 +65,10 @@ impl Cluster {
             })?;
         let Some(pipe) = child.stdout.take() else { return Err(Failure::bug("the cluster has no output")) };
         let mut lines = BufReader::new(pipe).lines();
-        let ready = session.race(async { Ok(timeout(READY_WITHIN, lines.next_line()).await) }).await?;
+        let ready =
+            session.unless_stopped(async { Ok(timeout(READY_WITHIN, lines.next_line()).await) }).await?;
         if let Ok(Ok(Some(line))) = ready {
-            session.progress.say(&line);
+            session.progress.timed_line(&line);
             return Ok(Self { child, folder: folder.to_path_buf() });
         }
         let said = std::fs::read_to_string(&path).unwrap_or_default();
@@ -122,4 +122,12 @@ impl Cluster {
         }
         Some(folder.to_path_buf())
     }
+}
+
+/// The programs' names as the cluster is told.
+fn image_flags(binaries: &Binaries) -> Vec<String> {
+    [("locust-driver", &binaries.driver), ("fake-inference", &binaries.stub)]
+        .into_iter()
+        .map(|(name, program)| format!("--image={name}={}", program.display()))
+        .collect()
 }

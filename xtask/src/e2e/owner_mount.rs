@@ -12,7 +12,7 @@ pub(crate) const FOLDER: &str = "mark";
 
 /// kind's configuration. One node does for eight replicas with the small requests of the kind
 /// overlay.
-pub(crate) fn config(folder: &Path) -> String {
+pub(crate) fn kind_config(folder: &Path) -> String {
     // A JSON string is a YAML string, whatever the path has in it.
     let source = serde_json::Value::from(folder.join(FOLDER).display().to_string());
     format!(
@@ -30,7 +30,7 @@ nodes:
 }
 
 /// The folder of the cluster that this node belongs to, if `cargo xtask e2e` made it.
-pub(crate) fn folder(node: &Container) -> Option<PathBuf> {
+pub(crate) fn owner(node: &Container) -> Option<PathBuf> {
     let (source, _) = node.mounts.iter().find(|(_, destination)| destination == Path::new(DESTINATION))?;
     (source.file_name()? == FOLDER).then(|| source.parent().map(Path::to_path_buf))?
 }
@@ -45,11 +45,11 @@ mod tests {
 
     #[test]
     fn a_node_says_whose_it_is() {
-        let config = config(Path::new("/w/a \"b\"/target/e2e/x"));
+        let config = kind_config(Path::new("/w/a \"b\"/target/e2e/x"));
         assert!(config.contains(r#"hostPath: "/w/a \"b\"/target/e2e/x/mark""#), "{config}");
-        assert_eq!(folder(&node("/w/target/e2e/x/mark", DESTINATION)), Some("/w/target/e2e/x".into()));
-        assert_eq!(folder(&node("/w/target/e2e/x/mark", "/var")), None);
-        assert_eq!(folder(&node("/lib/modules", DESTINATION)), None);
-        assert_eq!(folder(&Container::default()), None);
+        assert_eq!(owner(&node("/w/target/e2e/x/mark", DESTINATION)), Some("/w/target/e2e/x".into()));
+        assert_eq!(owner(&node("/w/target/e2e/x/mark", "/var")), None);
+        assert_eq!(owner(&node("/lib/modules", DESTINATION)), None);
+        assert_eq!(owner(&Container::default()), None);
     }
 }

@@ -9,22 +9,22 @@ use crate::failure::Failure;
 
 /// How something that runs takes a request to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Patience {
+pub(crate) enum StopPolicy {
     /// Stopped at once: SIGTERM, SIGKILL five seconds later.
-    Stop,
+    AtOnce,
     /// Told with SIGINT and given this long to come to its own end.
-    Forward(Duration),
+    AllowTime(Duration),
     /// Goes on after the first Ctrl-C, stopped by the second.
-    Second,
+    OnSecondSignal,
     /// Not stopped: leaving it half done would leave things behind.
     Never,
 }
 
-impl Patience {
-    fn exhausted(self, state: State) -> bool {
+impl StopPolicy {
+    fn must_stop(self, state: State) -> bool {
         match self {
-            Self::Stop | Self::Forward(_) => state.cancelled || state.signals >= 1,
-            Self::Second => state.signals >= 2,
+            Self::AtOnce | Self::AllowTime(_) => state.cancelled || state.signals >= 1,
+            Self::OnSecondSignal => state.signals >= 2,
             Self::Never => false,
         }
     }
@@ -38,18 +38,18 @@ struct State {
 
 /// How often the user has asked to stop, for everyone to see.
 #[derive(Debug, Default)]
-pub(crate) struct Halt(watch::Sender<State>);
+pub(crate) struct StopRequests(watch::Sender<State>);
 
-impl Halt {
+impl StopRequests {
     /// Count signals from now on, instead of dying of the first.
     pub(crate) fn listen(self: &std::sync::Arc<Self>) -> Result<(), Failure> {
         for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
             let mut stream =
                 signal(kind).map_err(|error| Failure::bug(format!("signals: cannot listen: {error}")))?;
-            let halt = std::sync::Arc::clone(self);
+            let stop = std::sync::Arc::clone(self);
             tokio::spawn(async move {
                 while stream.recv().await.is_some() {
-                    halt.0.send_modify(|state| state.signals += 1);
+                    stop.0.send_modify(|state| state.signals += 1);
                 }
             });
         }
@@ -61,18 +61,18 @@ impl Halt {
         self.0.send_modify(|state| state.cancelled = true);
     }
 
-    pub(crate) fn signals(&self) -> u32 {
+    pub(crate) fn signal_count(&self) -> u32 {
         self.0.borrow().signals
     }
 
-    pub(crate) fn is_reached(&self, patience: Patience) -> bool {
-        patience.exhausted(*self.0.borrow())
+    pub(crate) fn is_due(&self, policy: StopPolicy) -> bool {
+        policy.must_stop(*self.0.borrow())
     }
 
-    /// Resolves when something of this patience has to stop; at once if that was earlier.
-    pub(crate) async fn reached(&self, patience: Patience) {
+    /// Resolves when something of this policy has to stop; at once if that was earlier.
+    pub(crate) async fn due(&self, policy: StopPolicy) {
         let mut receiver = self.0.subscribe();
-        if receiver.wait_for(|state| patience.exhausted(*state)).await.is_err() {
+        if receiver.wait_for(|state| policy.must_stop(*state)).await.is_err() {
             std::future::pending::<()>().await;
         }
     }
@@ -87,7 +87,7 @@ impl Halt {
 
     /// The failure of something that was stopped.
     pub(crate) fn failure(&self) -> Failure {
-        if self.signals() > 0 { Failure::interrupted() } else { Failure::collateral() }
+        if self.signal_count() > 0 { Failure::interrupted() } else { Failure::cancelled() }
     }
 }
 
@@ -99,17 +99,17 @@ mod tests {
     fn a_first_ctrl_c_stops_work_but_not_the_fetch_and_never_the_deletion() {
         let once = State { signals: 1, cancelled: false };
         let twice = State { signals: 2, ..once };
-        assert!(Patience::Stop.exhausted(once));
-        assert!(Patience::Forward(Duration::ZERO).exhausted(once));
-        assert!(!Patience::Second.exhausted(once));
-        assert!(Patience::Second.exhausted(twice));
-        assert!(!Patience::Never.exhausted(twice));
+        assert!(StopPolicy::AtOnce.must_stop(once));
+        assert!(StopPolicy::AllowTime(Duration::ZERO).must_stop(once));
+        assert!(!StopPolicy::OnSecondSignal.must_stop(once));
+        assert!(StopPolicy::OnSecondSignal.must_stop(twice));
+        assert!(!StopPolicy::Never.must_stop(twice));
     }
 
     #[test]
     fn the_failure_of_a_neighbour_does_not_stop_the_cleanup() {
         let cancelled = State { signals: 0, cancelled: true };
-        assert!(Patience::Stop.exhausted(cancelled));
-        assert!(!Patience::Second.exhausted(cancelled));
+        assert!(StopPolicy::AtOnce.must_stop(cancelled));
+        assert!(!StopPolicy::OnSecondSignal.must_stop(cancelled));
     }
 }

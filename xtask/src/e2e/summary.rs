@@ -11,9 +11,9 @@ use crate::run::Session;
 use crate::run::shell;
 
 #[derive(Debug, Default)]
-pub(super) struct Verdict {
+pub(super) struct Summary {
     pub(super) results: Option<PathBuf>,
-    pub(super) wreck: Option<PathBuf>,
+    pub(super) evidence: Option<PathBuf>,
     pub(super) scenarios: usize,
 }
 
@@ -21,19 +21,19 @@ pub(super) struct Verdict {
 pub(super) fn announce_signals(session: &Session) -> JoinHandle<()> {
     let session = session.clone();
     tokio::spawn(async move {
-        session.halt.nth_signal(1).await;
-        session.progress.say(
+        session.stop.nth_signal(1).await;
+        session.progress.timed_line(
             "interrupted: stopping, keeping what was measured, then cleaning up \
              (once more: do not wait for the results)",
         );
-        session.halt.nth_signal(2).await;
-        session.progress.say("interrupted again: cleaning up at once; this cannot be skipped");
+        session.stop.nth_signal(2).await;
+        session.progress.timed_line("interrupted again: cleaning up at once; this cannot be skipped");
     })
 }
 
-impl Verdict {
+impl Summary {
     /// Say it, and give the results' folder to whoever reads stdout.
-    pub(super) fn finish(
+    pub(super) fn print(
         &self,
         session: &Session,
         cluster: Option<&Cluster>,
@@ -46,8 +46,8 @@ impl Verdict {
             let (count, took) = (self.scenarios, session.progress.elapsed().as_secs());
             say(&format!("verdict: every scenario is recorded ({count}), after {took} s"));
         }
-        if let Some(wreck) = &self.wreck {
-            say(&format!("pods, events and logs of the failure: {}", path(wreck)));
+        if let Some(evidence) = &self.evidence {
+            say(&format!("pods, events and logs of the failure: {}", path(evidence)));
         }
         if let Some(results) = &self.results {
             say(&format!("results:  {}", path(results)));
@@ -80,8 +80,8 @@ impl Verdict {
 
     /// The log goes where the results are; without results it stays where it was written.
     fn copy_log(&self, session: &Session) {
-        let wreck = self.wreck.as_ref().and_then(|wreck| wreck.parent());
-        let copied = self.results.as_deref().or(wreck).and_then(|folder| {
+        let evidence = self.evidence.as_ref().and_then(|evidence| evidence.parent());
+        let copied = self.results.as_deref().or(evidence).and_then(|folder| {
             let copy = folder.join("commands.log");
             std::fs::copy(session.log.path(), &copy).ok()?;
             Some(copy)

@@ -2,20 +2,20 @@
 
 use std::path::Path;
 
-use super::check;
-use super::driver::{Driver, Job, Planned};
-use super::images::Tags;
-use super::verdict::Verdict;
+use super::completeness;
+use super::driver::{Driver, Job, Plan};
+use super::images::ImageNames;
+use super::summary::Summary;
 use crate::failure::Failure;
 use crate::run::Session;
 
 /// The matrix as a Job, and its results whatever became of it.
-pub(super) async fn sweep(
+pub(super) async fn run(
     session: &Session,
     driver: &Driver,
-    tags: &Tags,
+    tags: &ImageNames,
     results: &Path,
-    verdict: &mut Verdict,
+    summary: &mut Summary,
 ) -> Job {
     let step = session.progress.begin("run the matrix");
     let mut job = match driver.job(session, tags).await {
@@ -25,7 +25,7 @@ pub(super) async fn sweep(
     session.progress.end(step, job.ended.is_ok());
     if let Some(run_id) = &job.run_id {
         match session.step("fetch the results", driver.fetch(session, results, run_id)).await {
-            Ok(folder) => verdict.results = Some(folder),
+            Ok(folder) => summary.results = Some(folder),
             Err(failure) => job.ended = job.ended.and(Err(failure)),
         }
     }
@@ -33,8 +33,8 @@ pub(super) async fn sweep(
 }
 
 /// That every planned scenario came home is the last thing to be checked, and then said.
-pub(super) fn complete(verdict: &mut Verdict, planned: &Planned) -> Result<(), Failure> {
-    check::every_scenario_has_its_record(verdict.results.as_deref(), planned)?;
-    verdict.scenarios = planned.count();
+pub(super) fn check_complete(summary: &mut Summary, planned: &Plan) -> Result<(), Failure> {
+    completeness::every_scenario_has_its_record(summary.results.as_deref(), planned)?;
+    summary.scenarios = planned.count();
     Ok(())
 }

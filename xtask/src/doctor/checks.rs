@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::Args;
 use super::table::Row;
+use crate::e2e::args::ImageFlags;
 use crate::e2e::choice::{self, Kind};
-use crate::e2e::preflight;
+use crate::e2e::image_choice;
 use crate::engine::Engine;
 use crate::failure::{Failure, PREFLIGHT};
 use crate::folders::{self, Folders};
@@ -22,17 +22,17 @@ const DISK_GIB: f64 = 5.0;
 /// Eight replicas, Locust and a control plane.
 const MEMORY_GIB: f64 = 3.0;
 
-pub(super) async fn around(
+pub(super) async fn run_all(
     session: &Session,
     folders: &Folders,
     scratch: &Path,
-    args: &Args,
+    images: &ImageFlags,
 ) -> Result<Vec<Row>, Failure> {
     folders::create(scratch)?;
     let mut rows = vec![row("system", "images", toolchain::triple(), "")];
     rows.push(rust(session, folders).await?);
     rows.push(static_libc(session, scratch).await?);
-    clusters(session, args, &mut rows).await?;
+    clusters(session, images, &mut rows).await?;
     rows.push(disk(session, &folders.target).await?);
     rows.push(memory());
     rows.push(port());
@@ -47,7 +47,10 @@ pub(super) async fn around(
         ("uv", "--version", "a quicker Locust", "https://docs.astral.sh/uv"),
         ("nix", "--version", "nix develop", "https://nixos.org/download"),
     ] {
-        rows.push(Row { optional: true, ..row(tool, needed_by, ask(session, tool, flag).await?, next) });
+        rows.push(Row {
+            optional: true,
+            ..row(tool, needed_by, first_line(session, tool, flag).await?, next)
+        });
     }
     Ok(rows)
 }
@@ -62,9 +65,9 @@ fn row(tool: &'static str, needed_by: &'static str, found: Result<String, Failur
 }
 
 /// The first line that a program says of itself. Only an interruption ends the whole look.
-async fn ask(session: &Session, tool: &str, flags: &str) -> Result<Result<String, Failure>, Failure> {
+async fn first_line(session: &Session, tool: &str, flags: &str) -> Result<Result<String, Failure>, Failure> {
     let done = Cmd::new(tool).args(flags.split(' ')).deadline(DEADLINE).run(session).await;
-    let done = done.and_then(|done| done.require(session, PREFLIGHT, ""));
+    let done = done.and_then(|done| done.require_success(session, PREFLIGHT, ""));
     match done {
         Err(failure) if failure.is_interruption() => Err(failure),
         done => Ok(done.map(|done| done.stdout.lines().next().unwrap_or_default().to_owned())),
@@ -72,9 +75,9 @@ async fn ask(session: &Session, tool: &str, flags: &str) -> Result<Result<String
 }
 
 async fn rust(session: &Session, folders: &Folders) -> Result<Row, Failure> {
-    let wanted = versions::toolchain()?;
+    let wanted = versions::rust_version()?;
     let rustc = Cmd::new("rustc").arg("--version").folder(&folders.root).deadline(DEADLINE);
-    let done = rustc.run(session).await.and_then(|done| done.require(session, PREFLIGHT, ""));
+    let done = rustc.run(session).await.and_then(|done| done.require_success(session, PREFLIGHT, ""));
     let found = match done {
         Err(failure) if failure.is_interruption() => return Err(failure),
         Err(failure) => Err(failure),
@@ -117,9 +120,9 @@ async fn static_libc(session: &Session, scratch: &Path) -> Result<Row, Failure> 
     Ok(row("static libc", "images", found, ""))
 }
 
-async fn clusters(session: &Session, args: &Args, rows: &mut Vec<Row>) -> Result<(), Failure> {
+async fn clusters(session: &Session, images: &ImageFlags, rows: &mut Vec<Row>) -> Result<(), Failure> {
     let (engine, kind) =
-        tokio::join!(session.race(Engine::connect(session)), choice::installed_kind(session));
+        tokio::join!(session.unless_stopped(Engine::connect(session)), choice::installed_kind(session));
     if let Some(failure) = session.interruption() {
         return Err(failure);
     }
@@ -132,25 +135,25 @@ async fn clusters(session: &Session, args: &Args, rows: &mut Vec<Row>) -> Result
     let node = match (engine.clone(), kind) {
         (Ok(engine), Ok(version)) => {
             let kind = Kind { engine, version };
-            let named = args.node_image.as_deref();
-            let node = preflight::node_image(session, &kind, &versions, named);
-            session.race(node).await.map(|node| (node.reference, node.local))
+            let named = images.node_image.as_deref();
+            let node = image_choice::node_image(session, &kind, &versions, named);
+            session.unless_stopped(node).await.map(|node| (node.reference, node.local))
         }
         _ => Err(unknown("which one")),
     };
-    rows.push(row("node image", "e2e, kind tests", node.map(place), ""));
+    rows.push(row("node image", "e2e, kind tests", node.map(describe_image), ""));
     let locust = match &engine {
         Ok(engine) => {
-            let image = preflight::locust_image(engine, &versions, args.locust_image.as_deref());
-            session.race(image).await.map(|image| (image.reference, image.pull.is_none()))
+            let image = image_choice::locust_image(engine, &versions, images.locust_image.as_deref());
+            session.unless_stopped(image).await.map(|image| (image.reference, image.pull.is_none()))
         }
         Err(_) => Err(unknown("whether it is here")),
     };
-    rows.push(row("Locust image", "e2e, container tests", locust.map(place), ""));
+    rows.push(row("Locust image", "e2e, container tests", locust.map(describe_image), ""));
     Ok(())
 }
 
-fn place((reference, local): (String, bool)) -> String {
+fn describe_image((reference, local): (String, bool)) -> String {
     format!("{reference} ({})", if local { "local" } else { "not here: will be pulled" })
 }
 
@@ -160,7 +163,7 @@ async fn disk(session: &Session, folder: &Path) -> Result<Row, Failure> {
         Err(failure) if failure.is_interruption() => return Err(failure),
         Err(failure) => Err(failure),
         // `filesystem blocks used available capacity mounted`, below a heading.
-        Ok(done) => enough(
+        Ok(done) => at_least(
             done.stdout.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)),
             DISK_GIB,
             "remove what is not needed: cargo xtask cleanup --images, docker system prune",
@@ -172,7 +175,7 @@ async fn disk(session: &Session, folder: &Path) -> Result<Row, Failure> {
 fn memory() -> Row {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let free = enough(
+    let free = at_least(
         line.and_then(|line| line.split_whitespace().next()),
         MEMORY_GIB,
         "end programs that take memory, or take fewer replicas and workers",
@@ -182,7 +185,7 @@ fn memory() -> Row {
 }
 
 /// Kibibytes as a tool prints them, against what a run takes.
-fn enough(kib: Option<&str>, gib: f64, next: &str) -> Result<String, Failure> {
+fn at_least(kib: Option<&str>, gib: f64, next: &str) -> Result<String, Failure> {
     let Some(kib) = kib.and_then(|kib| kib.parse::<f64>().ok()) else {
         return Err(Failure::preflight("cannot be told", next));
     };
@@ -209,10 +212,10 @@ mod tests {
 
     #[test]
     fn free_space_is_compared_in_gibibytes() {
-        assert_eq!(enough(Some("10485760"), 5.0, "").unwrap(), "10.0 GiB");
-        let failure = enough(Some("1048576"), 5.0, "prune").unwrap_err();
+        assert_eq!(at_least(Some("10485760"), 5.0, "").unwrap(), "10.0 GiB");
+        let failure = at_least(Some("1048576"), 5.0, "prune").unwrap_err();
         assert_eq!(failure.what, "1.0 GiB, and 5 GiB are wanted");
         assert_eq!(failure.next, "prune");
-        assert!(enough(Some("much"), 5.0, "").is_err());
+        assert!(at_least(Some("much"), 5.0, "").is_err());
     }
 }

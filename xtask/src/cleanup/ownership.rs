@@ -3,32 +3,32 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::e2e::mark;
+use crate::e2e::owner_mount;
 use crate::engine::Container;
 
 /// Whose a kind cluster is.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     /// A run with this target folder made it; this is its folder there.
-    Us(PathBuf),
+    ThisTarget(PathBuf),
     /// A run with another target folder made it.
-    Another(PathBuf),
+    OtherTarget(PathBuf),
     /// Not made by `cargo xtask e2e`, as far as anyone can tell.
-    Nobody,
+    Unknown,
 }
 
 /// By the mark that the nodes mount; every node has to have the same.
 pub(super) fn owner(nodes: &[&Container], e2e: &Path) -> Owner {
-    let folders: BTreeSet<Option<PathBuf>> = nodes.iter().map(|node| mark::folder(node)).collect();
+    let folders: BTreeSet<Option<PathBuf>> = nodes.iter().map(|node| owner_mount::owner(node)).collect();
     match Vec::from_iter(folders).as_slice() {
-        [Some(folder)] if folder.parent() == Some(e2e) => Owner::Us(folder.clone()),
-        [Some(folder)] => Owner::Another(folder.clone()),
-        _ => Owner::Nobody,
+        [Some(folder)] if folder.parent() == Some(e2e) => Owner::ThisTarget(folder.clone()),
+        [Some(folder)] => Owner::OtherTarget(folder.clone()),
+        _ => Owner::Unknown,
     }
 }
 
 /// The files that `e2e` and kind write into a cluster's folder; folders among them are empty.
-const FILES: [&str; 8] = [
+const RUN_FILES: [&str; 8] = [
     "cluster.json",
     "cluster.log",
     "commands.log",
@@ -36,29 +36,29 @@ const FILES: [&str; 8] = [
     "kubeconfig",
     "kubeconfig.lock",
     "state",
-    mark::FOLDER,
+    owner_mount::FOLDER,
 ];
 
 /// Whether a file in a cluster's folder is one that a run writes. The lock goes last, by itself.
-pub(super) fn is_file_of_a_run(name: &str) -> bool {
-    FILES.contains(&name) || part_of(name).is_some()
+pub(super) fn is_run_file(name: &str) -> bool {
+    RUN_FILES.contains(&name) || writer_of(name).is_some()
 }
 
 /// The process that was writing this file, if it is a half-written one.
-pub(super) fn part_of(name: &str) -> Option<i32> {
+pub(super) fn writer_of(name: &str) -> Option<i32> {
     let (_, pid) = name.rsplit_once(".part-")?;
     pid.parse().ok().filter(|pid| *pid > 0)
 }
 
 /// A container of our container tests: Locust, with this workspace's scripts in it.
-pub(super) fn is_of_a_test(container: &Container, root: &Path) -> bool {
+pub(super) fn is_test_container(container: &Container, root: &Path) -> bool {
     let image = container.image.strip_prefix("docker.io/").unwrap_or(&container.image);
     let scripts = (root.join("manifests/base"), PathBuf::from("/mnt/locust"));
     image.starts_with("locustio/locust:") && container.mounts.contains(&scripts)
 }
 
 /// A test binary of this target folder that drives such containers.
-pub(super) fn is_the_test(program: &Path, target: &Path) -> bool {
+pub(super) fn is_container_test(program: &Path, target: &Path) -> bool {
     let name = program.file_name().unwrap_or_default().to_string_lossy();
     program.starts_with(target) && name.starts_with("container-")
 }
@@ -82,29 +82,29 @@ mod tests {
         let ours = node("/w/target/e2e/x/mark");
         let other = node("/v/target/e2e/x/mark");
         let plain = container("kindest/node:v1", "/lib/modules", "/lib/modules");
-        assert_eq!(owner(&[&ours], e2e), Owner::Us("/w/target/e2e/x".into()));
-        assert_eq!(owner(&[&other], e2e), Owner::Another("/v/target/e2e/x".into()));
-        assert_eq!(owner(&[&plain], e2e), Owner::Nobody);
-        assert_eq!(owner(&[&ours, &plain], e2e), Owner::Nobody);
-        assert_eq!(owner(&[&ours, &other], e2e), Owner::Nobody);
-        assert_eq!(owner(&[], e2e), Owner::Nobody);
+        assert_eq!(owner(&[&ours], e2e), Owner::ThisTarget("/w/target/e2e/x".into()));
+        assert_eq!(owner(&[&other], e2e), Owner::OtherTarget("/v/target/e2e/x".into()));
+        assert_eq!(owner(&[&plain], e2e), Owner::Unknown);
+        assert_eq!(owner(&[&ours, &plain], e2e), Owner::Unknown);
+        assert_eq!(owner(&[&ours, &other], e2e), Owner::Unknown);
+        assert_eq!(owner(&[], e2e), Owner::Unknown);
     }
 
     #[test]
     fn only_files_that_a_run_writes_go() {
         for name in ["cluster.json", "kubeconfig.lock", "kubeconfig.part-12", "x.part-1", "mark"] {
-            assert!(is_file_of_a_run(name), "{name}");
+            assert!(is_run_file(name), "{name}");
         }
         for name in ["notes.md", "x.part-", "x.part-1a", "x.part-0", "kubeconfig.bak", "lock"] {
-            assert!(!is_file_of_a_run(name), "{name}");
+            assert!(!is_run_file(name), "{name}");
         }
-        assert_eq!(part_of("locustio-locust.part-4711"), Some(4711));
+        assert_eq!(writer_of("locustio-locust.part-4711"), Some(4711));
     }
 
     #[test]
     fn a_container_is_ours_by_image_and_scripts() {
         let root = Path::new("/w");
-        let ours = |image| is_of_a_test(&container(image, "/w/manifests/base", "/mnt/locust"), root);
+        let ours = |image| is_test_container(&container(image, "/w/manifests/base", "/mnt/locust"), root);
         assert!(ours("locustio/locust:2.46.6"));
         assert!(ours("docker.io/locustio/locust:2.46.6"));
         assert!(!ours("somebody/locust:1"));
@@ -113,15 +113,18 @@ mod tests {
             ("/w/manifests/base", "/mnt"),
             ("/w/manifests", "/mnt/locust"),
         ] {
-            assert!(!is_of_a_test(&container("locustio/locust:1", source, destination), root), "{source}");
+            assert!(
+                !is_test_container(&container("locustio/locust:1", source, destination), root),
+                "{source}"
+            );
         }
     }
 
     #[test]
     fn a_test_that_runs_is_known_by_its_program() {
         let target = Path::new("/w/target");
-        assert!(is_the_test(Path::new("/w/target/debug/deps/container-0a1b"), target));
-        assert!(!is_the_test(Path::new("/w/target/debug/deps/kind-0a1b"), target));
-        assert!(!is_the_test(Path::new("/v/target/debug/deps/container-0a1b"), target));
+        assert!(is_container_test(Path::new("/w/target/debug/deps/container-0a1b"), target));
+        assert!(!is_container_test(Path::new("/w/target/debug/deps/kind-0a1b"), target));
+        assert!(!is_container_test(Path::new("/v/target/debug/deps/container-0a1b"), target));
     }
 }

@@ -5,15 +5,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::driver::Planned;
+use super::driver::Plan;
 use crate::failure::{CLUSTER, Failure, SCENARIO};
 
 const RECORDS: &str = "results.jsonl";
 
-pub(super) fn every_scenario_has_its_record(
-    results: Option<&Path>,
-    planned: &Planned,
-) -> Result<(), Failure> {
+pub(super) fn every_scenario_has_its_record(results: Option<&Path>, planned: &Plan) -> Result<(), Failure> {
     let Some(folder) = results else {
         return Err(Failure::new(
             CLUSTER,
