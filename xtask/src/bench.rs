@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: what the harness itself costs, as ratios within one run.
+//! `cargo xtask bench`: measures how much time the harness itself takes.
 
 mod median;
 mod overhead;
@@ -20,9 +20,9 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Bench {
-    /// Time per scenario that is neither ramp nor window nor cooldown
+    /// Time per scenario, without ramp, window and cooldown
     Overhead(overhead::Args),
-    /// Time from nothing to the first request, beside that of `kind create cluster --wait` alone
+    /// Time until the first request, compared with that of `kind create cluster --wait`
     Startup(startup::Args),
 }
 

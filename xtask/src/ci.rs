@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: the one gate, cheapest first.
+//! `cargo xtask ci`: all checks, the fastest first.
 
 use std::sync::Arc;
 
@@ -18,19 +18,20 @@ pub(crate) struct Args {
 }
 
 const EXAMPLES: &str = "\
-Formatting, clippy, tidy, the documentation, then every test; the first that fails ends it.
+Checks formatting, clippy, tidy and the documentation, then runs every test. It ends at the first
+check that fails.
 
 Examples:
   Before a commit:
       cargo xtask ci --only workspace
 
-  Where a missing tool must not pass for success:
+  On a machine where a missing tool must be an error:
       cargo xtask ci --require container --require kind
 
-Exit codes: 0 all well, 1 something is to be corrected, 2 usage, 3 something that is required
-is missing, 130 interrupted.";
+Exit codes: 0 all well, 1 a check failed, 2 usage, 3 something that is required is missing,
+130 interrupted.";
 
-/// Name, command, what to do when it fails.
+/// Name, command, and the next step if it fails.
 type Check = (&'static str, Cmd, &'static str);
 
 /// `xtask` is this program's own command line, which tidy compares README.md with.
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn warnings_are_errors_and_nothing_is_changed() {
+    fn clippy_and_rustdoc_warnings_are_errors_and_formatting_is_only_checked() {
         let lines: Vec<_> = checks().iter().map(|(_, command, _)| command.line()).collect();
         assert_eq!(
             lines,

@@ -1,4 +1,4 @@
-//! `cargo xtask cleanup`: nothing of ours is left on this machine, whatever ended the runs.
+//! `cargo xtask cleanup`: removes everything that earlier runs have left on this machine, however they ended.
 
 mod docker;
 mod folder;
@@ -18,37 +18,37 @@ use crate::toolchain;
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Say what would be removed, and touch nothing
+    /// Show what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
-    /// Also remove images of the driver and the stub that are not those of the last build
+    /// Also remove images of the driver and the stub, except those of the last build
     #[arg(long)]
     images: bool,
-    /// Also remove what `locust-matrix` has applied in this context of the kubeconfig
+    /// Also remove what `locust-matrix` has deployed in this context of the kubeconfig
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
-    /// Where in that context [default: the context's own namespace]
+    /// Namespace in that context [default: the context's own]
     #[arg(long, value_name = "NAME", requires = "context")]
     namespace: Option<String>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  What would go:
+  Show what would be removed:
       cargo xtask cleanup --dry-run
 
-  Clusters (kept ones too), networks, containers, processes and files of earlier runs:
+  Remove clusters (kept ones, too), networks, containers, processes and files of earlier runs:
       cargo xtask cleanup
 
-  Old images as well:
+  Remove old images as well:
       cargo xtask cleanup --images
 
-  What was deployed to a cluster of your own:
+  Remove what was deployed to a cluster of your own:
       cargo xtask cleanup --context staging --namespace load-test
 
-A cluster is ours when its node mounts our mark, a process when its environment says which
-run started it, a container of a test when it mounts this workspace's scripts. A run that
-still goes on is left alone, and so is what only looks like ours; both are named.
+Clusters are recognised by a folder that their node mounts, processes by a variable in their
+environment, and containers of tests by the mounted scripts of this workspace. Runs that are
+still going on, and things that only look like ours, are named and left alone.
 
 Exit codes: 0 nothing is left, 2 usage, 3 Docker does not answer or a permission is missing,
 4 something could not be removed, 130 interrupted.";
@@ -72,29 +72,29 @@ struct Cleaner {
     folders: Folders,
     engine: Result<Engine, Failure>,
     args: Args,
-    /// What was removed, or would be.
+    /// Number of things that were removed, or would be with `--dry-run`.
     count: usize,
-    /// Something was seen that is not ours to remove, or not now.
+    /// Whether something was found that is not ours, or that is still in use.
     left_something: bool,
-    /// What could not be; the rest is removed all the same.
+    /// What could not be removed. The rest is removed nevertheless.
     failures: Vec<Failure>,
 }
 
 impl Cleaner {
-    /// A line about something that goes.
+    /// Prints that something was removed, or would be.
     fn removed(&mut self, what: &str) {
         self.count += 1;
         let verb = if self.args.dry_run { "would remove" } else { "removed" };
         print(&format!("{verb}: {what}"));
     }
 
-    /// A line about something that stays, and why.
+    /// Prints that something is not removed, and why.
     fn left_alone(&mut self, what: &str, why: &str) {
         self.left_something = true;
         print(&format!("left alone: {what}: {why}"));
     }
 
-    /// Note a failure and go on, unless it is the user's wish to stop.
+    /// Remembers a failure, so that the cleanup can go on. Only an interruption is returned.
     fn record_failure<T>(&mut self, result: Result<T, Failure>) -> Result<Option<T>, Failure> {
         match result {
             Ok(value) => Ok(Some(value)),
@@ -106,7 +106,7 @@ impl Cleaner {
         }
     }
 
-    /// What was deployed to somebody's cluster: the driver knows what it has applied.
+    /// Lets the driver remove what it has deployed to the cluster of `--context`.
     async fn context(&mut self) -> Result<(), Failure> {
         let Some(context) = self.args.context.clone() else {
             return Ok(());
@@ -126,12 +126,12 @@ impl Cleaner {
         let done = driver.show(ShowOutput::All).run(&self.session).await?;
         let code = done.code();
         let next = match code {
-            USAGE => "name a context that `kubectl config get-contexts` lists",
-            _ => "read what the driver says above",
+            USAGE => "use a context that `kubectl config get-contexts` lists",
+            _ => "read the driver's message above",
         };
         let done = done.require_success(&self.session, code, next);
         if self.record_failure(done)?.is_some() {
-            self.removed(&format!("what locust-matrix has applied in {place}"));
+            self.removed(&format!("what locust-matrix has deployed in {place}"));
         }
         Ok(())
     }
@@ -143,7 +143,7 @@ impl Cleaner {
                 + " of earlier runs";
             print(&match (self.args.dry_run, self.count) {
                 (_, 0) => nothing,
-                (true, count) => format!("{count} to remove; nothing was touched"),
+                (true, count) => format!("{count} to remove; nothing was removed"),
                 (false, count) => format!("{count} removed; {nothing}"),
             });
             return Ok(());
@@ -157,6 +157,6 @@ impl Cleaner {
 }
 
 fn print(line: &str) {
-    // Nobody may be reading any more; that is no reason to leave things behind.
+    // A closed stdout must not stop the cleanup.
     let _ = writeln!(std::io::stdout(), "{line}");
 }

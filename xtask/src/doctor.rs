@@ -1,4 +1,4 @@
-//! `cargo xtask doctor`: what is installed, what is missing, and what to do about it.
+//! `cargo xtask doctor`: what is installed, what is missing, and how to install it.
 
 mod checks;
 mod table;
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 }
 
 const HELP: &str = "\
-✓ is there, ✗ is missing and needed by `cargo xtask e2e`, – is missing and optional.
+✓ found, ✗ missing and needed by `cargo xtask e2e`, – missing but optional.
 
 Exit codes: 0 `cargo xtask e2e` can run here, 3 something that it needs is missing,
 130 interrupted.";
@@ -35,6 +35,6 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
     if table::can_run(&rows) {
         return Ok(());
     }
-    // The table has said what and how; the exit code says the rest.
+    // The table has the message and the next steps already.
     Err(Failure::silent(PREFLIGHT))
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask e2e`: a cluster, the matrix in it, the results, and nothing left behind.
+//! `cargo xtask e2e`: creates a cluster, runs the matrix in it, fetches the results, and cleans up.
 
 pub(crate) mod args;
 pub(crate) mod choice;
@@ -53,13 +53,13 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
         Chosen::Kind(kind) => kind,
         Chosen::Embedded => return embedded::run(&session, &folders, &args).await,
     };
-    let speaker = summary::announce_signals(&session);
-    let ready = session.step("preflight", preflight::check(&session, &kind, &folders, &args)).await?;
+    let signal_messages = summary::announce_signals(&session);
+    let findings = session.step("preflight", preflight::check(&session, &kind, &folders, &args)).await?;
     let mut run = Run {
-        cluster: Cluster::new(&kind.engine, &folder, ready.new_state.clone(), ready.kept.clone()),
-        node: Node::new(&args.name, &kind.engine, ready.kept.is_some()),
+        cluster: Cluster::new(&kind.engine, &folder, findings.new_state.clone(), findings.kept.clone()),
+        node: Node::new(&args.name, &kind.engine, findings.kept.is_some()),
         engine: kind.engine,
-        ready,
+        findings,
         summary: Summary::default(),
         session,
         folders,
@@ -67,7 +67,7 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
     };
     let performed = run.perform().await;
     let cleaned = run.clean_up().await;
-    speaker.abort();
+    signal_messages.abort();
     run.summary.print(&run.session, Some(&run.cluster), performed, cleaned)
 }
 
@@ -76,7 +76,7 @@ struct Run {
     folders: Folders,
     args: Args,
     engine: Engine,
-    ready: Findings,
+    findings: Findings,
     cluster: Cluster,
     node: Node,
     summary: Summary,
@@ -84,13 +84,13 @@ struct Run {
 
 impl Run {
     async fn perform(&mut self) -> Result<(), Failure> {
-        let (driver, planned, tags) = self.provision().await?;
-        self.deploy(&driver, &tags).await?;
-        self.run_matrix(&driver, &tags).await?;
+        let (driver, planned, image_names) = self.provision().await?;
+        self.deploy(&driver, &image_names).await?;
+        self.run_matrix(&driver, &image_names).await?;
         matrix::check_complete(&mut self.summary, &planned)
     }
 
-    /// The cluster and the images, side by side: neither needs the other until the end.
+    /// Prepares the cluster and the images at the same time, because neither needs the other until the end.
     async fn provision(&mut self) -> Result<(Driver, Plan, ImageNames), Failure> {
         let (session, node) = (&self.session, &self.node);
         let programs = async {
@@ -100,13 +100,13 @@ impl Run {
             let driver = Driver::new(program, self.cluster.target(), &self.args);
             let planned = driver.plan(session).await?;
             let pack = images::pack_own(session, &self.folders, &self.engine, &binaries);
-            let own = session.step("pack the images", pack).await?;
-            node.load(session, &own.driver).await?;
-            node.load(session, &own.stub).await?;
-            Ok((driver, planned, own))
+            let own_images = session.step("pack the images", pack).await?;
+            node.load(session, &own_images.driver).await?;
+            node.load(session, &own_images.stub).await?;
+            Ok((driver, planned, own_images))
         };
         let locust = async {
-            let locust = images::locust_archive(session, &self.folders, &self.engine, &self.ready.locust);
+            let locust = images::locust_archive(session, &self.folders, &self.engine, &self.findings.locust);
             let locust = session.step("fetch the Locust image", locust).await?;
             node.load(session, &locust).await?;
             Ok(locust)
@@ -117,40 +117,40 @@ impl Run {
             Failure::both(programs, locust)
         };
         let (cluster, images) = tokio::join!(
-            session.stopping_others(session.step(self.cluster.what(), self.cluster.provide(session))),
+            session.stopping_others(session.step(self.cluster.step_name(), self.cluster.provide(session))),
             session.stopping_others(images),
         );
-        let ((), ((driver, planned, own), locust)) = Failure::both(cluster, images)?;
+        let ((), ((driver, planned, own_images), locust)) = Failure::both(cluster, images)?;
         self.node.load_remaining(&self.session).await?;
-        Ok((driver, planned, ImageNames::new(own, locust)))
+        Ok((driver, planned, ImageNames::new(own_images, locust)))
     }
 
-    async fn deploy(&mut self, driver: &Driver, tags: &ImageNames) -> Result<(), Failure> {
-        let deploy = driver.deploy(&self.session, tags);
+    async fn deploy(&mut self, driver: &Driver, image_names: &ImageNames) -> Result<(), Failure> {
+        let deploy = driver.deploy(&self.session, image_names);
         let deployed = self.session.step("deploy", deploy).await;
         if let Err(failure) = &deployed
             && !failure.is_interruption()
         {
             let folder = self.args.results(&self.folders)?.join(&self.args.name);
-            self.summary.evidence = evidence::keep(&self.session, &self.node, &folder).await;
+            self.summary.evidence = evidence::save(&self.session, &self.node, &folder).await;
         }
         deployed
     }
 
-    /// The job, and its results whatever became of it.
-    async fn run_matrix(&mut self, driver: &Driver, tags: &ImageNames) -> Result<(), Failure> {
+    /// Runs the matrix and fetches its results, also if it has failed.
+    async fn run_matrix(&mut self, driver: &Driver, image_names: &ImageNames) -> Result<(), Failure> {
         let results = self.args.results(&self.folders)?;
-        let job = matrix::run(&self.session, driver, tags, &results, &mut self.summary).await;
+        let job = matrix::run(&self.session, driver, image_names, &results, &mut self.summary).await;
         if let Err(failure) = &job.ended
             && !failure.is_interruption()
         {
             let folder = results.join(job.run_id.as_deref().unwrap_or(&self.args.name));
-            self.summary.evidence = evidence::keep(&self.session, &self.node, &folder).await;
+            self.summary.evidence = evidence::save(&self.session, &self.node, &folder).await;
         }
         job.ended
     }
 
-    /// Whatever has happened: nothing is left, unless the user wants to keep it.
+    /// Deletes the cluster, also after a failure, unless the user wants to keep it.
     async fn clean_up(&mut self) -> Result<(), Failure> {
         if self.args.keep && self.cluster.is_up() {
             return self.cluster.keep();

@@ -1,7 +1,7 @@
 //! The tasks of this repository, called as `cargo xtask …`.
 //!
-//! Light on purpose: it builds things and calls programs. Everything that needs a
-//! Kubernetes client is the driver's (`locust-matrix`), which this program runs.
+//! It only builds things and calls programs, so that it compiles in seconds. Everything that needs a Kubernetes
+//! client is in the driver (`locust-matrix`), which this program runs.
 
 mod bench;
 mod ci;

@@ -1,7 +1,7 @@
-//! Processes that outlive a killed xtask: found by a mark in their environment, not by a guess.
+//! Processes that a killed xtask has left running (orphans).
 //!
-//! Every command gets a variable that says which xtask started it, and for which folder. A
-//! process with this mark whose xtask is gone has nobody left who would wait for it.
+//! Every command gets an environment variable that names the xtask that started it and the folder it works in.
+//! A process that has this variable, and whose xtask is gone, is an orphan: nobody waits for it any more.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,21 +10,21 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::time::{Instant, sleep};
 
-/// The variable that every command of this program gets.
+/// The environment variable that every command of this program gets. Its value is a [`StartedBy`].
 pub(crate) const STARTED_BY: &str = "LOCUST_MATRIX_XTASK";
 
 /// How long an orphan has between SIGTERM and SIGKILL.
 const SIGKILL_AFTER: Duration = Duration::from_secs(5);
 
-/// The programs that are ended. Whatever else has inherited the mark (a compiler's cache
-/// server, a credential helper) serves others too, or ends by itself.
+/// Only these programs are ended. Others inherit the variable, too, but they end by themselves, or they also
+/// serve somebody else, as a compiler's cache server or a credential helper does.
 const PROGRAMS: [&str; 5] = ["kind", "docker", "cargo", "locust-matrix", "locust-matrix-cluster"];
 
 /// Which xtask started a command, and the folder that it works in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StartedBy {
     pid: i32,
-    /// A process ID comes back some day; together with the start time it does not.
+    /// Process IDs are used again, but not with the same start time. In clock ticks since the machine started.
     started: u64,
     folder: PathBuf,
 }
@@ -34,14 +34,14 @@ pub(crate) struct StartedBy {
 pub(crate) struct Process {
     pid: i32,
     started: u64,
-    /// It leads a process group of its own.
+    /// Whether it leads a process group of its own.
     leads_group: bool,
     argv: Vec<String>,
     started_by: Option<StartedBy>,
 }
 
 impl StartedBy {
-    /// The mark of this process's commands.
+    /// The value for the commands of this process, which works in `folder`.
     pub(crate) fn this_process(folder: &Path) -> Self {
         let pid = rustix::process::getpid().as_raw_nonzero().get();
         let started = stat(pid).map_or(0, |stat| stat.started);
@@ -61,7 +61,7 @@ impl StartedBy {
 }
 
 impl Process {
-    /// Its ID and command line, for people.
+    /// Its ID and the beginning of its command line, for messages.
     pub(crate) fn name(&self) -> String {
         let line: String = self.argv.join(" ").chars().take(120).collect();
         format!("process {} ({line})", self.pid)
@@ -73,7 +73,7 @@ impl Process {
     }
 }
 
-/// Whether this process belonged to a run in `folder` that is over, and would go on without it.
+/// Whether a run in `folder` that is over has left this process running.
 fn is_orphan(process: &Process, folder: &Path, alive: &dyn Fn(&StartedBy) -> bool) -> bool {
     let Some(started_by) = &process.started_by else {
         return false;
@@ -84,7 +84,7 @@ fn is_orphan(process: &Process, folder: &Path, alive: &dyn Fn(&StartedBy) -> boo
         && mentions(&process.argv, folder)
 }
 
-/// Whether a command line speaks of this folder, the cluster in it, or what is beside it.
+/// Whether a command line names the cluster of this folder, or a path in the target folder.
 fn mentions(argv: &[String], folder: &Path) -> bool {
     let cluster = folder.file_name().unwrap_or_default().to_string_lossy();
     let container = format!("{cluster}-control-plane");
@@ -96,7 +96,7 @@ fn mentions(argv: &[String], folder: &Path) -> bool {
     })
 }
 
-/// The orphans of the runs in this folder.
+/// The processes that killed runs in this folder have left.
 pub(crate) fn find(folder: &Path) -> Vec<Process> {
     let all = all_processes();
     let started: HashMap<i32, u64> = all.iter().map(|process| (process.pid, process.started)).collect();
@@ -104,13 +104,13 @@ pub(crate) fn find(folder: &Path) -> Vec<Process> {
     all.into_iter().filter(|process| is_orphan(process, folder, &alive)).collect()
 }
 
-/// End it, and whatever it leads_group: SIGTERM, and SIGKILL when that was not enough. True when it
+/// End it, and whatever it leads: SIGTERM, and SIGKILL when that was not enough. True when it
 /// is gone.
 pub(crate) async fn terminate(process: &Process) -> bool {
     for signal in [Signal::TERM, Signal::KILL] {
         let by = Instant::now() + SIGKILL_AFTER;
         if let (Some(pid), true) = (Pid::from_raw(process.pid), still_runs(process)) {
-            // It may end by itself at any moment.
+            // An error means that it has ended meanwhile.
             let _ =
                 if process.leads_group { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
         }
@@ -125,20 +125,20 @@ fn still_runs(process: &Process) -> bool {
     stat(process.pid).is_some_and(|stat| stat.started == process.started && stat.state != 'Z')
 }
 
-/// Whether a process with this program is there: a file with its ID in the name is in use.
+/// Whether the process with this ID runs this program.
 pub(crate) fn is_running(pid: i32, program: &str) -> bool {
     let argv = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     words(&argv).first().is_some_and(|word| Path::new(word).file_name().is_some_and(|name| name == program))
 }
 
-/// Whether any process runs a program whose path satisfies this.
+/// Whether any process runs a program whose path fulfils this condition.
 pub(crate) fn any_process_runs(wanted: impl Fn(&Path) -> bool) -> bool {
     all_processes()
         .iter()
         .any(|process| process.argv.first().is_some_and(|program| wanted(Path::new(program))))
 }
 
-/// Every process that can be read. Elsewhere than on Linux there is none to be found.
+/// Every process that can be read. On systems without `/proc` the list is empty.
 fn all_processes() -> Vec<Process> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -170,7 +170,7 @@ fn stat(pid: i32) -> Option<Stat> {
     parse_stat(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// `pid (name) state parent group … start …`; the name may have anything in it.
+/// `pid (name) state parent group … start …`; the name may contain any character.
 fn parse_stat(text: &str) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(") ")?;
     let fields: Vec<&str> = rest.split(' ').collect();
@@ -205,7 +205,7 @@ mod tests {
     const DEAD: Option<&str> = Some("5:99:/w/target/e2e/mine");
 
     #[test]
-    fn what_a_killed_run_has_started_is_an_orphan() {
+    fn a_command_of_a_killed_run_is_an_orphan() {
         for line in [
             "/usr/bin/kind create cluster --name mine --kubeconfig /w/target/e2e/mine/kubeconfig",
             "docker exec -i mine-control-plane ctr images import -",
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_left_alone() {
+    fn other_processes_are_not_orphans() {
         let kind = "kind create cluster --name mine --kubeconfig /w/target/e2e/mine/kubeconfig";
         assert!(!orphan(kind, None), "typed by a person");
         assert!(!orphan(kind, Some("1:99:/w/target/e2e/mine")), "its xtask lives");
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_survives_being_written() {
+    fn the_variable_s_text_is_parsed_to_the_same_value() {
         let by = StartedBy::this_process(Path::new("/a:b/e2e/x"));
         assert_eq!(StartedBy::parse(&by.text()), Some(by.clone()));
         assert!(by.started > 0);
@@ -237,14 +237,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_brackets_and_spaces_does_not_confuse() {
+    fn a_process_name_with_brackets_and_spaces_is_parsed() {
         let line = format!("12 (a) b (c) S 1 12 12 {} 4242 0", "0 ".repeat(15).trim_end());
         assert_eq!(parse_stat(&line), Some(Stat { state: 'S', group: 12, started: 4242 }));
         assert_eq!(parse_stat("12"), None);
     }
 
     #[tokio::test]
-    async fn an_orphan_is_ended_with_its_children() {
+    async fn a_process_is_ended_with_its_children() {
         use std::os::unix::process::CommandExt as _;
         let mut command = std::process::Command::new("sh");
         let mut child = command.args(["-c", "sleep 60 & wait"]).process_group(0).spawn().unwrap();

@@ -1,4 +1,4 @@
-//! Running other programs: shown, logged, stoppable.
+//! Running other programs: each command is shown and logged, and can be stopped.
 
 pub(crate) mod command;
 pub(crate) mod group;
@@ -19,14 +19,14 @@ use log::Log;
 use progress::Progress;
 use stop::{StopPolicy, StopRequests};
 
-/// What every step needs: a way to be stopped, a voice, and the log of commands.
+/// What every step needs: the requests to stop, the progress output, and the log of commands.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
     pub(crate) stop: Arc<StopRequests>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) log: Arc<Log>,
     pub(crate) verbose: bool,
-    /// What every command carries, so that it is known for ours if this program is killed.
+    /// The value of [`crate::orphan::STARTED_BY`] for every command.
     started_by: Arc<str>,
 }
 
@@ -36,7 +36,7 @@ impl Session {
         Ok(Self { stop, progress: Progress::start(), log: Arc::new(Log::create(log)?), verbose, started_by })
     }
 
-    /// What a program that outlives its command carries, too.
+    /// The value of [`crate::orphan::STARTED_BY`] for a program that is not started through [`command::Cmd`].
     pub(crate) fn started_by(&self) -> &str {
         &self.started_by
     }
@@ -46,7 +46,7 @@ impl Session {
         (self.stop.signal_count() > 0).then(Failure::interrupted)
     }
 
-    /// Do something that runs no command, giving up when asked to stop.
+    /// Awaits work that runs no command, and gives up when the user asks to stop.
     pub(crate) fn unless_stopped<'a, T: 'a>(&'a self, work: impl Work<T> + 'a) -> Boxed<'a, T> {
         let work = work.boxed_local();
         async move {
@@ -58,7 +58,7 @@ impl Session {
         .boxed_local()
     }
 
-    /// A step with a name: announced, timed, and marked when it has failed.
+    /// Runs a step: announces its name, then reports how long it took and whether it failed.
     pub(crate) fn step<'a, T: 'a>(&'a self, name: &'a str, work: impl Work<T> + 'a) -> Boxed<'a, T> {
         let work = work.boxed_local();
         async move {
@@ -70,7 +70,7 @@ impl Session {
         .boxed_local()
     }
 
-    /// One of several things done side by side: its failure stops the others.
+    /// Runs one of several tasks that run at the same time. If it fails, the others are stopped.
     pub(crate) fn stopping_others<'a, T: 'a>(&'a self, work: impl Work<T> + 'a) -> Boxed<'a, T> {
         let work = work.boxed_local();
         async move {
@@ -88,5 +88,5 @@ pub(crate) trait Work<T>: Future<Output = Result<T, Failure>> {}
 
 impl<T, F: Future<Output = Result<T, Failure>>> Work<T> for F {}
 
-/// Boxed, because flows of many steps would otherwise be futures of many kilobytes.
+/// Boxed, because the future of many steps in sequence would otherwise take many kilobytes.
 type Boxed<'a, T> = LocalBoxFuture<'a, Result<T, Failure>>;

@@ -1,4 +1,4 @@
-//! `cargo xtask tidy`: what the documents promise of the code, checked against the code.
+//! `cargo xtask tidy`: checks rules for the source code, and README.md against the command lines.
 
 mod circles;
 mod crates;
@@ -46,7 +46,7 @@ pub(crate) async fn check(
     xtask: &clap::Command,
 ) -> Result<(), Failure> {
     let root = &folders.root;
-    // Files that are not committed yet count too; what git ignores does not.
+    // Includes files that are not committed yet, but not those that git ignores.
     let listed = Cmd::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
         .folder(root)
@@ -55,7 +55,7 @@ pub(crate) async fn check(
     let listed = listed.require_success(session, PREFLIGHT, "run it in a clone of the repository")?;
     let mut sources = Vec::new();
     for path in listed.stdout.lines().filter(|path| files::is_read(path)) {
-        // A file that was deleted and not committed is still listed.
+        // A file whose deletion is not committed is still listed.
         if let Ok(text) = std::fs::read_to_string(root.join(path)) {
             sources.push(Source::new(path, text));
         }
@@ -73,7 +73,7 @@ pub(crate) async fn check(
     }
     let count = problems.len();
     let what = format!("the repository is not tidy: {count} problem{}", if count == 1 { "" } else { "s" });
-    Err(Failure::new(BUG, what, "correct what is named above, and run `cargo xtask tidy` again"))
+    Err(Failure::new(BUG, what, "correct the problems above, and run `cargo xtask tidy` again"))
 }
 
 /// Errors, and what is only mentioned.
@@ -137,7 +137,7 @@ mod tests {
                 "src/plan.rs:1: plan uses report",
             ),
             ("README.md", "Use `cargo xtask e2e --keeep`.", "README.md:1: `cargo xtask e2e` has no --keeep"),
-            ("e2e/Cargo.toml", "[package]\n", "e2e/Cargo.toml: takes no lints"),
+            ("e2e/Cargo.toml", "[package]\n", "e2e/Cargo.toml: does not use the workspace's lints"),
             (
                 "src/plan.rs",
                 "mod gone;\npub struct Plan;",

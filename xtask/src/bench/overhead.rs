@@ -1,4 +1,4 @@
-//! `cargo xtask bench overhead`: what a scenario costs beside its load, by what changes before it.
+//! `cargo xtask bench overhead`: the time of a scenario besides its load, by what changes before it.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -17,20 +17,20 @@ use crate::run::command::{Cmd, ShowOutput};
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(super) struct Args {
-    /// Another driver to run the same matrix with on the same cluster, called as
+    /// Another driver, which runs the same matrix on the same cluster. It is called as
     /// PROGRAM MASTER_URL REPLICAS WORKERS USERS DURATION COOLDOWN (needs kubectl)
     #[arg(long, value_name = "PROGRAM")]
     reference: Option<PathBuf>,
-    /// Measured window, s
+    /// Measured window of each scenario, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 8)]
     window: u32,
 }
 
 const HELP: &str = "\
-Runs replicas 1,2,3 x workers 2,4 x users 10,20 on a kind cluster made for it, and prints the wall
-time per scenario less ramp, window and cooldown, by what changed since the scenario before.
-Targets: 1 s when only users change, 3 s when replicas change, Locust's own listing + 1 s when
-workers grow. Takes about five minutes, nine with --reference.
+Runs replicas 1,2,3 x workers 2,4 x users 10,20 on a new kind cluster. Prints the time of each
+scenario without ramp, window and cooldown, by what has changed since the scenario before it.
+Targets: 1 s if only the users change, 3 s if the replicas change, and 1 s more than Locust needs
+to list its new workers if the workers grow. Takes about five minutes, nine with --reference.
 
 Example:
       cargo xtask bench overhead --reference ./my_driver.py";
@@ -63,8 +63,8 @@ pub(super) async fn run(setup: &Setup, args: &Args) -> Result<(), Failure> {
     let all: f64 = costs.iter().map(|cost| cost.overhead).sum();
     out.push(format!("all scenarios: mean {:.2} s", all / costs.len().max(1) as f64));
     if let Some(program) = &args.reference {
-        let said = reference(setup, program, args.window).await?;
-        let last = said.lines().last().unwrap_or_default();
+        let output = reference(setup, program, args.window).await?;
+        let last = output.lines().last().unwrap_or_default();
         out.push(format!("reference driver, same cluster and matrix: {last}"));
     }
     let _ = writeln!(std::io::stdout(), "{}", out.join("\n"));
@@ -93,11 +93,11 @@ fn summary_line(costs: &[Cost], change: Change, target: Option<f64>) -> String {
     format!("{}: median {:.2} s, worst {worst:.2} s ({bound})", label(change), median(&overheads))
 }
 
-/// Runs the other driver over the same matrix; what it prints.
+/// Runs the other driver with the same matrix, and returns its stdout.
 async fn reference(setup: &Setup, program: &PathBuf, window: u32) -> Result<String, Failure> {
     let kubeconfig = setup.folders.cluster(CLUSTER_NAME).join("kubeconfig").display().to_string();
     let forward = PortForward::open(&kubeconfig).await?;
-    // As it was deployed, so that both begin with the same change.
+    // The numbers that were deployed, so that both drivers begin with the same change.
     for (deployment, replicas) in [("inference", "1"), ("locust-worker", "2")] {
         let scale = Cmd::new("kubectl")
             .args(["scale", "deployment", deployment, &format!("--replicas={replicas}")])
@@ -106,7 +106,7 @@ async fn reference(setup: &Setup, program: &PathBuf, window: u32) -> Result<Stri
         scale.run(&setup.session).await?.require_success(
             &setup.session,
             CLUSTER,
-            "is the cluster still there?",
+            "check that the cluster still exists",
         )?;
     }
     let program = std::path::absolute(program).map_err(|error| Failure::file(program, "find", &error))?;
@@ -118,11 +118,11 @@ async fn reference(setup: &Setup, program: &PathBuf, window: u32) -> Result<Stri
         .run(&setup.session)
         .await?;
     Ok(done
-        .require_success(&setup.session, PREFLIGHT, "see that --reference is an executable program")?
+        .require_success(&setup.session, PREFLIGHT, "check that --reference is an executable program")?
         .stdout)
 }
 
-/// A forwarded port to Locust's master.
+/// A port of this machine that is forwarded to Locust's master.
 struct PortForward {
     url: String,
     forward: Child,
@@ -146,7 +146,7 @@ impl PortForward {
         while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
             if Instant::now() > by {
                 let what = "`kubectl port-forward` does not listen";
-                return Err(Failure::new(CLUSTER, what, "try it by hand with the cluster's kubeconfig"));
+                return Err(Failure::new(CLUSTER, what, "run it by hand with the cluster's kubeconfig"));
             }
             sleep(Duration::from_millis(100)).await;
         }

@@ -16,10 +16,10 @@ use crate::run::stop::{StopPolicy, StopRequests};
 use crate::toolchain;
 use crate::versions::Versions;
 
-/// The cluster that is made for it, and goes with it.
+/// The cluster that a benchmark creates, and deletes at the end.
 pub(super) const CLUSTER_NAME: &str = "locust-matrix-bench";
 
-/// What both need: this machine's kind, a node image, the images built, a folder.
+/// What every benchmark needs: Docker and kind, a node image, the compiled programs, and a folder.
 pub(super) struct Setup {
     pub(super) session: Session,
     pub(super) folders: Folders,
@@ -45,7 +45,7 @@ impl Setup {
         Ok(Self { session, folders, engine: kind.engine, node_image: node.reference, folder })
     }
 
-    /// `cargo xtask e2e`, the way a user starts it; the records it brings home.
+    /// Runs `cargo xtask e2e` as a user would, and reads the records of the run.
     pub(super) async fn e2e(
         &self,
         results: &Path,
@@ -65,13 +65,13 @@ impl Setup {
             .stop_policy(StopPolicy::AllowTime(std::time::Duration::from_mins(2)))
             .run(&self.session)
             .await?;
-        let done = done.require_success(&self.session, CLUSTER, "read what it says above")?;
+        let done = done.require_success(&self.session, CLUSTER, "read the message above")?;
         let run = done.stdout.lines().last().map(PathBuf::from);
-        let run = run.ok_or_else(|| Failure::bug("`xtask e2e`: does not say where the results are"))?;
+        let run = run.ok_or_else(|| Failure::bug("`xtask e2e`: prints no folder"))?;
         records::Run::read(started, &run.join("results.jsonl"))
     }
 
-    /// A settings file for a matrix.
+    /// Writes a settings file for a matrix.
     pub(super) fn matrix(&self, name: &str, text: &str) -> Result<PathBuf, Failure> {
         let path = self.folder.join(name);
         folders::write(&path, text.as_bytes())?;

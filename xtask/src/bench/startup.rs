@@ -1,4 +1,4 @@
-//! `cargo xtask bench startup`: from nothing to the first request, beside a plain cluster.
+//! `cargo xtask bench startup`: the time until the first request, compared with that of creating a plain cluster.
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};
@@ -14,20 +14,20 @@ use crate::run::stop::StopPolicy;
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(super) struct Args {
-    /// How many pairs; the median counts
+    /// Number of pairs to measure; the result is their median
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     pairs: u32,
 }
 
 const HELP: &str = "\
-Each pair is `kind create cluster --wait` alone and then `cargo xtask e2e` from nothing, both with
-everything built before. Target: at most 1.5 times as long (1.3 is aimed at), and at most 6 s to
-the first request on a kept cluster. Three pairs take about five minutes.";
+Each pair is one `kind create cluster --wait` and then one `cargo xtask e2e` with a new cluster;
+everything is compiled before. Target: the first request after at most 1.5 times (aim: 1.3 times)
+the time of kind alone, and after at most 6 s on a kept cluster. Three pairs take about five minutes.";
 
-/// A load that is hardly one: what comes before it is measured.
+/// The smallest load, because only the time before it is measured.
 const MATRIX: &str =
     "{replicas: [1], workers: [1], users: [1], spawn_rate: 10, duration: 1s, warmup: 0s, cooldown: 0s}\n";
-/// The plain cluster.
+/// The name of the cluster that kind creates alone.
 const PLAIN_CLUSTER: &str = "locust-matrix-plain";
 
 pub(super) async fn run(setup: &Setup, args: &Args) -> Result<(), Failure> {
@@ -39,7 +39,7 @@ pub(super) async fn run(setup: &Setup, args: &Args) -> Result<(), Failure> {
         let plain = plain(setup).await?;
         let keep = pair == args.pairs;
         let run = setup.e2e(&results, &matrix, keep).await?;
-        let first = run.to_first_request().ok_or_else(|| Failure::bug("a run without a record"))?;
+        let first = run.to_first_request().ok_or_else(|| Failure::bug("the run has no record"))?;
         ratios.push(first / plain);
         out.push(format!("{pair:>4}  {plain:>12.1}  {first:>18.1}  {:>5.2}", first / plain));
     }
@@ -50,11 +50,11 @@ pub(super) async fn run(setup: &Setup, args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A cluster and nothing else; the time it takes, s.
+/// Creates and deletes a cluster with nothing in it; returns the seconds that its creation takes.
 async fn plain(setup: &Setup) -> Result<f64, Failure> {
     let folder = setup.folders.cluster(PLAIN_CLUSTER);
     let (kubeconfig, config) = (folder.join("kubeconfig"), folder.join("kind.yaml"));
-    // With the mark of ours, so that `cleanup` finds it after a kill.
+    // With our folder mounted, so that `cleanup` finds the cluster if this program is killed.
     folders::create(&folder.join(owner_mount::FOLDER))?;
     folders::write(&config, owner_mount::kind_config(&folder).as_bytes())?;
     let kind = |words: &[&str]| {
@@ -68,7 +68,7 @@ async fn plain(setup: &Setup) -> Result<f64, Failure> {
     let took = begun.elapsed().as_secs_f64();
     let delete = kind(&["delete", "cluster"]).stop_policy(StopPolicy::Never);
     let deleted = delete.run(&setup.session).await;
-    let next = "see what is in its way: kind create cluster";
+    let next = "run it by hand: kind create cluster";
     created?.require_success(&setup.session, CLUSTER, next)?;
     let next = format!("kind delete cluster --name {PLAIN_CLUSTER}");
     deleted?.require_success(&setup.session, CLUSTER, next)?;

@@ -1,4 +1,4 @@
-//! What Docker has beside clusters: containers of tests, a network, old images.
+//! Removes from Docker what does not belong to a cluster: containers of tests, a network, old images.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::orphan;
 use crate::run::command::Cmd;
 use crate::run::stop::StopPolicy;
 
-/// What testcontainers puts on everything that it starts.
+/// The label that testcontainers gives to every container that it starts.
 const TEST_LABEL: &str = "org.testcontainers.managed-by=testcontainers";
 
 impl Cleaner {
@@ -21,7 +21,7 @@ impl Cleaner {
         let engine = match self.engine.clone() {
             Ok(engine) => engine,
             Err(failure) => {
-                // Whatever of ours is in Docker has a folder here, and that was seen to above.
+                // Not an error: the clusters of ours have folders, which are cleaned up before.
                 self.left_alone("Docker", &failure.what);
                 return Ok(());
             }
@@ -53,7 +53,7 @@ impl Cleaner {
         Ok(())
     }
 
-    /// kind's network, where it outlived the cluster of ours that it came with.
+    /// kind's network, if it came with a cluster of ours that is gone.
     async fn leftover_network(&mut self, engine: &Engine) -> Result<(), Failure> {
         let name = cluster::network_name();
         let note = cluster::network_note(&self.folders.e2e());
@@ -93,11 +93,11 @@ impl Cleaner {
         Ok(())
     }
 
-    /// Remove something with a command that people can see and repeat.
+    /// Removes something with a command, which people can see and repeat.
     async fn remove_with(&mut self, what: &str, command: Cmd) -> Result<(), Failure> {
         if !self.args.dry_run {
             let command = command.stop_policy(StopPolicy::OnSecondSignal).deadline(Duration::from_mins(1));
-            let next = format!("repeat it, and see what is using it: {}", command.line());
+            let next = format!("find out what is using it, and repeat: {}", command.line());
             let done = command.run(&self.session).await;
             let done = done.and_then(|done| done.require_success(&self.session, CLUSTER, next));
             if self.record_failure(done)?.is_none() {
@@ -109,7 +109,7 @@ impl Cleaner {
     }
 }
 
-/// The ID of the image in an archive of ours: the name of its first entry.
+/// The ID of the image in an archive of ours, which is the name of the archive's first entry.
 fn image_id_in(archive: &Path) -> Option<String> {
     let mut archive = tar::Archive::new(std::fs::File::open(archive).ok()?);
     let first = archive.entries().ok()?.next()?.ok()?;
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_archive_tells_which_image_it_has() {
+    fn the_image_id_is_read_from_the_archive() {
         let archive = image::pack("name", "program", b"program", "amd64").unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("image.tar");

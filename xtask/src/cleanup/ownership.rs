@@ -1,4 +1,4 @@
-//! What is ours: decided here without I/O, because everything that is ours is deleted.
+//! Decides what is ours. There is no I/O here, so that tests can cover it: everything that is ours is deleted.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -6,18 +6,18 @@ use std::path::{Path, PathBuf};
 use crate::e2e::owner_mount;
 use crate::engine::Container;
 
-/// Whose a kind cluster is.
+/// Who has made a kind cluster.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Owner {
-    /// A run with this target folder made it; this is its folder there.
+    /// A run with this target folder. The value is the cluster's folder in it.
     ThisTarget(PathBuf),
-    /// A run with another target folder made it.
+    /// A run with another target folder. The value is the cluster's folder there.
     OtherTarget(PathBuf),
-    /// Not made by `cargo xtask e2e`, as far as anyone can tell.
+    /// Not `cargo xtask e2e`, as far as the nodes show.
     Unknown,
 }
 
-/// By the mark that the nodes mount; every node has to have the same.
+/// The owner, from the folder that the nodes mount. All nodes have to mount the same one.
 pub(super) fn owner(nodes: &[&Container], e2e: &Path) -> Owner {
     let folders: BTreeSet<Option<PathBuf>> = nodes.iter().map(|node| owner_mount::owner(node)).collect();
     match Vec::from_iter(folders).as_slice() {
@@ -27,7 +27,7 @@ pub(super) fn owner(nodes: &[&Container], e2e: &Path) -> Owner {
     }
 }
 
-/// The files that `e2e` and kind write into a cluster's folder; folders among them are empty.
+/// The files and empty folders that `e2e` and kind create in a cluster's folder.
 const RUN_FILES: [&str; 8] = [
     "cluster.json",
     "cluster.log",
@@ -39,25 +39,25 @@ const RUN_FILES: [&str; 8] = [
     owner_mount::FOLDER,
 ];
 
-/// Whether a file in a cluster's folder is one that a run writes. The lock goes last, by itself.
+/// Whether a run has written this file of a cluster's folder. The lock is not included: it is removed last.
 pub(super) fn is_run_file(name: &str) -> bool {
     RUN_FILES.contains(&name) || writer_of(name).is_some()
 }
 
-/// The process that was writing this file, if it is a half-written one.
+/// The ID of the process that was writing this file, if the file is half-written.
 pub(super) fn writer_of(name: &str) -> Option<i32> {
     let (_, pid) = name.rsplit_once(".part-")?;
     pid.parse().ok().filter(|pid| *pid > 0)
 }
 
-/// A container of our container tests: Locust, with this workspace's scripts in it.
+/// Whether it is a container of our container tests: Locust with this workspace's scripts mounted.
 pub(super) fn is_test_container(container: &Container, root: &Path) -> bool {
     let image = container.image.strip_prefix("docker.io/").unwrap_or(&container.image);
     let scripts = (root.join("manifests/base"), PathBuf::from("/mnt/locust"));
     image.starts_with("locustio/locust:") && container.mounts.contains(&scripts)
 }
 
-/// A test binary of this target folder that drives such containers.
+/// Whether a program is this target folder's test binary that starts such containers.
 pub(super) fn is_container_test(program: &Path, target: &Path) -> bool {
     let name = program.file_name().unwrap_or_default().to_string_lossy();
     program.starts_with(target) && name.starts_with("container-")
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_is_ours_by_its_mark_alone() {
+    fn a_cluster_is_ours_only_if_every_node_mounts_our_folder() {
         let e2e = Path::new("/w/target/e2e");
         let ours = node("/w/target/e2e/x/mark");
         let other = node("/v/target/e2e/x/mark");
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn only_files_that_a_run_writes_go() {
+    fn only_files_that_a_run_writes_are_removed() {
         for name in ["cluster.json", "kubeconfig.lock", "kubeconfig.part-12", "x.part-1", "mark"] {
             assert!(is_run_file(name), "{name}");
         }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_is_ours_by_image_and_scripts() {
+    fn a_container_is_ours_if_image_and_mounted_scripts_match() {
         let root = Path::new("/w");
         let ours = |image| is_test_container(&container(image, "/w/manifests/base", "/mnt/locust"), root);
         assert!(ours("locustio/locust:2.46.6"));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_that_runs_is_known_by_its_program() {
+    fn a_running_test_is_recognised_by_its_program() {
         let target = Path::new("/w/target");
         assert!(is_container_test(Path::new("/w/target/debug/deps/container-0a1b"), target));
         assert!(!is_container_test(Path::new("/w/target/debug/deps/kind-0a1b"), target));

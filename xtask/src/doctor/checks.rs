@@ -1,4 +1,4 @@
-//! Looking at this machine.
+//! The checks of this machine, one row of the table each.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use crate::versions::{self, Versions};
 
 const DEADLINE: Duration = Duration::from_mins(1);
 const GIB: f64 = 1024.0 * 1024.0;
-/// A node image, its images, a build: what a first run takes.
+/// What a first run takes for a node image, the images in it and a build.
 const DISK_GIB: f64 = 5.0;
-/// Eight replicas, Locust and a control plane.
+/// What eight replicas, Locust and a control plane take.
 const MEMORY_GIB: f64 = 3.0;
 
 pub(super) async fn run_all(
@@ -37,14 +37,14 @@ pub(super) async fn run_all(
     rows.push(memory());
     rows.push(port());
     for (tool, flag, needed_by, next) in [
-        ("kubectl", "version --client", "your own looks", "https://kubernetes.io/docs/tasks/tools"),
+        ("kubectl", "version --client", "inspecting the cluster", "https://kubernetes.io/docs/tasks/tools"),
         (
             "python3",
             "--version",
             "the embedded cluster",
             "apt install python3 python3-venv; Locust needs 3.11 or newer",
         ),
-        ("uv", "--version", "a quicker Locust", "https://docs.astral.sh/uv"),
+        ("uv", "--version", "a faster installation of Locust", "https://docs.astral.sh/uv"),
         ("nix", "--version", "nix develop", "https://nixos.org/download"),
     ] {
         rows.push(Row {
@@ -64,7 +64,7 @@ fn row(tool: &'static str, needed_by: &'static str, found: Result<String, Failur
     Row { tool, needed_by, optional: false, found, next }
 }
 
-/// The first line that a program says of itself. Only an interruption ends the whole look.
+/// The first line that a program prints. The outer error is an interruption, which ends all checks.
 async fn first_line(session: &Session, tool: &str, flags: &str) -> Result<Result<String, Failure>, Failure> {
     let done = Cmd::new(tool).args(flags.split(' ')).deadline(DEADLINE).run(session).await;
     let done = done.and_then(|done| done.require_success(session, PREFLIGHT, ""));
@@ -97,7 +97,7 @@ async fn rust(session: &Session, folders: &Folders) -> Result<Row, Failure> {
     ))
 }
 
-/// By linking one: whether the library is there is known to the linker alone.
+/// Links a static program, because only the linker knows whether it can.
 async fn static_libc(session: &Session, scratch: &Path) -> Result<Row, Failure> {
     let source = scratch.join("empty.rs");
     folders::write(&source, b"fn main() {}\n")?;
@@ -130,8 +130,12 @@ async fn clusters(session: &Session, images: &ImageFlags, rows: &mut Vec<Row>) -
     let said = engine.as_ref().map(Engine::describe).map_err(Clone::clone);
     rows.push(row("Docker engine", "e2e, container tests", said, ""));
     rows.push(row("kind", "e2e, kind tests", kind.clone(), ""));
-    let unknown =
-        |what| Failure::preflight(format!("{what} is not known yet"), "see to Docker and kind first");
+    let unknown = |what| {
+        Failure::preflight(
+            format!("{what} is not known without Docker and kind"),
+            "install Docker and kind first",
+        )
+    };
     let node = match (engine.clone(), kind) {
         (Ok(engine), Ok(version)) => {
             let kind = Kind { engine, version };
@@ -139,7 +143,7 @@ async fn clusters(session: &Session, images: &ImageFlags, rows: &mut Vec<Row>) -
             let node = image_choice::node_image(session, &kind, &versions, named);
             session.unless_stopped(node).await.map(|node| (node.reference, node.local))
         }
-        _ => Err(unknown("which one")),
+        _ => Err(unknown("which one is used")),
     };
     rows.push(row("node image", "e2e, kind tests", node.map(describe_image), ""));
     let locust = match &engine {
@@ -147,14 +151,14 @@ async fn clusters(session: &Session, images: &ImageFlags, rows: &mut Vec<Row>) -
             let image = image_choice::locust_image(engine, &versions, images.locust_image.as_deref());
             session.unless_stopped(image).await.map(|image| (image.reference, image.pull.is_none()))
         }
-        Err(_) => Err(unknown("whether it is here")),
+        Err(_) => Err(unknown("whether Docker has it")),
     };
     rows.push(row("Locust image", "e2e, container tests", locust.map(describe_image), ""));
     Ok(())
 }
 
 fn describe_image((reference, local): (String, bool)) -> String {
-    format!("{reference} ({})", if local { "local" } else { "not here: will be pulled" })
+    format!("{reference} ({})", if local { "local" } else { "not local: will be pulled" })
 }
 
 async fn disk(session: &Session, folder: &Path) -> Result<Row, Failure> {
@@ -166,7 +170,7 @@ async fn disk(session: &Session, folder: &Path) -> Result<Row, Failure> {
         Ok(done) => at_least(
             done.stdout.lines().nth(1).and_then(|line| line.split_whitespace().nth(3)),
             DISK_GIB,
-            "remove what is not needed: cargo xtask cleanup --images, docker system prune",
+            "free some: cargo xtask cleanup --images, docker system prune",
         ),
     };
     Ok(row("free disk", "e2e", free, ""))
@@ -178,30 +182,30 @@ fn memory() -> Row {
     let free = at_least(
         line.and_then(|line| line.split_whitespace().next()),
         MEMORY_GIB,
-        "end programs that take memory, or take fewer replicas and workers",
+        "end other programs, or use fewer replicas and workers",
     );
-    // A small matrix runs in less, so this is advice.
+    // A small matrix needs less, so this is only advice.
     Row { optional: true, ..row("free memory", "e2e", free, "") }
 }
 
-/// Kibibytes as a tool prints them, against what a run takes.
+/// Compares free space, in KiB as a tool prints it, with what a run needs.
 fn at_least(kib: Option<&str>, gib: f64, next: &str) -> Result<String, Failure> {
     let Some(kib) = kib.and_then(|kib| kib.parse::<f64>().ok()) else {
-        return Err(Failure::preflight("cannot be told", next));
+        return Err(Failure::preflight("cannot be measured", next));
     };
     let free = format!("{:.1} GiB", kib / GIB);
     if kib / GIB < gib {
-        Err(Failure::preflight(format!("{free}, and {gib} GiB are wanted"), next))
+        Err(Failure::preflight(format!("{free}, and {gib} GiB are needed"), next))
     } else {
         Ok(free)
     }
 }
 
-/// kind's API server gets a port on this machine's own address.
+/// kind opens its API server on a port of 127.0.0.1.
 fn port() -> Row {
     let bound = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     let found = bound
-        .map(|address| format!("127.0.0.1 has free ones, {} for example", address.port()))
+        .map(|address| format!("127.0.0.1 has free ports, for example {}", address.port()))
         .map_err(|error| Failure::preflight(format!("none can be opened on 127.0.0.1: {error}"), ""));
     row("local port", "e2e", found, "bring up the loopback interface: ip link set lo up")
 }
@@ -214,7 +218,7 @@ mod tests {
     fn free_space_is_compared_in_gibibytes() {
         assert_eq!(at_least(Some("10485760"), 5.0, "").unwrap(), "10.0 GiB");
         let failure = at_least(Some("1048576"), 5.0, "prune").unwrap_err();
-        assert_eq!(failure.what, "1.0 GiB, and 5 GiB are wanted");
+        assert_eq!(failure.what, "1.0 GiB, and 5 GiB are needed");
         assert_eq!(failure.next, "prune");
         assert!(at_least(Some("much"), 5.0, "").is_err());
     }

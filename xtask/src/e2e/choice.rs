@@ -1,4 +1,4 @@
-//! Which kind of cluster, and why: the first line of output.
+//! Chooses the kind of cluster. The first line of the output names it, with the reason.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::run::Session;
 use crate::run::command::Cmd;
 use crate::versions::kind_version;
 
-/// Docker and kind, both answering.
+/// Docker and kind, which both work.
 #[derive(Debug)]
 pub(crate) struct Kind {
     pub(crate) engine: Engine,
     pub(crate) version: String,
 }
 
-/// What the matrix runs in.
+/// The cluster that the matrix runs in.
 #[derive(Debug)]
 pub(super) enum Chosen {
     Kind(Kind),
@@ -24,14 +24,14 @@ pub(super) enum Chosen {
     Embedded,
 }
 
-pub(super) async fn choose(session: &Session, wish: ClusterKind) -> Result<Chosen, Failure> {
+pub(super) async fn choose(session: &Session, requested: ClusterKind) -> Result<Chosen, Failure> {
     session.progress.hold();
-    let found = match wish {
+    let found = match requested {
         ClusterKind::Embedded => None,
-        // An existing cluster goes another way.
+        // `existing` never gets here.
         _ => Some(find_kind(session).await),
     };
-    let asked = if wish == ClusterKind::Kind { "--cluster kind asks for it, " } else { "" };
+    let asked = if requested == ClusterKind::Kind { "--cluster kind asks for it, " } else { "" };
     let (line, chosen) = match found {
         None => {
             let line = "cluster: embedded, because --cluster embedded asks for it".to_owned();
@@ -44,7 +44,7 @@ pub(super) async fn choose(session: &Session, wish: ClusterKind) -> Result<Chose
             );
             (line, Ok(Chosen::Kind(kind)))
         }
-        Some(Err(failure)) if wish == ClusterKind::Auto && !failure.is_interruption() => {
+        Some(Err(failure)) if requested == ClusterKind::Auto && !failure.is_interruption() => {
             let line = format!("cluster: embedded, because {}", failure.what);
             (line, Ok(Chosen::Embedded))
         }
@@ -54,7 +54,7 @@ pub(super) async fn choose(session: &Session, wish: ClusterKind) -> Result<Chose
     chosen
 }
 
-/// Docker and kind at once; when both are missing, both are named.
+/// Looks for Docker and kind at the same time. If both are missing, the failure names both.
 pub(crate) async fn find_kind(session: &Session) -> Result<Kind, Failure> {
     let (engine, version) =
         tokio::join!(session.unless_stopped(Engine::connect(session)), installed_kind(session));
@@ -78,7 +78,7 @@ pub(crate) async fn installed_kind(session: &Session) -> Result<String, Failure>
     )?;
     let done = done.require_success(session, PREFLIGHT, INSTALL)?;
     kind_version(&done.stdout).ok_or_else(|| {
-        Failure::preflight(format!("kind: does not tell its version: {}", done.stdout.trim()), INSTALL)
+        Failure::preflight(format!("kind: its version is not known: {}", done.stdout.trim()), INSTALL)
     })
 }
 

@@ -1,4 +1,4 @@
-//! The cluster: made by kind, used again when it was kept, and deleted without a trace.
+//! The kind cluster: it is created, or used again if it was kept, and deleted without leftovers.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -27,7 +27,7 @@ pub(crate) struct Cluster {
     folder: PathBuf,
     state: State,
     kept: bool,
-    /// How far it has come; what has begun has to be deleted.
+    /// `ABSENT`, `BEGUN` or `UP`. From `BEGUN` on the cluster has to be deleted.
     phase: AtomicU8,
 }
 
@@ -51,12 +51,12 @@ impl Cluster {
         self.folder.join("kubeconfig")
     }
 
-    /// The context's name, which kind chooses.
+    /// The name of the context, which kind chooses.
     pub(crate) fn context(&self) -> String {
         format!("kind-{}", self.state.name)
     }
 
-    /// As the driver is told.
+    /// The cluster for the driver's flags.
     pub(super) fn target(&self) -> Target {
         let kubeconfig = self.kubeconfig().display().to_string();
         let flags = vec!["--kubeconfig".to_owned(), kubeconfig, "--context".to_owned(), self.context()];
@@ -71,14 +71,15 @@ impl Cluster {
         self.phase.load(Ordering::Relaxed) == UP
     }
 
-    pub(super) fn what(&self) -> &'static str {
-        if self.kept { "take the kept cluster again" } else { "create the cluster" }
+    /// The name of the step that [`Self::provide`] is.
+    pub(super) fn step_name(&self) -> &'static str {
+        if self.kept { "use the kept cluster again" } else { "create the cluster" }
     }
 
-    /// Make it, or take the kept one.
+    /// Creates the cluster, or uses the kept one.
     pub(super) async fn provide(&self, session: &Session) -> Result<(), Failure> {
         if self.kept {
-            // From here on it is this run's, to be deleted at the end unless kept again.
+            // From here on it belongs to this run, which deletes it at the end unless it is kept again.
             self.phase.store(UP, Ordering::Relaxed);
             return self.export_kubeconfig(session).await;
         }
@@ -100,14 +101,14 @@ impl Cluster {
             .run(session)
             .await?;
         if done.tail.contains("already exist for a cluster with the name") {
-            // Somebody else was faster, and it is theirs.
+            // Somebody else has created it in the meantime, so it is not ours to delete.
             self.phase.store(ABSENT, Ordering::Relaxed);
             State::remove(&self.folder);
         }
         let (code, next) = advice(&done, &self.state.node_image);
         let done = done.require_success(session, code, next)?;
         if !done.tail.contains("Ready after") {
-            // When its time runs out, `--wait` only warns.
+            // `kind create --wait` only warns when its time runs out.
             self.await_ready(session).await?;
         }
         self.phase.store(UP, Ordering::Relaxed);
@@ -133,11 +134,11 @@ impl Cluster {
             .deadline(Duration::from_secs(75))
             .run(session)
             .await?;
-        let next = "run it again with --keep and look: docker exec NODE journalctl -u kubelet";
+        let next = "run it again with --keep and read: docker exec NODE journalctl -u kubelet";
         done.require_success(session, CLUSTER, next).map(drop)
     }
 
-    /// Leave it running for the next run.
+    /// Keeps it running for the next run.
     pub(super) fn keep(&self) -> Result<(), Failure> {
         let state = State { kept: true, ..self.state.clone() };
         state.write(&self.folder)
@@ -151,7 +152,7 @@ impl Cluster {
     }
 }
 
-/// What a failed creation was about.
+/// The exit code and the next step for a creation that failed.
 fn advice(done: &Finished, image: &str) -> (u8, String) {
     if done.tail.contains("failed to pull image") {
         let next = format!(
@@ -160,7 +161,7 @@ fn advice(done: &Finished, image: &str) -> (u8, String) {
         );
         return (PREFLIGHT, next);
     }
-    let next = "look at the output above; often there is too little memory, disk or inotify watches\n\
+    let next = "read the output above; often there is too little memory, disk or inotify watches\n\
                 (https://kind.sigs.k8s.io/docs/user/known-issues)";
     (CLUSTER, next.to_owned())
 }
@@ -168,13 +169,13 @@ fn advice(done: &Finished, image: &str) -> (u8, String) {
 /// The label that kind puts on its nodes.
 pub(crate) const LABEL: &str = "io.x-k8s.kind.cluster";
 
-/// kind's own way of naming another network.
+/// The network that kind uses; the variable is kind's own.
 pub(crate) fn network_name() -> String {
     std::env::var("KIND_EXPERIMENTAL_DOCKER_NETWORK").unwrap_or_else(|_| "kind".to_owned())
 }
 
-/// Delete until nothing of it is there. With `expect_late_nodes`, for long enough to believe it: a container
-/// that Docker was asked for just before kind was stopped appears only afterwards.
+/// Deletes a cluster until none of its nodes is there. `expect_late_nodes`: go on looking for two seconds, because
+/// a container that Docker was asked for just before kind was stopped appears only afterwards.
 pub(crate) async fn delete(
     session: &Session,
     engine: &Engine,
@@ -184,11 +185,11 @@ pub(crate) async fn delete(
 ) -> Result<(), Failure> {
     let name = &state.name;
     let kubeconfig = folder.join("kubeconfig");
-    // A kind that was killed leaves its lock, and every other kind would wait for it in vain.
+    // A kind that was killed leaves its lock file, and every later kind would wait for it.
     let _ = std::fs::remove_file(folder.join("kubeconfig.lock"));
     let give_up = Instant::now() + Duration::from_mins(1);
     let mut first = true;
-    let mut quiet_since = Instant::now();
+    let mut absent_since = Instant::now();
     loop {
         let nodes = engine.containers_with_label(&format!("{LABEL}={name}")).await?;
         if first || !nodes.is_empty() {
@@ -207,8 +208,8 @@ pub(crate) async fn delete(
                 ));
             }
             first = false;
-            quiet_since = Instant::now();
-        } else if !expect_late_nodes || quiet_since.elapsed() > Duration::from_secs(2) {
+            absent_since = Instant::now();
+        } else if !expect_late_nodes || absent_since.elapsed() > Duration::from_secs(2) {
             break;
         }
         sleep(Duration::from_millis(250)).await;
@@ -221,13 +222,13 @@ pub(crate) async fn delete(
     Ok(())
 }
 
-/// Where it is noted which network came with a cluster of ours that is gone.
+/// A file with the ID of the network that came with one of our clusters, if the network outlived the cluster.
 pub(crate) fn network_note(e2e: &Path) -> PathBuf {
     e2e.join("network")
 }
 
-/// kind leaves its network. It goes when it came with a cluster of ours and nobody uses it; while
-/// another cluster does, it is noted that it goes with the last one.
+/// Removes kind's network, which kind itself never does, if it came with a cluster of ours and nobody uses it. If
+/// another cluster uses it, its ID is noted, so that it is removed with the last cluster.
 async fn remove_network(
     session: &Session,
     engine: &Engine,
@@ -246,7 +247,7 @@ async fn remove_network(
     if network.containers > 0 {
         return folders::write(&note, network.id.as_bytes());
     }
-    // Another kind may have moved in meanwhile: then Docker refuses, and rightly.
+    // If another cluster has begun to use it in the meantime, Docker refuses, as it should.
     Cmd::new("docker")
         .args(["network", "rm", &network.id])
         .stop_policy(StopPolicy::Never)

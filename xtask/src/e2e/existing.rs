@@ -1,4 +1,4 @@
-//! `--cluster existing`: the matrix in a cluster that is there already, and that stays.
+//! `--cluster existing`: runs the matrix in a cluster that exists already and is not deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,50 +23,50 @@ pub(super) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
     let session = Session::open(stop, &folder.join("commands.log"), args.verbose)?;
     let (place, flags) = args.existing.describe();
     session.progress.line(&format!("cluster: existing, because --cluster existing asks for it: {place}"));
-    let speaker = summary::announce_signals(&session);
+    let signal_messages = summary::announce_signals(&session);
     let results = args.results(&folders)?;
     crate::folders::create(&results)?;
 
     let build = toolchain::build(&session, &folders);
     let binaries = session.step("build the driver and the stub", build).await?;
-    // The small one has the stub in it.
+    // The overlay `kind` requests little CPU and memory, and it has the stub in it.
     let overlay = if args.existing.small { "kind" } else { "base" };
     let target = Target { flags, overlay, kind: "existing", load_foreign_service: args.existing.yes };
     let driver = Driver::new(binaries.driver.clone(), target, &args);
     let planned = driver.plan(&session).await?;
-    // Refuses a cluster that is not there before anything is pushed.
+    // Fails for a cluster that cannot be reached, before any image is pushed.
     let before = driver.list_deployed(&session).await?;
-    let tags = images(&session, &folders, &args, &binaries).await?;
+    let image_names = images(&session, &folders, &args, &binaries).await?;
     let mut summary = Summary::default();
     let performed = async {
-        let deploy = driver.deploy(&session, &tags);
+        let deploy = driver.deploy(&session, &image_names);
         session.step("deploy", deploy).await?;
         if args.existing.stub && !args.existing.small {
-            let deploy = driver.deploy_overlay(&session, "stub", &tags);
+            let deploy = driver.deploy_overlay(&session, "stub", &image_names);
             session.step("deploy the stub", deploy).await?;
         }
-        matrix::run(&session, &driver, &tags, &results, &mut summary).await.ended?;
+        matrix::run(&session, &driver, &image_names, &results, &mut summary).await.ended?;
         matrix::check_complete(&mut summary, &planned)
     };
     let performed = performed.await;
-    let stays = if args.keep {
+    let kept_because = if args.keep {
         Some("kept")
     } else {
-        // Only what this run has brought is this run's to take away.
+        // A run removes only what it has deployed itself.
         (!before.trim().is_empty()).then_some("deployed before this run, and stays")
     };
-    let cleaned = if let Some(why) = stays {
+    let cleaned = if let Some(why) = kept_because {
         session.progress.line(&format!("{why} in {place}; remove it: {}", driver.cleanup().line()));
         Ok(())
     } else {
         let remove = driver.remove(&session, summary.results.is_some());
         session.step("remove what was deployed", remove).await
     };
-    speaker.abort();
+    signal_messages.abort();
     summary.print(&session, None, performed, cleaned)
 }
 
-/// The images as the cluster will pull them: those named, else those built here and pushed.
+/// The images that the cluster pulls: the named ones, or the ones that are built here and pushed.
 async fn images(
     session: &Session,
     folders: &Folders,
@@ -74,30 +74,30 @@ async fn images(
     binaries: &Binaries,
 ) -> Result<ImageNames, Failure> {
     let ExistingFlags { driver_image, stub_image, registry, stub, .. } = &args.existing;
-    let mut tags = ImageNames {
+    let mut image_names = ImageNames {
         driver: driver_image.clone().unwrap_or_default(),
         stub: stub_image.clone(),
         locust: args.images.locust_image.clone(),
     };
     let Some(prefix) = registry else {
-        return Ok(tags);
+        return Ok(image_names);
     };
     let engine = session.unless_stopped(Engine::connect(session)).await?;
     let pack = images::pack_own(session, folders, &engine, binaries);
-    let own = session.step("pack the images", pack).await?;
+    let own_images = session.step("pack the images", pack).await?;
     if driver_image.is_none() {
-        tags.driver = push(session, &own.driver.reference, prefix).await?;
+        image_names.driver = push(session, &own_images.driver.reference, prefix).await?;
     }
     if *stub && stub_image.is_none() {
-        tags.stub = Some(push(session, &own.stub.reference, prefix).await?);
+        image_names.stub = Some(push(session, &own_images.stub.reference, prefix).await?);
     }
-    Ok(tags)
+    Ok(image_names)
 }
 
 async fn push(session: &Session, local: &str, prefix: &str) -> Result<String, Failure> {
     let remote = remote(local, prefix);
-    let next = format!("see that you may push there: docker login {}", host(prefix));
-    // The last one takes back the name alone: this engine has no use for it.
+    let next = format!("log in to the registry: docker login {}", host(prefix));
+    // `image rm` removes only the second name; the image keeps its first one.
     for words in [vec!["tag", local, &remote], vec!["push", &remote], vec!["image", "rm", &remote]] {
         let command = Cmd::new("docker").args(words);
         let done = command.deadline(Duration::from_mins(5)).run(session).await?;
@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_image_goes_below_the_prefix() {
+    fn an_image_is_pushed_with_the_prefix_in_front_of_its_name() {
         assert_eq!(remote("locust-driver:12", "r.example/team/"), "r.example/team/locust-driver:12");
         assert_eq!(host("r.example:5000/team"), "r.example:5000");
     }

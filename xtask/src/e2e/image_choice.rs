@@ -6,22 +6,22 @@ use crate::failure::Failure;
 use crate::run::Session;
 use crate::versions::Versions;
 
-/// The Locust image: as pods name it, and what to pull when it is not there.
+/// The Locust image, as pods name it.
 #[derive(Debug)]
 pub(crate) struct LocustImage {
     pub(crate) reference: String,
-    /// Present only when the image has to be pulled.
+    /// What to pull; `None` if Docker has the image.
     pub(crate) pull: Option<String>,
 }
 
-/// The node image, and whether it is there already.
+/// The node image, and whether Docker has it already.
 #[derive(Debug)]
 pub(crate) struct NodeImage {
     pub(crate) reference: String,
     pub(crate) local: bool,
 }
 
-/// The node image. A local one with the right tag is taken as it is, else kind pulls it.
+/// Chooses the node image. A local image with the right tag is used as it is; otherwise kind pulls it.
 pub(crate) async fn node_image(
     session: &Session,
     kind: &Kind,
@@ -44,7 +44,7 @@ pub(crate) async fn node_image(
     Ok(NodeImage { reference, local: false })
 }
 
-/// The Locust image. A local one with the right tag is taken as it is.
+/// Chooses the Locust image. A local image with the right tag is used as it is.
 pub(crate) async fn locust_image(
     engine: &Engine,
     versions: &Versions,

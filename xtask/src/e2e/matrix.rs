@@ -1,4 +1,4 @@
-//! The matrix in a cluster, whichever it is, and what it brings home.
+//! Runs the matrix in a cluster of any kind, and fetches its results.
 
 use std::path::Path;
 
@@ -9,16 +9,16 @@ use super::summary::Summary;
 use crate::failure::Failure;
 use crate::run::Session;
 
-/// The matrix as a Job, and its results whatever became of it.
+/// Runs the matrix as a Job and fetches its results, also if the Job has failed.
 pub(super) async fn run(
     session: &Session,
     driver: &Driver,
-    tags: &ImageNames,
+    images: &ImageNames,
     results: &Path,
     summary: &mut Summary,
 ) -> Job {
     let step = session.progress.begin("run the matrix");
-    let mut job = match driver.job(session, tags).await {
+    let mut job = match driver.job(session, images).await {
         Ok(job) => job,
         Err(failure) => Job { run_id: None, ended: Err(failure) },
     };
@@ -32,7 +32,7 @@ pub(super) async fn run(
     job
 }
 
-/// That every planned scenario came home is the last thing to be checked, and then said.
+/// Checks that every planned scenario has a record, and notes their number for the summary.
 pub(super) fn check_complete(summary: &mut Summary, planned: &Plan) -> Result<(), Failure> {
     completeness::every_scenario_has_its_record(summary.results.as_deref(), planned)?;
     summary.scenarios = planned.count();

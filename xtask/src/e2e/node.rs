@@ -1,4 +1,4 @@
-//! The node: images go into it while its control plane is still coming up.
+//! Loads images into the kind node, already while its control plane is starting.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -14,25 +14,26 @@ use crate::failure::{CLUSTER, Failure};
 use crate::run::Session;
 use crate::run::command::Cmd;
 
-/// Includes the time kind needs to pull the node image.
+/// How long to wait for the node's containerd, including the time in which kind pulls the node image.
 const ANSWERS_WITHIN: Duration = Duration::from_mins(15);
 
 #[derive(Debug)]
 pub(crate) struct Node {
     cluster: String,
     engine: Engine,
+    /// Whether it is the node of a kept cluster, which may have the images already.
     kept: bool,
     snapshotter: OnceCell<String>,
-    /// Archives that could not be imported early, for `kind load` at the end.
+    /// Archives that could not be imported early; `kind load` loads them at the end.
     remaining: Mutex<Vec<PathBuf>>,
 }
 
-/// The only node's container, as kind names it.
+/// The name that kind gives to the container of the only node.
 fn container(cluster: &str) -> String {
     format!("{cluster}-control-plane")
 }
 
-/// The node's own kubectl: nobody needs to have one installed.
+/// The kubectl inside of the node, so that none has to be installed on this machine.
 pub(super) fn kubectl(cluster: &str) -> Cmd {
     Cmd::new("docker").arg("exec").arg(container(cluster)).args([
         "kubectl",
@@ -56,8 +57,7 @@ impl Node {
         kubectl(&self.cluster)
     }
 
-    /// Import an image as soon as the node's containerd answers; leave it to
-    /// [`Self::load_remaining`] when that does not work.
+    /// Imports an image as soon as the node's containerd answers. If that fails, [`Self::load_remaining`] loads it.
     pub(super) async fn load(&self, session: &Session, image: &ImageFile) -> Result<(), Failure> {
         if self.kept && self.has(image).await {
             session.progress.timed_line(&format!("{}: the node has it already", image.reference));
@@ -94,7 +94,7 @@ impl Node {
         }
     }
 
-    /// kind's own way, for what could not be imported early.
+    /// Loads with `kind load` what could not be imported early.
     pub(super) async fn load_remaining(&self, session: &Session) -> Result<(), Failure> {
         let remaining = std::mem::take(&mut *self.remaining.lock().unwrap_or_else(PoisonError::into_inner));
         for archive in remaining {
@@ -107,13 +107,13 @@ impl Node {
             done.require_success(
                 session,
                 CLUSTER,
-                "look at the output above; is there space left for Docker?",
+                "read the output above, and check that Docker has disk space left",
             )?;
         }
         Ok(())
     }
 
-    /// Wait until containerd answers, and learn where it unpacks images.
+    /// Waits until containerd answers, and returns the snapshotter with which it unpacks images.
     async fn containerd(&self) -> Result<String, Failure> {
         let snapshotter = self.snapshotter.get_or_try_init(|| async {
             let container = container(&self.cluster);
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_snapshotter_is_read_from_both_styles_of_toml() {
+    fn the_snapshotter_is_read_from_both_ways_to_quote_in_toml() {
         let old = "[plugins.cri.containerd]\n      snapshotter = \"fuse-overlayfs\"\n";
         assert_eq!(snapshotter(old), "fuse-overlayfs");
         assert_eq!(snapshotter("      snapshotter = 'native'\n"), "native");

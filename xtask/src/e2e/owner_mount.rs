@@ -1,19 +1,19 @@
-//! What makes a cluster known for ours, even when our own files are gone: its node mounts an
-//! empty folder of ours. kind can put no label of its caller's on a container.
+//! Marks a kind cluster as made by `cargo xtask e2e`: its node mounts an empty folder of ours. So the cluster is
+//! recognised even if our own files about it are gone. kind cannot put a label of its caller on a container.
 
 use std::path::{Path, PathBuf};
 
 use crate::engine::Container;
 
-/// Where the node has it.
+/// Where the node mounts the folder.
 const DESTINATION: &str = "/.locust-matrix";
-/// What it is, in the cluster's folder.
+/// The name of the mounted folder, in the cluster's folder.
 pub(crate) const FOLDER: &str = "mark";
 
-/// kind's configuration. One node does for eight replicas with the small requests of the kind
-/// overlay.
+/// The configuration file for kind. One node is enough for eight replicas, because the kind overlay requests
+/// little CPU and memory.
 pub(crate) fn kind_config(folder: &Path) -> String {
-    // A JSON string is a YAML string, whatever the path has in it.
+    // Quoted as JSON, which is valid YAML for every path.
     let source = serde_json::Value::from(folder.join(FOLDER).display().to_string());
     format!(
         "\
@@ -29,7 +29,7 @@ nodes:
     )
 }
 
-/// The folder of the cluster that this node belongs to, if `cargo xtask e2e` made it.
+/// The folder of the cluster that this node belongs to, if `cargo xtask e2e` has made it.
 pub(crate) fn owner(node: &Container) -> Option<PathBuf> {
     let (source, _) = node.mounts.iter().find(|(_, destination)| destination == Path::new(DESTINATION))?;
     (source.file_name()? == FOLDER).then(|| source.parent().map(Path::to_path_buf))?
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_says_whose_it_is() {
+    fn the_owner_of_a_node_is_read_from_its_mount() {
         let config = kind_config(Path::new("/w/a \"b\"/target/e2e/x"));
         assert!(config.contains(r#"hostPath: "/w/a \"b\"/target/e2e/x/mark""#), "{config}");
         assert_eq!(owner(&node("/w/target/e2e/x/mark", DESTINATION)), Some("/w/target/e2e/x".into()));

@@ -1,4 +1,4 @@
-//! Everything that can be known to be missing before anything is begun.
+//! Checks before anything is created whether something is missing.
 
 use super::args::Args;
 use super::choice::Kind;
@@ -12,12 +12,12 @@ use crate::run::Session;
 use crate::toolchain;
 use crate::versions::Versions;
 
-/// What was found.
+/// What the checks have found.
 #[derive(Debug)]
 pub(crate) struct Findings {
     /// Describes the cluster that this run creates, if it creates one.
     pub(crate) new_state: State,
-    /// A cluster of an earlier run that can be used again.
+    /// The kept cluster of an earlier run, if this run can use it again.
     pub(crate) kept: Option<State>,
     pub(crate) locust: LocustImage,
 }
@@ -28,10 +28,10 @@ pub(super) async fn check(
     folders: &Folders,
     args: &Args,
 ) -> Result<Findings, Failure> {
-    // Both would otherwise be found out when the cluster is up and the matrix is over.
+    // Otherwise these would fail only after the cluster is up, or after the matrix has run.
     toolchain::triple()?;
     folders::create(&args.results(folders)?)?;
-    free(args.ui_port)?;
+    check_port(args.ui_port)?;
     let versions = Versions::read()?;
     let (cluster, (node_image, locust)) =
         tokio::join!(session.unless_stopped(existing(kind, folders, args)), async {
@@ -73,33 +73,33 @@ pub(super) async fn check(
     Ok(Findings { new_state: state, kept, locust: locust? })
 }
 
-/// The port for Locust's pages is taken by the driver later; nobody should wait until then to hear.
-fn free(port: Option<u16>) -> Result<(), Failure> {
+/// Checks the port for Locust's pages now, although the driver opens it only later.
+fn check_port(port: Option<u16>) -> Result<(), Failure> {
     let Some(port) = port else { return Ok(()) };
     std::net::TcpListener::bind(("127.0.0.1", port)).map(drop).map_err(|error| {
         let next = format!("end what uses it (ss -ltnp 'sport = :{port}'), or choose another port");
-        Failure::preflight(format!("--ui-port {port}: cannot be taken: {error}"), next)
+        Failure::preflight(format!("--ui-port {port}: cannot be opened: {error}"), next)
     })
 }
 
-/// The cluster of this name, if it is there and ours, and whether kind's network comes with it.
+/// The cluster with this name, if it exists and is ours, and whether kind's network is removed with it.
 async fn existing(kind: &Kind, folders: &Folders, args: &Args) -> Result<(Option<State>, bool), Failure> {
     let network = kind.engine.network(&cluster::network_name()).await?;
     let nodes = kind.engine.containers_with_label(&format!("{}={}", cluster::LABEL, args.name)).await?;
     let folder = folders.cluster(&args.name);
     let name = &args.name;
     let state = State::read(&folder)?;
-    // A kept cluster that was deleted by hand has left the network that came with it.
-    let ours = network.is_none() || state.as_ref().is_some_and(|state| state.created_network);
+    // If a kept cluster was deleted by hand, the network that came with it is still there.
+    let network_is_ours = network.is_none() || state.as_ref().is_some_and(|state| state.created_network);
     if nodes.is_empty() {
-        return Ok((None, ours));
+        return Ok((None, network_is_ours));
     }
-    // A state without the mark is of a cluster that is gone; this one only has its name.
-    let marked = nodes.iter().all(|node| owner_mount::owner(node).as_ref() == Some(&folder));
-    let Some(state) = state.filter(|_| marked) else {
+    // Without our mount, the state is that of a deleted cluster, and this one only has the same name.
+    let has_our_mount = nodes.iter().all(|node| owner_mount::owner(node).as_ref() == Some(&folder));
+    let Some(state) = state.filter(|_| has_our_mount) else {
         return Err(Failure::preflight(
             format!("cluster {name}: exists already, and was not made by this command"),
-            format!("take another --name, or delete it: kind delete cluster --name {name}"),
+            format!("use another --name, or delete it: kind delete cluster --name {name}"),
         ));
     };
     if state.kept && nodes.iter().any(|node| node.state != "running") {
@@ -108,5 +108,5 @@ async fn existing(kind: &Kind, folders: &Folders, args: &Args) -> Result<(Option
             format!("kind delete cluster --name {name}"),
         ));
     }
-    Ok((Some(state), ours))
+    Ok((Some(state), network_is_ours))
 }

@@ -1,4 +1,4 @@
-//! The end: the verdict, where things are, and how to see them.
+//! The end of the output: whether all scenarios are recorded, and where the results and logs are.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -12,19 +12,22 @@ use crate::run::shell;
 
 #[derive(Debug, Default)]
 pub(super) struct Summary {
+    /// The folder of the fetched results.
     pub(super) results: Option<PathBuf>,
+    /// The folder with what was saved about a failure.
     pub(super) evidence: Option<PathBuf>,
+    /// Number of scenarios, all of which have a record.
     pub(super) scenarios: usize,
 }
 
-/// Tell the user that a signal was heard, and what the next one would do.
+/// Tells the user that a signal has arrived, and what the next one would do.
 pub(super) fn announce_signals(session: &Session) -> JoinHandle<()> {
     let session = session.clone();
     tokio::spawn(async move {
         session.stop.nth_signal(1).await;
         session.progress.timed_line(
-            "interrupted: stopping, keeping what was measured, then cleaning up \
-             (once more: do not wait for the results)",
+            "interrupted: stopping, fetching the results so far, then cleaning up \
+             (interrupt again to skip the results)",
         );
         session.stop.nth_signal(2).await;
         session.progress.timed_line("interrupted again: cleaning up at once; this cannot be skipped");
@@ -32,7 +35,7 @@ pub(super) fn announce_signals(session: &Session) -> JoinHandle<()> {
 }
 
 impl Summary {
-    /// Say it, and give the results' folder to whoever reads stdout.
+    /// Prints the summary to stderr and the folder of the results to stdout; returns the failure to report.
     pub(super) fn print(
         &self,
         session: &Session,
@@ -52,7 +55,7 @@ impl Summary {
         if let Some(results) = &self.results {
             say(&format!("results:  {}", path(results)));
             say(&format!("see them: less {}", path(&results.join("auto_summary.md"))));
-            // Without rows of its model, a table is not there.
+            // There is a table for each model that has rows.
             let tables = ["auto_summary.csv", "auto_summary_open.csv"].map(|name| results.join(name));
             for csv in tables.iter().filter(|csv| csv.is_file()) {
                 say(&format!("          column -s, -t {}", path(csv)));
@@ -78,7 +81,7 @@ impl Summary {
         }
     }
 
-    /// The log goes where the results are; without results it stays where it was written.
+    /// Copies the log of commands to the results, if there are any, and prints where it is.
     fn copy_log(&self, session: &Session) {
         let evidence = self.evidence.as_ref().and_then(|evidence| evidence.parent());
         let copied = self.results.as_deref().or(evidence).and_then(|folder| {

@@ -1,4 +1,4 @@
-//! A child and everything it started, as one process group.
+//! A child process and everything that it started, as one process group.
 
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::stop::{StopPolicy, StopRequests};
 /// How long a program has between SIGTERM and SIGKILL.
 const SIGKILL_AFTER: Duration = Duration::from_secs(5);
 
-/// Why a command came to its end.
+/// Why a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     /// It exited by itself.
@@ -21,8 +21,8 @@ pub(crate) enum End {
     TimedOut,
 }
 
-/// Wait for a child that leads its own process group. When it has to stop, nothing of the
-/// group is left when this returns: whoever cleans up afterwards must not be overtaken.
+/// Waits for a child that leads its own process group. If it has to be stopped, no process of the group is
+/// left when this returns, so that it cannot interfere with the cleanup that follows.
 pub(crate) async fn wait_or_stop(
     child: &mut Child,
     stop: &StopRequests,
@@ -45,7 +45,7 @@ pub(crate) async fn wait_or_stop(
     tokio::select! {
         () = wait_until_gone(child, group) => {}
         () = tokio::time::sleep_until(by) => {}
-        // The user has asked again: no more policy.
+        // The user has asked to stop once more: do not wait any longer.
         () = stop.nth_signal(signals_before.max(1) + 1), if signal == Signal::INT => {}
     }
     if signal == Signal::INT && is_alive(group) {
@@ -67,7 +67,7 @@ async fn deadline_reached(deadline: Option<Duration>) {
 
 async fn wait_until_gone(child: &mut Child, group: Option<Pid>) {
     let _ = child.wait().await;
-    // There is no event for the end of a whole group.
+    // The end of a whole group can only be polled.
     while is_alive(group) {
         sleep(Duration::from_millis(50)).await;
     }
@@ -75,7 +75,7 @@ async fn wait_until_gone(child: &mut Child, group: Option<Pid>) {
 
 fn send(group: Option<Pid>, signal: Signal) {
     if let Some(group) = group {
-        // It may have ended by itself meanwhile.
+        // An error means that the group has ended meanwhile.
         let _ = kill_process_group(group, signal);
     }
 }

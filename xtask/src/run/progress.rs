@@ -1,5 +1,5 @@
-//! What people see on stderr: one line per event, and on a terminal a line at the bottom
-//! that says what is going on right now.
+//! Progress on stderr: one line per event and, on a terminal, a status line at the bottom with the steps that
+//! are running.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ struct State {
     next: u64,
     active: Vec<Step>,
     status_line_shown: bool,
-    /// Lines kept back until the first line of output is known.
+    /// Lines that wait until the first line of the output is known.
     held: Option<Vec<String>>,
 }
 
@@ -50,7 +50,7 @@ impl Progress {
         progress
     }
 
-    /// Keep lines back until [`Self::release`] has said what comes first.
+    /// Holds lines back until [`Self::release`] prints the line that has to be the first.
     pub(crate) fn hold(&self) {
         self.lock().held = Some(Vec::new());
     }
@@ -63,7 +63,7 @@ impl Progress {
         }
     }
 
-    /// A line as it is.
+    /// Prints a line.
     pub(crate) fn line(&self, line: &str) {
         if let Some(held) = &mut self.lock().held {
             held.push(line.to_owned());
@@ -72,7 +72,7 @@ impl Progress {
         self.print(&[line]);
     }
 
-    /// A line with the time since the start.
+    /// Prints a line with the time since the start.
     pub(crate) fn timed_line(&self, line: &str) {
         let stamp = format!("[{:>6.1}s]", self.started.elapsed().as_secs_f64());
         let text = line.replace('\n', &format!("\n{:9}", ""));
@@ -105,7 +105,7 @@ impl Progress {
         }
     }
 
-    /// Erase the live line, write these, draw the live line again.
+    /// Erases the status line, writes these lines, and draws the status line again.
     fn print(&self, lines: &[&str]) {
         let mut state = self.lock();
         let mut text = String::new();
@@ -121,7 +121,7 @@ impl Progress {
             text.push_str(&status_line(&state.active, columns()));
             state.status_line_shown = true;
         }
-        // Nobody may be reading any more; that is no reason to stop.
+        // A closed stderr must not stop the run.
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
 
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_live_line_never_wraps() {
+    fn the_status_line_is_cut_to_the_width_of_the_terminal() {
         let step = Step { id: 1, name: "x".repeat(200), started: Instant::now() };
         assert_eq!(status_line(&[step], 80).chars().count(), 79);
     }

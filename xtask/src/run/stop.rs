@@ -1,4 +1,4 @@
-//! Being asked to stop: Ctrl-C, SIGTERM, SIGHUP, or the failure of something beside.
+//! Requests to stop: Ctrl-C, SIGTERM, SIGHUP, or the failure of a task that runs at the same time.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use tokio::sync::watch;
 
 use crate::failure::Failure;
 
-/// How something that runs takes a request to stop.
+/// When and how a running command is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StopPolicy {
-    /// Stopped at once: SIGTERM, SIGKILL five seconds later.
+    /// At the first request: SIGTERM, and SIGKILL five seconds later.
     AtOnce,
-    /// Told with SIGINT and given this long to come to its own end.
+    /// At the first request: SIGINT, and then this much time to end by itself.
     AllowTime(Duration),
-    /// Goes on after the first Ctrl-C, stopped by the second.
+    /// Not at the first Ctrl-C, but at the second.
     OnSecondSignal,
-    /// Not stopped: leaving it half done would leave things behind.
+    /// Never, because a half-finished deletion would leave things behind.
     Never,
 }
 
@@ -32,16 +32,18 @@ impl StopPolicy {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct State {
+    /// Number of signals received.
     signals: u32,
+    /// Whether a task has failed that runs at the same time.
     cancelled: bool,
 }
 
-/// How often the user has asked to stop, for everyone to see.
+/// The requests to stop so far, shared by everything that runs.
 #[derive(Debug, Default)]
 pub(crate) struct StopRequests(watch::Sender<State>);
 
 impl StopRequests {
-    /// Count signals from now on, instead of dying of the first.
+    /// Counts signals from now on. Without this, the first one would end the program.
     pub(crate) fn listen(self: &std::sync::Arc<Self>) -> Result<(), Failure> {
         for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
             let mut stream =
@@ -56,20 +58,22 @@ impl StopRequests {
         Ok(())
     }
 
-    /// Stop what runs beside, because something has failed.
+    /// Stops all tasks that run at the same time, because one of them has failed.
     pub(crate) fn cancel(&self) {
         self.0.send_modify(|state| state.cancelled = true);
     }
 
+    /// How often the user has asked to stop.
     pub(crate) fn signal_count(&self) -> u32 {
         self.0.borrow().signals
     }
 
+    /// Whether a command with this policy has to stop.
     pub(crate) fn is_due(&self, policy: StopPolicy) -> bool {
         policy.must_stop(*self.0.borrow())
     }
 
-    /// Resolves when something of this policy has to stop; at once if that was earlier.
+    /// Resolves as soon as a command with this policy has to stop.
     pub(crate) async fn due(&self, policy: StopPolicy) {
         let mut receiver = self.0.subscribe();
         if receiver.wait_for(|state| policy.must_stop(*state)).await.is_err() {
@@ -77,7 +81,7 @@ impl StopRequests {
         }
     }
 
-    /// Resolves at the given signal, counted from the start of the program.
+    /// Resolves when this many signals have arrived since the program started.
     pub(crate) async fn nth_signal(&self, count: u32) {
         let mut receiver = self.0.subscribe();
         if receiver.wait_for(|state| state.signals >= count).await.is_err() {
@@ -85,7 +89,7 @@ impl StopRequests {
         }
     }
 
-    /// The failure of something that was stopped.
+    /// The failure of a task that was stopped.
     pub(crate) fn failure(&self) -> Failure {
         if self.signal_count() > 0 { Failure::interrupted() } else { Failure::cancelled() }
     }
@@ -96,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_first_ctrl_c_stops_work_but_not_the_fetch_and_never_the_deletion() {
+    fn the_first_ctrl_c_stops_work_the_second_stops_fetching_and_none_stops_deletion() {
         let once = State { signals: 1, cancelled: false };
         let twice = State { signals: 2, ..once };
         assert!(StopPolicy::AtOnce.must_stop(once));
@@ -107,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_failure_of_a_neighbour_does_not_stop_the_cleanup() {
+    fn a_failed_task_stops_other_work_but_not_the_cleanup() {
         let cancelled = State { signals: 0, cancelled: true };
         assert!(StopPolicy::AtOnce.must_stop(cancelled));
         assert!(!StopPolicy::OnSecondSignal.must_stop(cancelled));

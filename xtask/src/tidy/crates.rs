@@ -1,4 +1,4 @@
-//! The module trees of a workspace: which file uses which.
+//! The crates of the workspace with their modules: which file uses which.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,7 +45,7 @@ pub(super) struct Use {
     pub(super) line: usize,
 }
 
-/// Every crate of the workspace. A package is a folder with a `Cargo.toml`.
+/// Finds every crate of the workspace. A package is a folder with a `Cargo.toml`.
 pub(super) fn load(sources: &[Source]) -> Vec<Crate> {
     let texts: BTreeMap<&str, &str> =
         sources.iter().map(|source| (source.path.as_str(), source.text.as_str())).collect();

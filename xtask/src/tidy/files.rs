@@ -1,11 +1,11 @@
-//! Length of files, and the lints of members.
+//! The length of files, and the lints of packages.
 
 use super::source::Source;
 
-/// A file that nobody reads to its end is two files.
-const LINES: usize = 400;
+/// The largest number of lines in a source file.
+const MAX_LINES: usize = 400;
 
-/// Whether a file is looked at.
+/// Whether any check reads this file.
 pub(super) fn is_read(path: &str) -> bool {
     let extensions = [".rs", ".py", ".yaml", ".yml"];
     extensions.iter().any(|extension| path.ends_with(extension))
@@ -17,7 +17,7 @@ pub(super) fn too_long(sources: &[Source]) -> Vec<String> {
     let code = sources.iter().filter(|source| matches!(source.extension(), "rs" | "py" | "yaml" | "yml"));
     code.filter_map(|Source { path, text }| {
         let lines = text.lines().count();
-        (lines > LINES).then(|| format!("{path}: {lines} lines: split it, {LINES} is the limit"))
+        (lines > MAX_LINES).then(|| format!("{path}: {lines} lines: split it, {MAX_LINES} is the limit"))
     })
     .collect()
 }
@@ -32,8 +32,9 @@ pub(super) fn without_lints(sources: &[Source]) -> Vec<String> {
             };
             let package = table.contains_key("package");
             let lints = table.get("lints").and_then(|lints| lints.get("workspace")?.as_bool());
-            (package && lints != Some(true))
-                .then(|| format!("{path}: takes no lints: add `[lints]` with `workspace = true`"))
+            (package && lints != Some(true)).then(|| {
+                format!("{path}: does not use the workspace's lints: add `[lints]` with `workspace = true`")
+            })
         })
         .collect()
 }
@@ -53,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_without_lints_is_named() {
+    fn a_package_without_the_workspace_s_lints_is_named() {
         let sources = [
             Source::new("Cargo.toml", "[workspace]\n"),
             Source::new("a/Cargo.toml", "[package]\nname = 'a'\n[lints]\nworkspace = true\n"),
