@@ -200,9 +200,7 @@ async fn address(session: &Session) -> Result<String, Failure> {
         .deadline(DEADLINE)
         .run(session)
         .await
-        .map_err(|failure| {
-            if failure.is_interruption() { failure } else { Failure::preflight(failure.what, INSTALL) }
-        })?;
+        .map_err(|failure| failure.with_installation(INSTALL))?;
     let context = context.require_success(session, crate::failure::PREFLIGHT, "check `docker context ls`")?;
     Ok(context.stdout.trim().to_owned())
 }

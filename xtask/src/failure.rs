@@ -70,6 +70,11 @@ impl Failure {
         self
     }
 
+    /// The failure of a command that could not be started: how to install the program is the next step.
+    pub(crate) fn with_installation(self, install: &str) -> Self {
+        if self.is_interruption() { self } else { Self::preflight(self.what, install) }
+    }
+
     pub(crate) fn is_interruption(&self) -> bool {
         self.code == INTERRUPTED
     }

@@ -104,8 +104,7 @@ pub(crate) fn find(folder: &Path) -> Vec<Process> {
     all.into_iter().filter(|process| is_orphan(process, folder, &alive)).collect()
 }
 
-/// End it, and whatever it leads: SIGTERM, and SIGKILL when that was not enough. True when it
-/// is gone.
+/// Ends a process and the group that it leads, with SIGTERM and then with SIGKILL. Returns whether it is gone.
 pub(crate) async fn terminate(process: &Process) -> bool {
     for signal in [Signal::TERM, Signal::KILL] {
         let by = Instant::now() + SIGKILL_AFTER;

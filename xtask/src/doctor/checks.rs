@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::table::Row;
 use crate::e2e::args::ImageFlags;
-use crate::e2e::choice::{self, Kind};
+use crate::e2e::choice::{self, DockerAndKind};
 use crate::e2e::image_choice;
 use crate::engine::Engine;
 use crate::failure::{Failure, PREFLIGHT};
@@ -64,13 +64,19 @@ fn row(tool: &'static str, needed_by: &'static str, found: Result<String, Failur
     Row { tool, needed_by, optional: false, found, next }
 }
 
-/// The first line that a program prints. The outer error is an interruption, which ends all checks.
+/// The first line that a program prints.
 async fn first_line(session: &Session, tool: &str, flags: &str) -> Result<Result<String, Failure>, Failure> {
     let done = Cmd::new(tool).args(flags.split(' ')).deadline(DEADLINE).run(session).await;
     let done = done.and_then(|done| done.require_success(session, PREFLIGHT, ""));
-    match done {
+    let done = unless_interrupted(done)?;
+    Ok(done.map(|done| done.stdout.lines().next().unwrap_or_default().to_owned()))
+}
+
+/// An interruption is the outer error and ends all checks. Any other failure is the inner one, for the table.
+fn unless_interrupted<T>(result: Result<T, Failure>) -> Result<Result<T, Failure>, Failure> {
+    match result {
         Err(failure) if failure.is_interruption() => Err(failure),
-        done => Ok(done.map(|done| done.stdout.lines().next().unwrap_or_default().to_owned())),
+        result => Ok(result),
     }
 }
 
@@ -78,8 +84,7 @@ async fn rust(session: &Session, folders: &Folders) -> Result<Row, Failure> {
     let wanted = versions::rust_version()?;
     let rustc = Cmd::new("rustc").arg("--version").folder(&folders.root).deadline(DEADLINE);
     let done = rustc.run(session).await.and_then(|done| done.require_success(session, PREFLIGHT, ""));
-    let found = match done {
-        Err(failure) if failure.is_interruption() => return Err(failure),
+    let found = match unless_interrupted(done)? {
         Err(failure) => Err(failure),
         Ok(done) => match done.stdout.split(' ').nth(1) {
             Some(version) if version == wanted => Ok(done.stdout.trim().to_owned()),
@@ -108,8 +113,7 @@ async fn static_libc(session: &Session, scratch: &Path) -> Result<Row, Failure> 
         .path(&source)
         .deadline(DEADLINE);
     let done = linking.run(session).await;
-    let found = match done {
-        Err(failure) if failure.is_interruption() => return Err(failure),
+    let found = match unless_interrupted(done)? {
         Err(failure) => Err(failure),
         Ok(done) if done.success() => Ok("a static program can be linked".to_owned()),
         Ok(done) => {
@@ -127,8 +131,8 @@ async fn clusters(session: &Session, images: &ImageFlags, rows: &mut Vec<Row>) -
         return Err(failure);
     }
     let versions = Versions::read()?;
-    let said = engine.as_ref().map(Engine::describe).map_err(Clone::clone);
-    rows.push(row("Docker engine", "e2e, container tests", said, ""));
+    let description = engine.as_ref().map(Engine::describe).map_err(Clone::clone);
+    rows.push(row("Docker engine", "e2e, container tests", description, ""));
     rows.push(row("kind", "e2e, kind tests", kind.clone(), ""));
     let unknown = |what| {
         Failure::preflight(
@@ -138,7 +142,7 @@ async fn clusters(session: &Session, images: &ImageFlags, rows: &mut Vec<Row>) -
     };
     let node = match (engine.clone(), kind) {
         (Ok(engine), Ok(version)) => {
-            let kind = Kind { engine, version };
+            let kind = DockerAndKind { engine, version };
             let named = images.node_image.as_deref();
             let node = image_choice::node_image(session, &kind, &versions, named);
             session.unless_stopped(node).await.map(|node| (node.reference, node.local))
@@ -163,8 +167,7 @@ fn describe_image((reference, local): (String, bool)) -> String {
 
 async fn disk(session: &Session, folder: &Path) -> Result<Row, Failure> {
     let df = Cmd::new("df").arg("-Pk").path(folder).deadline(DEADLINE).run(session).await;
-    let free = match df {
-        Err(failure) if failure.is_interruption() => return Err(failure),
+    let free = match unless_interrupted(df)? {
         Err(failure) => Err(failure),
         // `filesystem blocks used available capacity mounted`, below a heading.
         Ok(done) => at_least(

@@ -11,7 +11,7 @@ use crate::versions::kind_version;
 
 /// Docker and kind, which both work.
 #[derive(Debug)]
-pub(crate) struct Kind {
+pub(crate) struct DockerAndKind {
     pub(crate) engine: Engine,
     pub(crate) version: String,
 }
@@ -19,7 +19,7 @@ pub(crate) struct Kind {
 /// The cluster that the matrix runs in.
 #[derive(Debug)]
 pub(super) enum Chosen {
-    Kind(Kind),
+    Kind(DockerAndKind),
     /// Pods are local processes.
     Embedded,
 }
@@ -55,11 +55,11 @@ pub(super) async fn choose(session: &Session, requested: ClusterKind) -> Result<
 }
 
 /// Looks for Docker and kind at the same time. If both are missing, the failure names both.
-pub(crate) async fn find_kind(session: &Session) -> Result<Kind, Failure> {
+pub(crate) async fn find_kind(session: &Session) -> Result<DockerAndKind, Failure> {
     let (engine, version) =
         tokio::join!(session.unless_stopped(Engine::connect(session)), installed_kind(session));
     match (engine, version) {
-        (Ok(engine), Ok(version)) => Ok(Kind { engine, version }),
+        (Ok(engine), Ok(version)) => Ok(DockerAndKind { engine, version }),
         (Err(engine), Err(kind)) if !engine.is_interruption() && !kind.is_interruption() => {
             Err(Failure::preflight(
                 format!("{}; {}", engine.what, kind.what),
@@ -71,11 +71,12 @@ pub(crate) async fn find_kind(session: &Session) -> Result<Kind, Failure> {
 }
 
 pub(crate) async fn installed_kind(session: &Session) -> Result<String, Failure> {
-    let done = Cmd::new("kind").arg("version").deadline(Duration::from_secs(10)).run(session).await.map_err(
-        |failure| {
-            if failure.is_interruption() { failure } else { Failure::preflight(failure.what, INSTALL) }
-        },
-    )?;
+    let done = Cmd::new("kind")
+        .arg("version")
+        .deadline(Duration::from_secs(10))
+        .run(session)
+        .await
+        .map_err(|failure| failure.with_installation(INSTALL))?;
     let done = done.require_success(session, PREFLIGHT, INSTALL)?;
     kind_version(&done.stdout).ok_or_else(|| {
         Failure::preflight(format!("kind: its version is not known: {}", done.stdout.trim()), INSTALL)

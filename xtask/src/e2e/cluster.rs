@@ -52,7 +52,7 @@ impl Cluster {
     }
 
     /// The name of the context, which kind chooses.
-    pub(crate) fn context(&self) -> String {
+    fn context(&self) -> String {
         format!("kind-{}", self.state.name)
     }
 

@@ -1,6 +1,6 @@
 //! Which node image and which Locust image are used, and whether Docker has them already.
 
-use super::choice::Kind;
+use super::choice::DockerAndKind;
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::run::Session;
@@ -24,7 +24,7 @@ pub(crate) struct NodeImage {
 /// Chooses the node image. A local image with the right tag is used as it is; otherwise kind pulls it.
 pub(crate) async fn node_image(
     session: &Session,
-    kind: &Kind,
+    kind: &DockerAndKind,
     versions: &Versions,
     named: Option<&str>,
 ) -> Result<NodeImage, Failure> {

@@ -1,7 +1,7 @@
 //! Checks before anything is created whether something is missing.
 
 use super::args::Args;
-use super::choice::Kind;
+use super::choice::DockerAndKind;
 use super::cluster;
 use super::image_choice::{self, LocustImage};
 use super::owner_mount;
@@ -24,7 +24,7 @@ pub(crate) struct Findings {
 
 pub(super) async fn check(
     session: &Session,
-    kind: &Kind,
+    kind: &DockerAndKind,
     folders: &Folders,
     args: &Args,
 ) -> Result<Findings, Failure> {
@@ -83,7 +83,11 @@ fn check_port(port: Option<u16>) -> Result<(), Failure> {
 }
 
 /// The cluster with this name, if it exists and is ours, and whether kind's network is removed with it.
-async fn existing(kind: &Kind, folders: &Folders, args: &Args) -> Result<(Option<State>, bool), Failure> {
+async fn existing(
+    kind: &DockerAndKind,
+    folders: &Folders,
+    args: &Args,
+) -> Result<(Option<State>, bool), Failure> {
     let network = kind.engine.network(&cluster::network_name()).await?;
     let nodes = kind.engine.containers_with_label(&format!("{}={}", cluster::LABEL, args.name)).await?;
     let folder = folders.cluster(&args.name);

@@ -1,19 +1,19 @@
 //! Modules that use each other in a circle.
 //!
-//! The rule: look at one file that has children, and at each child with everything below it. Among these, the
-//! file itself and its children, no one may use another one that uses it back, directly or through others.
+//! The rule holds for every file that has child modules. It compares the file itself and its children, each child
+//! together with everything below it. None of these may use one that uses it back, directly or through others.
 //!
-//! So two siblings may not use each other, however deep inside of them the paths stand. A file may declare its
-//! children, hand on their items with `pub use`, and use their items, as long as they do not use an item that
-//! the file itself defines. An item that both need has a file of its own.
+//! It follows that two siblings may not use each other, even if the paths are deep inside of their folders. A file
+//! may declare its children, hand on their items with `pub use`, and use their items. But a child that the file uses
+//! may not use an item that the file itself defines: such an item belongs into a file of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::crates::{Crate, Use};
 
-/// Folders and files whose circles are only mentioned, because they are still to be taken apart. Everywhere
-/// else a circle is an error, and so is an entry that is not needed any more.
+/// Folders, and files with children, whose circles are only mentioned because they still have to be removed.
+/// Everywhere else a circle is an error. An entry here without a circle is an error, too.
 const TOLERATED_IN: [&str; 4] = ["embedded/", "src/", "e2e/tests/kind/main.rs", "xtask/src/suite.rs"];
 
 /// Part of a folder: a child's name, or `None` for the file that the folder belongs to.
@@ -74,7 +74,7 @@ fn in_folder(tree: &Crate, uses: &[Use], parent: &[String], parent_file: &str) -
     problems
 }
 
-/// The largest sets of parts in which each can be reached from each other one.
+/// The largest sets of parts in which every part uses every other one, directly or through others.
 fn circles(edges: &BTreeSet<(Part, Part)>) -> Vec<BTreeSet<Part>> {
     let reached = |from: &Part| {
         let mut seen = BTreeSet::new();
@@ -107,7 +107,7 @@ mod tests {
     use super::super::source::Source;
     use super::*;
 
-    /// The circles in an xtask that has these files.
+    /// The circles in an xtask that consists of these files.
     fn problems(files: &[(&str, &str)]) -> Vec<String> {
         let mut sources = vec![Source::new("xtask/Cargo.toml", "")];
         sources.extend(files.iter().map(|(path, text)| Source::new(format!("xtask/src/{path}"), *text)));

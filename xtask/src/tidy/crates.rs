@@ -83,7 +83,7 @@ impl Crate {
         loaded
     }
 
-    /// Reads a file; those of its children are in `folder`.
+    /// Reads a file and its children, whose files are in `folder`.
     fn file(&mut self, path: &str, folder: &str, module: ModulePath, texts: &BTreeMap<&str, &str>) {
         let Some(text) = texts.get(path) else { return };
         match Scope::read(text) {
@@ -129,9 +129,9 @@ impl Crate {
     /// Everything that files use of each other, once per pair of files and item.
     ///
     /// A file uses another one if a path in it leads to an item that the other one defines. Imports are
-    /// followed: who names `parent::Item`, which `parent` only imports from `parent::child`, uses the child.
-    /// Nothing is used by `mod child;`, by `pub use child::Item` (unless the file names `Item` itself), by the
-    /// import of a whole module, and by calling a method of a value.
+    /// followed: a file that names `parent::Item`, which `parent` only imports from `parent::child`, uses the child.
+    /// Not counted are `mod child;`, the import of a whole module, `pub use child::Item` unless the file names `Item`
+    /// elsewhere, and calls of a value's methods.
     pub(super) fn uses(&self) -> Vec<Use> {
         let mut uses = Vec::new();
         for (path, module) in &self.modules {
@@ -175,7 +175,7 @@ impl Crate {
         own: Option<&str>,
         depth: usize,
     ) -> Option<(ModulePath, Option<String>)> {
-        // Imports that lead to each other do not compile; here they must not run forever.
+        // Imports that lead to each other do not compile, but the search must end for them as well.
         if depth > 16 {
             return None;
         }

@@ -2,8 +2,8 @@
 
 use super::crates::Crate;
 
-/// The modules of `src/`. Each may use its own group and the groups above. The first group are the leaves, which
-/// every module may use; the last three conduct the others.
+/// The modules of `src/`, in groups. A module may use its own group and the groups before it. The first group is the
+/// leaves, which every module may use.
 const ORDER: [&[&str]; 13] = [
     &["wait", "exec", "events", "http", "exit"],
     &["config"],
@@ -36,7 +36,7 @@ pub(super) fn check(crates: &[Crate]) -> Vec<String> {
         }
         for used in driver.uses() {
             let (from, to) = (&driver.files[used.from], &driver.files[used.to]);
-            // What the root defines has no place in the order.
+            // Items that `lib.rs` itself defines have no place in the order.
             let (Some(module), Some(other)) = (from.module.first(), to.module.first()) else {
                 continue;
             };
@@ -62,7 +62,7 @@ mod tests {
     use super::super::source::Source;
     use super::*;
 
-    /// Problems in a driver that has this file beside others.
+    /// The problems in a small driver in which one file is replaced or added.
     fn problems(path: &str, text: &str) -> Vec<String> {
         let mut sources = vec![
             Source::new("Cargo.toml", ""),

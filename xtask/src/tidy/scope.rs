@@ -1,8 +1,8 @@
 //! What one Rust file declares, imports and names, read from its tokens.
 //!
 //! `proc-macro2` splits the text into tokens as the compiler does, so comments, strings and lifetimes cannot
-//! be mistaken for paths. Tokens are enough here, and they are the same inside and outside of a macro call; a
-//! syntax tree (`syn`) would take five times as long to compile and would not look into macro calls.
+//! be mistaken for paths. Tokens are the same inside and outside of macro calls. A syntax tree (`syn`) has no paths
+//! of macro calls in it, and it is a much larger dependency.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ pub(super) struct Import {
     /// The name it has here; `None` for `*`.
     pub(super) name: Option<String>,
     pub(super) path: Named,
-    /// Others can see it: the line begins with `pub`.
+    /// Whether the line begins with `pub`, so that other modules can use the name.
     pub(super) public: bool,
 }
 
@@ -49,10 +49,10 @@ impl Scope {
     /// Reads a file. Everything under `#[cfg(test)]` is left out.
     pub(super) fn read(text: &str) -> Result<Self, String> {
         let tokens: TokenStream = text.parse().map_err(|error| format!("not Rust: {error}"))?;
-        Ok(Self::of(tokens))
+        Ok(Self::from_tokens(tokens))
     }
 
-    fn of(tokens: TokenStream) -> Self {
+    fn from_tokens(tokens: TokenStream) -> Self {
         let mut scope = Self::default();
         Reader { tokens: tokens.into_iter().collect(), at: 0, scope: &mut scope, items: true }.read();
         scope
@@ -64,7 +64,7 @@ const DEFINES: [&str; 8] = ["fn", "struct", "enum", "union", "trait", "type", "c
 /// Keywords with which an item can begin, besides those that define a name.
 const BEGINS: [&str; 8] = ["pub", "use", "mod", "impl", "unsafe", "async", "extern", "macro_rules"];
 
-/// Goes once through the tokens between two brackets.
+/// Goes through the tokens of a file or of a group in brackets.
 struct Reader<'a> {
     tokens: Vec<TokenTree>,
     at: usize,
@@ -121,7 +121,7 @@ impl Reader<'_> {
         Reader { tokens, at: 0, scope: self.scope, items: false }.read();
     }
 
-    /// Passes over what a `#[cfg(test)]` belongs to: an item, a field, or all that is left.
+    /// Skips what a `#[cfg(test)]` belongs to: an item, a field, or everything that follows.
     fn skip(&mut self, everything: bool) {
         if everything {
             self.at = self.tokens.len();
@@ -164,14 +164,14 @@ impl Reader<'_> {
             self.at += 1;
             return;
         };
-        let inline = self.group(self.at + 2, Delimiter::Brace).map(Scope::of);
+        let inline = self.group(self.at + 2, Delimiter::Brace).map(Scope::from_tokens);
         if inline.is_some() || self.is_punct(self.at + 2, ';') {
             self.scope.children.push(Child { name, inline, path });
         }
         self.at += 3;
     }
 
-    /// A path that begins here; or a name that is defined here.
+    /// Reads a path that begins here, or a name that is defined here.
     fn path(&mut self, first: String, line: usize) {
         if self.items {
             let after = |count: usize| self.ident(self.at + count);
