@@ -1,4 +1,4 @@
-# What the flake offers, for one system.
+# The flake's outputs for one system.
 {
   lib,
   pkgs,
@@ -7,12 +7,12 @@
   inherit ((lib.importTOML ../Cargo.toml).workspace.package) version;
   inherit (lib.importTOML ../versions.toml) kind;
 
-  # A node image belongs to a kind release: no row, no shell.
+  # A node image belongs to a kind release. Without a row for this kind, the shell cannot be built.
   nodeImage = table:
     kind.${table}.${pkgs.kind.version}
     or (throw "versions.toml: [kind.${table}] has no image for kind ${pkgs.kind.version}, which is what nixpkgs has");
 
-  # What the compiler reads: each member, and what its code or its tests include from elsewhere.
+  # The files that the builds read: each member, and the files that its code and its tests include.
   src = lib.fileset.toSource {
     root = ../.;
     fileset = lib.fileset.unions [
@@ -39,7 +39,7 @@
       }
       // more);
 
-  # One member with its own tests. Those of `e2e` need Docker, which a build has not.
+  # One member with its own tests. The tests of `e2e` need Docker, which a Nix build does not have.
   member = name: tests:
     workspace name {
       cargoBuildFlags = ["--package" name];
@@ -50,13 +50,13 @@
   packages = rec {
     locust-matrix = member "locust-matrix" [];
     fake-inference = member "fake-inference" [];
-    # Runs from a checkout only, as `cargo xtask`; here it is built to know that it can be.
-    # Its test of the flake reads files that are no part of a build.
+    # xtask runs only from a checkout, as `cargo xtask`. It is built here to check that it compiles.
+    # Its test `flake` is left out, because it reads files that are not in the build's source.
     xtask = member "xtask" ["--bins" "--test" "cli"];
     default = locust-matrix;
   };
 in
-  # rustup and Nix give the same compiler: whoever moves one has to move the other.
+  # rustup and Nix have to install the same compiler: if one is updated, the other has to be updated, too.
   lib.throwIfNot (pkgs.rustc.version == channel)
   "rust-toolchain.toml: the channel is ${channel}, but nixpkgs has rustc ${pkgs.rustc.version}"
   {
@@ -90,10 +90,10 @@ in
         pkgs.rustfmt
         pkgs.uv
       ];
-      # xtask links the programs for the images statically. In `buildInputs` it would come before the shared
-      # C library for everything else, too.
+      # xtask links the programs for the images statically. In `buildInputs`, the static C library would come before
+      # the shared one for every program.
       env.LIBRARY_PATH = "${pkgs.glibc.static}/lib";
-      # Kubernetes 1.35 and newer does not start on a host with cgroup v1. A choice made before stays.
+      # Kubernetes 1.35 and newer does not start on a host with cgroup v1. A variable that is already set is kept.
       shellHook = ''
         if [ -z "''${KIND_NODE_IMAGE-}" ]; then
           if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
@@ -105,7 +105,7 @@ in
       '';
     };
 
-    # Alejandra alone would wait for its standard input when it is given no path.
+    # Without a path, alejandra would wait for its standard input.
     formatter = pkgs.writeShellScriptBin "alejandra" ''
       exec ${lib.getExe pkgs.alejandra} "''${@:-.}"
     '';

@@ -2,8 +2,8 @@
 #
 #     nix flake check --offline --no-write-lock-file --override-input nixpkgs path:./nix/stub .
 #
-# It has the names the flake uses and no others. What it calls a package is a derivation that writes down
-# the arguments it was made from, and arguments that nixpkgs' function does not know are refused.
+# It has only the names that the flake uses. Its packages are derivations that write their own arguments to a file,
+# and its functions refuse arguments that the functions of nixpkgs do not know.
 {
   description = "A stand-in for nixpkgs";
 

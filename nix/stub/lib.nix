@@ -1,4 +1,4 @@
-# The functions of nixpkgs' lib that the flake uses, with the errors that matter.
+# The functions of nixpkgs' lib that the flake uses, with their most important errors.
 let
   inherit (builtins) any concatLists fromTOML listToAttrs pathExists readFile stringLength substring;
   below = folder: path: substring 0 (stringLength folder + 1) path == "${folder}/";
@@ -20,7 +20,7 @@ in rec {
   getExe = package: "${package}/bin/${package.meta.mainProgram or (throw "getExe: ${package.name} has no meta.mainProgram")}";
 
   fileset = {
-    # A fileset is the list of its paths here.
+    # Here, a fileset is a list of paths.
     unions = parts:
       concatLists (map (part:
         if builtins.isList part
@@ -37,7 +37,7 @@ in rec {
       builtins.path {
         path = root;
         name = "source";
-        # A path that was named, what is below it, and the folders on the way to it.
+        # Keeps the paths in the fileset, everything below them, and the folders that lead to them.
         filter = path: _: any (part: path == toString part || below (toString part) path || below path (toString part)) fileset;
       };
   };

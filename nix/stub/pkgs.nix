@@ -5,7 +5,7 @@
 }: let
   inherit (builtins) attrNames attrValues concatLists concatStringsSep elem elemAt filter genList length toJSON;
 
-  # A derivation whose output is a note of what it was made from. It depends on everything it mentions.
+  # A derivation whose output lists the arguments it was made from. It depends on everything in that list.
   note = name: version: made: {
     meta ? {},
     more ? {},
@@ -24,7 +24,7 @@
       // more)
     // {inherit meta version;};
 
-  # Refuses what the real function would not understand, which is a spelling mistake most of the time.
+  # Refuses arguments that the real function does not know; most of them are spelling mistakes.
   only = function: known: given: let
     unknown = filter (name: !elem name known) (attrNames given);
   in
@@ -35,7 +35,7 @@
   tool = name: version: note name version {tool = name;} {meta.mainProgram = name;};
   tools = builtins.mapAttrs tool (lib.importTOML ./versions.toml);
 
-  # What cargo would refuse in a build: a member that is not in the source, a crate that is not in the lock.
+  # Fails as cargo would in a build: for a member that is not in the source, and a crate that is not in the lock file.
   crates = {
     src,
     lockFile,
@@ -111,12 +111,12 @@ in
       packages = args.packages or [];
     in
       note (args.name or "nix-shell") "" {packages = map (package: package.name) packages;} {
-        # `nix develop` asks for bash as the builder. The tools are the caller's own then.
+        # `nix develop` needs bash as the builder. The tools in the shell are the ones of the machine.
         more = (args.env or {}) // {builder = "/bin/bash";} // {shellHook = args.shellHook or "";};
       }
       // {nativeBuildInputs = packages;};
 
-    # These two take any attribute of a derivation, so there is nothing to refuse.
+    # These two accept every attribute of a derivation, so they refuse nothing.
     runCommand = name: attributes: script: note name "" (attributes // {inherit script;}) {};
     writeShellScriptBin = name: text: note name "" {inherit text;} {meta.mainProgram = name;};
   }

@@ -1,61 +1,26 @@
 //! `locust-matrix run`: drives the matrix. This is what the Job's pod does.
 
+mod arguments;
 mod prepare;
 mod restore;
 mod resume;
 
-use std::path::PathBuf;
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
 
+pub use self::arguments::Arguments;
 use self::prepare::{Prepared, prepare};
 use self::restore::{recorded_by_an_earlier_pod, restore};
 use super::signals;
-use super::web_ui::WebUiFlags;
 use crate::cluster::{Cluster, ClusterFlags, Lease, confirm_target};
-use crate::config::{MatrixFlags, Settings};
+use crate::config::Settings;
 use crate::events::{Event as Progress, Events};
 use crate::exit::{Error, ExitCode, Result};
 use crate::judge::JudgedRun;
 use crate::plan::Grid;
 use crate::report;
 use crate::scenario::Matrix;
-
-/// Arguments of `run`.
-#[derive(clap::Args, Debug)]
-pub struct Arguments {
-    /// Web address of Locust's master, where it can be reached from here (default: a port of its pod,
-    /// forwarded through the API server)
-    #[arg(long, value_name = "URL", env = "LOCUST_MATRIX_LOCUST_URL", conflicts_with = "ui_port")]
-    locust_url: Option<String>,
-    #[command(flatten)]
-    web_ui: WebUiFlags,
-    /// Folder for the results; each run gets a folder of its own in it
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    results: PathBuf,
-    /// Go on with the run in this folder: what is recorded there is not measured again
-    #[arg(long, value_name = "DIR", conflicts_with = "results")]
-    resume: Option<PathBuf>,
-    /// Scale and load a service that locust-matrix did not deploy
-    #[arg(long, env = "LOCUST_MATRIX_YES")]
-    yes: bool,
-    /// What kind of cluster this is, for the records
-    #[arg(long, value_name = "KIND", env = "LOCUST_MATRIX_CLUSTER_KIND", default_value = "existing")]
-    cluster_kind: String,
-    /// The run this pod works on: the Job's UID
-    #[arg(long, value_name = "ID", env = "LOCUST_MATRIX_RUN_ID", hide = true)]
-    run_id: Option<String>,
-    /// Folder of that run, in the pod
-    #[arg(long, value_name = "DIR", env = "LOCUST_MATRIX_RESULTS", hide = true, requires = "run_id")]
-    run_folder: Option<PathBuf>,
-    /// This driver's name on the Lease
-    #[arg(long, value_name = "NAME", env = "POD_NAME", hide = true)]
-    holder: Option<String>,
-    // The last, because what follows would stand under its heading.
-    #[command(flatten)]
-    matrix: MatrixFlags,
-}
 
 /// Drives the matrix to its end.
 ///

@@ -2,7 +2,7 @@
 
 use records::{Record, Unmeasured, UnmeasuredKind, Window};
 
-use super::{Judgement, Verdict};
+use super::verdict::{Judgement, Verdict};
 use crate::measure::{
     Estimate, MOST_IMBALANCE, Saturation, busiest_over_mean, changes, not_offered, percentile_name,
     samples_needed, unsteady_because,

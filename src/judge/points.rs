@@ -2,7 +2,7 @@
 
 use records::ms;
 
-use super::Row;
+use super::row::Row;
 
 /// Relative change between the first scenario and its repeat at the end from which they show drift.
 const DRIFT: f64 = 0.10;

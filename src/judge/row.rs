@@ -2,7 +2,8 @@
 
 use records::{Endpoint, Histogram, Mode, Record};
 
-use super::{Judged, Judgement, Verdict};
+use super::judged::Judged;
+use super::verdict::{Judgement, Verdict};
 use crate::events::many;
 use crate::measure::{Estimate, Figures, corrected, typical_cycle_us};
 

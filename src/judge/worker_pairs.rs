@@ -5,8 +5,10 @@
 
 use records::Record;
 
+use super::judged::Judged;
 use super::points::median;
-use super::{Judged, Row, Verdict};
+use super::row::Row;
+use super::verdict::Verdict;
 use crate::events::many;
 use crate::measure::{MoreWorkers, Throughput, busiest_over_mean, unsteady_because};
 

@@ -1,12 +1,12 @@
-//! `cargo xtask ci`: the one gate, cheapest first.
+//! `cargo xtask ci`: all checks, the fastest first.
 
 use std::sync::Arc;
 
 use crate::failure::{BUG, Failure};
 use crate::folders::Folders;
 use crate::run::Session;
-use crate::run::command::{Cmd, Show};
-use crate::run::halt::Halt;
+use crate::run::command::{Cmd, ShowOutput};
+use crate::run::stop::StopRequests;
 use crate::{suite, tidy};
 
 #[derive(Debug, clap::Args)]
@@ -18,32 +18,34 @@ pub(crate) struct Args {
 }
 
 const EXAMPLES: &str = "\
-Formatting, clippy, tidy, the documentation, then every test; the first that fails ends it.
+Checks formatting, clippy, tidy and the documentation, then runs every test. It ends at the first
+check that fails.
 
 Examples:
   Before a commit:
       cargo xtask ci --only workspace
 
-  Where a missing tool must not pass for success:
+  On a machine where a missing tool must be an error:
       cargo xtask ci --require container --require kind
 
-Exit codes: 0 all well, 1 something is to be corrected, 2 usage, 3 something that is required
-is missing, 130 interrupted.";
+Exit codes: 0 all well, 1 a check failed, 2 usage, 3 something that is required is missing,
+130 interrupted.";
 
-/// Name, command, what to do when it fails.
+/// Name, command, and the next step if it fails.
 type Check = (&'static str, Cmd, &'static str);
 
-pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
+/// `xtask` is this program's own command line, which tidy compares README.md with.
+pub(crate) async fn run(args: Args, stop: Arc<StopRequests>, xtask: &clap::Command) -> Result<(), Failure> {
     let folders = Folders::find()?;
     let log = folders.target.join("xtask-ci").join("commands.log");
-    let session = Session::open(Arc::clone(&halt), &log, false)?;
+    let session = Session::open(Arc::clone(&stop), &log, false)?;
     let [formatting, clippy, documentation] = checks();
     check(&session, &folders, formatting).await?;
     check(&session, &folders, clippy).await?;
-    session.step("tidy", tidy::check(&session, &folders)).await?;
+    session.step("tidy", tidy::check(&session, &folders, xtask)).await?;
     check(&session, &folders, documentation).await?;
     drop(session);
-    suite::run(args.test, halt).await
+    suite::run(args.test, stop).await
 }
 
 fn checks() -> [Check; 3] {
@@ -64,8 +66,8 @@ fn checks() -> [Check; 3] {
 }
 
 async fn check(session: &Session, folders: &Folders, (name, command, next): Check) -> Result<(), Failure> {
-    let checking = command.folder(&folders.root).show(Show::Indented).run(session);
-    session.step(name, async { checking.await?.require(session, BUG, next) }).await.map(drop)
+    let checking = command.folder(&folders.root).show(ShowOutput::Indented).run(session);
+    session.step(name, async { checking.await?.require_success(session, BUG, next) }).await.map(drop)
 }
 
 #[cfg(test)]
@@ -73,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn warnings_are_errors_and_nothing_is_changed() {
+    fn clippy_and_rustdoc_warnings_are_errors_and_formatting_is_only_checked() {
         let lines: Vec<_> = checks().iter().map(|(_, command, _)| command.line()).collect();
         assert_eq!(
             lines,

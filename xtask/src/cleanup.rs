@@ -1,8 +1,8 @@
-//! `cargo xtask cleanup`: nothing of ours is left on this machine, whatever ended the runs.
+//! `cargo xtask cleanup`: removes everything that earlier runs have left on this machine, however they ended.
 
 mod docker;
 mod folder;
-mod owned;
+mod ownership;
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -11,54 +11,55 @@ use crate::engine::Engine;
 use crate::failure::{Failure, USAGE};
 use crate::folders::Folders;
 use crate::run::Session;
-use crate::run::command::{Cmd, Show};
-use crate::run::halt::Halt;
+use crate::run::command::{Cmd, ShowOutput};
+use crate::run::stop::StopRequests;
 use crate::toolchain;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Say what would be removed, and touch nothing
+    /// Show what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
-    /// Also remove images of the driver and the stub that are not those of the last build
+    /// Also remove images of the driver and the stub, except those of the last build
     #[arg(long)]
     images: bool,
-    /// Also remove what `locust-matrix` has applied in this context of the kubeconfig
+    /// Also remove what `locust-matrix` has deployed in this context of the kubeconfig
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
-    /// Where in that context [default: the context's own namespace]
+    /// Namespace in that context [default: the context's own]
     #[arg(long, value_name = "NAME", requires = "context")]
     namespace: Option<String>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  What would go:
+  Show what would be removed:
       cargo xtask cleanup --dry-run
 
-  Clusters (kept ones too), networks, containers, processes and files of earlier runs:
+  Remove clusters (kept ones, too), networks, containers, processes and files of earlier runs:
       cargo xtask cleanup
 
-  Old images as well:
+  Remove old images as well:
       cargo xtask cleanup --images
 
-  What was deployed to a cluster of your own:
+  Remove what was deployed to a cluster of your own:
       cargo xtask cleanup --context staging --namespace load-test
 
-A cluster is ours when its node mounts our mark, a process when its environment says which
-run started it, a container of a test when it mounts this workspace's scripts. A run that
-still goes on is left alone, and so is what only looks like ours; both are named.
+Clusters are recognised by a folder that their node mounts, processes by a variable in their
+environment, and containers of tests by the mounted scripts of this workspace. Runs that are
+still going on, and things that only look like ours, are named and left alone.
 
 Exit codes: 0 nothing is left, 2 usage, 3 Docker does not answer or a permission is missing,
 4 something could not be removed, 130 interrupted.";
 
-pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failure> {
     let folders = Folders::find()?;
     let log = folders.target.join("xtask-cleanup").join("commands.log");
-    let session = Session::open(halt, &log, false)?;
-    let engine = session.race(Engine::connect(&session)).await;
-    let mut cleaner = Cleaner { session, folders, engine, args, count: 0, left: false, failures: Vec::new() };
+    let session = Session::open(stop, &log, false)?;
+    let engine = session.unless_stopped(Engine::connect(&session)).await;
+    let mut cleaner =
+        Cleaner { session, folders, engine, args, count: 0, left_something: false, failures: Vec::new() };
     cleaner.folders_of_clusters().await?;
     cleaner.docker().await?;
     cleaner.half_written_files()?;
@@ -71,30 +72,30 @@ struct Cleaner {
     folders: Folders,
     engine: Result<Engine, Failure>,
     args: Args,
-    /// What was removed, or would be.
+    /// Number of things that were removed, or would be with `--dry-run`.
     count: usize,
-    /// Something was seen that is not ours to remove, or not now.
-    left: bool,
-    /// What could not be; the rest is removed all the same.
+    /// Whether something was found that is not ours, or that is still in use.
+    left_something: bool,
+    /// What could not be removed. The rest is removed nevertheless.
     failures: Vec<Failure>,
 }
 
 impl Cleaner {
-    /// A line about something that goes.
+    /// Prints that something was removed, or would be.
     fn removed(&mut self, what: &str) {
         self.count += 1;
         let verb = if self.args.dry_run { "would remove" } else { "removed" };
         print(&format!("{verb}: {what}"));
     }
 
-    /// A line about something that stays, and why.
+    /// Prints that something is not removed, and why.
     fn left_alone(&mut self, what: &str, why: &str) {
-        self.left = true;
+        self.left_something = true;
         print(&format!("left alone: {what}: {why}"));
     }
 
-    /// Note a failure and go on, unless it is the user's wish to stop.
-    fn note<T>(&mut self, result: Result<T, Failure>) -> Result<Option<T>, Failure> {
+    /// Remembers a failure, so that the cleanup can go on. Only an interruption is returned.
+    fn record_failure<T>(&mut self, result: Result<T, Failure>) -> Result<Option<T>, Failure> {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(failure) if failure.is_interruption() => Err(failure),
@@ -105,7 +106,7 @@ impl Cleaner {
         }
     }
 
-    /// What was deployed to somebody's cluster: the driver knows what it has applied.
+    /// Lets the driver remove what it has deployed to the cluster of `--context`.
     async fn context(&mut self) -> Result<(), Failure> {
         let Some(context) = self.args.context.clone() else {
             return Ok(());
@@ -122,26 +123,27 @@ impl Cleaner {
             driver = driver.args(["--namespace", namespace]);
         }
         driver = driver.arg("cleanup").args(self.args.dry_run.then_some("--dry-run"));
-        let done = driver.show(Show::All).run(&self.session).await?;
+        let done = driver.show(ShowOutput::All).run(&self.session).await?;
         let code = done.code();
         let next = match code {
-            USAGE => "name a context that `kubectl config get-contexts` lists",
-            _ => "read what the driver says above",
+            USAGE => "use a context that `kubectl config get-contexts` lists",
+            _ => "read the driver's message above",
         };
-        let done = done.require(&self.session, code, next);
-        if self.note(done)?.is_some() {
-            self.removed(&format!("what locust-matrix has applied in {place}"));
+        let done = done.require_success(&self.session, code, next);
+        if self.record_failure(done)?.is_some() {
+            self.removed(&format!("what locust-matrix has deployed in {place}"));
         }
         Ok(())
     }
 
     fn conclude(mut self) -> Result<(), Failure> {
         if self.failures.is_empty() {
-            let nothing = if self.left { "nothing else is left" } else { "nothing is left" }.to_owned()
+            let nothing = if self.left_something { "nothing else is left" } else { "nothing is left" }
+                .to_owned()
                 + " of earlier runs";
             print(&match (self.args.dry_run, self.count) {
                 (_, 0) => nothing,
-                (true, count) => format!("{count} to remove; nothing was touched"),
+                (true, count) => format!("{count} to remove; nothing was removed"),
                 (false, count) => format!("{count} removed; {nothing}"),
             });
             return Ok(());
@@ -155,6 +157,6 @@ impl Cleaner {
 }
 
 fn print(line: &str) {
-    // Nobody may be reading any more; that is no reason to leave things behind.
+    // A closed stdout must not stop the cleanup.
     let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! What can be asked for.
+//! The command line.
 
 use clap::{Parser, Subcommand};
 
@@ -14,19 +14,19 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Task {
-    /// Bring up a cluster, run the load-test matrix in it, fetch the results, clean up
+    /// Create a cluster, run the load-test matrix in it, fetch the results, clean up
     E2e(Box<e2e::args::Args>),
-    /// Run every test that this machine can run, and name those that it cannot
+    /// Run every test that this machine can run, and name the tests that it cannot run
     Test(suite::Args),
-    /// Everything that has to pass before a change is taken, cheapest first
+    /// Run all checks that a change has to pass, the fastest first
     Ci(ci::Args),
-    /// Check what the documents promise of the code
+    /// Check the rules for the source code, and README.md against the command lines
     Tidy(tidy::Args),
-    /// Measure what the harness itself costs
+    /// Measure how much time the harness itself takes
     Bench(bench::Args),
-    /// Say what is installed here, what is missing, and what to do about it
+    /// Show what is installed here, what is missing, and how to install it
     Doctor(doctor::Args),
-    /// Remove what any earlier run has left on this machine, whatever ended it
+    /// Remove everything that earlier runs have left on this machine, however they ended
     Cleanup(cleanup::Args),
 }
 
@@ -39,9 +39,9 @@ Exit codes:
     4  the cluster or Locust failed
     5  a scenario failed, or has no record in the results
     6  a threshold was missed
-  130  interrupted; what was measured is kept
+  130  interrupted; all measurements so far are kept
 
-Progress is written to stderr; stdout carries the result alone.";
+Progress is written to stderr; stdout has only the result.";
 
 #[cfg(test)]
 mod tests {
@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn clap_finds_no_mistake_in_the_command_line() {
         Cli::command().debug_assert();
     }
 }

@@ -1,43 +1,40 @@
-//! `cargo xtask doctor`: what is installed, what is missing, and what to do about it.
+//! `cargo xtask doctor`: what is installed, what is missing, and how to install it.
 
-mod look;
+mod checks;
 mod table;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::e2e::args::ImageFlags;
 use crate::failure::{Failure, PREFLIGHT};
 use crate::folders::Folders;
 use crate::run::Session;
-use crate::run::halt::Halt;
+use crate::run::stop::StopRequests;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Args {
-    /// Node image for kind [default: the one in versions.toml for this kind]
-    #[arg(long, value_name = "IMAGE", env = "KIND_NODE_IMAGE")]
-    node_image: Option<String>,
-    /// Image of Locust [default: locustio/locust of the version in versions.toml]
-    #[arg(long, value_name = "IMAGE")]
-    locust_image: Option<String>,
+    #[command(flatten)]
+    images: ImageFlags,
 }
 
 const HELP: &str = "\
-✓ is there, ✗ is missing and needed by `cargo xtask e2e`, – is missing and optional.
+✓ found, ✗ missing and needed by `cargo xtask e2e`, – missing but optional.
 
 Exit codes: 0 `cargo xtask e2e` can run here, 3 something that it needs is missing,
 130 interrupted.";
 
-pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failure> {
     let folders = Folders::find()?;
     let scratch: PathBuf = folders.target.join("xtask-doctor");
-    let session = Session::open(halt, &scratch.join("commands.log"), false)?;
-    let rows = look::around(&session, &folders, &scratch, &args).await?;
+    let session = Session::open(stop, &scratch.join("commands.log"), false)?;
+    let rows = checks::run_all(&session, &folders, &scratch, &args.images).await?;
     let _ = std::io::stdout().write_all(table::render(&rows).as_bytes());
     if table::can_run(&rows) {
         return Ok(());
     }
-    // The table has said what and how; the exit code says the rest.
+    // The table has the message and the next steps already.
     Err(Failure::silent(PREFLIGHT))
 }

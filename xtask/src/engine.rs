@@ -19,7 +19,7 @@ use crate::failure::{CLUSTER, Failure};
 use crate::run::Session;
 use crate::run::command::Cmd;
 
-/// An engine that does not answer within this time is as good as absent.
+/// An engine that does not answer within this time counts as missing.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
@@ -29,14 +29,14 @@ pub(crate) struct Engine {
     pub(crate) cgroup_v1: bool,
 }
 
-/// A container, as far as it matters whose it is.
+/// What is needed of a container to know who has made it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Container {
     pub(crate) name: String,
     pub(crate) image: String,
     pub(crate) state: String,
     pub(crate) labels: HashMap<String, String>,
-    /// Source and destination.
+    /// Source and destination of each mount.
     pub(crate) mounts: Vec<(PathBuf, PathBuf)>,
 }
 
@@ -73,10 +73,10 @@ pub(crate) struct Network {
 }
 
 impl Engine {
-    /// Find the engine that `docker` and `kind` would talk to, and check that it answers.
+    /// Finds the engine that `docker` and `kind` use, and checks that it answers.
     pub(crate) async fn connect(session: &Session) -> Result<Self, Failure> {
-        let host = host(session).await?;
-        let docker = open(&host)?;
+        let host = address(session).await?;
+        let docker = connect_to(&host)?;
         let info = match timeout(DEADLINE, async { docker.negotiate_version().await }).await {
             Ok(Ok(docker)) => {
                 let info = timeout(DEADLINE, docker.info()).await;
@@ -86,8 +86,8 @@ impl Engine {
             Err(late) => Err(late),
         };
         let (docker, info) = info
-            .map_err(|_| unreachable(&host, &format!("no answer within {} s", DEADLINE.as_secs())))?
-            .map_err(|error| unreachable(&host, &error.to_string()))?;
+            .map_err(|_| no_answer(&host, &format!("no answer within {} s", DEADLINE.as_secs())))?
+            .map_err(|error| no_answer(&host, &error.to_string()))?;
         Ok(Self {
             docker,
             version: info.server_version.unwrap_or_default(),
@@ -95,14 +95,14 @@ impl Engine {
         })
     }
 
-    /// Versions, for people.
+    /// The versions, for messages.
     pub(crate) fn describe(&self) -> String {
         let api = self.docker.client_version();
         let cgroup = if self.cgroup_v1 { "v1" } else { "v2" };
         format!("{} (API {}.{}, cgroup {cgroup})", self.version, api.major_version, api.minor_version)
     }
 
-    /// Whether an archive of one platform can be asked for (API 1.48).
+    /// Whether the engine can save an image for a single platform (API 1.48).
     pub(crate) fn saves_by_platform(&self) -> bool {
         let version = self.docker.client_version();
         (version.major_version, version.minor_version) >= (1, 48)
@@ -112,23 +112,23 @@ impl Engine {
     pub(crate) async fn image_id(&self, reference: &str) -> Result<Option<String>, Failure> {
         match self.docker.inspect_image(reference).await {
             Ok(image) => Ok(image.id),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(refused(&format!("image {reference}"), &error)),
+            Err(error) if is_not_found(&error) => Ok(None),
+            Err(error) => Err(request_failed(&format!("image {reference}"), &error)),
         }
     }
 
-    /// Load a docker-archive.
+    /// Loads a docker-archive.
     pub(crate) async fn load(&self, archive: Vec<u8>) -> Result<(), Failure> {
         let body = futures::stream::once(async { Ok::<_, std::io::Error>(archive.into()) });
         let mut answers = self.docker.import_image_stream(ImportImageOptions::default(), body, None);
         while let Some(answer) = answers.next().await {
-            answer.map_err(|error| refused("loading an image", &error))?;
+            answer.map_err(|error| request_failed("loading an image", &error))?;
         }
         Ok(())
     }
 
-    /// The containers with this label (`KEY` or `KEY=VALUE`), whatever state they are in.
-    pub(crate) async fn labelled(&self, label: &str) -> Result<Vec<Container>, Failure> {
+    /// The containers with this label (`KEY` or `KEY=VALUE`), in any state.
+    pub(crate) async fn containers_with_label(&self, label: &str) -> Result<Vec<Container>, Failure> {
         self.containers("label", label).await
     }
 
@@ -136,7 +136,7 @@ impl Engine {
         let filters = HashMap::from([(filter.to_owned(), vec![value.to_owned()])]);
         let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
         let found = self.docker.list_containers(Some(options)).await;
-        let found = found.map_err(|error| refused("listing containers", &error))?;
+        let found = found.map_err(|error| request_failed("listing containers", &error))?;
         Ok(found.into_iter().map(Container::from).collect())
     }
 
@@ -145,12 +145,12 @@ impl Engine {
         let filters = HashMap::from([("label".to_owned(), vec![label.to_owned()])]);
         let options = ListImagesOptionsBuilder::new().filters(&filters).build();
         let found = self.docker.list_images(Some(options)).await;
-        let found = found.map_err(|error| refused("listing images", &error))?;
+        let found = found.map_err(|error| request_failed("listing images", &error))?;
         Ok(found.into_iter().map(|image| Image { id: image.id, names: image.repo_tags }).collect())
     }
 
-    /// The ID of a network and how many containers it has, those that do not run included; or
-    /// nothing when there is no such network.
+    /// A network with the number of its containers, including those that do not run; `None` if there is no such
+    /// network.
     pub(crate) async fn network(&self, name: &str) -> Result<Option<Network>, Failure> {
         let options = None::<InspectNetworkOptions>;
         match self.docker.inspect_network(name, options).await {
@@ -159,14 +159,14 @@ impl Engine {
                 let containers = self.containers("network", &id).await?.len();
                 Ok(Some(Network { id, containers }))
             }
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(error) => Err(refused(&format!("network {name}"), &error)),
+            Err(error) if is_not_found(&error) => Ok(None),
+            Err(error) => Err(request_failed(&format!("network {name}"), &error)),
         }
     }
 
-    /// Ask something inside a container: exit code and stdout. For polling; whatever changes
-    /// something is a command that people can see and repeat.
-    pub(crate) async fn ask(&self, container: &str, argv: &[&str]) -> Option<(i64, String)> {
+    /// Runs a program inside a container and returns its exit code and stdout. This is for polling only: whatever
+    /// changes something is a [`Cmd`], which people can see and repeat.
+    pub(crate) async fn exec(&self, container: &str, argv: &[&str]) -> Option<(i64, String)> {
         let config = ExecConfig {
             cmd: Some(argv.iter().map(|&word| word.to_owned()).collect()),
             attach_stdout: Some(true),
@@ -188,8 +188,8 @@ impl Engine {
     }
 }
 
-/// The engine's address, as the docker command line finds it: `DOCKER_HOST`, else the context.
-async fn host(session: &Session) -> Result<String, Failure> {
+/// The engine's address, found as `docker` finds it: `DOCKER_HOST`, else the current context.
+async fn address(session: &Session) -> Result<String, Failure> {
     if let Ok(host) = std::env::var("DOCKER_HOST")
         && !host.is_empty()
     {
@@ -200,46 +200,44 @@ async fn host(session: &Session) -> Result<String, Failure> {
         .deadline(DEADLINE)
         .run(session)
         .await
-        .map_err(|failure| {
-            if failure.is_interruption() { failure } else { Failure::preflight(failure.what, INSTALL) }
-        })?;
-    let context = context.require(session, crate::failure::PREFLIGHT, "check `docker context ls`")?;
+        .map_err(|failure| failure.with_installation(INSTALL))?;
+    let context = context.require_success(session, crate::failure::PREFLIGHT, "check `docker context ls`")?;
     Ok(context.stdout.trim().to_owned())
 }
 
 const INSTALL: &str = "install Docker (https://docs.docker.com/engine/install/), or run inside `nix develop`";
 
-fn open(host: &str) -> Result<Docker, Failure> {
+fn connect_to(host: &str) -> Result<Docker, Failure> {
     let Some(socket) = host.strip_prefix("unix://") else {
         return Err(Failure::preflight(
-            format!("the Docker engine at {host}: not on this machine's socket"),
-            "unset DOCKER_HOST, or name a local engine: DOCKER_HOST=unix:///var/run/docker.sock\n\
-             (kind opens its API server's port on the engine's machine, out of reach from here)",
+            format!("the Docker engine at {host}: not a socket of this machine"),
+            "unset DOCKER_HOST, or use a local engine: DOCKER_HOST=unix:///var/run/docker.sock\n\
+             (kind opens the port of its API server on the engine's machine, which cannot be reached from here)",
         ));
     };
     if !Path::new(socket).exists() {
-        return Err(unreachable(host, "no such socket"));
+        return Err(no_answer(host, "no such socket"));
     }
-    Docker::connect_with_host(host).map_err(|error| unreachable(host, &error.to_string()))
+    Docker::connect_with_host(host).map_err(|error| no_answer(host, &error.to_string()))
 }
 
-fn unreachable(host: &str, why: &str) -> Failure {
+fn no_answer(host: &str, why: &str) -> Failure {
     let next = if why.to_ascii_lowercase().contains("permission denied") {
-        "let your user use it: sudo usermod -aG docker \"$USER\", then log in again"
+        "give your user access: sudo usermod -aG docker \"$USER\", then log in again"
     } else {
         "start Docker (sudo systemctl start docker), or set DOCKER_HOST to its socket"
     };
     Failure::preflight(format!("the Docker engine at {host}: does not answer: {why}"), next)
 }
 
-fn is_absent(error: &Error) -> bool {
+fn is_not_found(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
 }
 
-fn refused(subject: &str, error: &Error) -> Failure {
+fn request_failed(subject: &str, error: &Error) -> Failure {
     Failure::new(
         CLUSTER,
         format!("the Docker engine, {subject}: {error}"),
-        "look at the engine's log: journalctl -u docker",
+        "read the engine's log: journalctl -u docker",
     )
 }

@@ -1,4 +1,4 @@
-//! What went wrong, for a person: the subject, what is wrong with it, and the next step.
+//! An error as a person reads it: the subject, what is wrong with it, and the next step.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -16,7 +16,7 @@ pub(crate) const SCENARIO: u8 = 5;
 /// Stopped by a signal; what was measured is kept.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// An ending that is not success, with the exit code that says which kind it is.
+/// An error, with the exit code of its kind.
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
     pub(crate) code: u8,
@@ -26,13 +26,13 @@ pub(crate) struct Failure {
     pub(crate) detail: String,
     /// What a person can do now.
     pub(crate) next: String,
-    /// Stopped because something beside it failed: never the news to report.
-    pub(crate) collateral: bool,
+    /// Stopped because a task that ran at the same time failed. The failure of that task is reported instead.
+    pub(crate) cancelled: bool,
 }
 
 impl Failure {
     pub(crate) fn new(code: u8, what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { code, what: what.into(), detail: String::new(), next: next.into(), collateral: false }
+        Self { code, what: what.into(), detail: String::new(), next: next.into(), cancelled: false }
     }
 
     pub(crate) fn preflight(what: impl Into<String>, next: impl Into<String>) -> Self {
@@ -47,19 +47,20 @@ impl Failure {
         Self::new(INTERRUPTED, "interrupted", "run the same command again")
     }
 
-    pub(crate) fn collateral() -> Self {
-        Self { collateral: true, ..Self::interrupted() }
+    /// See the field of this name.
+    pub(crate) fn cancelled() -> Self {
+        Self { cancelled: true, ..Self::interrupted() }
     }
 
-    /// An exit code alone: everything has been said.
+    /// An exit code without a message, because the message is printed already.
     pub(crate) fn silent(code: u8) -> Self {
         Self::new(code, "", "")
     }
 
-    /// A file that cannot be read or written is a permission or space that is missing.
-    pub(crate) fn file(path: &Path, doing: &str, error: &std::io::Error) -> Self {
+    /// A file that cannot be read or written: a permission or disk space is missing.
+    pub(crate) fn file(path: &Path, action: &str, error: &std::io::Error) -> Self {
         Self::preflight(
-            format!("{}: cannot {doing}: {error}", path.display()),
+            format!("{}: cannot {action}: {error}", path.display()),
             "check that the folder exists, is writable and has space",
         )
     }
@@ -69,20 +70,26 @@ impl Failure {
         self
     }
 
+    /// The failure of a command that could not be started: how to install the program is the next step.
+    pub(crate) fn with_installation(self, install: &str) -> Self {
+        if self.is_interruption() { self } else { Self::preflight(self.what, install) }
+    }
+
     pub(crate) fn is_interruption(&self) -> bool {
         self.code == INTERRUPTED
     }
 
-    /// Of two things that ran side by side, the failure that is news.
-    pub(crate) fn first<A, B>(a: Result<A, Self>, b: Result<B, Self>) -> Result<(A, B), Self> {
+    /// The results of two tasks that ran at the same time, or the failure to report. A task that was only
+    /// cancelled because the other one failed is not reported.
+    pub(crate) fn both<A, B>(a: Result<A, Self>, b: Result<B, Self>) -> Result<(A, B), Self> {
         match (a, b) {
             (Ok(a), Ok(b)) => Ok((a, b)),
-            (Err(a), Err(b)) if a.collateral => Err(b),
+            (Err(a), Err(b)) if a.cancelled => Err(b),
             (Err(failure), _) | (_, Err(failure)) => Err(failure),
         }
     }
 
-    /// Write it to stderr. A closed stderr must not turn a failure into a panic.
+    /// Writes it to stderr. A closed stderr must not turn a failure into a panic.
     pub(crate) fn report(&self) {
         if self.what.is_empty() {
             return;
@@ -121,10 +128,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_stopped_for_another_failure_is_never_the_news() {
-        let news = Failure::preflight("kind: not found", "install it");
-        let a = Failure::first::<(), ()>(Err(Failure::collateral()), Err(news.clone()));
-        let b = Failure::first::<(), ()>(Err(news), Err(Failure::collateral()));
+    fn a_cancelled_task_is_never_the_failure_that_is_reported() {
+        let cause = Failure::preflight("kind: not found", "install it");
+        let a = Failure::both::<(), ()>(Err(Failure::cancelled()), Err(cause.clone()));
+        let b = Failure::both::<(), ()>(Err(cause), Err(Failure::cancelled()));
         assert_eq!(a.unwrap_err().code, PREFLIGHT);
         assert_eq!(b.unwrap_err().code, PREFLIGHT);
     }

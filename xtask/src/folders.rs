@@ -1,4 +1,4 @@
-//! Where things are. Nothing is written outside the target folder and the results folder.
+//! The folders in use. Nothing is written outside of the target folder and the results folder.
 
 use std::path::{Path, PathBuf};
 
@@ -14,12 +14,12 @@ pub(crate) struct Folders {
 
 impl Folders {
     pub(crate) fn find() -> Result<Self, Failure> {
-        // Known when this program was built, so that it does not depend on where it is called.
+        // Fixed at compile time, so that xtask can be called from any folder.
         let member = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = member.parent().unwrap_or(member).to_path_buf();
         if !root.join("Cargo.toml").is_file() {
             return Err(Failure::preflight(
-                format!("{}: the workspace this program was built from is gone", root.display()),
+                format!("{}: the workspace that this program was built from is gone", root.display()),
                 "call it as `cargo xtask`, so that it is built again",
             ));
         }
@@ -30,12 +30,12 @@ impl Folders {
         Ok(Self { root, target })
     }
 
-    /// Everything about clusters.
+    /// A folder for each cluster, and one for the images.
     pub(crate) fn e2e(&self) -> PathBuf {
         self.target.join("e2e")
     }
 
-    /// Everything about one cluster: configuration, kubeconfig, state, log of commands.
+    /// The folder of one cluster: its configuration, kubeconfig, state and log of commands.
     pub(crate) fn cluster(&self, name: &str) -> PathBuf {
         self.e2e().join(name)
     }
@@ -54,7 +54,7 @@ pub(crate) fn create(folder: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(folder).map_err(|error| Failure::file(folder, "create the folder", &error))
 }
 
-/// Write a file so that a reader sees the old one or the new one, never half of it.
+/// Writes a file so that a reader sees either the old content or the new one, never a part of it.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let temporary = path.with_extension(format!("part-{}", std::process::id()));
     std::fs::write(&temporary, bytes).and_then(|()| std::fs::rename(&temporary, path)).map_err(|error| {

@@ -1,31 +1,31 @@
-//! Images without a builder: a docker-archive that is a function of the program in it.
+//! Writes a program as an image (docker-archive), without a builder.
 //!
-//! `docker build` gives a new image ID to the same input; here times, owners and the
-//! configuration are fixed, so the same program is the same image, on every machine.
+//! `docker build` gives a new image ID to the same input. Here times, owners and the configuration are fixed, so
+//! that the same program gives the same image on every machine.
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use tar::{Builder, EntryType, Header};
 
-/// An image as one file, ready to be loaded anywhere.
+/// An image as one file, which every engine can load.
 #[derive(Debug)]
 pub(crate) struct Archive {
-    /// Name and tag; the tag is the beginning of the ID.
+    /// Name and tag. The tag is the beginning of the ID.
     pub(crate) reference: String,
     /// `sha256:…` of the configuration: what Docker and containerd call the image ID.
     pub(crate) id: String,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Pack one static program as an image that runs it, as nobody, in an empty `/tmp`.
+/// Packs a static program as an image that runs it as an unprivileged user, with an empty `/tmp`.
 pub(crate) fn pack(name: &str, program: &str, binary: &[u8], architecture: &str) -> std::io::Result<Archive> {
     let layer = layer(program, binary)?;
-    let diff_id = format!("sha256:{}", hex(&layer));
+    let diff_id = format!("sha256:{}", sha256_hex(&layer));
     let config = config(name, program, architecture, &diff_id)?;
-    let id = hex(&config);
+    let id = sha256_hex(&config);
     let reference = format!("{name}:{}", &id[..12]);
     let config_file = format!("{id}.json");
-    let layer_file = format!("{}.tar", hex(&layer));
+    let layer_file = format!("{}.tar", sha256_hex(&layer));
     let manifest = serde_json::to_vec(&[Manifest {
         config: &config_file,
         repo_tags: [&reference],
@@ -51,7 +51,7 @@ fn append(tar: &mut Builder<Vec<u8>>, path: &str, mode: u32, bytes: &[u8]) -> st
     tar.append_data(&mut header, path, bytes)
 }
 
-/// Owner root, time zero: nothing of the machine or the moment.
+/// Owner root and time zero, so that nothing depends on the machine or the time.
 fn header(kind: EntryType, mode: u32, size: u64) -> Header {
     let mut header = Header::new_ustar();
     header.set_entry_type(kind);
@@ -69,7 +69,7 @@ fn config(name: &str, program: &str, architecture: &str, diff_id: &str) -> serde
         runtime: Runtime {
             entrypoint: [&format!("/{program}")],
             labels: Labels { part_of: PART_OF, title: name },
-            // By number: a scratch image has no names, and `runAsNonRoot` wants to see it.
+            // A number, because the image has no user names and `runAsNonRoot` checks the number.
             user: "65532:65532",
             working_dir: "/tmp",
         },
@@ -86,7 +86,7 @@ pub(crate) const PART_OF: &str = "locust-matrix";
 
 const EPOCH: &str = "1970-01-01T00:00:00Z";
 
-// Structures and not a map: their order is fixed here, and the ID depends on it.
+// Structures instead of maps, because the ID depends on the order of the fields.
 
 #[derive(Serialize)]
 struct Config<'a> {
@@ -138,7 +138,7 @@ struct Manifest<'a> {
 }
 
 /// The SHA-256 of bytes, in hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -171,19 +171,19 @@ mod tests {
     }
 
     #[test]
-    fn the_same_program_is_the_same_image() {
+    fn the_same_program_gives_the_same_image() {
         let one = pack("locust-driver", "locust-matrix", b"program", "amd64").unwrap();
         let two = pack("locust-driver", "locust-matrix", b"program", "amd64").unwrap();
         let other = pack("locust-driver", "locust-matrix", b"changed", "amd64").unwrap();
         assert_eq!(one.bytes, two.bytes);
         assert_eq!(one.id, two.id);
         assert_ne!(one.id, other.id);
-        // A change here changes the ID of every image: only on purpose.
+        // If this value changes, the IDs of all images change.
         assert_eq!(one.reference, "locust-driver:17077f56cfec");
     }
 
     #[test]
-    fn the_layer_has_the_program_and_a_tmp_for_everyone() {
+    fn the_layer_has_the_program_and_a_tmp_that_everyone_may_write_to() {
         let layer = layer("locust-matrix", b"program").unwrap();
         let entries = entries(&layer);
         assert_eq!(entries[0], ("tmp/".into(), 0o1777, vec![]));
@@ -192,17 +192,17 @@ mod tests {
     }
 
     #[test]
-    fn the_archive_names_its_parts_by_content() {
+    fn the_files_of_the_archive_are_named_by_their_hashes() {
         let archive = pack("locust-driver", "locust-matrix", b"program", "amd64").unwrap();
         let entries = entries(&archive.bytes);
         let id = archive.id.strip_prefix("sha256:").unwrap();
         assert_eq!(entries[0].0, format!("{id}.json"));
-        assert_eq!(hex(&entries[0].2), id);
+        assert_eq!(sha256_hex(&entries[0].2), id);
         let config: serde_json::Value = serde_json::from_slice(&entries[0].2).unwrap();
         assert_eq!(config["config"]["Entrypoint"][0], "/locust-matrix");
         assert_eq!(config["config"]["User"], "65532:65532");
         assert_eq!(config["config"]["WorkingDir"], "/tmp");
-        assert_eq!(config["rootfs"]["diff_ids"][0], format!("sha256:{}", hex(&entries[1].2)));
+        assert_eq!(config["rootfs"]["diff_ids"][0], format!("sha256:{}", sha256_hex(&entries[1].2)));
         let manifest: serde_json::Value = serde_json::from_slice(&entries[2].2).unwrap();
         assert_eq!(manifest[0]["Config"], entries[0].0);
         assert_eq!(manifest[0]["Layers"][0], entries[1].0);

@@ -1,7 +1,7 @@
 //! The tasks of this repository, called as `cargo xtask …`.
 //!
-//! Light on purpose: it builds things and calls programs. Everything that needs a
-//! Kubernetes client is the driver's (`locust-matrix`), which this program runs.
+//! It only builds things and calls programs, so that it compiles in seconds. Everything that needs a Kubernetes
+//! client is in the driver (`locust-matrix`), which this program runs.
 
 mod bench;
 mod ci;
@@ -23,11 +23,11 @@ mod versions;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use crate::cli::{Cli, Task};
 use crate::failure::Failure;
-use crate::run::halt::Halt;
+use crate::run::stop::StopRequests;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -42,15 +42,15 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn start(cli: Cli) -> Result<(), Failure> {
-    let halt = Arc::new(Halt::default());
-    halt.listen()?;
+    let stop = Arc::new(StopRequests::default());
+    stop.listen()?;
     match cli.task {
-        Task::E2e(args) => e2e::run(*args, halt).await,
-        Task::Cleanup(args) => cleanup::run(args, halt).await,
-        Task::Doctor(args) => doctor::run(args, halt).await,
-        Task::Tidy(args) => tidy::run(args, halt).await,
-        Task::Bench(args) => bench::run(args, halt).await,
-        Task::Ci(args) => ci::run(args, halt).await,
-        Task::Test(args) => suite::run(args, halt).await,
+        Task::E2e(args) => e2e::run(*args, stop).await,
+        Task::Cleanup(args) => cleanup::run(args, stop).await,
+        Task::Doctor(args) => doctor::run(args, stop).await,
+        Task::Tidy(args) => tidy::run(args, stop, &Cli::command()).await,
+        Task::Bench(args) => bench::run(args, stop).await,
+        Task::Ci(args) => ci::run(args, stop, &Cli::command()).await,
+        Task::Test(args) => suite::run(args, stop).await,
     }
 }

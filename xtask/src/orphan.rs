@@ -1,7 +1,7 @@
-//! Processes that outlive a killed xtask: found by a mark in their environment, not by a guess.
+//! Processes that a killed xtask has left running (orphans).
 //!
-//! Every command gets a variable that says which xtask started it, and for which folder. A
-//! process with this mark whose xtask is gone has nobody left who would wait for it.
+//! Every command gets an environment variable that names the xtask that started it and the folder it works in.
+//! A process that has this variable, and whose xtask is gone, is an orphan: nobody waits for it any more.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,21 +10,21 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::time::{Instant, sleep};
 
-/// The variable that every command of this program gets.
-pub(crate) const VARIABLE: &str = "LOCUST_MATRIX_XTASK";
+/// The environment variable that every command of this program gets. Its value is a [`StartedBy`].
+pub(crate) const STARTED_BY: &str = "LOCUST_MATRIX_XTASK";
 
 /// How long an orphan has between SIGTERM and SIGKILL.
-const GRACE: Duration = Duration::from_secs(5);
+const SIGKILL_AFTER: Duration = Duration::from_secs(5);
 
-/// The programs that are ended. Whatever else has inherited the mark (a compiler's cache
-/// server, a credential helper) serves others too, or ends by itself.
+/// Only these programs are ended. Others inherit the variable, too, but they end by themselves, or they also
+/// serve somebody else, as a compiler's cache server or a credential helper does.
 const PROGRAMS: [&str; 5] = ["kind", "docker", "cargo", "locust-matrix", "locust-matrix-cluster"];
 
 /// Which xtask started a command, and the folder that it works in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct StartedBy {
     pid: i32,
-    /// A process ID comes back some day; together with the start time it does not.
+    /// Process IDs are used again, but not with the same start time. In clock ticks since the machine started.
     started: u64,
     folder: PathBuf,
 }
@@ -34,15 +34,15 @@ pub(crate) struct Mark {
 pub(crate) struct Process {
     pid: i32,
     started: u64,
-    /// It leads a process group of its own.
-    leads: bool,
+    /// Whether it leads a process group of its own.
+    leads_group: bool,
     argv: Vec<String>,
-    mark: Option<Mark>,
+    started_by: Option<StartedBy>,
 }
 
-impl Mark {
-    /// The mark of this process's commands.
-    pub(crate) fn own(folder: &Path) -> Self {
+impl StartedBy {
+    /// The value for the commands of this process, which works in `folder`.
+    pub(crate) fn this_process(folder: &Path) -> Self {
         let pid = rustix::process::getpid().as_raw_nonzero().get();
         let started = stat(pid).map_or(0, |stat| stat.started);
         Self { pid, started, folder: folder.to_path_buf() }
@@ -61,7 +61,7 @@ impl Mark {
 }
 
 impl Process {
-    /// Its ID and command line, for people.
+    /// Its ID and the beginning of its command line, for messages.
     pub(crate) fn name(&self) -> String {
         let line: String = self.argv.join(" ").chars().take(120).collect();
         format!("process {} ({line})", self.pid)
@@ -73,19 +73,19 @@ impl Process {
     }
 }
 
-/// Whether this process belonged to a run in `folder` that is over, and would go on without it.
-fn is_orphan(process: &Process, folder: &Path, alive: &dyn Fn(&Mark) -> bool) -> bool {
-    let Some(mark) = &process.mark else {
+/// Whether a run in `folder` that is over has left this process running.
+fn is_orphan(process: &Process, folder: &Path, alive: &dyn Fn(&StartedBy) -> bool) -> bool {
+    let Some(started_by) = &process.started_by else {
         return false;
     };
-    mark.folder == folder
-        && !alive(mark)
+    started_by.folder == folder
+        && !alive(started_by)
         && PROGRAMS.contains(&process.program())
-        && names(&process.argv, folder)
+        && mentions(&process.argv, folder)
 }
 
-/// Whether a command line speaks of this folder, the cluster in it, or what is beside it.
-fn names(argv: &[String], folder: &Path) -> bool {
+/// Whether a command line names the cluster of this folder, or a path in the target folder.
+fn mentions(argv: &[String], folder: &Path) -> bool {
     let cluster = folder.file_name().unwrap_or_default().to_string_lossy();
     let container = format!("{cluster}-control-plane");
     // The target folder, where builds and image archives go.
@@ -96,56 +96,59 @@ fn names(argv: &[String], folder: &Path) -> bool {
     })
 }
 
-/// The orphans of the runs in this folder.
+/// The processes that killed runs in this folder have left.
 pub(crate) fn find(folder: &Path) -> Vec<Process> {
-    let all = all();
+    let all = all_processes();
     let started: HashMap<i32, u64> = all.iter().map(|process| (process.pid, process.started)).collect();
-    let alive = |mark: &Mark| started.get(&mark.pid) == Some(&mark.started);
+    let alive = |by: &StartedBy| started.get(&by.pid) == Some(&by.started);
     all.into_iter().filter(|process| is_orphan(process, folder, &alive)).collect()
 }
 
-/// End it, and whatever it leads: SIGTERM, and SIGKILL when that was not enough. True when it
-/// is gone.
-pub(crate) async fn end(process: &Process) -> bool {
+/// Ends a process and the group that it leads, with SIGTERM and then with SIGKILL. Returns whether it is gone.
+pub(crate) async fn terminate(process: &Process) -> bool {
     for signal in [Signal::TERM, Signal::KILL] {
-        let by = Instant::now() + GRACE;
-        if let (Some(pid), true) = (Pid::from_raw(process.pid), is_there(process)) {
-            // It may end by itself at any moment.
-            let _ = if process.leads { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
+        let by = Instant::now() + SIGKILL_AFTER;
+        if let (Some(pid), true) = (Pid::from_raw(process.pid), still_runs(process)) {
+            // An error means that it has ended meanwhile.
+            let _ =
+                if process.leads_group { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
         }
-        while is_there(process) && Instant::now() < by {
+        while still_runs(process) && Instant::now() < by {
             sleep(Duration::from_millis(50)).await;
         }
     }
-    !is_there(process)
+    !still_runs(process)
 }
 
-fn is_there(process: &Process) -> bool {
+fn still_runs(process: &Process) -> bool {
     stat(process.pid).is_some_and(|stat| stat.started == process.started && stat.state != 'Z')
 }
 
-/// Whether a process with this program is there: a file with its ID in the name is in use.
-pub(crate) fn runs(pid: i32, program: &str) -> bool {
+/// Whether the process with this ID runs this program.
+pub(crate) fn is_running(pid: i32, program: &str) -> bool {
     let argv = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     words(&argv).first().is_some_and(|word| Path::new(word).file_name().is_some_and(|name| name == program))
 }
 
-/// Whether any process runs a program whose path satisfies this.
-pub(crate) fn any_program(wanted: impl Fn(&Path) -> bool) -> bool {
-    all().iter().any(|process| process.argv.first().is_some_and(|program| wanted(Path::new(program))))
+/// Whether any process runs a program whose path fulfils this condition.
+pub(crate) fn any_process_runs(wanted: impl Fn(&Path) -> bool) -> bool {
+    all_processes()
+        .iter()
+        .any(|process| process.argv.first().is_some_and(|program| wanted(Path::new(program))))
 }
 
-/// Every process that can be read. Elsewhere than on Linux there is none to be found.
-fn all() -> Vec<Process> {
+/// Every process that can be read. On systems without `/proc` the list is empty.
+fn all_processes() -> Vec<Process> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid: i32| {
         let stat = stat(pid)?;
         let argv = words(&std::fs::read(format!("/proc/{pid}/cmdline")).ok()?);
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        let prefix = format!("{VARIABLE}=");
-        let mark = words(&environment).iter().find_map(|pair| Mark::parse(pair.strip_prefix(&prefix)?));
-        Some(Process { pid, started: stat.started, leads: stat.group == pid, argv, mark })
+        let prefix = format!("{STARTED_BY}=");
+        let started_by =
+            words(&environment).iter().find_map(|pair| StartedBy::parse(pair.strip_prefix(&prefix)?));
+        Some(Process { pid, started: stat.started, leads_group: stat.group == pid, argv, started_by })
     })
     .collect()
 }
@@ -166,7 +169,7 @@ fn stat(pid: i32) -> Option<Stat> {
     parse_stat(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// `pid (name) state parent group … start …`; the name may have anything in it.
+/// `pid (name) state parent group … start …`; the name may contain any character.
 fn parse_stat(text: &str) -> Option<Stat> {
     let (_, rest) = text.rsplit_once(") ")?;
     let fields: Vec<&str> = rest.split(' ').collect();
@@ -183,19 +186,25 @@ mod tests {
 
     const FOLDER: &str = "/w/target/e2e/mine";
 
-    fn process(line: &str, mark: Option<&str>) -> Process {
+    fn process(line: &str, started_by: Option<&str>) -> Process {
         let argv = line.split(' ').map(str::to_owned).collect();
-        Process { pid: 7, started: 1, leads: true, argv, mark: mark.and_then(Mark::parse) }
+        Process {
+            pid: 7,
+            started: 1,
+            leads_group: true,
+            argv,
+            started_by: started_by.and_then(StartedBy::parse),
+        }
     }
 
-    fn orphan(line: &str, mark: Option<&str>) -> bool {
-        is_orphan(&process(line, mark), Path::new(FOLDER), &|mark| mark.pid == 1)
+    fn orphan(line: &str, started_by: Option<&str>) -> bool {
+        is_orphan(&process(line, started_by), Path::new(FOLDER), &|by| by.pid == 1)
     }
 
     const DEAD: Option<&str> = Some("5:99:/w/target/e2e/mine");
 
     #[test]
-    fn what_a_killed_run_has_started_is_an_orphan() {
+    fn a_command_of_a_killed_run_is_an_orphan() {
         for line in [
             "/usr/bin/kind create cluster --name mine --kubeconfig /w/target/e2e/mine/kubeconfig",
             "docker exec -i mine-control-plane ctr images import -",
@@ -208,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_left_alone() {
+    fn other_processes_are_not_orphans() {
         let kind = "kind create cluster --name mine --kubeconfig /w/target/e2e/mine/kubeconfig";
         assert!(!orphan(kind, None), "typed by a person");
         assert!(!orphan(kind, Some("1:99:/w/target/e2e/mine")), "its xtask lives");
@@ -219,29 +228,29 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_survives_being_written() {
-        let mark = Mark::own(Path::new("/a:b/e2e/x"));
-        assert_eq!(Mark::parse(&mark.text()), Some(mark.clone()));
-        assert!(mark.started > 0);
-        assert_eq!(Mark::parse("nonsense"), None);
+    fn the_variable_s_text_is_parsed_to_the_same_value() {
+        let by = StartedBy::this_process(Path::new("/a:b/e2e/x"));
+        assert_eq!(StartedBy::parse(&by.text()), Some(by.clone()));
+        assert!(by.started > 0);
+        assert_eq!(StartedBy::parse("nonsense"), None);
     }
 
     #[test]
-    fn a_name_with_brackets_and_spaces_does_not_confuse() {
+    fn a_process_name_with_brackets_and_spaces_is_parsed() {
         let line = format!("12 (a) b (c) S 1 12 12 {} 4242 0", "0 ".repeat(15).trim_end());
         assert_eq!(parse_stat(&line), Some(Stat { state: 'S', group: 12, started: 4242 }));
         assert_eq!(parse_stat("12"), None);
     }
 
     #[tokio::test]
-    async fn an_orphan_is_ended_with_its_children() {
+    async fn a_process_is_ended_with_its_children() {
         use std::os::unix::process::CommandExt as _;
         let mut command = std::process::Command::new("sh");
         let mut child = command.args(["-c", "sleep 60 & wait"]).process_group(0).spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
-        let process = all().into_iter().find(|process| process.pid == pid).unwrap();
-        assert!(process.leads);
-        assert!(end(&process).await);
+        let process = all_processes().into_iter().find(|process| process.pid == pid).unwrap();
+        assert!(process.leads_group);
+        assert!(terminate(&process).await);
         child.wait().unwrap();
     }
 }

@@ -1,11 +1,11 @@
-//! Running other programs: shown, logged, stoppable.
+//! Running other programs: each command is shown and logged, and can be stopped.
 
 pub(crate) mod command;
 pub(crate) mod group;
-pub(crate) mod halt;
 pub(crate) mod log;
 pub(crate) mod progress;
 pub(crate) mod shell;
+pub(crate) mod stop;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,51 +14,51 @@ use futures::FutureExt as _;
 use futures::future::LocalBoxFuture;
 
 use crate::failure::Failure;
-use crate::orphan::Mark;
-use halt::{Halt, Patience};
+use crate::orphan::StartedBy;
 use log::Log;
 use progress::Progress;
+use stop::{StopPolicy, StopRequests};
 
-/// What every step needs: a way to be stopped, a voice, and the log of commands.
+/// What every step needs: the requests to stop, the progress output, and the log of commands.
 #[derive(Debug, Clone)]
 pub(crate) struct Session {
-    pub(crate) halt: Arc<Halt>,
+    pub(crate) stop: Arc<StopRequests>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) log: Arc<Log>,
     pub(crate) verbose: bool,
-    /// What every command carries, so that it is known for ours if this program is killed.
-    mark: Arc<str>,
+    /// The value of [`crate::orphan::STARTED_BY`] for every command.
+    started_by: Arc<str>,
 }
 
 impl Session {
-    pub(crate) fn open(halt: Arc<Halt>, log: &Path, verbose: bool) -> Result<Self, Failure> {
-        let mark = Mark::own(log.parent().unwrap_or(log)).text().into();
-        Ok(Self { halt, progress: Progress::start(), log: Arc::new(Log::create(log)?), verbose, mark })
+    pub(crate) fn open(stop: Arc<StopRequests>, log: &Path, verbose: bool) -> Result<Self, Failure> {
+        let started_by = StartedBy::this_process(log.parent().unwrap_or(log)).text().into();
+        Ok(Self { stop, progress: Progress::start(), log: Arc::new(Log::create(log)?), verbose, started_by })
     }
 
-    /// What a program that outlives its command carries, too.
-    pub(crate) fn mark(&self) -> &str {
-        &self.mark
+    /// The value of [`crate::orphan::STARTED_BY`] for a program that is not started through [`command::Cmd`].
+    pub(crate) fn started_by(&self) -> &str {
+        &self.started_by
     }
 
     /// The failure to end with, if the user has asked to stop.
     pub(crate) fn interruption(&self) -> Option<Failure> {
-        (self.halt.signals() > 0).then(Failure::interrupted)
+        (self.stop.signal_count() > 0).then(Failure::interrupted)
     }
 
-    /// Do something that runs no command, giving up when asked to stop.
-    pub(crate) fn race<'a, T: 'a>(&'a self, work: impl Work<T> + 'a) -> Boxed<'a, T> {
+    /// Awaits work that runs no command, and gives up when the user asks to stop.
+    pub(crate) fn unless_stopped<'a, T: 'a>(&'a self, work: impl Work<T> + 'a) -> Boxed<'a, T> {
         let work = work.boxed_local();
         async move {
             tokio::select! {
                 result = work => result,
-                () = self.halt.reached(Patience::Stop) => Err(self.halt.failure()),
+                () = self.stop.due(StopPolicy::AtOnce) => Err(self.stop.failure()),
             }
         }
         .boxed_local()
     }
 
-    /// A step with a name: announced, timed, and marked when it has failed.
+    /// Runs a step: announces its name, then reports how long it took and whether it failed.
     pub(crate) fn step<'a, T: 'a>(&'a self, name: &'a str, work: impl Work<T> + 'a) -> Boxed<'a, T> {
         let work = work.boxed_local();
         async move {
@@ -70,13 +70,13 @@ impl Session {
         .boxed_local()
     }
 
-    /// One of several things done side by side: its failure stops the others.
-    pub(crate) fn lane<'a, T: 'a>(&'a self, work: impl Work<T> + 'a) -> Boxed<'a, T> {
+    /// Runs one of several tasks that run at the same time. If it fails, the others are stopped.
+    pub(crate) fn stopping_others<'a, T: 'a>(&'a self, work: impl Work<T> + 'a) -> Boxed<'a, T> {
         let work = work.boxed_local();
         async move {
             let result = work.await;
             if result.is_err() {
-                self.halt.cancel();
+                self.stop.cancel();
             }
             result
         }
@@ -88,5 +88,5 @@ pub(crate) trait Work<T>: Future<Output = Result<T, Failure>> {}
 
 impl<T, F: Future<Output = Result<T, Failure>>> Work<T> for F {}
 
-/// Boxed, because flows of many steps would otherwise be futures of many kilobytes.
+/// Boxed, because the future of many steps in sequence would otherwise take many kilobytes.
 type Boxed<'a, T> = LocalBoxFuture<'a, Result<T, Failure>>;

@@ -11,7 +11,7 @@ use clap::ValueEnum;
 use crate::failure::{BUG, Failure, INTERRUPTED};
 use crate::folders::Folders;
 use crate::run::Session;
-use crate::run::halt::Halt;
+use crate::run::stop::StopRequests;
 use summary::{Outcome, Row};
 use tier::Machine;
 
@@ -59,10 +59,10 @@ Examples:
 The last line is `N passed, N failed, N skipped`; skipped are tiers that could not run,
 named above it with the reason.";
 
-pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
+pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failure> {
     let folders = Folders::find()?;
     let log = folders.target.join("xtask-test").join("commands.log");
-    let session = Session::open(halt, &log, false)?;
+    let session = Session::open(stop, &log, false)?;
     let wanted = |tier: Tier| args.only.is_none_or(|only| only == tier);
     let mut machine = Machine::default();
     if args.only != Some(Tier::Workspace) {
@@ -101,10 +101,10 @@ fn conclude(session: &Session, rows: &[Row], log: &std::path::Path) -> Result<()
     session.progress.line(&commands);
     let _ = std::io::stdout().write_all(summary::render(rows).as_bytes());
     match failed {
-        0 if session.halt.signals() > 0 => Err(Failure::interrupted()),
+        0 if session.stop.signal_count() > 0 => Err(Failure::interrupted()),
         0 => Ok(()),
         // The summary is the last word; the exit code says the rest.
-        _ => Err(Failure::silent(if session.halt.signals() > 0 { INTERRUPTED } else { BUG })),
+        _ => Err(Failure::silent(if session.stop.signal_count() > 0 { INTERRUPTED } else { BUG })),
     }
 }
 

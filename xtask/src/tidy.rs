@@ -1,58 +1,68 @@
-//! `cargo xtask tidy`: what the documents promise of the code, checked against the code.
+//! `cargo xtask tidy`: checks rules for the source code, and README.md against the command lines.
 
+mod circles;
+mod crates;
 mod files;
-mod modules;
+mod order;
 mod readme;
+mod scope;
+mod source;
 
 use std::io::Write as _;
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::failure::{BUG, Failure, PREFLIGHT};
 use crate::folders::Folders;
 use crate::run::Session;
 use crate::run::command::Cmd;
-use crate::run::halt::Halt;
+use crate::run::stop::StopRequests;
+use source::Source;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Args {}
 
 const HELP: &str = "\
-Checks that modules of the driver use only modules to their left, that every member takes the
-workspace's lints, that no source file has more than 400 lines, and that the commands and
-flags in README.md exist.
+Checks that modules of the driver use only modules that come before them, that no modules use
+each other in a circle, that every package takes the workspace's lints, that no source file has
+more than 400 lines, and that the commands and flags in README.md exist.
 
 Exit codes: 0 tidy, 1 not tidy, 3 git is missing, 130 interrupted.";
 
-pub(crate) async fn run(Args {}: Args, halt: Arc<Halt>) -> Result<(), Failure> {
+/// `xtask` is this program's own command line, to compare README.md with.
+pub(crate) async fn run(
+    Args {}: Args,
+    stop: Arc<StopRequests>,
+    xtask: &clap::Command,
+) -> Result<(), Failure> {
     let folders = Folders::find()?;
-    let session = Session::open(halt, &folders.target.join("xtask-tidy").join("commands.log"), false)?;
-    check(&session, &folders).await
+    let session = Session::open(stop, &folders.target.join("xtask-tidy").join("commands.log"), false)?;
+    check(&session, &folders, xtask).await
 }
 
-pub(crate) async fn check(session: &Session, folders: &Folders) -> Result<(), Failure> {
+pub(crate) async fn check(
+    session: &Session,
+    folders: &Folders,
+    xtask: &clap::Command,
+) -> Result<(), Failure> {
     let root = &folders.root;
-    // Files that are not committed yet count too; what git ignores does not.
+    // Includes files that are not committed yet, but not those that git ignores.
     let listed = Cmd::new("git")
         .args(["ls-files", "--cached", "--others", "--exclude-standard"])
         .folder(root)
         .run(session)
         .await?;
-    let listed = listed.require(session, PREFLIGHT, "run it in a clone of the repository")?;
+    let listed = listed.require_success(session, PREFLIGHT, "run it in a clone of the repository")?;
     let mut sources = Vec::new();
     for path in listed.stdout.lines().filter(|path| files::is_read(path)) {
-        // A file that was deleted and not committed is still listed.
+        // A file whose deletion is not committed is still listed.
         if let Ok(text) = std::fs::read_to_string(root.join(path)) {
-            sources.push(Source { path: path.to_owned(), text });
+            sources.push(Source::new(path, text));
         }
     }
-    let (mut problems, exceptions) = modules::check(&sources);
-    problems.extend(files::too_long(&sources));
-    problems.extend(files::without_lints(&sources));
-    problems.extend(readme::check(&sources));
-    for exception in exceptions {
-        session.progress.line(&format!("exception: {exception}"));
+    let (problems, tolerated) = problems(&sources, xtask);
+    for circle in tolerated {
+        session.progress.line(&format!("not an error yet: {circle}"));
     }
     if problems.is_empty() {
         session.progress.line(&format!("tidy: {} files", sources.len()));
@@ -63,23 +73,80 @@ pub(crate) async fn check(session: &Session, folders: &Folders) -> Result<(), Fa
     }
     let count = problems.len();
     let what = format!("the repository is not tidy: {count} problem{}", if count == 1 { "" } else { "s" });
-    Err(Failure::new(BUG, what, "correct what is named above, and run `cargo xtask tidy` again"))
+    Err(Failure::new(BUG, what, "correct the problems above, and run `cargo xtask tidy` again"))
 }
 
-/// A file of the repository; the path is relative to it.
-#[derive(Debug)]
-struct Source {
-    path: String,
-    text: String,
-}
-
-impl Source {
-    fn extension(&self) -> &str {
-        Path::new(&self.path).extension().and_then(|extension| extension.to_str()).unwrap_or_default()
-    }
+/// Errors, and what is only mentioned.
+fn problems(sources: &[Source], xtask: &clap::Command) -> (Vec<String>, Vec<String>) {
+    let crates = crates::load(sources);
+    let (circles, tolerated) = circles::check(&crates);
+    let mut problems: Vec<String> = crates.iter().flat_map(|one| one.problems.iter().cloned()).collect();
+    problems.extend(order::check(&crates));
+    problems.extend(circles);
+    problems.extend(files::too_long(sources));
+    problems.extend(files::without_lints(sources));
+    problems.extend(readme::check(sources, xtask));
+    (problems, tolerated)
 }
 
 #[cfg(test)]
-fn source(path: &str, text: &str) -> Source {
-    Source { path: path.to_owned(), text: text.to_owned() }
+mod tests {
+    use super::*;
+
+    const PACKAGE: &str = "[package]\n[lints]\nworkspace = true\n";
+
+    /// The problems of a small repository in which one file is replaced or added.
+    fn with(path: &str, text: &str) -> Vec<String> {
+        let mut sources = vec![
+            Source::new("Cargo.toml", PACKAGE),
+            Source::new("src/lib.rs", "pub mod plan; pub mod report;"),
+            Source::new("src/plan.rs", "pub struct Plan;"),
+            Source::new("src/report.rs", "use super::plan::Plan;\npub struct Report(Plan);"),
+            Source::new("e2e/Cargo.toml", PACKAGE),
+            Source::new("e2e/src/lib.rs", "pub mod one; pub mod two;"),
+            Source::new("e2e/src/one.rs", "use crate::two::g;\npub fn f() { g() }"),
+            Source::new("e2e/src/two.rs", "pub fn g() {}"),
+            Source::new("README.md", "Use `cargo xtask e2e --keep`."),
+        ];
+        sources.retain(|source| source.path != path);
+        sources.push(Source::new(path, text));
+        let keep = clap::Arg::new("keep").long("keep");
+        let xtask = clap::Command::new("xtask").subcommand(clap::Command::new("e2e").arg(keep));
+        let (mut problems, _) = problems(&sources, &xtask);
+        // The list of tolerated circles is that of the real repository.
+        problems.retain(|problem| !problem.contains("take it out of the list"));
+        problems
+    }
+
+    #[test]
+    fn a_repository_without_a_mistake_is_tidy() {
+        assert_eq!(with("README.md", "Use `cargo xtask e2e`."), [""; 0]);
+    }
+
+    #[test]
+    fn each_planted_mistake_is_reported_once() {
+        for (path, text, expected) in [
+            (
+                "e2e/src/two.rs",
+                "pub fn g() { super::one::f() }",
+                "its modules use each other in a circle: one, two",
+            ),
+            (
+                "src/plan.rs",
+                "use super::report::Report;\npub struct Plan;",
+                "src/plan.rs:1: plan uses report",
+            ),
+            ("README.md", "Use `cargo xtask e2e --keeep`.", "README.md:1: `cargo xtask e2e` has no --keeep"),
+            ("e2e/Cargo.toml", "[package]\n", "e2e/Cargo.toml: does not use the workspace's lints"),
+            (
+                "src/plan.rs",
+                "mod gone;\npub struct Plan;",
+                "src/plan.rs: the file of `mod gone` is not there",
+            ),
+        ] {
+            let found = with(path, text);
+            let found: Vec<_> = found.iter().filter(|problem| problem.contains(expected)).collect();
+            assert_eq!(found.len(), 1, "{expected}: {found:?}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::failure::{BUG, Failure, PREFLIGHT, USAGE};
 use crate::folders::Folders;
 use crate::run::Session;
-use crate::run::command::{Cmd, Show};
+use crate::run::command::{Cmd, ShowOutput};
 
 /// The two programs that go into images.
 #[derive(Debug, Clone)]
@@ -26,11 +26,11 @@ pub(crate) async fn build(session: &Session, folders: &Folders) -> Result<Binari
         .path(&folders.target)
         .env(key, flags)
         .folder(&folders.root)
-        .show(Show::Indented)
+        .show(ShowOutput::Indented)
         .run(session)
         .await?;
     let (code, next) = if done.success() { (BUG, String::new()) } else { advice(&done.tail, &triple) };
-    done.require(session, code, next)?;
+    done.require_success(session, code, next)?;
     let release = folders.target.join(&triple).join("release");
     Ok(Binaries { driver: release.join("locust-matrix"), stub: release.join("fake-inference") })
 }
@@ -67,11 +67,11 @@ async fn local(session: &Session, folders: &Folders, programs: &[&str]) -> Resul
         .arg("--target-dir")
         .path(&folders.target)
         .folder(&folders.root)
-        .show(Show::Indented)
+        .show(ShowOutput::Indented)
         .run(session)
         .await?;
     let (code, next) = if done.success() { (BUG, String::new()) } else { advice(&done.tail, "") };
-    done.require(session, code, next).map(drop)
+    done.require_success(session, code, next).map(drop)
 }
 
 /// The target for the images: Linux, this machine's processor.

@@ -1,7 +1,7 @@
-//! `versions.toml`, and the choice of a node image.
+//! Reads `versions.toml`, and chooses the node image without further I/O.
 //!
-//! A node image belongs to the kind release that lists it, and from Kubernetes 1.35 on the
-//! kubelet refuses to start on a cgroup v1 host. Both are decided here, without I/O.
+//! A node image belongs to the kind release that lists it. From Kubernetes 1.35 on, the kubelet refuses to start
+//! on a host with cgroup v1.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub(crate) struct Locust {
     pub(crate) image: String,
 }
 
-/// A node image, and what a person should know about the choice.
+/// A node image, and a note for the user about the choice.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NodeImage {
     pub(crate) image: String,
@@ -47,7 +47,7 @@ impl Versions {
         format!("locustio/locust:{}", self.locust.version)
     }
 
-    /// Choose the node image for this kind, on this host, given the user's wish.
+    /// Chooses the node image for this version of kind on this host. `named` is the image that the user asks for.
     pub(crate) fn node_image(
         &self,
         kind: &str,
@@ -62,7 +62,7 @@ impl Versions {
                 return Err(Failure::preflight(
                     format!("{named}: this host has cgroup v1, and {CGROUP}"),
                     format!(
-                        "take --node-image {old}\nor start the host with cgroup v2 (systemd.unified_cgroup_hierarchy=1)"
+                        "use --node-image {old}\nor start the host with cgroup v2 (systemd.unified_cgroup_hierarchy=1)"
                     ),
                 ));
             }
@@ -70,12 +70,12 @@ impl Versions {
         }
         let mut notes = Vec::new();
         if fallback {
-            notes.push(format!("kind {kind} is not in versions.toml: taking the node image of kind {row}"));
+            notes.push(format!("kind {kind} is not in versions.toml: using the node image of kind {row}"));
         }
         let image = if cgroup_v1 && needs_cgroup_v2(default) {
             notes.push(format!(
-                "this host has cgroup v1, and {CGROUP}: taking Kubernetes {} instead",
-                kubernetes(old).map_or_else(|| "of an older line".into(), |(a, b)| format!("{a}.{b}"))
+                "this host has cgroup v1, and {CGROUP}: using Kubernetes {} instead",
+                kubernetes(old).map_or_else(|| "of an older release".into(), |(a, b)| format!("{a}.{b}"))
             ));
             old
         } else {
@@ -84,7 +84,7 @@ impl Versions {
         Ok(NodeImage { image: image.clone(), note: (!notes.is_empty()).then(|| notes.join("\n")) })
     }
 
-    /// The row for this kind: its own, else the newest that is older.
+    /// The row for this version of kind, or else the newest older row; and whether it is an older one.
     fn row(&self, kind: &str) -> Result<(String, bool), Failure> {
         if self.kind.node.contains_key(kind) {
             return Ok((kind.to_owned(), false));
@@ -94,7 +94,7 @@ impl Versions {
         match older.max_by_key(|row| numbers(row)) {
             Some(row) => Ok((row.clone(), true)),
             None => Err(Failure::preflight(
-                format!("kind {kind}: too old, no node image is known for it"),
+                format!("kind {kind}: too old: versions.toml has no node image for it"),
                 format!(
                     "install kind {} or newer: go install sigs.k8s.io/kind@latest",
                     self.kind.node.keys().next().map_or("0.29.0", String::as_str)
@@ -110,7 +110,7 @@ fn needs_cgroup_v2(image: &str) -> bool {
     kubernetes(image).is_some_and(|version| version >= (1, 35))
 }
 
-/// The Kubernetes version in a node image's tag, if it says one.
+/// The Kubernetes version in the tag of a node image, if there is one.
 fn kubernetes(image: &str) -> Option<(u32, u32)> {
     let (name, _digest) = image.split_once('@').unwrap_or((image, ""));
     let (_, tag) = name.rsplit_once(':')?;
@@ -118,13 +118,14 @@ fn kubernetes(image: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
+/// The numbers of a version, without its suffix.
 fn numbers(version: &str) -> Vec<u32> {
     let release = version.split(['-', '+']).next().unwrap_or(version);
     release.split('.').map_while(|part| part.parse().ok()).collect()
 }
 
 /// The version of Rust in `rust-toolchain.toml`.
-pub(crate) fn toolchain() -> Result<String, Failure> {
+pub(crate) fn rust_version() -> Result<String, Failure> {
     let file: toml::Table = toml::from_str(include_str!("../../rust-toolchain.toml"))
         .map_err(|error| Failure::bug(format!("rust-toolchain.toml: {error}")))?;
     let channel = file.get("toolchain").and_then(|table| table.get("channel")?.as_str());
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_file_is_consistent() {
+    fn versions_toml_is_consistent() {
         let versions = versions();
         assert!(versions.locust.image.starts_with(&format!("{}@sha256:", versions.locust_image())));
         for (kind, image) in &versions.kind.node_cgroup_v1 {
@@ -156,14 +157,14 @@ mod tests {
     }
 
     #[test]
-    fn a_cgroup_v2_host_takes_the_release_s_own_image() {
+    fn a_host_with_cgroup_v2_uses_the_node_image_of_its_kind_release() {
         let choice = versions().node_image("0.33.0", false, None).unwrap();
         assert!(choice.image.starts_with("kindest/node:v1.35."));
         assert_eq!(choice.note, None);
     }
 
     #[test]
-    fn a_cgroup_v1_host_takes_an_older_one_and_says_why() {
+    fn a_host_with_cgroup_v1_uses_an_older_node_image_and_the_note_says_why() {
         let choice = versions().node_image("0.33.0", true, None).unwrap();
         assert!(choice.image.starts_with("kindest/node:v1.34."));
         assert!(choice.note.unwrap().contains("cgroup v1"));
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_named_image_is_taken_unless_it_cannot_start() {
+    fn a_node_image_that_the_user_names_is_used_unless_it_cannot_start() {
         let choice = versions().node_image("0.33.0", true, Some("my/node:v1.34.4")).unwrap();
         assert_eq!(choice.image, "my/node:v1.34.4");
         assert!(versions().node_image("0.33.0", true, Some("my/node:latest")).is_ok());
@@ -183,14 +184,14 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_kind_takes_the_newest_older_row() {
+    fn an_unknown_version_of_kind_uses_the_newest_older_row() {
         let choice = versions().node_image("0.99.1", false, None).unwrap();
         assert!(choice.note.unwrap().contains("kind 0.33.0"));
         assert_eq!(versions().node_image("0.20.0", false, None).unwrap_err().code, 3);
     }
 
     #[test]
-    fn kind_tells_its_version() {
+    fn the_version_of_kind_is_parsed() {
         let version = kind_version("kind v0.33.0 go1.26.8 linux/amd64\n");
         assert_eq!(version.as_deref(), Some("0.33.0"));
         assert_eq!(kind_version("what?"), None);

@@ -1,16 +1,16 @@
-//! The command line as a user meets it, on a machine where something is missing.
+//! The command line, called as a user calls it on a machine where something is missing.
 
 use assert_cmd::Command;
 use tempfile::TempDir;
 
-/// xtask with a target folder of its own, so that nothing of a real run is touched.
+/// xtask with a target folder of its own, so that it cannot change anything of a real run.
 fn xtask(target: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.env("CARGO_TARGET_DIR", target.path()).env_remove("KIND_NODE_IMAGE").env_remove("DOCKER_HOST");
     command
 }
 
-/// Run, and give exit code, stdout and stderr.
+/// Runs a command and returns its exit code, stdout and stderr.
 #[expect(clippy::unwrap_used, reason = "a helper of tests, which may unwrap")]
 fn run(command: &mut Command) -> (i32, String, String) {
     let output = command.output().unwrap();
@@ -31,7 +31,7 @@ fn an_unknown_flag_is_a_usage_error() {
 }
 
 #[test]
-fn a_bad_name_is_a_usage_error_with_an_example() {
+fn an_invalid_cluster_name_is_a_usage_error_with_a_next_step() {
     let target = TempDir::new().unwrap();
     let (code, _, stderr) = run(xtask(&target).args(["e2e", "--name", "../x"]));
     assert_eq!(code, 2);
@@ -41,7 +41,7 @@ fn a_bad_name_is_a_usage_error_with_an_example() {
 }
 
 #[test]
-fn help_teaches_with_examples_and_exit_codes() {
+fn help_has_examples_and_exit_codes() {
     let target = TempDir::new().unwrap();
     let (code, stdout, _) = run(xtask(&target).args(["e2e", "--help"]));
     assert_eq!(code, 0);
@@ -50,10 +50,10 @@ fn help_teaches_with_examples_and_exit_codes() {
 }
 
 #[test]
-fn without_docker_it_says_what_to_start() {
+fn without_docker_the_next_step_says_what_to_start() {
     let target = TempDir::new().unwrap();
     let socket = target.path().join("closed.sock");
-    // Bound and dropped: the file is there, and nobody listens.
+    // After this the socket file exists, but nobody listens.
     drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
     let host = format!("unix://{}", socket.display());
     let (code, stdout, stderr) =
@@ -66,7 +66,7 @@ fn without_docker_it_says_what_to_start() {
 }
 
 #[test]
-fn without_any_tool_it_says_what_to_install() {
+fn without_any_tool_the_next_step_says_what_to_install() {
     let target = TempDir::new().unwrap();
     let (code, _, stderr) = run(xtask(&target).args(["e2e", "--cluster", "kind"]).env("PATH", ""));
     assert_eq!(code, 3);
@@ -84,9 +84,9 @@ fn an_engine_on_another_machine_is_refused() {
 }
 
 #[test]
-fn the_first_line_says_that_it_is_embedded_and_why() {
+fn the_first_line_says_that_the_cluster_is_embedded_and_why() {
     let target = TempDir::new().unwrap();
-    // Without Python it ends there, before anything is compiled.
+    // Without Python it ends before anything is compiled.
     let (code, stdout, stderr) = run(xtask(&target).args(["e2e", "--cluster", "embedded"]).env("PATH", ""));
     assert_eq!(code, 3);
     assert_eq!(stdout, "");
@@ -99,7 +99,7 @@ fn the_first_line_says_that_it_is_embedded_and_why() {
 }
 
 #[test]
-fn an_existing_cluster_has_to_be_named() {
+fn an_existing_cluster_needs_a_context() {
     let target = TempDir::new().unwrap();
     let (code, _, stderr) = run(xtask(&target).args(["e2e", "--cluster", "existing"]));
     assert_eq!(code, 2);
@@ -110,7 +110,7 @@ fn an_existing_cluster_has_to_be_named() {
 }
 
 #[test]
-fn cleanup_says_what_it_could_not_look_at() {
+fn cleanup_names_what_it_could_not_check() {
     let target = TempDir::new().unwrap();
     let (code, stdout, _) = run(xtask(&target).arg("cleanup").env("PATH", ""));
     assert_eq!(code, 0);
@@ -119,7 +119,7 @@ fn cleanup_says_what_it_could_not_look_at() {
 }
 
 #[test]
-fn doctor_names_what_is_missing_and_how_to_get_it() {
+fn doctor_names_missing_tools_and_how_to_install_them() {
     let target = TempDir::new().unwrap();
     let (code, stdout, _) = run(xtask(&target).arg("doctor").env("PATH", ""));
     assert_eq!(code, 3);

@@ -1,4 +1,4 @@
-//! The flake, as far as it can be checked without Nix: its lock, its versions, and what it builds from.
+//! Checks of the flake that need no Nix: its lock, its versions, and the files that it builds from.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -19,7 +19,7 @@ fn table(path: &str) -> Table {
     text(path).parse().unwrap()
 }
 
-/// The compiler that rustup is asked for.
+/// The version of Rust that rustup installs.
 fn channel() -> String {
     table("rust-toolchain.toml")["toolchain"]["channel"].as_str().unwrap().to_owned()
 }
@@ -31,7 +31,7 @@ fn code(path: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// What `nix/project.nix` builds from, relative to the workspace.
+/// The paths that `nix/project.nix` builds from, relative to the workspace.
 fn fileset() -> BTreeSet<String> {
     let code = code("nix/project.nix");
     let (_, rest) = code.split_once("fileset.unions [").unwrap();
@@ -39,7 +39,7 @@ fn fileset() -> BTreeSet<String> {
     list.split_whitespace().map(|part| part.strip_prefix("../").unwrap().to_owned()).collect()
 }
 
-/// The workspace's members beside the root package.
+/// The workspace's members, without the root package.
 fn members() -> Vec<String> {
     let manifest = table("Cargo.toml");
     let members = manifest["workspace"]["members"].as_array().unwrap();
@@ -77,7 +77,7 @@ fn rustup_and_nix_give_the_same_compiler() {
 }
 
 #[test]
-fn the_kind_of_the_shell_has_its_node_images() {
+fn versions_toml_has_node_images_for_the_kind_of_the_nix_shell() {
     let nixpkgs = table("nix/stub/versions.toml");
     let kind = nixpkgs["kind"].as_str().unwrap();
     let versions = table("versions.toml");
@@ -93,7 +93,7 @@ fn every_member_is_in_the_source_of_the_builds() {
     for member in members() {
         assert!(fileset.contains(&member), "nix/project.nix: the fileset lacks ../{member}");
     }
-    // The root package, the lock, what clippy and rustfmt read.
+    // The root package, the lock file, and the settings of clippy and rustfmt.
     for path in ["Cargo.lock", "Cargo.toml", "clippy.toml", "rustfmt.toml", "src", "tests"] {
         assert!(fileset.contains(path), "nix/project.nix: the fileset lacks ../{path}");
     }
@@ -102,9 +102,9 @@ fn every_member_is_in_the_source_of_the_builds() {
     }
 }
 
-/// `include_str!` and its like reach out of their member; a build without such a file does not compile.
+/// `include_str!` and similar macros can read files outside of their package. Without them it does not compile.
 #[test]
-fn what_the_code_includes_is_in_the_source_of_the_builds() {
+fn every_file_that_the_code_includes_is_in_the_source_of_the_builds() {
     let fileset = fileset();
     let mut included = BTreeSet::new();
     for folder in members().iter().map(String::as_str).chain(["src", "tests"]) {
@@ -122,7 +122,7 @@ fn what_the_code_includes_is_in_the_source_of_the_builds() {
             }
         }
     }
-    // What is known to be included, so that a search that finds nothing is noticed.
+    // These two are known to be included: the test fails if the search finds nothing.
     assert!(included.contains("manifests") && included.contains("versions.toml"), "{included:?}");
     for path in included {
         assert!(fileset.contains(&path), "nix/project.nix: the fileset lacks ../{path}");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use records::{Environment, Record, Scenario};
 
 use super::super::web_ui::forward_to_master;
-use super::Arguments;
+use super::arguments::Arguments;
 use super::resume::{Origin, origin, resumed};
 use crate::cluster::{Cluster, LocalPort, PodHttp, PortForward, WORKER, read_workload};
 use crate::config::Config;

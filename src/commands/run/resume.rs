@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use records::Record;
 
-use super::Arguments;
+use super::arguments::Arguments;
 use crate::exit::{Error, Result};
 use crate::record::{RecordFile, RunState};
 

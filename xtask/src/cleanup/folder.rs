@@ -1,11 +1,11 @@
-//! The folders of clusters in the target folder: processes, the cluster, the files, in this order.
+//! Cleans up each cluster's folder in the target folder: first processes, then the cluster, then the files.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::Cleaner;
-use super::owned::{self, Owner};
+use super::ownership::{self, Owner};
 use crate::e2e::cluster::{self, LABEL};
 use crate::e2e::state::{self, State};
 use crate::engine::{Container, Engine};
@@ -16,18 +16,18 @@ impl Cleaner {
     pub(super) async fn folders_of_clusters(&mut self) -> Result<(), Failure> {
         let e2e = self.folders.e2e();
         let nodes = match &self.engine {
-            Ok(engine) => engine.labelled(LABEL).await?,
+            Ok(engine) => engine.containers_with_label(LABEL).await?,
             Err(_) => Vec::new(),
         };
         let images = self.folders.images();
         let mut folders: BTreeSet<PathBuf> =
-            children(&e2e).into_iter().filter(|path| path.is_dir() && *path != images).collect();
+            entries(&e2e).into_iter().filter(|path| path.is_dir() && *path != images).collect();
         let names: BTreeSet<&String> = nodes.iter().filter_map(|node| node.labels.get(LABEL)).collect();
         for name in names {
-            match owned::owner(&of(&nodes, name), &e2e) {
-                // Also when the folder is gone, after `cargo clean`.
-                Owner::Us(folder) => drop(folders.insert(folder)),
-                Owner::Another(folder) => {
+            match ownership::owner(&nodes_of(&nodes, name), &e2e) {
+                // The folder itself may be gone, after `cargo clean`.
+                Owner::ThisTarget(folder) => drop(folders.insert(folder)),
+                Owner::OtherTarget(folder) => {
                     let target = folder.parent().and_then(Path::parent).unwrap_or(&folder);
                     let why = format!(
                         "made with another target folder; remove it with CARGO_TARGET_DIR={} cargo xtask cleanup",
@@ -35,10 +35,13 @@ impl Cleaner {
                     );
                     self.left_alone(&format!("cluster {name}"), &why);
                 }
-                Owner::Nobody if folders.contains(&e2e.join(name)) => {
-                    self.left_alone(&format!("cluster {name}"), "has a name of ours, but not our mark");
+                Owner::Unknown if folders.contains(&e2e.join(name)) => {
+                    self.left_alone(
+                        &format!("cluster {name}"),
+                        "has a name of ours, but its node does not mount our folder",
+                    );
                 }
-                Owner::Nobody => {}
+                Owner::Unknown => {}
             }
         }
         for folder in folders {
@@ -60,29 +63,29 @@ impl Cleaner {
         let mut ended = false;
         for process in orphan::find(folder) {
             ended = true;
-            if self.args.dry_run || orphan::end(&process).await {
+            if self.args.dry_run || orphan::terminate(&process).await {
                 self.removed(&process.name());
             } else {
-                let next = "find out what it waits for, and end it by hand";
+                let next = "find out why it does not end, and end it by hand";
                 let what = format!("{}: does not end", process.name());
                 self.failures.push(Failure::new(crate::failure::CLUSTER, what, next));
             }
         }
         if !self.cluster(folder, &name, ended).await? {
-            // Its files say what there is still to remove.
+            // The next cleanup needs the files to know what is still to be removed.
             return Ok(());
         }
         self.files(folder)?;
         if !self.args.dry_run {
             let _ = std::fs::remove_file(folder.join("lock"));
-            // With something of the user's in it, it stays.
+            // This fails if the user has put something into the folder, and the folder stays.
             let _ = std::fs::remove_dir(folder);
         }
         drop(lock);
         Ok(())
     }
 
-    /// Looking must not leave a file either.
+    /// Locks the folder. A dry run does not create the lock file.
     fn lock(&self, folder: &Path, name: &str) -> Result<Option<File>, Failure> {
         if self.args.dry_run && !folder.join("lock").exists() {
             return Ok(None);
@@ -90,7 +93,7 @@ impl Cleaner {
         state::lock(folder, name).map(Some)
     }
 
-    /// The cluster, and kind's network if it came with it. False when it is still there.
+    /// Deletes the cluster, and kind's network if it came with the cluster. Returns whether the cluster is gone.
     async fn cluster(&mut self, folder: &Path, name: &str, ended: bool) -> Result<bool, Failure> {
         let state = State::read(folder)?;
         let engine = match (&self.engine, &state) {
@@ -98,21 +101,22 @@ impl Cleaner {
             (Err(_), None) => return Ok(true),
             (Err(failure), Some(_)) => {
                 let failure = failure.clone();
-                return self.note::<()>(Err(failure)).map(|_| false);
+                return self.record_failure::<()>(Err(failure)).map(|_| false);
             }
         };
-        let nodes = engine.labelled(&format!("{LABEL}={name}")).await?;
-        let ours = owned::owner(&Vec::from_iter(&nodes), &self.folders.e2e()) == Owner::Us(folder.into());
+        let nodes = engine.containers_with_label(&format!("{LABEL}={name}")).await?;
+        let ours = ownership::owner(&Vec::from_iter(&nodes), &self.folders.e2e())
+            == Owner::ThisTarget(folder.into());
         if (nodes.is_empty() && state.is_none() && !ended) || (!nodes.is_empty() && !ours) {
             return Ok(true);
         }
         let network = network(&engine).await?;
         let state = state.unwrap_or_else(|| State::unknown(name));
         if !self.args.dry_run {
-            // Something that was under way a moment ago may still appear.
-            let settle = !state.kept || ended;
-            let deleted = cluster::delete(&self.session, &engine, folder, &state, settle).await;
-            if self.note(deleted)?.is_none() {
+            // A container that was being created a moment ago may still appear.
+            let expect_late_nodes = !state.kept || ended;
+            let deleted = cluster::delete(&self.session, &engine, folder, &state, expect_late_nodes).await;
+            if self.record_failure(deleted)?.is_none() {
                 return Ok(false);
             }
         }
@@ -120,40 +124,40 @@ impl Cleaner {
             let kept = if state.kept { " (kept by --keep)" } else { "" };
             self.removed(&format!("cluster {name}{kept}"));
         }
-        let goes = match &network {
+        let network_is_gone = match &network {
             None => false,
             Some(containers) if self.args.dry_run => state.created_network && *containers <= nodes.len(),
             Some(_) => self::network(&engine).await?.is_none(),
         };
-        if goes {
+        if network_is_gone {
             self.removed(&format!("network {}", cluster::network_name()));
         }
         Ok(true)
     }
 
     fn files(&mut self, folder: &Path) -> Result<(), Failure> {
-        let mut foreign = Vec::new();
-        for path in children(folder) {
+        let mut other_files = Vec::new();
+        for path in entries(folder) {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if owned::is_file_of_a_run(&name) {
+            if ownership::is_run_file(&name) {
                 self.remove(&path)?;
             } else if name != "lock" {
-                foreign.push(name);
+                other_files.push(name);
             }
         }
-        match foreign.as_slice() {
+        match other_files.as_slice() {
             [] => self.removed(&format!("folder {}", folder.display())),
             names => self.left_alone(&folder.display().to_string(), &format!("has {}", names.join(", "))),
         }
         Ok(())
     }
 
-    /// Image archives whose writer is gone, in the folder that all clusters share.
+    /// Removes half-written files whose writer is gone, in the folders that all clusters share.
     pub(super) fn half_written_files(&mut self) -> Result<(), Failure> {
         for folder in [self.folders.e2e(), self.folders.images()] {
-            for path in children(&folder) {
+            for path in entries(&folder) {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                if owned::part_of(&name).is_some_and(|pid| !orphan::runs(pid, "xtask")) {
+                if ownership::writer_of(&name).is_some_and(|pid| !orphan::is_running(pid, "xtask")) {
                     self.remove(&path)?;
                     self.removed(&format!("file {}", path.display()));
                 }
@@ -169,22 +173,23 @@ impl Cleaner {
         let removed = if path.is_dir() { std::fs::remove_dir(path) } else { std::fs::remove_file(path) };
         match removed {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                self.note::<()>(Err(Failure::file(path, "remove", &error))).map(drop)
+                self.record_failure::<()>(Err(Failure::file(path, "remove", &error))).map(drop)
             }
             _ => Ok(()),
         }
     }
 }
 
+/// The number of containers in kind's network, if the network exists.
 async fn network(engine: &Engine) -> Result<Option<usize>, Failure> {
     Ok(engine.network(&cluster::network_name()).await?.map(|network| network.containers))
 }
 
-fn of<'a>(nodes: &'a [Container], name: &str) -> Vec<&'a Container> {
+fn nodes_of<'a>(nodes: &'a [Container], name: &str) -> Vec<&'a Container> {
     nodes.iter().filter(|node| node.labels.get(LABEL).is_some_and(|label| label == name)).collect()
 }
 
-/// What is in a folder, in order; nothing when it is not there.
-fn children(folder: &Path) -> BTreeSet<PathBuf> {
+/// The sorted content of a folder; empty if there is no such folder.
+fn entries(folder: &Path) -> BTreeSet<PathBuf> {
     std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
 }

@@ -1,4 +1,4 @@
-//! The table: a tool per row.
+//! The table, with one tool per row.
 
 use std::fmt::Write as _;
 
@@ -6,32 +6,32 @@ use std::fmt::Write as _;
 pub(super) struct Row {
     pub(super) tool: &'static str,
     pub(super) needed_by: &'static str,
-    /// Whether `cargo xtask e2e` can do without.
+    /// Whether `cargo xtask e2e` works without it.
     pub(super) optional: bool,
-    /// What was found, or what is wrong with it.
+    /// A description of what was found, or the problem.
     pub(super) found: Result<String, String>,
     /// How to get it.
     pub(super) next: String,
 }
 
-/// Whether `cargo xtask e2e` can run, in one cluster or the other.
+/// Whether `cargo xtask e2e` can run with kind or with the embedded cluster.
 pub(super) fn can_run(rows: &[Row]) -> bool {
-    with_kind(rows) || embedded(rows)
+    can_run_kind(rows) || can_run_embedded(rows)
 }
 
-fn with_kind(rows: &[Row]) -> bool {
+fn can_run_kind(rows: &[Row]) -> bool {
     rows.iter().all(|row| row.optional || row.found.is_ok())
 }
 
 /// The embedded cluster needs a compiler, and Python for Locust.
-fn embedded(rows: &[Row]) -> bool {
+fn can_run_embedded(rows: &[Row]) -> bool {
     let has = |tool: &str| rows.iter().any(|row| row.tool == tool && row.found.is_ok());
     has("rustc, cargo") && has("python3")
 }
 
 pub(super) fn render(rows: &[Row]) -> String {
-    let wide = |text: fn(&Row) -> &str| rows.iter().map(|row| text(row).chars().count()).max().unwrap_or(0);
-    let (tool, needed) = (wide(|row| row.tool), wide(|row| row.needed_by));
+    let width = |text: fn(&Row) -> &str| rows.iter().map(|row| text(row).chars().count()).max().unwrap_or(0);
+    let (tool, needed) = (width(|row| row.tool), width(|row| row.needed_by));
     let mut text = String::new();
     for row in rows {
         let (mark, found) = match (&row.found, row.optional) {
@@ -51,7 +51,7 @@ pub(super) fn render(rows: &[Row]) -> String {
         rows.iter().filter(|row| !row.optional && row.found.is_err()).map(|row| row.tool).collect();
     let verdict = if missing.is_empty() {
         "`cargo xtask e2e` can run here".to_owned()
-    } else if embedded(rows) {
+    } else if can_run_embedded(rows) {
         format!(
             "`cargo xtask e2e` can run here, with the embedded cluster; not with kind: {}",
             missing.join(", ")
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_needed_can_be_a_reason() {
+    fn only_a_missing_tool_that_is_needed_is_a_problem() {
         assert!(can_run(&[row(false, Ok("1")), row(true, Err("not found"))]));
         assert!(!can_run(&[row(false, Err("not found"))]));
     }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_comes_with_its_next_step() {
+    fn a_missing_tool_is_shown_with_its_next_step() {
         let text =
             render(&[row(false, Err("not found")), row(true, Err("not found")), row(false, Ok("0.33"))]);
         assert!(text.starts_with("✗ kind  e2e  not found\n             → install it\n– kind"), "{text}");

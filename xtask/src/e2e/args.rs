@@ -1,17 +1,21 @@
 //! The flags of `cargo xtask e2e`.
 
+mod existing;
+mod image_flags;
+
 use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::existing;
 use crate::failure::{Failure, USAGE};
 use crate::folders::{self, Folders};
+pub(super) use existing::ExistingFlags;
+pub(crate) use image_flags::ImageFlags;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Which kind of cluster to bring up
+    /// Which kind of cluster to use
     #[arg(long, value_enum, default_value_t = ClusterKind::Auto)]
     pub(crate) cluster: ClusterKind,
 
@@ -30,108 +34,104 @@ pub(crate) struct Args {
     /// Simulated users, for example 20,40
     #[arg(long, value_name = "LIST", help_heading = "Matrix")]
     users: Option<String>,
-    /// Measured window of a scenario, for example 20s
+    /// Measured window of each scenario, for example 20s
     #[arg(long, value_name = "TIME", help_heading = "Matrix")]
     duration: Option<String>,
-    /// Pause after a scenario, for example 5s
+    /// Pause after each scenario, for example 5s
     #[arg(long, value_name = "TIME", help_heading = "Matrix")]
     cooldown: Option<String>,
-    /// Further flags of the matrix, for example --until stable: see locust-matrix plan --help
+    /// More flags for the matrix, for example --until stable; locust-matrix plan --help lists them
     #[arg(last = true, value_name = "FLAGS", help_heading = "Matrix")]
-    further: Vec<String>,
+    driver_flags: Vec<String>,
 
-    /// Where the results go, in a folder per run [default: results]
+    /// Folder for the results; each run gets a folder in it [default: results]
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
-    /// Leave the cluster running at the end; the next run uses it again
+    /// Keep the cluster at the end, so that the next run can use it again
     #[arg(long)]
     pub(crate) keep: bool,
-    /// Show Locust's own pages on this port of this machine, for example 8089
+    /// Show Locust's own web pages on this port of this machine, for example 8089
     #[arg(long, value_name = "PORT")]
     pub(crate) ui_port: Option<u16>,
-    /// Node image for kind [default: the one in versions.toml for this kind]
-    #[arg(long, value_name = "IMAGE", env = "KIND_NODE_IMAGE")]
-    pub(crate) node_image: Option<String>,
-    /// Image of Locust [default: locustio/locust of the version in versions.toml]
-    #[arg(long, value_name = "IMAGE")]
-    pub(crate) locust_image: Option<String>,
+    #[command(flatten)]
+    pub(super) images: ImageFlags,
     /// Name of the cluster
     #[arg(long, default_value = "locust-matrix")]
     pub(crate) name: String,
-    /// Show the output of every command (the log of commands has it anyway)
+    /// Show the output of every command (the log of commands always has it)
     #[arg(short, long)]
     pub(crate) verbose: bool,
 
-    // The last, because what follows would stand under its heading.
+    // The last field, because clap puts everything that follows under the heading of these flags.
     #[command(flatten)]
-    pub(super) existing: existing::Flags,
+    pub(super) existing: ExistingFlags,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ClusterKind {
-    /// kind where Docker and kind work, else embedded
+    /// kind if Docker and kind work here, else embedded
     Auto,
     /// Kubernetes in Docker
     Kind,
     /// A small API server whose pods are local processes
     Embedded,
-    /// A cluster that is there already
+    /// A cluster that exists already
     Existing,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  The four quick scenarios, about three minutes, and everything is cleaned up:
+  The four quick scenarios in about three minutes, with cleanup at the end:
       cargo xtask e2e
 
-  One scenario while trying something, on a cluster that stays:
+  One scenario on a cluster that is kept for the next try:
       cargo xtask e2e --replicas 1 --workers 2 --users 20 --duration 10s --keep
 
   A matrix of your own:
       cargo xtask e2e --config matrix.yaml --results /tmp/results
 
-  No longer than it takes to know it, and in the open model, too:
+  The open model as well, and each scenario only until its figures are stable:
       cargo xtask e2e --users 20 -- --rates 30,60 --until stable
 
-  Another node image, or another Locust:
+  Another node image and another version of Locust:
       cargo xtask e2e --node-image kindest/node:v1.34.0 --locust-image locustio/locust:2.47.0
 
-  Without Docker, with pods that are local processes:
+  Without Docker: pods are local processes:
       cargo xtask e2e --cluster embedded
 
-  In a cluster of your own, in the stub's company; everything deployed is removed again:
+  In a cluster of your own, against the stub; everything that was deployed is removed again:
       cargo xtask e2e --cluster existing --context staging --namespace load-test \\
           --registry registry.example/team --stub
 
-The folder with the results is the only line on stdout:
+stdout has one line, the folder with the results:
       less \"$(cargo xtask e2e)/auto_summary.md\"
 
 Exit codes: 0 all well, 1 bug, 2 usage, 3 something is missing, 4 the cluster or Locust
 failed, 5 a scenario failed, 6 a threshold was missed, 130 interrupted.
-Ctrl-C stops the load, keeps what was measured and deletes the cluster; a second one
+Ctrl-C stops the load, fetches the results so far and deletes the cluster. A second Ctrl-C
 skips the results.";
 
 impl Args {
-    /// What clap cannot see.
+    /// Checks what clap cannot check.
     pub(crate) fn check(&self) -> Result<(), Failure> {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         let name = &self.name;
         if name.is_empty()
             || name.len() > 50
             || name.starts_with('-')
             || name.ends_with('-')
-            || !name.chars().all(plain)
+            || !name.chars().all(allowed)
         {
             return Err(Failure::new(
                 USAGE,
-                format!("--name {name}: not a name for a cluster"),
+                format!("--name {name}: not a valid name for a cluster"),
                 "use up to 50 small letters, digits and dashes, for example --name my-test",
             ));
         }
         self.existing.check(self.cluster == ClusterKind::Existing)
     }
 
-    /// The matrix, in the driver's words, as the user gave it.
+    /// The driver's flags for the matrix.
     pub(crate) fn matrix(&self) -> Vec<String> {
         let mut flags = Vec::new();
         let quick = self.config.is_none() && self.preset.is_none();
@@ -150,7 +150,7 @@ impl Args {
                 flags.push(value.clone());
             }
         }
-        flags.extend(self.further.iter().cloned());
+        flags.extend(self.driver_flags.iter().cloned());
         flags
     }
 
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_matrix_it_is_the_quick_one() {
+    fn without_a_config_or_a_preset_the_preset_is_quick() {
         assert_eq!(parse("e2e").matrix(), ["--preset", "quick"]);
         let flags = parse("e2e --users 20,40 --duration 5s").matrix();
         assert_eq!(flags, ["--preset", "quick", "--users", "20,40", "--duration", "5s"]);
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_kind_would_refuse_is_refused() {
+    fn a_cluster_name_that_kind_does_not_accept_is_refused() {
         assert!(parse("e2e --name my-test-2").check().is_ok());
         for name in ["Big", "a_b", "a/b", "-a", "..", &"x".repeat(51)] {
             let args = Line::parse_from(["e2e", &format!("--name={name}")]).args;

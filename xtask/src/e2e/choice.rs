@@ -1,4 +1,4 @@
-//! Which kind of cluster, and why: the first line of output.
+//! Chooses the kind of cluster. The first line of the output names it, with the reason.
 
 use std::time::Duration;
 
@@ -9,29 +9,29 @@ use crate::run::Session;
 use crate::run::command::Cmd;
 use crate::versions::kind_version;
 
-/// Docker and kind, both answering.
+/// Docker and kind, which both work.
 #[derive(Debug)]
-pub(crate) struct Kind {
+pub(crate) struct DockerAndKind {
     pub(crate) engine: Engine,
     pub(crate) version: String,
 }
 
-/// What the matrix runs in.
+/// The cluster that the matrix runs in.
 #[derive(Debug)]
 pub(super) enum Chosen {
-    Kind(Kind),
+    Kind(DockerAndKind),
     /// Pods are local processes.
     Embedded,
 }
 
-pub(super) async fn choose(session: &Session, wish: ClusterKind) -> Result<Chosen, Failure> {
+pub(super) async fn choose(session: &Session, requested: ClusterKind) -> Result<Chosen, Failure> {
     session.progress.hold();
-    let found = match wish {
+    let found = match requested {
         ClusterKind::Embedded => None,
-        // An existing cluster goes another way.
-        _ => Some(find(session).await),
+        // `existing` never gets here.
+        _ => Some(find_kind(session).await),
     };
-    let asked = if wish == ClusterKind::Kind { "--cluster kind asks for it, " } else { "" };
+    let asked = if requested == ClusterKind::Kind { "--cluster kind asks for it, " } else { "" };
     let (line, chosen) = match found {
         None => {
             let line = "cluster: embedded, because --cluster embedded asks for it".to_owned();
@@ -44,7 +44,7 @@ pub(super) async fn choose(session: &Session, wish: ClusterKind) -> Result<Chose
             );
             (line, Ok(Chosen::Kind(kind)))
         }
-        Some(Err(failure)) if wish == ClusterKind::Auto && !failure.is_interruption() => {
+        Some(Err(failure)) if requested == ClusterKind::Auto && !failure.is_interruption() => {
             let line = format!("cluster: embedded, because {}", failure.what);
             (line, Ok(Chosen::Embedded))
         }
@@ -54,11 +54,12 @@ pub(super) async fn choose(session: &Session, wish: ClusterKind) -> Result<Chose
     chosen
 }
 
-/// Docker and kind at once; when both are missing, both are named.
-pub(crate) async fn find(session: &Session) -> Result<Kind, Failure> {
-    let (engine, version) = tokio::join!(session.race(Engine::connect(session)), installed_kind(session));
+/// Looks for Docker and kind at the same time. If both are missing, the failure names both.
+pub(crate) async fn find_kind(session: &Session) -> Result<DockerAndKind, Failure> {
+    let (engine, version) =
+        tokio::join!(session.unless_stopped(Engine::connect(session)), installed_kind(session));
     match (engine, version) {
-        (Ok(engine), Ok(version)) => Ok(Kind { engine, version }),
+        (Ok(engine), Ok(version)) => Ok(DockerAndKind { engine, version }),
         (Err(engine), Err(kind)) if !engine.is_interruption() && !kind.is_interruption() => {
             Err(Failure::preflight(
                 format!("{}; {}", engine.what, kind.what),
@@ -70,14 +71,15 @@ pub(crate) async fn find(session: &Session) -> Result<Kind, Failure> {
 }
 
 pub(crate) async fn installed_kind(session: &Session) -> Result<String, Failure> {
-    let done = Cmd::new("kind").arg("version").deadline(Duration::from_secs(10)).run(session).await.map_err(
-        |failure| {
-            if failure.is_interruption() { failure } else { Failure::preflight(failure.what, INSTALL) }
-        },
-    )?;
-    let done = done.require(session, PREFLIGHT, INSTALL)?;
+    let done = Cmd::new("kind")
+        .arg("version")
+        .deadline(Duration::from_secs(10))
+        .run(session)
+        .await
+        .map_err(|failure| failure.with_installation(INSTALL))?;
+    let done = done.require_success(session, PREFLIGHT, INSTALL)?;
     kind_version(&done.stdout).ok_or_else(|| {
-        Failure::preflight(format!("kind: does not tell its version: {}", done.stdout.trim()), INSTALL)
+        Failure::preflight(format!("kind: its version is not known: {}", done.stdout.trim()), INSTALL)
     })
 }
 

@@ -1,4 +1,4 @@
-//! The cluster: made by kind, used again when it was kept, and deleted without a trace.
+//! The kind cluster: it is created, or used again if it was kept, and deleted without leftovers.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -6,18 +6,16 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::args::Args;
 use super::driver::Target;
-use super::mark;
 use super::node;
-use super::preflight::Ready;
+use super::owner_mount;
 use super::state::State;
 use crate::engine::Engine;
 use crate::failure::{CLUSTER, Failure, PREFLIGHT};
-use crate::folders::{self, Folders};
+use crate::folders;
 use crate::run::Session;
-use crate::run::command::{Cmd, Done, Show};
-use crate::run::halt::Patience;
+use crate::run::command::{Cmd, Finished, ShowOutput};
+use crate::run::stop::StopPolicy;
 
 const ABSENT: u8 = 0;
 const BEGUN: u8 = 1;
@@ -29,17 +27,18 @@ pub(crate) struct Cluster {
     folder: PathBuf,
     state: State,
     kept: bool,
-    /// How far it has come; what has begun has to be deleted.
+    /// `ABSENT`, `BEGUN` or `UP`. From `BEGUN` on the cluster has to be deleted.
     phase: AtomicU8,
 }
 
 impl Cluster {
-    pub(super) fn new(engine: &Engine, ready: &Ready, folders: &Folders, args: &Args) -> Self {
+    /// A cluster that an earlier run has kept, or else a new one.
+    pub(super) fn new(engine: &Engine, folder: &Path, new: State, kept: Option<State>) -> Self {
         Self {
             engine: engine.clone(),
-            folder: folders.cluster(&args.name),
-            state: ready.kept.clone().unwrap_or_else(|| ready.state.clone()),
-            kept: ready.kept.is_some(),
+            folder: folder.to_path_buf(),
+            kept: kept.is_some(),
+            state: kept.unwrap_or(new),
             phase: AtomicU8::new(ABSENT),
         }
     }
@@ -52,16 +51,16 @@ impl Cluster {
         self.folder.join("kubeconfig")
     }
 
-    /// The context's name, which kind chooses.
-    pub(crate) fn context(&self) -> String {
+    /// The name of the context, which kind chooses.
+    fn context(&self) -> String {
         format!("kind-{}", self.state.name)
     }
 
-    /// As the driver is told.
+    /// The cluster for the driver's flags.
     pub(super) fn target(&self) -> Target {
         let kubeconfig = self.kubeconfig().display().to_string();
         let flags = vec!["--kubeconfig".to_owned(), kubeconfig, "--context".to_owned(), self.context()];
-        Target { flags, overlay: "kind", kind: "kind", yes: false }
+        Target { flags, overlay: "kind", kind: "kind", load_foreign_service: false }
     }
 
     pub(super) fn is_begun(&self) -> bool {
@@ -72,20 +71,21 @@ impl Cluster {
         self.phase.load(Ordering::Relaxed) == UP
     }
 
-    pub(super) fn what(&self) -> &'static str {
-        if self.kept { "take the kept cluster again" } else { "create the cluster" }
+    /// The name of the step that [`Self::provide`] is.
+    pub(super) fn step_name(&self) -> &'static str {
+        if self.kept { "use the kept cluster again" } else { "create the cluster" }
     }
 
-    /// Make it, or take the kept one.
+    /// Creates the cluster, or uses the kept one.
     pub(super) async fn provide(&self, session: &Session) -> Result<(), Failure> {
         if self.kept {
-            // From here on it is this run's, to be deleted at the end unless kept again.
+            // From here on it belongs to this run, which deletes it at the end unless it is kept again.
             self.phase.store(UP, Ordering::Relaxed);
             return self.export_kubeconfig(session).await;
         }
         let config = self.folder.join("kind.yaml");
-        folders::create(&self.folder.join(mark::FOLDER))?;
-        folders::write(&config, mark::config(&self.folder).as_bytes())?;
+        folders::create(&self.folder.join(owner_mount::FOLDER))?;
+        folders::write(&config, owner_mount::kind_config(&self.folder).as_bytes())?;
         self.state.write(&self.folder)?;
         self.phase.store(BEGUN, Ordering::Relaxed);
         let done = Cmd::new("kind")
@@ -96,19 +96,19 @@ impl Cluster {
             .arg("--config")
             .path(&config)
             .args(["--wait", "120s"])
-            .show(Show::Indented)
+            .show(ShowOutput::Indented)
             .deadline(Duration::from_mins(15))
             .run(session)
             .await?;
         if done.tail.contains("already exist for a cluster with the name") {
-            // Somebody else was faster, and it is theirs.
+            // Somebody else has created it in the meantime, so it is not ours to delete.
             self.phase.store(ABSENT, Ordering::Relaxed);
             State::remove(&self.folder);
         }
         let (code, next) = advice(&done, &self.state.node_image);
-        let done = done.require(session, code, next)?;
+        let done = done.require_success(session, code, next)?;
         if !done.tail.contains("Ready after") {
-            // When its time runs out, `--wait` only warns.
+            // `kind create --wait` only warns when its time runs out.
             self.await_ready(session).await?;
         }
         self.phase.store(UP, Ordering::Relaxed);
@@ -124,7 +124,7 @@ impl Cluster {
             .run(session)
             .await?;
         let next = format!("kind delete cluster --name {}", self.name());
-        done.require(session, CLUSTER, next).map(drop)
+        done.require_success(session, CLUSTER, next).map(drop)
     }
 
     async fn await_ready(&self, session: &Session) -> Result<(), Failure> {
@@ -134,26 +134,26 @@ impl Cluster {
             .deadline(Duration::from_secs(75))
             .run(session)
             .await?;
-        let next = "run it again with --keep and look: docker exec NODE journalctl -u kubelet";
-        done.require(session, CLUSTER, next).map(drop)
+        let next = "run it again with --keep and read: docker exec NODE journalctl -u kubelet";
+        done.require_success(session, CLUSTER, next).map(drop)
     }
 
-    /// Leave it running for the next run.
+    /// Keeps it running for the next run.
     pub(super) fn keep(&self) -> Result<(), Failure> {
         let state = State { kept: true, ..self.state.clone() };
         state.write(&self.folder)
     }
 
     pub(super) async fn remove(&self, session: &Session) -> Result<(), Failure> {
-        let settle = session.halt.signals() > 0;
-        delete(session, &self.engine, &self.folder, &self.state, settle).await?;
+        let expect_late_nodes = session.stop.signal_count() > 0;
+        delete(session, &self.engine, &self.folder, &self.state, expect_late_nodes).await?;
         self.phase.store(ABSENT, Ordering::Relaxed);
         Ok(())
     }
 }
 
-/// What a failed creation was about.
-fn advice(done: &Done, image: &str) -> (u8, String) {
+/// The exit code and the next step for a creation that failed.
+fn advice(done: &Finished, image: &str) -> (u8, String) {
     if done.tail.contains("failed to pull image") {
         let next = format!(
             "check the network: docker pull {image}\n\
@@ -161,7 +161,7 @@ fn advice(done: &Done, image: &str) -> (u8, String) {
         );
         return (PREFLIGHT, next);
     }
-    let next = "look at the output above; often there is too little memory, disk or inotify watches\n\
+    let next = "read the output above; often there is too little memory, disk or inotify watches\n\
                 (https://kind.sigs.k8s.io/docs/user/known-issues)";
     (CLUSTER, next.to_owned())
 }
@@ -169,47 +169,47 @@ fn advice(done: &Done, image: &str) -> (u8, String) {
 /// The label that kind puts on its nodes.
 pub(crate) const LABEL: &str = "io.x-k8s.kind.cluster";
 
-/// kind's own way of naming another network.
+/// The network that kind uses; the variable is kind's own.
 pub(crate) fn network_name() -> String {
     std::env::var("KIND_EXPERIMENTAL_DOCKER_NETWORK").unwrap_or_else(|_| "kind".to_owned())
 }
 
-/// Delete until nothing of it is there. With `settle`, for long enough to believe it: a container
-/// that Docker was asked for just before kind was stopped appears only afterwards.
+/// Deletes a cluster until none of its nodes is there. `expect_late_nodes`: go on looking for two seconds, because
+/// a container that Docker was asked for just before kind was stopped appears only afterwards.
 pub(crate) async fn delete(
     session: &Session,
     engine: &Engine,
     folder: &Path,
     state: &State,
-    settle: bool,
+    expect_late_nodes: bool,
 ) -> Result<(), Failure> {
     let name = &state.name;
     let kubeconfig = folder.join("kubeconfig");
-    // A kind that was killed leaves its lock, and every other kind would wait for it in vain.
+    // A kind that was killed leaves its lock file, and every later kind would wait for it.
     let _ = std::fs::remove_file(folder.join("kubeconfig.lock"));
     let give_up = Instant::now() + Duration::from_mins(1);
     let mut first = true;
-    let mut quiet_since = Instant::now();
+    let mut absent_since = Instant::now();
     loop {
-        let nodes = engine.labelled(&format!("{LABEL}={name}")).await?;
+        let nodes = engine.containers_with_label(&format!("{LABEL}={name}")).await?;
         if first || !nodes.is_empty() {
             let done = Cmd::new("kind")
                 .args(["delete", "cluster", "--name", name])
                 .arg("--kubeconfig")
                 .path(&kubeconfig)
-                .patience(Patience::Never)
+                .stop_policy(StopPolicy::Never)
                 .deadline(Duration::from_mins(1))
                 .run(session)
                 .await?;
             if Instant::now() > give_up {
                 let next = format!("docker rm -f -v {name}-control-plane");
-                return Err(done.require(session, CLUSTER, next.clone()).err().unwrap_or_else(|| {
-                    Failure::new(CLUSTER, format!("cluster {name}: cannot be deleted"), next)
-                }));
+                return Err(done.require_success(session, CLUSTER, next.clone()).err().unwrap_or_else(
+                    || Failure::new(CLUSTER, format!("cluster {name}: cannot be deleted"), next),
+                ));
             }
             first = false;
-            quiet_since = Instant::now();
-        } else if !settle || quiet_since.elapsed() > Duration::from_secs(2) {
+            absent_since = Instant::now();
+        } else if !expect_late_nodes || absent_since.elapsed() > Duration::from_secs(2) {
             break;
         }
         sleep(Duration::from_millis(250)).await;
@@ -218,17 +218,17 @@ pub(crate) async fn delete(
     State::remove(folder);
     let _ = std::fs::remove_file(&kubeconfig);
     let _ = std::fs::remove_file(folder.join("kind.yaml"));
-    let _ = std::fs::remove_dir(folder.join(mark::FOLDER));
+    let _ = std::fs::remove_dir(folder.join(owner_mount::FOLDER));
     Ok(())
 }
 
-/// Where it is noted which network came with a cluster of ours that is gone.
+/// A file with the ID of the network that came with one of our clusters, if the network outlived the cluster.
 pub(crate) fn network_note(e2e: &Path) -> PathBuf {
     e2e.join("network")
 }
 
-/// kind leaves its network. It goes when it came with a cluster of ours and nobody uses it; while
-/// another cluster does, it is noted that it goes with the last one.
+/// Removes kind's network, which kind itself never does, if it came with a cluster of ours and nobody uses it. If
+/// another cluster uses it, its ID is noted, so that it is removed with the last cluster.
 async fn remove_network(
     session: &Session,
     engine: &Engine,
@@ -247,10 +247,10 @@ async fn remove_network(
     if network.containers > 0 {
         return folders::write(&note, network.id.as_bytes());
     }
-    // Another kind may have moved in meanwhile: then Docker refuses, and rightly.
+    // If another cluster has begun to use it in the meantime, Docker refuses, as it should.
     Cmd::new("docker")
         .args(["network", "rm", &network.id])
-        .patience(Patience::Never)
+        .stop_policy(StopPolicy::Never)
         .deadline(Duration::from_secs(20))
         .run(session)
         .await?;

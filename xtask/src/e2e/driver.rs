@@ -1,4 +1,4 @@
-//! The driver, `locust-matrix`: the only program here that talks to the cluster.
+//! Calls of the driver, `locust-matrix`, which is the only program that talks to the cluster.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::args::Args;
-use super::images::Tags;
+use super::images::ImageNames;
 use crate::failure::{BUG, CLUSTER, Failure, PREFLIGHT, SCENARIO, USAGE};
 use crate::run::Session;
-use crate::run::command::{Cmd, Done, Show};
-use crate::run::halt::Patience;
+use crate::run::command::{Cmd, Finished, ShowOutput};
+use crate::run::stop::StopPolicy;
 
-/// How long the job may take to stop its load.
+/// How long the job may take to stop its load after a Ctrl-C.
 const STOPS_WITHIN: Duration = Duration::from_secs(45);
 
 #[derive(Debug)]
@@ -24,31 +24,32 @@ pub(super) struct Driver {
     ui_port: Option<u16>,
 }
 
-/// A cluster, in the driver's words.
+/// A cluster, as the driver's flags describe it.
 #[derive(Debug)]
 pub(super) struct Target {
-    /// Which one, for every call.
+    /// Flags for every call, which select the cluster.
     pub(super) flags: Vec<String>,
-    /// What is deployed to it.
+    /// The overlay of the manifests that is deployed to it.
     pub(super) overlay: &'static str,
+    /// The kind of cluster that records and reports name.
     pub(super) kind: &'static str,
-    /// Load a service that is not ours.
-    pub(super) yes: bool,
+    /// Load a service that locust-matrix did not deploy.
+    pub(super) load_foreign_service: bool,
 }
 
-/// The scenarios, as the driver lists them.
+/// The scenarios, as the driver's JSON lists them.
 #[derive(Debug)]
-pub(super) struct Planned(pub(super) Vec<Value>);
+pub(super) struct Plan(pub(super) Vec<Value>);
 
-/// A job that has ended, one way or the other.
+/// A job that has ended.
 #[derive(Debug)]
 pub(super) struct Job {
-    /// Present as soon as it was submitted.
+    /// `None` if it was not submitted.
     pub(super) run_id: Option<String>,
     pub(super) ended: Result<(), Failure>,
 }
 
-impl Planned {
+impl Plan {
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }
@@ -59,8 +60,8 @@ impl Driver {
         Self { program, target, matrix: args.matrix(), config: args.config.clone(), ui_port: args.ui_port }
     }
 
-    /// What will be run: shown to the user, and kept to compare the results with.
-    pub(super) async fn plan(&self, session: &Session) -> Result<Planned, Failure> {
+    /// The scenarios that will run. They are shown to the user, and later compared with the results.
+    pub(super) async fn plan(&self, session: &Session) -> Result<Plan, Failure> {
         let plan = |extra: &[&str], show| {
             Cmd::new(self.program.display().to_string())
                 .arg("plan")
@@ -69,75 +70,75 @@ impl Driver {
                 .show(show)
                 .deadline(Duration::from_secs(30))
         };
-        finished(session, plan(&[], Show::All).run(session).await?)?;
-        let done = finished(session, plan(&["--json"], Show::Errors).run(session).await?)?;
+        require_success(session, plan(&[], ShowOutput::All).run(session).await?)?;
+        let done = require_success(session, plan(&["--json"], ShowOutput::Stderr).run(session).await?)?;
         let scenarios = serde_json::from_str(&done.stdout).map_err(|error| {
             Failure::bug(format!("`locust-matrix plan --json`: not a JSON list: {error}"))
         })?;
-        Ok(Planned(scenarios))
+        Ok(Plan(scenarios))
     }
 
-    pub(super) async fn deploy(&self, session: &Session, tags: &Tags) -> Result<(), Failure> {
-        self.deploy_overlay(session, self.target.overlay, tags).await
+    pub(super) async fn deploy(&self, session: &Session, images: &ImageNames) -> Result<(), Failure> {
+        self.deploy_overlay(session, self.target.overlay, images).await
     }
 
     pub(super) async fn deploy_overlay(
         &self,
         session: &Session,
         overlay: &str,
-        tags: &Tags,
+        images: &ImageNames,
     ) -> Result<(), Failure> {
         let mut deploy = self.in_cluster().args(["deploy", "--overlay", overlay]);
         if let Some(config) = &self.config {
             deploy = deploy.args(["--config", config]);
         }
         for (name, image) in [
-            ("locust-driver", Some(&tags.driver)),
-            ("fake-inference", tags.stub.as_ref()),
-            ("locustio/locust", tags.locust.as_ref()),
+            ("locust-driver", Some(&images.driver)),
+            ("fake-inference", images.stub.as_ref()),
+            ("locustio/locust", images.locust.as_ref()),
         ] {
             if let Some(image) = image {
                 deploy = deploy.arg("--image").arg(format!("{name}={image}"));
             }
         }
-        finished(session, deploy.show(Show::Errors).run(session).await?).map(drop)
+        require_success(session, deploy.show(ShowOutput::Stderr).run(session).await?).map(drop)
     }
 
-    pub(super) async fn job(&self, session: &Session, tags: &Tags) -> Result<Job, Failure> {
+    pub(super) async fn job(&self, session: &Session, images: &ImageNames) -> Result<Job, Failure> {
         let done = self
             .in_cluster()
             .arg("job")
             .args(self.matrix.iter().cloned())
-            .args(["--driver-image", &tags.driver, "--cluster-kind", self.target.kind])
-            .args(self.target.yes.then_some("--yes"))
+            .args(["--driver-image", &images.driver, "--cluster-kind", self.target.kind])
+            .args(self.target.load_foreign_service.then_some("--yes"))
             .args(self.ui_port.map(|port| format!("--ui-port={port}")))
-            .show(Show::Errors)
-            .patience(Patience::Forward(STOPS_WITHIN))
+            .show(ShowOutput::Stderr)
+            .stop_policy(StopPolicy::AllowTime(STOPS_WITHIN))
             .run(session)
             .await?;
-        Ok(Job { run_id: run_id(&done.stdout), ended: finished(session, done).map(drop) })
+        Ok(Job { run_id: run_id(&done.stdout), ended: require_success(session, done).map(drop) })
     }
 
-    /// Remove what was deployed; the cluster stays.
+    /// The command that removes what was deployed; the cluster stays.
     pub(super) fn cleanup(&self) -> Cmd {
         self.in_cluster().arg("cleanup")
     }
 
-    /// What of ours is in the cluster already, one object per line.
-    pub(super) async fn deployed(&self, session: &Session) -> Result<String, Failure> {
-        let look = self.cleanup().arg("--dry-run").show(Show::Nothing);
-        let done = finished(session, look.deadline(Duration::from_mins(1)).run(session).await?)?;
+    /// The objects of locust-matrix in the cluster, one per line.
+    pub(super) async fn list_deployed(&self, session: &Session) -> Result<String, Failure> {
+        let list = self.cleanup().arg("--dry-run").show(ShowOutput::Nothing);
+        let done = require_success(session, list.deadline(Duration::from_mins(1)).run(session).await?)?;
         Ok(done.stdout)
     }
 
-    /// With the records in the cluster, too, where they are `home`.
-    pub(super) async fn remove(&self, session: &Session, home: bool) -> Result<(), Failure> {
-        let cleanup = self.cleanup().args(home.then_some("--results"));
-        let cleanup = cleanup.show(Show::Errors).patience(Patience::Never);
-        finished(session, cleanup.deadline(Duration::from_mins(3)).run(session).await?).map(drop)
+    /// Removes what was deployed; with `fetched`, the records in the cluster as well.
+    pub(super) async fn remove(&self, session: &Session, fetched: bool) -> Result<(), Failure> {
+        let cleanup = self.cleanup().args(fetched.then_some("--results"));
+        let cleanup = cleanup.show(ShowOutput::Stderr).stop_policy(StopPolicy::Never);
+        require_success(session, cleanup.deadline(Duration::from_mins(3)).run(session).await?).map(drop)
     }
 
-    /// Where the results are. Done even when the job was interrupted, unless again.
+    /// Fetches the results and returns their folder. The first Ctrl-C does not stop it, the second does.
     pub(super) async fn fetch(
         &self,
         session: &Session,
@@ -150,14 +151,14 @@ impl Driver {
             .arg("--results")
             .path(results)
             .args(["--run", run_id])
-            .show(Show::Errors)
-            .patience(Patience::Second)
+            .show(ShowOutput::Stderr)
+            .stop_policy(StopPolicy::OnSecondSignal)
             .deadline(Duration::from_mins(2))
             .run(session)
             .await?;
-        let done = finished(session, done)?;
+        let done = require_success(session, done)?;
         let folder = done.stdout.lines().last().map(PathBuf::from);
-        folder.ok_or_else(|| Failure::bug("`locust-matrix fetch`: does not say where"))
+        folder.ok_or_else(|| Failure::bug("`locust-matrix fetch`: prints no folder"))
     }
 
     fn in_cluster(&self) -> Cmd {
@@ -165,8 +166,8 @@ impl Driver {
     }
 }
 
-/// The driver's exit code is this program's, with a next step for each.
-fn finished(session: &Session, done: Done) -> Result<Done, Failure> {
+/// Turns a failed call into a failure with the driver's own exit code, and a next step for each code.
+fn require_success(session: &Session, done: Finished) -> Result<Finished, Failure> {
     let code = done.code();
     if code == crate::failure::INTERRUPTED {
         return Err(Failure::interrupted());
@@ -176,13 +177,13 @@ fn finished(session: &Session, done: Done) -> Result<Done, Failure> {
         USAGE => "correct the flag or the file that the driver names above",
         PREFLIGHT => "provide what the driver names above",
         SCENARIO => "read the column Status in auto_summary.csv, and auto_summary.md for the reasons",
-        CLUSTER => "look at the pods and events that were kept, or run it again with --keep",
-        _ => "read what the driver says above",
+        CLUSTER => "read the pods, events and logs that were saved, or run it again with --keep",
+        _ => "read the driver's message above",
     };
-    done.require(session, code, next)
+    done.require_success(session, code, next)
 }
 
-/// `run id: <uid>` in the first line.
+/// The id in the first line, which is `run id: <uid>`.
 fn run_id(stdout: &str) -> Option<String> {
     let id = stdout.lines().next()?.strip_prefix("run id:")?.trim();
     (!id.is_empty()).then(|| id.to_owned())

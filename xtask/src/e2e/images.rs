@@ -1,62 +1,67 @@
-//! The three images of the cluster, each as an archive ready for the node.
+//! The three images of the cluster, each as an archive that the node can import.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::preflight::LocustImage;
+use super::image_choice::LocustImage;
 use crate::engine::Engine;
 use crate::failure::{CLUSTER, Failure, PREFLIGHT};
 use crate::folders::{self, Folders};
 use crate::image::{self, Archive};
 use crate::run::Session;
-use crate::run::command::{Cmd, Show};
+use crate::run::command::{Cmd, ShowOutput};
 use crate::toolchain::{self, Binaries};
 
-/// An image in a file.
+/// An image archive in a file.
 #[derive(Debug)]
-pub(crate) struct Stored {
+pub(crate) struct ImageFile {
     pub(crate) reference: String,
     pub(crate) id: String,
     pub(crate) archive: PathBuf,
 }
 
+/// The images that are built here.
 #[derive(Debug)]
-pub(super) struct Own {
-    pub(super) driver: Stored,
-    pub(super) stub: Stored,
+pub(super) struct OwnImages {
+    pub(super) driver: ImageFile,
+    pub(super) stub: ImageFile,
 }
 
-/// The references that the manifests get.
+/// The names of the images in the manifests.
 #[derive(Debug)]
-pub(super) struct Tags {
+pub(super) struct ImageNames {
     pub(super) driver: String,
-    /// None: as the manifests have it.
+    /// `None`: the name that the manifests have.
     pub(super) stub: Option<String>,
     pub(super) locust: Option<String>,
 }
 
-impl Tags {
-    pub(super) fn new(own: Own, locust: Stored) -> Self {
-        Self { driver: own.driver.reference, stub: Some(own.stub.reference), locust: Some(locust.reference) }
+impl ImageNames {
+    pub(super) fn new(own_images: OwnImages, locust: ImageFile) -> Self {
+        Self {
+            driver: own_images.driver.reference,
+            stub: Some(own_images.stub.reference),
+            locust: Some(locust.reference),
+        }
     }
 }
 
-/// Pack the driver and the stub, and let the engine have them.
-pub(super) async fn own(
+/// Packs the driver and the stub as images, and loads them into Docker.
+pub(super) async fn pack_own(
     session: &Session,
     folders: &Folders,
     engine: &Engine,
     binaries: &Binaries,
-) -> Result<Own, Failure> {
+) -> Result<OwnImages, Failure> {
     let (driver, stub) = tokio::join!(
         pack(folders, engine, "locust-driver", &binaries.driver),
         pack(folders, engine, "fake-inference", &binaries.stub),
     );
-    let (driver, stub) = Failure::first(driver, stub)?;
+    let (driver, stub) = Failure::both(driver, stub)?;
     for image in [&driver, &stub] {
-        session.progress.say(&format!("image: {}", image.reference));
+        session.progress.timed_line(&format!("image: {}", image.reference));
     }
-    Ok(Own { driver, stub })
+    Ok(OwnImages { driver, stub })
 }
 
 async fn pack(
@@ -64,16 +69,16 @@ async fn pack(
     engine: &Engine,
     name: &'static str,
     binary: &Path,
-) -> Result<Stored, Failure> {
+) -> Result<ImageFile, Failure> {
     let path = folders.images().join(format!("{name}.tar"));
     let (binary, file) = (binary.to_path_buf(), path.clone());
-    // Hashing and writing megabytes would hold up everything else that goes on.
+    // On a thread of its own, because hashing and writing megabytes would block the other tasks.
     let packed = tokio::task::spawn_blocking(move || store(name, &binary, &file)).await;
     let archive = packed.map_err(|error| Failure::bug(format!("{name}: packing: {error}")))??;
     if engine.image_id(&archive.reference).await?.as_ref() != Some(&archive.id) {
         engine.load(archive.bytes).await?;
     }
-    Ok(Stored { reference: archive.reference, id: archive.id, archive: path })
+    Ok(ImageFile { reference: archive.reference, id: archive.id, archive: path })
 }
 
 fn store(name: &str, binary: &Path, path: &Path) -> Result<Archive, Failure> {
@@ -81,7 +86,7 @@ fn store(name: &str, binary: &Path, path: &Path) -> Result<Archive, Failure> {
     let program = binary.file_name().unwrap_or_default().to_string_lossy();
     let archive = image::pack(name, &program, &bytes, toolchain::image_architecture())
         .map_err(|error| Failure::bug(format!("{name}: packing: {error}")))?;
-    // Written only when the content has changed: the file may be in use, and disks are slow.
+    // Written only if the content has changed, because the file may be in use and disks are slow.
     if std::fs::read(path).ok().as_ref() != Some(&archive.bytes) {
         folders::create(path.parent().unwrap_or(path))?;
         folders::write(path, &archive.bytes)?;
@@ -89,16 +94,16 @@ fn store(name: &str, binary: &Path, path: &Path) -> Result<Archive, Failure> {
     Ok(archive)
 }
 
-/// The Locust image: pulled when it is not there, saved once per image ID.
-pub(crate) async fn obtain(
+/// The archive of the Locust image, which is pulled if Docker does not have it. There is one archive per image ID.
+pub(crate) async fn locust_archive(
     session: &Session,
     folders: &Folders,
     engine: &Engine,
     image: &LocustImage,
-) -> Result<Stored, Failure> {
+) -> Result<ImageFile, Failure> {
     let reference = &image.reference;
-    ensure(session, image).await?;
-    let id = session.race(engine.image_id(reference)).await?;
+    pull_if_missing(session, image).await?;
+    let id = session.unless_stopped(engine.image_id(reference)).await?;
     let id = id.ok_or_else(|| {
         Failure::preflight(
             format!("{reference}: not among Docker's images"),
@@ -109,11 +114,11 @@ pub(crate) async fn obtain(
     if !archive.is_file() {
         save(session, engine, reference, &archive).await?;
     }
-    Ok(Stored { reference: reference.clone(), id, archive })
+    Ok(ImageFile { reference: reference.clone(), id, archive })
 }
 
-/// Have it in the engine.
-pub(crate) async fn ensure(session: &Session, image: &LocustImage) -> Result<(), Failure> {
+/// Pulls the image if Docker does not have it.
+pub(crate) async fn pull_if_missing(session: &Session, image: &LocustImage) -> Result<(), Failure> {
     match &image.pull {
         Some(source) => pull(session, source, &image.reference).await,
         None => Ok(()),
@@ -124,19 +129,19 @@ pub(crate) async fn pull(session: &Session, source: &str, reference: &str) -> Re
     let next = format!("check the network and repeat it: docker pull {source}");
     let pulled = Cmd::new("docker")
         .args(["pull", source])
-        .show(Show::Indented)
+        .show(ShowOutput::Indented)
         .deadline(Duration::from_mins(15))
         .run(session)
         .await?;
-    pulled.require(session, PREFLIGHT, next.clone())?;
+    pulled.require_success(session, PREFLIGHT, next.clone())?;
     if source != reference {
-        // Pulled by digest, so it has no tag yet; pods ask for the tag.
+        // An image that is pulled by digest has no tag, but pods name it by its tag.
         let tagged = Cmd::new("docker")
             .args(["tag", source, reference])
             .deadline(Duration::from_secs(30))
             .run(session)
             .await?;
-        tagged.require(session, PREFLIGHT, next)?;
+        tagged.require_success(session, PREFLIGHT, next)?;
     }
     Ok(())
 }
@@ -146,13 +151,14 @@ async fn save(session: &Session, engine: &Engine, reference: &str, archive: &Pat
     let part = archive.with_extension(format!("part-{}", std::process::id()));
     let mut save = Cmd::new("docker").arg("save");
     if engine.saves_by_platform() {
-        // An engine with containerd's image store would list platforms that it does not have,
-        // and the node would refuse the archive.
+        // With containerd's image store, Docker would otherwise list platforms in the archive that it does not
+        // have, and the node would refuse it.
         save = save.arg(format!("--platform=linux/{}", toolchain::image_architecture()));
     }
     let done =
         save.arg("--output").path(&part).arg(reference).deadline(Duration::from_mins(5)).run(session).await;
-    let saved = done.and_then(|done| done.require(session, CLUSTER, "is there space left?"));
+    let saved =
+        done.and_then(|done| done.require_success(session, CLUSTER, "check that the disk has space left"));
     let saved = saved.and_then(|_| {
         std::fs::rename(&part, archive).map_err(|error| Failure::file(archive, "write", &error))
     });
@@ -162,7 +168,7 @@ async fn save(session: &Session, engine: &Engine, reference: &str, archive: &Pat
     saved
 }
 
-/// One file per name and image ID: the archive has both in it.
+/// One file per name and image ID, because the archive contains both.
 fn file_name(reference: &str, id: &str) -> String {
     let name: String =
         reference.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
@@ -175,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_archive_is_kept_per_name_and_image() {
+    fn the_file_name_of_an_archive_has_the_image_s_name_and_id() {
         assert_eq!(
             file_name("locustio/locust:2.46.6", "sha256:c8b9205e1de4aaaa"),
             "locustio-locust-2.46.6-c8b9205e1de4.tar"

@@ -1,4 +1,4 @@
-//! The node: images go into it while its control plane is still coming up.
+//! Loads images into the kind node, already while its control plane is starting.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -8,31 +8,32 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
-use super::images::Stored;
+use super::images::ImageFile;
 use crate::engine::Engine;
 use crate::failure::{CLUSTER, Failure};
 use crate::run::Session;
 use crate::run::command::Cmd;
 
-/// Includes the time kind needs to pull the node image.
-const APPEARS_WITHIN: Duration = Duration::from_mins(15);
+/// How long to wait for the node's containerd, including the time in which kind pulls the node image.
+const ANSWERS_WITHIN: Duration = Duration::from_mins(15);
 
 #[derive(Debug)]
 pub(crate) struct Node {
     cluster: String,
     engine: Engine,
+    /// Whether it is the node of a kept cluster, which may have the images already.
     kept: bool,
     snapshotter: OnceCell<String>,
-    /// Archives that could not be imported early, for `kind load` at the end.
-    late: Mutex<Vec<PathBuf>>,
+    /// Archives that could not be imported early; `kind load` loads them at the end.
+    remaining: Mutex<Vec<PathBuf>>,
 }
 
-/// The only node's container, as kind names it.
+/// The name that kind gives to the container of the only node.
 fn container(cluster: &str) -> String {
     format!("{cluster}-control-plane")
 }
 
-/// The node's own kubectl: nobody needs to have one installed.
+/// The kubectl inside of the node, so that none has to be installed on this machine.
 pub(super) fn kubectl(cluster: &str) -> Cmd {
     Cmd::new("docker").arg("exec").arg(container(cluster)).args([
         "kubectl",
@@ -48,7 +49,7 @@ impl Node {
             engine: engine.clone(),
             kept,
             snapshotter: OnceCell::new(),
-            late: Mutex::default(),
+            remaining: Mutex::default(),
         }
     }
 
@@ -56,14 +57,13 @@ impl Node {
         kubectl(&self.cluster)
     }
 
-    /// Import an image as soon as the node's containerd answers; leave it to
-    /// [`Self::load_late`] when that does not work.
-    pub(super) async fn load(&self, session: &Session, image: &Stored) -> Result<(), Failure> {
+    /// Imports an image as soon as the node's containerd answers. If that fails, [`Self::load_remaining`] loads it.
+    pub(super) async fn load(&self, session: &Session, image: &ImageFile) -> Result<(), Failure> {
         if self.kept && self.has(image).await {
-            session.progress.say(&format!("{}: the node has it already", image.reference));
+            session.progress.timed_line(&format!("{}: the node has it already", image.reference));
             return Ok(());
         }
-        let snapshotter = session.race(self.containerd()).await?;
+        let snapshotter = session.unless_stopped(self.containerd()).await?;
         let import = Cmd::new("docker")
             .args(["exec", "--privileged", "-i"])
             .arg(container(&self.cluster))
@@ -77,7 +77,7 @@ impl Node {
         let done = session
             .step(&name, async {
                 let done = import.run(session).await?;
-                done.require(session, CLUSTER, "")
+                done.require_success(session, CLUSTER, "")
             })
             .await;
         match done {
@@ -85,38 +85,42 @@ impl Node {
             Err(_) => {
                 session
                     .progress
-                    .say(&format!("{}: will be loaded again when the cluster is up", image.reference));
-                let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
-                late.push(image.archive.clone());
+                    .timed_line(&format!("{}: will be loaded again when the cluster is up", image.reference));
+                let mut remaining = self.remaining.lock().unwrap_or_else(PoisonError::into_inner);
+                remaining.push(image.archive.clone());
                 Ok(())
             }
             Ok(_) => Ok(()),
         }
     }
 
-    /// kind's own way, for what could not be imported early.
-    pub(super) async fn load_late(&self, session: &Session) -> Result<(), Failure> {
-        let late = std::mem::take(&mut *self.late.lock().unwrap_or_else(PoisonError::into_inner));
-        for archive in late {
+    /// Loads with `kind load` what could not be imported early.
+    pub(super) async fn load_remaining(&self, session: &Session) -> Result<(), Failure> {
+        let remaining = std::mem::take(&mut *self.remaining.lock().unwrap_or_else(PoisonError::into_inner));
+        for archive in remaining {
             let done = Cmd::new("kind")
                 .args(["load", "image-archive", "--name", &self.cluster])
                 .path(&archive)
                 .deadline(Duration::from_mins(5))
                 .run(session)
                 .await?;
-            done.require(session, CLUSTER, "look at the output above; is there space left for Docker?")?;
+            done.require_success(
+                session,
+                CLUSTER,
+                "read the output above, and check that Docker has disk space left",
+            )?;
         }
         Ok(())
     }
 
-    /// Wait until containerd answers, and learn where it unpacks images.
+    /// Waits until containerd answers, and returns the snapshotter with which it unpacks images.
     async fn containerd(&self) -> Result<String, Failure> {
         let snapshotter = self.snapshotter.get_or_try_init(|| async {
             let container = container(&self.cluster);
-            let by = Instant::now() + APPEARS_WITHIN;
+            let by = Instant::now() + ANSWERS_WITHIN;
             let version = ["ctr", "--namespace=k8s.io", "version"];
             loop {
-                match self.engine.ask(&container, &version).await {
+                match self.engine.exec(&container, &version).await {
                     Some((0, _)) => break,
                     seen if Instant::now() > by => {
                         return Err(Failure::new(
@@ -135,14 +139,14 @@ impl Node {
                 }
             }
             let config = ["containerd", "config", "dump"];
-            let config = self.engine.ask(&container, &config).await;
+            let config = self.engine.exec(&container, &config).await;
             Ok(snapshotter(&config.unwrap_or_default().1))
         });
         snapshotter.await.cloned()
     }
 
     /// Whether the node has exactly this image under this name.
-    async fn has(&self, image: &Stored) -> bool {
+    async fn has(&self, image: &ImageFile) -> bool {
         #[derive(Deserialize)]
         struct Inspected {
             status: Status,
@@ -152,7 +156,7 @@ impl Node {
             id: String,
         }
         let argv = ["crictl", "inspecti", &image.reference];
-        let answer = self.engine.ask(&container(&self.cluster), &argv).await;
+        let answer = self.engine.exec(&container(&self.cluster), &argv).await;
         answer
             .filter(|(code, _)| *code == 0)
             .and_then(|(_, text)| serde_json::from_str::<Inspected>(&text).ok())
@@ -175,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_snapshotter_is_read_from_both_styles_of_toml() {
+    fn the_snapshotter_is_read_from_both_ways_to_quote_in_toml() {
         let old = "[plugins.cri.containerd]\n      snapshotter = \"fuse-overlayfs\"\n";
         assert_eq!(snapshotter(old), "fuse-overlayfs");
         assert_eq!(snapshotter("      snapshotter = 'native'\n"), "native");

@@ -1,59 +1,55 @@
-//! Everything that can be known to be missing before anything is begun.
+//! Checks before anything is created whether something is missing.
 
 use super::args::Args;
-use super::choice::Kind;
+use super::choice::DockerAndKind;
 use super::cluster;
-use super::mark;
+use super::image_choice::{self, LocustImage};
+use super::owner_mount;
 use super::state::State;
-use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::folders::{self, Folders};
 use crate::run::Session;
 use crate::toolchain;
 use crate::versions::Versions;
 
-/// What was found.
+/// What the checks have found.
 #[derive(Debug)]
-pub(crate) struct Ready {
-    pub(crate) state: State,
-    /// A cluster of an earlier run that can be used again.
+pub(crate) struct Findings {
+    /// Describes the cluster that this run creates, if it creates one.
+    pub(crate) new_state: State,
+    /// The kept cluster of an earlier run, if this run can use it again.
     pub(crate) kept: Option<State>,
     pub(crate) locust: LocustImage,
 }
 
-/// The Locust image: as pods name it, and what to pull when it is not there.
-#[derive(Debug)]
-pub(crate) struct LocustImage {
-    pub(crate) reference: String,
-    /// Present only when the image has to be pulled.
-    pub(crate) pull: Option<String>,
-}
-
-/// The node image, and whether it is there already.
-#[derive(Debug)]
-pub(crate) struct NodeImage {
-    pub(crate) reference: String,
-    pub(crate) local: bool,
-}
-
 pub(super) async fn check(
     session: &Session,
-    kind: &Kind,
+    kind: &DockerAndKind,
     folders: &Folders,
     args: &Args,
-) -> Result<Ready, Failure> {
-    // Both would otherwise be found out when the cluster is up and the matrix is over.
+) -> Result<Findings, Failure> {
+    // Otherwise these would fail only after the cluster is up, or after the matrix has run.
     toolchain::triple()?;
     folders::create(&args.results(folders)?)?;
-    free(args.ui_port)?;
+    check_port(args.ui_port)?;
     let versions = Versions::read()?;
-    let (cluster, (node_image, locust)) = tokio::join!(session.race(existing(kind, folders, args)), async {
-        tokio::join!(
-            session.race(node_image(session, kind, &versions, args.node_image.as_deref())),
-            session.race(locust_image(&kind.engine, &versions, args.locust_image.as_deref())),
-        )
-    });
-    let ((found, created_network), node_image) = Failure::first(cluster, node_image)?;
+    let (cluster, (node_image, locust)) =
+        tokio::join!(session.unless_stopped(existing(kind, folders, args)), async {
+            tokio::join!(
+                session.unless_stopped(image_choice::node_image(
+                    session,
+                    kind,
+                    &versions,
+                    args.images.node_image.as_deref()
+                )),
+                session.unless_stopped(image_choice::locust_image(
+                    &kind.engine,
+                    &versions,
+                    args.images.locust_image.as_deref()
+                )),
+            )
+        });
+    let ((found, created_network), node_image) = Failure::both(cluster, node_image)?;
     let state = State {
         name: args.name.clone(),
         node_image: node_image.reference,
@@ -64,7 +60,7 @@ pub(super) async fn check(
     let kept = match found {
         None => None,
         Some(found) if !found.kept => {
-            session.progress.say(&format!(
+            session.progress.timed_line(&format!(
                 "cluster {}: left by a run that was killed; it will be deleted first",
                 args.name
             ));
@@ -74,36 +70,40 @@ pub(super) async fn check(
         }
         Some(found) => Some(found.reusable_for(&state)?),
     };
-    Ok(Ready { state, kept, locust: locust? })
+    Ok(Findings { new_state: state, kept, locust: locust? })
 }
 
-/// The port for Locust's pages is taken by the driver later; nobody should wait until then to hear.
-fn free(port: Option<u16>) -> Result<(), Failure> {
+/// Checks the port for Locust's pages now, although the driver opens it only later.
+fn check_port(port: Option<u16>) -> Result<(), Failure> {
     let Some(port) = port else { return Ok(()) };
     std::net::TcpListener::bind(("127.0.0.1", port)).map(drop).map_err(|error| {
         let next = format!("end what uses it (ss -ltnp 'sport = :{port}'), or choose another port");
-        Failure::preflight(format!("--ui-port {port}: cannot be taken: {error}"), next)
+        Failure::preflight(format!("--ui-port {port}: cannot be opened: {error}"), next)
     })
 }
 
-/// The cluster of this name, if it is there and ours, and whether kind's network comes with it.
-async fn existing(kind: &Kind, folders: &Folders, args: &Args) -> Result<(Option<State>, bool), Failure> {
+/// The cluster with this name, if it exists and is ours, and whether kind's network is removed with it.
+async fn existing(
+    kind: &DockerAndKind,
+    folders: &Folders,
+    args: &Args,
+) -> Result<(Option<State>, bool), Failure> {
     let network = kind.engine.network(&cluster::network_name()).await?;
-    let nodes = kind.engine.labelled(&format!("{}={}", cluster::LABEL, args.name)).await?;
+    let nodes = kind.engine.containers_with_label(&format!("{}={}", cluster::LABEL, args.name)).await?;
     let folder = folders.cluster(&args.name);
     let name = &args.name;
     let state = State::read(&folder)?;
-    // A kept cluster that was deleted by hand has left the network that came with it.
-    let ours = network.is_none() || state.as_ref().is_some_and(|state| state.created_network);
+    // If a kept cluster was deleted by hand, the network that came with it is still there.
+    let network_is_ours = network.is_none() || state.as_ref().is_some_and(|state| state.created_network);
     if nodes.is_empty() {
-        return Ok((None, ours));
+        return Ok((None, network_is_ours));
     }
-    // A state without the mark is of a cluster that is gone; this one only has its name.
-    let marked = nodes.iter().all(|node| mark::folder(node).as_ref() == Some(&folder));
-    let Some(state) = state.filter(|_| marked) else {
+    // Without our mount, the state is that of a deleted cluster, and this one only has the same name.
+    let has_our_mount = nodes.iter().all(|node| owner_mount::owner(node).as_ref() == Some(&folder));
+    let Some(state) = state.filter(|_| has_our_mount) else {
         return Err(Failure::preflight(
             format!("cluster {name}: exists already, and was not made by this command"),
-            format!("take another --name, or delete it: kind delete cluster --name {name}"),
+            format!("use another --name, or delete it: kind delete cluster --name {name}"),
         ));
     };
     if state.kept && nodes.iter().any(|node| node.state != "running") {
@@ -112,41 +112,5 @@ async fn existing(kind: &Kind, folders: &Folders, args: &Args) -> Result<(Option
             format!("kind delete cluster --name {name}"),
         ));
     }
-    Ok((Some(state), ours))
-}
-
-/// The node image. A local one with the right tag is taken as it is, else kind pulls it.
-pub(crate) async fn node_image(
-    session: &Session,
-    kind: &Kind,
-    versions: &Versions,
-    named: Option<&str>,
-) -> Result<NodeImage, Failure> {
-    let choice = versions.node_image(&kind.version, kind.engine.cgroup_v1, named)?;
-    if let Some(note) = &choice.note {
-        session.progress.say(&format!("note: {note}"));
-    }
-    let (tagged, _digest) = choice.image.split_once('@').unwrap_or((&choice.image, ""));
-    for local in [choice.image.as_str(), tagged] {
-        if kind.engine.image_id(local).await?.is_some() {
-            session.progress.say(&format!("node image: {local} (local)"));
-            return Ok(NodeImage { reference: local.to_owned(), local: true });
-        }
-    }
-    let reference = choice.image;
-    session.progress.say(&format!("node image: {reference} (will be pulled)"));
-    Ok(NodeImage { reference, local: false })
-}
-
-/// The Locust image. A local one with the right tag is taken as it is.
-pub(crate) async fn locust_image(
-    engine: &Engine,
-    versions: &Versions,
-    named: Option<&str>,
-) -> Result<LocustImage, Failure> {
-    let default = versions.locust_image();
-    let reference = named.unwrap_or(&default).to_owned();
-    let local = engine.image_id(&reference).await?.is_some();
-    let pull = if reference == default { versions.locust.image.clone() } else { reference.clone() };
-    Ok(LocustImage { reference, pull: (!local).then_some(pull) })
+    Ok((Some(state), network_is_ours))
 }

@@ -1,4 +1,4 @@
-//! What is remembered of a cluster between runs, and the lock that keeps two runs apart.
+//! What a file remembers about a cluster between runs, and the lock that keeps two runs of one name apart.
 
 use std::fs::{File, TryLockError};
 use std::os::unix::fs::MetadataExt as _;
@@ -9,22 +9,22 @@ use serde::{Deserialize, Serialize};
 use crate::failure::Failure;
 use crate::folders;
 
-/// Written before the cluster is made, so that a killed run can be cleaned up after.
+/// Written before the cluster is created, so that it can be deleted even if the run is killed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct State {
     pub(crate) name: String,
     pub(crate) node_image: String,
     pub(crate) kind_version: String,
-    /// kind's network was not there before: it goes with the last cluster.
+    /// kind's network came with this cluster, so it is removed with the last cluster.
     pub(crate) created_network: bool,
-    /// Left on purpose, by `--keep`.
+    /// Kept on purpose, by `--keep`.
     pub(crate) kept: bool,
 }
 
 const FILE: &str = "cluster.json";
 
 impl State {
-    /// A cluster that is ours by its mark alone: its file is gone.
+    /// The state of a cluster of ours whose file is gone.
     pub(crate) fn unknown(name: &str) -> Self {
         let (name, node_image, kind_version) = (name.to_owned(), String::new(), String::new());
         Self { name, node_image, kind_version, created_network: false, kept: false }
@@ -37,7 +37,7 @@ impl State {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Failure::file(&path, "read", &error)),
         };
-        // A file that cannot be understood is no proof that the cluster is ours.
+        // A file that cannot be parsed does not prove that the cluster is ours.
         Ok(serde_json::from_slice(&bytes).ok())
     }
 
@@ -51,7 +51,7 @@ impl State {
         let _ = std::fs::remove_file(folder.join(FILE));
     }
 
-    /// This kept cluster, if it has the shape that is wanted now.
+    /// This kept cluster, if it has the node image and the kind version that this run needs.
     pub(crate) fn reusable_for(self, wanted: &Self) -> Result<Self, Failure> {
         let name = &self.name;
         for (what, is, should) in [
@@ -60,8 +60,8 @@ impl State {
         ] {
             if is != should {
                 return Err(Failure::preflight(
-                    format!("cluster {name}: was kept with {what} {is}, and {should} is wanted"),
-                    format!("take another --name, or delete it: kind delete cluster --name {name}"),
+                    format!("cluster {name}: was kept with {what} {is}, and this run needs {should}"),
+                    format!("use another --name, or delete it: kind delete cluster --name {name}"),
                 ));
             }
         }
@@ -69,24 +69,24 @@ impl State {
     }
 }
 
-/// Keep a second run of the same name out. Released when the process ends, however it ends.
+/// Locks out a second run of the same name. The system releases the lock when the process ends.
 pub(crate) fn lock(folder: &Path, name: &str) -> Result<File, Failure> {
     folders::create(folder)?;
     let path = folder.join("lock");
     let file = File::create(&path).map_err(|error| Failure::file(&path, "create", &error))?;
     match file.try_lock() {
-        // Removed by `cargo xtask cleanup` between the two steps: a lock that nobody else sees.
-        Ok(()) if !is_same(&file, &path) => lock(folder, name),
+        // `cargo xtask cleanup` has removed the file between the two calls: nobody else sees this lock.
+        Ok(()) if !is_same_file(&file, &path) => lock(folder, name),
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Failure::preflight(
             format!("cluster {name}: another run is using it right now"),
-            "wait for it, or take another --name",
+            "wait for it, or use another --name",
         )),
         Err(TryLockError::Error(error)) => Err(Failure::file(&path, "lock", &error)),
     }
 }
 
-fn is_same(file: &File, path: &Path) -> bool {
+fn is_same_file(file: &File, path: &Path) -> bool {
     let id = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
     file.metadata().ok().map(id) == std::fs::metadata(path).ok().map(id)
 }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_same_shape_is_used_again() {
+    fn a_kept_cluster_is_used_again_only_with_the_same_node_image() {
         assert!(state("a:v1").reusable_for(&state("a:v1")).is_ok());
         let failure = state("a:v1").reusable_for(&state("a:v2")).unwrap_err();
         assert_eq!(failure.code, crate::failure::PREFLIGHT);
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_survives_and_a_broken_file_proves_nothing() {
+    fn a_written_state_is_read_back_and_a_broken_file_counts_as_none() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(State::read(folder.path()).unwrap(), None);
         state("a:v1").write(folder.path()).unwrap();
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_run_is_kept_out() {
+    fn a_second_run_of_the_same_name_is_locked_out() {
         let folder = tempfile::tempdir().unwrap();
         let first = lock(folder.path(), "n").unwrap();
         assert_eq!(lock(folder.path(), "n").unwrap_err().code, 3);

@@ -1,4 +1,4 @@
-//! One command: shown as it could be typed, logged with its output, stopped with its children.
+//! One command: shown as a person would type it, logged with its output, and stopped with its children.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -12,24 +12,24 @@ use tokio::time::timeout;
 
 use super::Session;
 use super::group::{self, End};
-use super::halt::Patience;
 use super::shell;
+use super::stop::StopPolicy;
 use crate::failure::{CLUSTER, Failure};
 use crate::orphan;
 
-/// How many lines of a failed command's output its message carries.
+/// Number of output lines that the message about a failed command repeats.
 const TAIL: usize = 30;
 
-/// What people see of a command's output. The log has all of it.
+/// Which part of a command's output is shown on stderr. The log always has all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Show {
+pub(crate) enum ShowOutput {
     /// Nothing, unless `--verbose`.
     Nothing,
     /// Everything, indented.
     Indented,
-    /// stderr as it is; stdout is data, for this program.
-    Errors,
-    /// Everything as it is.
+    /// Only stderr, unchanged; stdout is data that this program reads.
+    Stderr,
+    /// Everything, unchanged.
     All,
 }
 
@@ -39,18 +39,18 @@ pub(crate) struct Cmd {
     env: Vec<(String, String)>,
     folder: Option<PathBuf>,
     stdin: Option<PathBuf>,
-    show: Show,
-    patience: Patience,
+    show: ShowOutput,
+    stop_policy: StopPolicy,
     deadline: Option<Duration>,
 }
 
 /// A command that has ended.
 #[derive(Debug)]
-pub(crate) struct Done {
+pub(crate) struct Finished {
     line: String,
     status: ExitStatus,
     end: End,
-    /// Whether its errors were shown as they came.
+    /// Whether its errors were already shown where the user reads them last.
     shown: bool,
     pub(crate) stdout: String,
     /// The last lines of both streams.
@@ -64,8 +64,8 @@ impl Cmd {
             env: Vec::new(),
             folder: None,
             stdin: None,
-            show: Show::Nothing,
-            patience: Patience::Stop,
+            show: ShowOutput::Nothing,
+            stop_policy: StopPolicy::AtOnce,
             deadline: None,
         }
     }
@@ -99,13 +99,13 @@ impl Cmd {
         self
     }
 
-    pub(crate) fn show(mut self, show: Show) -> Self {
+    pub(crate) fn show(mut self, show: ShowOutput) -> Self {
         self.show = show;
         self
     }
 
-    pub(crate) fn patience(mut self, patience: Patience) -> Self {
-        self.patience = patience;
+    pub(crate) fn stop_policy(mut self, stop_policy: StopPolicy) -> Self {
+        self.stop_policy = stop_policy;
         self
     }
 
@@ -114,7 +114,7 @@ impl Cmd {
         self
     }
 
-    /// The command as a person would repeat it.
+    /// The command line with which a person can repeat it.
     pub(crate) fn line(&self) -> String {
         let mut line = shell::line(&self.env, &self.argv);
         if let Some(file) = &self.stdin {
@@ -129,15 +129,15 @@ impl Cmd {
         }
     }
 
-    /// Run it to its end. An exit status other than 0 is no error yet: see [`Done::require`].
-    pub(crate) async fn run(self, session: &Session) -> Result<Done, Failure> {
-        // Boxed: flows of many commands would otherwise be futures of many kilobytes.
+    /// Runs it to its end. An exit status other than 0 is not an error here: see [`Finished::require_success`].
+    pub(crate) async fn run(self, session: &Session) -> Result<Finished, Failure> {
+        // Boxed, because the future of many commands in sequence would otherwise take many kilobytes.
         Box::pin(self.execute(session)).await
     }
 
-    async fn execute(self, session: &Session) -> Result<Done, Failure> {
-        if session.halt.is_reached(self.patience) {
-            return Err(session.halt.failure());
+    async fn execute(self, session: &Session) -> Result<Finished, Failure> {
+        if session.stop.is_due(self.stop_policy) {
+            return Err(session.stop.failure());
         }
         let line = self.line();
         session.progress.line(&format!("$ {line}"));
@@ -147,31 +147,32 @@ impl Cmd {
             Ok(child) => child,
             Err(error) => {
                 session.log.end(number, &format!("{error}"), started);
-                return Err(not_started(&self.argv[0], &error));
+                return Err(start_failure(&self.argv[0], &error));
             }
         };
-        let out = child.stdout.take().map(|pipe| reader(pipe, session, number, self.shows(session, false)));
-        let err = child.stderr.take().map(|pipe| reader(pipe, session, number, self.shows(session, true)));
-        let ended = group::supervise(&mut child, &session.halt, self.patience, self.deadline).await;
+        let out =
+            child.stdout.take().map(|pipe| read_lines(pipe, session, number, self.prefix(session, false)));
+        let err =
+            child.stderr.take().map(|pipe| read_lines(pipe, session, number, self.prefix(session, true)));
+        let ended = group::wait_or_stop(&mut child, &session.stop, self.stop_policy, self.deadline).await;
         let (status, end) = ended.map_err(|error| Failure::bug(format!("{line}: cannot wait: {error}")))?;
-        let (stdout, mut tail) = collect(out).await;
-        let (_, err_tail) = collect(err).await;
-        tail.extend(err_tail);
+        let CapturedOutput { text: stdout, mut tail } = collect(out).await;
+        tail.extend(collect(err).await.tail);
         session.log.end(number, &status.to_string(), started);
         let tail: Vec<String> = tail.into();
-        // Indented output stands between that of other steps; these two stand last.
-        let shown = matches!(self.show, Show::Errors | Show::All);
-        Ok(Done { line, status, end, shown, stdout, tail: tail.join("\n") })
+        // Indented output can be far above, mixed with that of other steps: its end is worth repeating.
+        let shown = matches!(self.show, ShowOutput::Stderr | ShowOutput::All);
+        Ok(Finished { line, status, end, shown, stdout, tail: tail.join("\n") })
     }
 
     fn command(&self, session: &Session) -> Result<Command, Failure> {
         let mut command = Command::new(&self.argv[0]);
         command.args(&self.argv[1..]).envs(self.env.iter().cloned());
-        command.env(orphan::VARIABLE, &*session.mark);
-        // `cargo run` describes this package to its child; a build below must not see that.
+        command.env(orphan::STARTED_BY, &*session.started_by);
+        // `cargo run` sets variables that describe xtask's package; a Cargo started here must not see them.
         for (key, _) in std::env::vars_os() {
-            let foreign = ["CARGO_MANIFEST_", "CARGO_PKG_"];
-            if key.to_str().is_some_and(|key| foreign.iter().any(|prefix| key.starts_with(prefix))) {
+            let of_xtask = ["CARGO_MANIFEST_", "CARGO_PKG_"];
+            if key.to_str().is_some_and(|key| of_xtask.iter().any(|prefix| key.starts_with(prefix))) {
                 command.env_remove(&key);
             }
         }
@@ -188,40 +189,40 @@ impl Cmd {
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Its own group: a Ctrl-C in the terminal reaches this program alone.
+            // A process group of its own, so that Ctrl-C in the terminal reaches only xtask.
             .process_group(0)
             .kill_on_drop(true);
         Ok(command)
     }
 
-    /// What to put before each line shown, or nothing when the stream is not shown.
-    fn shows(&self, session: &Session, stderr: bool) -> Option<&'static str> {
+    /// The text in front of each shown line; `None` if the stream is not shown.
+    fn prefix(&self, session: &Session, stderr: bool) -> Option<&'static str> {
         match self.show {
-            Show::Indented => Some("    "),
-            Show::All => Some(""),
-            Show::Errors if stderr => Some(""),
-            Show::Nothing | Show::Errors => session.verbose.then_some("    "),
+            ShowOutput::Indented => Some("    "),
+            ShowOutput::All => Some(""),
+            ShowOutput::Stderr if stderr => Some(""),
+            ShowOutput::Nothing | ShowOutput::Stderr => session.verbose.then_some("    "),
         }
     }
 }
 
-impl Done {
+impl Finished {
     pub(crate) fn success(&self) -> bool {
-        self.end == End::Itself && self.status.success()
+        self.end == End::Exited && self.status.success()
     }
 
     pub(crate) fn stopped(&self) -> bool {
         self.end == End::Stopped
     }
 
-    /// The exit code; a program ended by somebody else's signal is a failure of the cluster's kind.
+    /// The exit code. If somebody else's signal ended the program, the code for a failed cluster.
     pub(crate) fn code(&self) -> u8 {
         let code = self.status.code().and_then(|code| u8::try_from(code).ok());
         code.unwrap_or(CLUSTER)
     }
 
-    /// The command's output, or why there is none, with what to do about it.
-    pub(crate) fn require(
+    /// The finished command if it succeeded, else a failure with this exit code and this next step.
+    pub(crate) fn require_success(
         self,
         session: &Session,
         code: u8,
@@ -231,19 +232,19 @@ impl Done {
             return Ok(self);
         }
         if self.stopped() {
-            return Err(session.halt.failure());
+            return Err(session.stop.failure());
         }
         let why = match self.end {
             End::TimedOut => "took too long and was stopped".to_owned(),
             _ => format!("failed ({})", self.status),
         };
-        // Nobody wants to read it twice.
+        // Output that was shown already is not repeated.
         let detail = if self.shown { String::new() } else { self.tail };
         Err(Failure::new(code, format!("`{}` {why}", self.line), next).detail(detail))
     }
 }
 
-fn not_started(program: &str, error: &std::io::Error) -> Failure {
+fn start_failure(program: &str, error: &std::io::Error) -> Failure {
     if error.kind() == std::io::ErrorKind::NotFound {
         Failure::preflight(format!("{program}: not found"), format!("install {program}, or put it on PATH"))
     } else {
@@ -254,16 +255,21 @@ fn not_started(program: &str, error: &std::io::Error) -> Failure {
     }
 }
 
-type Lines = (String, VecDeque<String>);
+#[derive(Default)]
+struct CapturedOutput {
+    text: String,
+    /// The last lines.
+    tail: VecDeque<String>,
+}
 
-fn reader(
+fn read_lines(
     pipe: impl AsyncRead + Unpin + Send + 'static,
     session: &Session,
     number: u32,
     prefix: Option<&'static str>,
-) -> (JoinHandle<()>, std::sync::Arc<std::sync::Mutex<Lines>>) {
+) -> (JoinHandle<()>, std::sync::Arc<std::sync::Mutex<CapturedOutput>>) {
     let session = session.clone();
-    let lines = std::sync::Arc::<std::sync::Mutex<Lines>>::default();
+    let lines = std::sync::Arc::<std::sync::Mutex<CapturedOutput>>::default();
     let shared = std::sync::Arc::clone(&lines);
     let task = tokio::spawn(async move {
         let mut pipe = BufReader::new(pipe);
@@ -276,11 +282,11 @@ fn reader(
                 session.progress.line(&format!("{prefix}{line}"));
             }
             let mut lines = shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            lines.0.push_str(line);
-            lines.0.push('\n');
-            lines.1.push_back(line.to_owned());
-            if lines.1.len() > TAIL {
-                lines.1.pop_front();
+            lines.text.push_str(line);
+            lines.text.push('\n');
+            lines.tail.push_back(line.to_owned());
+            if lines.tail.len() > TAIL {
+                lines.tail.pop_front();
             }
             drop(lines);
             bytes.clear();
@@ -289,11 +295,13 @@ fn reader(
     (task, lines)
 }
 
-async fn collect(reading: Option<(JoinHandle<()>, std::sync::Arc<std::sync::Mutex<Lines>>)>) -> Lines {
+async fn collect(
+    reading: Option<(JoinHandle<()>, std::sync::Arc<std::sync::Mutex<CapturedOutput>>)>,
+) -> CapturedOutput {
     let Some((task, lines)) = reading else {
-        return Lines::default();
+        return CapturedOutput::default();
     };
-    // A daemon that the command has started may hold the pipe for ever.
+    // A daemon that the command started may keep the pipe open forever.
     let _ = timeout(Duration::from_secs(2), task).await;
     std::mem::take(&mut *lines.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
 }

@@ -1,4 +1,4 @@
-//! A child and everything it started, as one process group.
+//! A child process and everything that it started, as one process group.
 
 use std::process::ExitStatus;
 use std::time::Duration;
@@ -7,78 +7,79 @@ use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::process::Child;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::halt::{Halt, Patience};
+use super::stop::{StopPolicy, StopRequests};
 
 /// How long a program has between SIGTERM and SIGKILL.
-const GRACE: Duration = Duration::from_secs(5);
+const SIGKILL_AFTER: Duration = Duration::from_secs(5);
 
-/// Why a command came to its end.
+/// Why a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    Itself,
+    /// It exited by itself.
+    Exited,
     Stopped,
     TimedOut,
 }
 
-/// Wait for a child that leads its own process group. When it has to stop, nothing of the
-/// group is left when this returns: whoever cleans up afterwards must not be overtaken.
-pub(crate) async fn supervise(
+/// Waits for a child that leads its own process group. If it has to be stopped, no process of the group is
+/// left when this returns, so that it cannot interfere with the cleanup that follows.
+pub(crate) async fn wait_or_stop(
     child: &mut Child,
-    halt: &Halt,
-    patience: Patience,
+    stop: &StopRequests,
+    policy: StopPolicy,
     deadline: Option<Duration>,
 ) -> std::io::Result<(ExitStatus, End)> {
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-    let signals_before = halt.signals();
+    let signals_before = stop.signal_count();
     let end = tokio::select! {
-        status = child.wait() => return Ok((status?, End::Itself)),
-        () = halt.reached(patience) => End::Stopped,
-        () = expiry(deadline) => End::TimedOut,
+        status = child.wait() => return Ok((status?, End::Exited)),
+        () = stop.due(policy) => End::Stopped,
+        () = deadline_reached(deadline) => End::TimedOut,
     };
-    let (signal, grace) = match (patience, end) {
-        (Patience::Forward(grace), End::Stopped) => (Signal::INT, grace),
-        _ => (Signal::TERM, GRACE),
+    let (signal, grace) = match (policy, end) {
+        (StopPolicy::AllowTime(grace), End::Stopped) => (Signal::INT, grace),
+        _ => (Signal::TERM, SIGKILL_AFTER),
     };
-    tell(group, signal);
+    send(group, signal);
     let by = Instant::now() + grace;
     tokio::select! {
-        () = gone(child, group) => {}
+        () = wait_until_gone(child, group) => {}
         () = tokio::time::sleep_until(by) => {}
-        // The user has asked again: no more patience.
-        () = halt.nth_signal(signals_before.max(1) + 1), if signal == Signal::INT => {}
+        // The user has asked to stop once more: do not wait any longer.
+        () = stop.nth_signal(signals_before.max(1) + 1), if signal == Signal::INT => {}
     }
-    if signal == Signal::INT && alive(group) {
-        tell(group, Signal::TERM);
-        let _ = timeout(GRACE, gone(child, group)).await;
+    if signal == Signal::INT && is_alive(group) {
+        send(group, Signal::TERM);
+        let _ = timeout(SIGKILL_AFTER, wait_until_gone(child, group)).await;
     }
-    if alive(group) {
-        tell(group, Signal::KILL);
+    if is_alive(group) {
+        send(group, Signal::KILL);
     }
     Ok((child.wait().await?, end))
 }
 
-async fn expiry(deadline: Option<Duration>) {
+async fn deadline_reached(deadline: Option<Duration>) {
     match deadline {
         Some(deadline) => sleep(deadline).await,
         None => std::future::pending().await,
     }
 }
 
-async fn gone(child: &mut Child, group: Option<Pid>) {
+async fn wait_until_gone(child: &mut Child, group: Option<Pid>) {
     let _ = child.wait().await;
-    // There is no event for the end of a whole group.
-    while alive(group) {
+    // The end of a whole group can only be polled.
+    while is_alive(group) {
         sleep(Duration::from_millis(50)).await;
     }
 }
 
-fn tell(group: Option<Pid>, signal: Signal) {
+fn send(group: Option<Pid>, signal: Signal) {
     if let Some(group) = group {
-        // It may have ended by itself meanwhile.
+        // An error means that the group has ended meanwhile.
         let _ = kill_process_group(group, signal);
     }
 }
 
-fn alive(group: Option<Pid>) -> bool {
+fn is_alive(group: Option<Pid>) -> bool {
     group.is_some_and(|group| test_kill_process_group(group).is_ok())
 }

@@ -36,7 +36,7 @@ impl Log {
         &self.path
     }
 
-    /// Note that a command starts. Commands run side by side, so each has a number.
+    /// Records the start of a command. Commands run at the same time, so each line has its command's number.
     pub(crate) fn begin(&self, line: &str) -> u32 {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.write(&format!("[{}] #{number} $ {line}\n", self.elapsed()));
@@ -58,7 +58,7 @@ impl Log {
 
     fn write(&self, text: &str) {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        // A full disk must not end a run whose results are elsewhere.
+        // A full disk must not end a run: the results may be on another disk.
         let _ = file.write_all(text.as_bytes());
     }
 }

@@ -1,5 +1,5 @@
-//! What people see on stderr: one line per event, and on a terminal a line at the bottom
-//! that says what is going on right now.
+//! Progress on stderr: one line per event and, on a terminal, a status line at the bottom with the steps that
+//! are running.
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,8 +16,8 @@ pub(crate) struct Progress {
 struct State {
     next: u64,
     active: Vec<Step>,
-    drawn: bool,
-    /// Lines kept back until the first line of output is known.
+    status_line_shown: bool,
+    /// Lines that wait until the first line of the output is known.
     held: Option<Vec<String>>,
 }
 
@@ -50,7 +50,7 @@ impl Progress {
         progress
     }
 
-    /// Keep lines back until [`Self::release`] has said what comes first.
+    /// Holds lines back until [`Self::release`] prints the line that has to be the first.
     pub(crate) fn hold(&self) {
         self.lock().held = Some(Vec::new());
     }
@@ -63,7 +63,7 @@ impl Progress {
         }
     }
 
-    /// A line as it is.
+    /// Prints a line.
     pub(crate) fn line(&self, line: &str) {
         if let Some(held) = &mut self.lock().held {
             held.push(line.to_owned());
@@ -72,8 +72,8 @@ impl Progress {
         self.print(&[line]);
     }
 
-    /// A line with the time since the start.
-    pub(crate) fn say(&self, line: &str) {
+    /// Prints a line with the time since the start.
+    pub(crate) fn timed_line(&self, line: &str) {
         let stamp = format!("[{:>6.1}s]", self.started.elapsed().as_secs_f64());
         let text = line.replace('\n', &format!("\n{:9}", ""));
         self.line(&format!("{stamp} {text}"));
@@ -84,7 +84,7 @@ impl Progress {
     }
 
     pub(crate) fn begin(&self, name: &str) -> u64 {
-        self.say(&format!("… {name}"));
+        self.timed_line(&format!("… {name}"));
         let mut state = self.lock();
         state.next += 1;
         let id = state.next;
@@ -92,36 +92,36 @@ impl Progress {
         id
     }
 
-    pub(crate) fn end(&self, id: u64, well: bool) {
+    pub(crate) fn end(&self, id: u64, succeeded: bool) {
         let step = {
             let mut state = self.lock();
             let at = state.active.iter().position(|step| step.id == id);
             at.map(|at| state.active.remove(at))
         };
         if let Some(step) = step {
-            let mark = if well { "✓" } else { "✗" };
+            let mark = if succeeded { "✓" } else { "✗" };
             let took = step.started.elapsed().as_secs_f64();
-            self.say(&format!("{mark} {} ({took:.1} s)", step.name));
+            self.timed_line(&format!("{mark} {} ({took:.1} s)", step.name));
         }
     }
 
-    /// Erase the live line, write these, draw the live line again.
+    /// Erases the status line, writes these lines, and draws the status line again.
     fn print(&self, lines: &[&str]) {
         let mut state = self.lock();
         let mut text = String::new();
-        if state.drawn {
+        if state.status_line_shown {
             text.push_str("\r\x1b[K");
-            state.drawn = false;
+            state.status_line_shown = false;
         }
         for line in lines {
             text.push_str(line);
             text.push('\n');
         }
         if self.terminal && !state.active.is_empty() {
-            text.push_str(&live(&state.active, columns()));
-            state.drawn = true;
+            text.push_str(&status_line(&state.active, columns()));
+            state.status_line_shown = true;
         }
-        // Nobody may be reading any more; that is no reason to stop.
+        // A closed stderr must not stop the run.
         let _ = std::io::stderr().write_all(text.as_bytes());
     }
 
@@ -137,7 +137,7 @@ impl Drop for Progress {
     }
 }
 
-fn live(active: &[Step], columns: usize) -> String {
+fn status_line(active: &[Step], columns: usize) -> String {
     let steps: Vec<String> =
         active.iter().map(|step| format!("{} {}s", step.name, step.started.elapsed().as_secs())).collect();
     let text = format!("… {}", steps.join(" · "));
@@ -154,8 +154,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_live_line_never_wraps() {
+    fn the_status_line_is_cut_to_the_width_of_the_terminal() {
         let step = Step { id: 1, name: "x".repeat(200), started: Instant::now() };
-        assert_eq!(live(&[step], 80).chars().count(), 79);
+        assert_eq!(status_line(&[step], 80).chars().count(), 79);
     }
 }

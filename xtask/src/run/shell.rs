@@ -1,6 +1,6 @@
-//! Commands as a person would type them.
+//! Command lines that a person can paste into a shell.
 
-/// Quote one word for a POSIX shell, only where it needs it.
+/// Quotes one word for a POSIX shell, if it needs quotes.
 pub(crate) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
@@ -10,7 +10,7 @@ pub(crate) fn quote(word: &str) -> String {
     }
 }
 
-/// A whole command, with what was added to its environment in front.
+/// A command line, with the variables that were added to its environment in front.
 pub(crate) fn line(env: &[(String, String)], argv: &[String]) -> String {
     let mut words: Vec<String> = env.iter().map(|(key, value)| format!("{key}={}", quote(value))).collect();
     words.extend(argv.iter().map(|word| quote(word)));
@@ -22,13 +22,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plain_words_stay_as_they_are() {
+    fn words_without_special_characters_are_not_quoted() {
         assert_eq!(quote("kindest/node:v1.34.0@sha256:ab"), "kindest/node:v1.34.0@sha256:ab");
         assert_eq!(quote("--users=20,40"), "--users=20,40");
     }
 
     #[test]
-    fn everything_else_is_quoted() {
+    fn words_with_special_characters_are_quoted() {
         assert_eq!(quote(""), "''");
         assert_eq!(quote("a b"), "'a b'");
         assert_eq!(quote("$HOME"), "'$HOME'");
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_comes_first() {
+    fn variables_come_before_the_program() {
         let env = [("RUSTFLAGS".to_owned(), "-C target-feature=+crt-static".to_owned())];
         let argv = ["cargo".to_owned(), "build".to_owned()];
         assert_eq!(line(&env, &argv), "RUSTFLAGS='-C target-feature=+crt-static' cargo build");

@@ -7,14 +7,14 @@ use super::summary::{Counts, Outcome};
 use super::{Args, Tier};
 use crate::e2e::choice;
 use crate::e2e::embedded;
+use crate::e2e::image_choice::{self, LocustImage};
 use crate::e2e::images;
-use crate::e2e::preflight::{self, LocustImage};
 use crate::engine::Engine;
 use crate::failure::Failure;
 use crate::folders::Folders;
 use crate::run::Session;
-use crate::run::command::{Cmd, Done, Show};
-use crate::run::halt::Patience;
+use crate::run::command::{Cmd, Finished, ShowOutput};
+use crate::run::stop::StopPolicy;
 use crate::toolchain::{self, Binaries};
 use crate::versions::Versions;
 
@@ -50,7 +50,7 @@ impl Default for Machine {
 
 impl Machine {
     pub(super) async fn examine(session: &Session, args: &Args) -> Self {
-        let python = embedded::possible(session).await.map_err(|failure| failure.what);
+        let python = embedded::check_machine(session).await.map_err(|failure| failure.what);
         let mut machine = Self { python, ..Self::default() };
         if args.only == Some(Tier::Embedded) {
             return machine;
@@ -65,13 +65,13 @@ impl Machine {
     async fn fill(&mut self, session: &Session, args: &Args) -> Result<(), Failure> {
         let versions = Versions::read()?;
         toolchain::triple()?;
-        match session.race(Engine::connect(session)).await {
+        match session.unless_stopped(Engine::connect(session)).await {
             Ok(engine) => {
                 let named = args.locust_image.as_deref();
-                let image = preflight::locust_image(&engine, &versions, named);
-                let image = session.race(image).await;
+                let image = image_choice::locust_image(&engine, &versions, named);
+                let image = session.unless_stopped(image).await;
                 let image = match image {
-                    Ok(image) => images::ensure(session, &image).await.map(|()| image),
+                    Ok(image) => images::pull_if_missing(session, &image).await.map(|()| image),
                     Err(failure) => Err(failure),
                 };
                 self.locust = image.map_err(|failure| failure.what);
@@ -81,10 +81,10 @@ impl Machine {
         if args.only == Some(Tier::Container) {
             return Ok(());
         }
-        let kind = choice::find(session).await?;
+        let kind = choice::find_kind(session).await?;
         let named = args.node_image.as_deref();
-        let node = preflight::node_image(session, &kind, &versions, named);
-        let node = session.race(node).await?;
+        let node = image_choice::node_image(session, &kind, &versions, named);
+        let node = session.unless_stopped(node).await?;
         if !node.local {
             images::pull(session, &node.reference, &node.reference).await?;
         }
@@ -122,7 +122,8 @@ pub(super) async fn run(
         Tier::Embedded => test.args(["--test", "embedded", "--"]).args(ALOUD),
         Tier::Kind => test.args(["--test", "kind", "--"]).args(ALOUD),
     };
-    let mut test = test.folder(&folders.root).show(Show::All).patience(Patience::Forward(STOPS_WITHIN));
+    let mut test =
+        test.folder(&folders.root).show(ShowOutput::All).stop_policy(StopPolicy::AllowTime(STOPS_WITHIN));
     match programs(session, folders, machine, tier).await {
         Ok(None) => {}
         Ok(Some(found)) => test = with_what_it_needs(test, folders, machine, tier, &found),
@@ -136,10 +137,10 @@ pub(super) async fn run(
     let name = format!("tier {}", tier.name());
     let step = session.progress.begin(&name);
     let done = test.run(session).await;
-    session.progress.end(step, done.as_ref().is_ok_and(Done::success));
+    session.progress.end(step, done.as_ref().is_ok_and(Finished::success));
     let done = done?;
     if done.stopped() {
-        return Err(session.halt.failure());
+        return Err(session.stop.failure());
     }
     Ok(Outcome::Ran { counts: Counts::read(&done.stdout), well: done.success() })
 }
@@ -154,7 +155,7 @@ async fn programs(
     match tier {
         Tier::Workspace => Ok(None),
         Tier::Embedded => {
-            let build = embedded::programs(session, folders);
+            let build = embedded::build_programs(session, folders);
             session.step("build the cluster, the driver and the stub", build).await.map(Some)
         }
         Tier::Container | Tier::Kind => {

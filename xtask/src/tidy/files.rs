@@ -1,11 +1,11 @@
-//! Length of files, and the lints of members.
+//! The length of files, and the lints of packages.
 
-use super::Source;
+use super::source::Source;
 
-/// A file that nobody reads to its end is two files.
-const LINES: usize = 400;
+/// The largest number of lines in a source file.
+const MAX_LINES: usize = 400;
 
-/// Whether a file is looked at.
+/// Whether any check reads this file.
 pub(super) fn is_read(path: &str) -> bool {
     let extensions = [".rs", ".py", ".yaml", ".yml"];
     extensions.iter().any(|extension| path.ends_with(extension))
@@ -17,7 +17,7 @@ pub(super) fn too_long(sources: &[Source]) -> Vec<String> {
     let code = sources.iter().filter(|source| matches!(source.extension(), "rs" | "py" | "yaml" | "yml"));
     code.filter_map(|Source { path, text }| {
         let lines = text.lines().count();
-        (lines > LINES).then(|| format!("{path}: {lines} lines: split it, {LINES} is the limit"))
+        (lines > MAX_LINES).then(|| format!("{path}: {lines} lines: split it, {MAX_LINES} is the limit"))
     })
     .collect()
 }
@@ -32,33 +32,34 @@ pub(super) fn without_lints(sources: &[Source]) -> Vec<String> {
             };
             let package = table.contains_key("package");
             let lints = table.get("lints").and_then(|lints| lints.get("workspace")?.as_bool());
-            (package && lints != Some(true))
-                .then(|| format!("{path}: takes no lints: add `[lints]` with `workspace = true`"))
+            (package && lints != Some(true)).then(|| {
+                format!("{path}: does not use the workspace's lints: add `[lints]` with `workspace = true`")
+            })
         })
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::source;
     use super::*;
 
     #[test]
     fn a_long_file_is_named_with_its_length() {
         let long = "x\n".repeat(401);
-        let sources = [source("a.rs", &long), source("b.rs", &long[2..]), source("README.md", &long)];
+        let sources =
+            [Source::new("a.rs", &*long), Source::new("b.rs", &long[2..]), Source::new("README.md", &*long)];
         assert_eq!(too_long(&sources), ["a.rs: 401 lines: split it, 400 is the limit"]);
         assert!(is_read("a/b.yaml") && is_read("README.md") && is_read("x/Cargo.toml"));
         assert!(!is_read("Cargo.lock") && !is_read("docs/README.md"));
     }
 
     #[test]
-    fn a_member_without_lints_is_named() {
+    fn a_package_without_the_workspace_s_lints_is_named() {
         let sources = [
-            source("Cargo.toml", "[workspace]\n"),
-            source("a/Cargo.toml", "[package]\nname = 'a'\n[lints]\nworkspace = true\n"),
-            source("b/Cargo.toml", "[package]\nname = 'b'\n"),
-            source("c/Cargo.toml", "[package]\nname = 'c'\n[lints]\nworkspace = false\n"),
+            Source::new("Cargo.toml", "[workspace]\n"),
+            Source::new("a/Cargo.toml", "[package]\nname = 'a'\n[lints]\nworkspace = true\n"),
+            Source::new("b/Cargo.toml", "[package]\nname = 'b'\n"),
+            Source::new("c/Cargo.toml", "[package]\nname = 'c'\n[lints]\nworkspace = false\n"),
         ];
         let problems = without_lints(&sources);
         assert_eq!(problems.len(), 2);

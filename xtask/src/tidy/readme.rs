@@ -1,19 +1,17 @@
-//! README.md and the command lines: what it names has to exist.
+//! Checks that the commands and flags that README.md names exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use clap::CommandFactory as _;
+use super::source::Source;
 
-use super::Source;
-use crate::cli::Cli;
-
-/// Subcommands and their flags.
+/// Subcommands, and the long flags of each.
 type Commands = BTreeMap<String, BTreeSet<String>>;
 
-pub(super) fn check(sources: &[Source]) -> Vec<String> {
+/// `xtask` is this program's own command line.
+pub(super) fn check(sources: &[Source], xtask: &clap::Command) -> Vec<String> {
     let readme = sources.iter().find(|source| source.path == "README.md");
     let text = readme.map_or("", |source| source.text.as_str());
-    compare(text, &xtask(), &driver(sources))
+    compare(text, &subcommands_of(xtask), &driver(sources))
 }
 
 fn compare(readme: &str, xtask: &Commands, driver: &Commands) -> Vec<String> {
@@ -30,14 +28,14 @@ fn compare(readme: &str, xtask: &Commands, driver: &Commands) -> Vec<String> {
                 }
             }
         }
-        // Behind a bare -- they are handed on to the driver.
-        let further = code.split_once(" -- ").filter(|(call, _)| call.contains("cargo xtask"));
-        for flag in further.iter().flat_map(|(_, further)| further.split_whitespace().filter_map(flag)) {
+        // Flags behind a bare -- are passed to the driver.
+        let passed_on = code.split_once(" -- ").filter(|(call, _)| call.contains("cargo xtask"));
+        for flag in passed_on.iter().flat_map(|(_, flags)| flags.split_whitespace().filter_map(flag)) {
             if !driver.values().any(|known| known.contains(&flag)) {
                 problems.push(format!("README.md:{number}: `locust-matrix` has no {flag}"));
             }
         }
-        // A flag by itself is one of ours.
+        // A flag that stands alone has to be a flag of either program.
         if let Some(flag) = flag(&code)
             && !xtask.values().chain(driver.values()).any(|known| known.contains(&flag))
         {
@@ -47,7 +45,7 @@ fn compare(readme: &str, xtask: &Commands, driver: &Commands) -> Vec<String> {
     problems
 }
 
-/// Code in Markdown with its line: indented and fenced lines, and what is between backticks.
+/// The code in a Markdown text with its line numbers: indented and fenced lines, and text between backticks.
 fn code(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut fenced = false;
@@ -63,7 +61,7 @@ fn code(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// The calls of a program in a line of code: subcommand and long flags.
+/// The calls of a program in a line of code, each with its subcommand and long flags.
 fn calls(code: &str, program: &str) -> Vec<(String, Vec<String>)> {
     let mut found = Vec::new();
     for (at, _) in code.match_indices(program) {
@@ -80,7 +78,7 @@ fn calls(code: &str, program: &str) -> Vec<(String, Vec<String>)> {
         let Some(name) = words.first().map(|word| word.trim_end_matches([')', '"', ',', '.', ':'])) else {
             continue;
         };
-        // Flags in front of the subcommand, or a sentence.
+        // This is a flag in front of the subcommand, or a word of a sentence.
         if name.is_empty() || !name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
         {
             continue;
@@ -93,17 +91,17 @@ fn calls(code: &str, program: &str) -> Vec<(String, Vec<String>)> {
     found
 }
 
-/// The long flag that a word begins with.
+/// The long flag at the beginning of a word.
 fn flag(word: &str) -> Option<String> {
     let name: String =
         word.strip_prefix("--")?.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '-').collect();
     (!name.is_empty()).then(|| format!("--{name}"))
 }
 
-/// This program's own, as it knows them.
-fn xtask() -> Commands {
+/// The subcommands of a command line that clap has built.
+fn subcommands_of(program: &clap::Command) -> Commands {
     let mut commands = Commands::new();
-    for command in Cli::command().get_subcommands() {
+    for command in program.get_subcommands() {
         let flags = command.get_arguments().filter_map(|argument| argument.get_long());
         let flags = flags.chain(["help"]).map(|flag| format!("--{flag}")).collect();
         commands.insert(command.get_name().to_owned(), flags);
@@ -111,8 +109,8 @@ fn xtask() -> Commands {
     commands
 }
 
-/// The driver's, from its source: this program must not depend on it. Flags are not told apart
-/// by subcommand there.
+/// The driver's subcommands, read from its source, because xtask must not depend on the driver. Each of them gets
+/// all flags of the driver.
 fn driver(sources: &[Source]) -> Commands {
     let sources: Vec<_> = sources.iter().filter(|source| source.path.starts_with("src/")).collect();
     let mut flags: BTreeSet<String> = sources.iter().flat_map(|source| flags_in(&source.text)).collect();
@@ -172,8 +170,15 @@ fn kebab(variant: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::source;
+    use clap::{Arg, Command};
+
     use super::*;
+
+    fn xtask() -> Command {
+        let flag = |name: &'static str| Arg::new(name).long(name);
+        let e2e = Command::new("e2e").args([flag("keep"), flag("users")]);
+        Command::new("xtask").subcommands([e2e, Command::new("test")])
+    }
 
     const CLI: &str = "\
 pub enum Command {
@@ -197,11 +202,12 @@ pub enum Command {
 ";
 
     fn problems(readme: &str) -> Vec<String> {
-        compare(readme, &xtask(), &driver(&[source("src/cli.rs", CLI), source("src/run.rs", ARGS)]))
+        let driver = [Source::new("src/cli.rs", CLI), Source::new("src/run.rs", ARGS)];
+        compare(readme, &subcommands_of(&xtask()), &super::driver(&driver))
     }
 
     #[test]
-    fn what_exists_may_be_named() {
+    fn commands_and_flags_that_exist_are_accepted() {
         let readme = "\
 Use `cargo xtask e2e`, `--keep` and `locust-matrix run --image a=b`.
 
@@ -218,7 +224,7 @@ preset: quick
     }
 
     #[test]
-    fn a_planted_mistake_is_found_with_its_line() {
+    fn a_wrong_command_or_flag_is_found_with_its_line() {
         assert_eq!(problems("\n`cargo xtask e2ee`"), ["README.md:2: `cargo xtask e2ee` does not exist"]);
         assert_eq!(
             problems("    cargo xtask e2e --usres 1"),
@@ -229,8 +235,8 @@ preset: quick
             problems("`locust-matrix run --quiet`"),
             ["README.md:1: `locust-matrix run` has no --quiet"]
         );
-        let further = problems("`cargo xtask e2e --keep -- --users 5 --spwan-rate 2`");
-        assert_eq!(further, ["README.md:1: `locust-matrix` has no --spwan-rate"]);
+        let passed_on = problems("`cargo xtask e2e --keep -- --users 5 --spwan-rate 2`");
+        assert_eq!(passed_on, ["README.md:1: `locust-matrix` has no --spwan-rate"]);
         assert_eq!(problems("`--kepe`"), ["README.md:1: --kepe is a flag of no command"]);
     }
 }

@@ -1,4 +1,4 @@
-//! The cluster's process, from its start to its end.
+//! The process of the embedded cluster.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -9,7 +9,6 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::images;
 use crate::failure::{CLUSTER, Failure, PREFLIGHT};
 use crate::folders;
 use crate::orphan;
@@ -17,12 +16,12 @@ use crate::run::Session;
 use crate::run::shell;
 use crate::toolchain::Binaries;
 
-/// It is there in milliseconds.
+/// Much longer than its start takes, which is milliseconds.
 const READY_WITHIN: Duration = Duration::from_secs(20);
-/// It gives its pods a moment.
+/// The cluster gives its pods some seconds to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(15);
 
-/// An embedded cluster that runs. It ends with this program, unless it is kept.
+/// A running embedded cluster. It ends when xtask ends, unless it is kept.
 #[derive(Debug)]
 pub(super) struct Cluster {
     child: Child,
@@ -42,7 +41,7 @@ impl Cluster {
         let mut argv = vec![program.display().to_string(), "--kubeconfig".into()];
         argv.push(folder.join("kubeconfig").display().to_string());
         argv.extend(["--state".into(), folder.join("state").display().to_string()]);
-        argv.extend(images(binaries));
+        argv.extend(image_flags(binaries));
         if !keep {
             argv.extend(["--parent-pid".into(), own]);
         }
@@ -53,52 +52,56 @@ impl Cluster {
         let log = std::fs::File::create(&path).map_err(|error| Failure::file(&path, "create", &error))?;
         let mut child = Command::new(program)
             .args(&argv[1..])
-            .env(orphan::VARIABLE, session.mark())
+            .env(orphan::STARTED_BY, session.started_by())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
-            // Its own group: a Ctrl-C in the terminal reaches this program alone.
+            // A process group of its own, so that Ctrl-C in the terminal reaches only xtask.
             .process_group(0)
             .kill_on_drop(!keep)
             .spawn()
             .map_err(|error| {
                 Failure::preflight(format!("{}: {error}", program.display()), "build it again")
             })?;
-        let Some(pipe) = child.stdout.take() else { return Err(Failure::bug("the cluster has no output")) };
+        let Some(pipe) = child.stdout.take() else {
+            return Err(Failure::bug("the stdout of the cluster is not connected"));
+        };
         let mut lines = BufReader::new(pipe).lines();
-        let ready = session.race(async { Ok(timeout(READY_WITHIN, lines.next_line()).await) }).await?;
+        let ready =
+            session.unless_stopped(async { Ok(timeout(READY_WITHIN, lines.next_line()).await) }).await?;
         if let Ok(Ok(Some(line))) = ready {
-            session.progress.say(&line);
+            session.progress.timed_line(&line);
             return Ok(Self { child, folder: folder.to_path_buf() });
         }
-        let said = std::fs::read_to_string(&path).unwrap_or_default();
+        let log_text = std::fs::read_to_string(&path).unwrap_or_default();
         let code = match timeout(Duration::from_secs(1), child.wait()).await {
             Ok(Ok(status)) if status.code() == Some(i32::from(PREFLIGHT)) => PREFLIGHT,
             _ => CLUSTER,
         };
-        Err(Failure::new(code, "the embedded cluster did not start", "provide what it names").detail(said))
+        Err(Failure::new(code, "the embedded cluster did not start", "provide what its log names")
+            .detail(log_text))
     }
 
     pub(super) fn kubeconfig(&self) -> PathBuf {
         self.folder.join("kubeconfig")
     }
 
-    /// SIGTERM, and all of it is gone when this returns.
+    /// Ends the cluster with SIGTERM. Nothing of it is left when this returns.
     pub(super) async fn end(mut self) -> Result<(), Failure> {
         let group = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         if let Some(group) = group {
-            // It may have ended by itself.
+            // An error means that it has ended already.
             let _ = kill_process_group(group, Signal::TERM);
         }
         if timeout(ENDS_WITHIN, self.child.wait()).await.is_err() {
-            // Its watchdog ends the pods.
+            // The cluster's own watchdog ends the pods.
             let _ = self.child.kill().await;
         }
         let _ = std::fs::remove_file(self.folder.join("cluster.log"));
         Ok(())
     }
 
-    /// Leaves it running, and says how to look at it and how to end it.
+    /// Leaves it running, and prints how to use it and how to end it.
     pub(super) fn keep(self, session: &Session) {
         let kubeconfig = shell::quote(&self.kubeconfig().display().to_string());
         session.progress.line(&format!("cluster:  KUBECONFIG={kubeconfig} kubectl get pods"));
@@ -107,7 +110,7 @@ impl Cluster {
         }
     }
 
-    /// Saves what the pods and the cluster have said.
+    /// Copies the logs of the pods and of the cluster to this folder.
     pub(super) fn keep_logs(&self, folder: &Path) -> Option<PathBuf> {
         folders::create(folder).ok()?;
         let _ = std::fs::copy(self.folder.join("cluster.log"), folder.join("cluster.log"));
@@ -122,4 +125,12 @@ impl Cluster {
         }
         Some(folder.to_path_buf())
     }
+}
+
+/// The flags that tell the cluster which program an image stands for.
+fn image_flags(binaries: &Binaries) -> Vec<String> {
+    [("locust-driver", &binaries.driver), ("fake-inference", &binaries.stub)]
+        .into_iter()
+        .map(|(name, program)| format!("--image={name}={}", program.display()))
+        .collect()
 }

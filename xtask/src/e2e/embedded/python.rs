@@ -1,4 +1,4 @@
-//! Whether there is a Python that Locust can be installed for.
+//! Checks that there is a Python on which Locust can be installed.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use crate::failure::Failure;
 use crate::run::Session;
 use crate::run::command::Cmd;
 
-/// The oldest that Locust runs on.
+/// The oldest version on which Locust runs.
 const OLDEST: (u32, u32) = (3, 11);
 
-/// The cluster looks more closely, but only once it is compiled.
+/// A quick check; the cluster itself checks more, but only after it is compiled.
 pub(super) async fn check(session: &Session) -> Result<(), Failure> {
     let mut seen = "python3: not found".to_owned();
     for program in ["python3", "python3.14", "python3.13", "python3.12", "python3.11"] {
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_compare_as_numbers() {
+    fn python_versions_are_compared_as_numbers() {
         assert_eq!(parse("Python 3.11.7\n"), Some((3, 11)));
         assert!(parse("Python 3.9.1") < Some(OLDEST) && parse("Python 3.14.0rc1") > Some(OLDEST));
         assert_eq!(parse("nonsense"), None);

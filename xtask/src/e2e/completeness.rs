@@ -1,23 +1,20 @@
-//! Every planned scenario has its record in the results.
+//! Checks that every planned scenario has a record in the results.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::driver::Planned;
+use super::driver::Plan;
 use crate::failure::{CLUSTER, Failure, SCENARIO};
 
 const RECORDS: &str = "results.jsonl";
 
-pub(super) fn every_scenario_has_its_record(
-    results: Option<&Path>,
-    planned: &Planned,
-) -> Result<(), Failure> {
+pub(super) fn every_scenario_has_its_record(results: Option<&Path>, planned: &Plan) -> Result<(), Failure> {
     let Some(folder) = results else {
         return Err(Failure::new(
             CLUSTER,
-            "the results: the job told no run id, so there was nothing to fetch",
+            "the results: the job printed no run id, so nothing could be fetched",
             "please report this with the log of commands",
         ));
     };
@@ -40,7 +37,7 @@ pub(super) fn every_scenario_has_its_record(
     ))
 }
 
-/// The planned scenarios, by id, that no record is of.
+/// The ids of the planned scenarios that have no record.
 fn missing(records: &str, planned: &[Value]) -> Vec<String> {
     let records = records.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let recorded: BTreeSet<String> =
@@ -64,14 +61,14 @@ mod tests {
     }
 
     #[test]
-    fn records_in_any_order_of_both_models_are_enough() {
+    fn records_of_both_models_in_any_order_are_complete() {
         let ids = ["closed-r1-w2-u20-1", "open-r1-w2-q20-1", "closed-r1-w2-u20-2"];
         let found = records(&[ids[2], ids[0], ids[1]]);
         assert_eq!(missing(&found, &planned(&ids)), [""; 0]);
     }
 
     #[test]
-    fn a_missing_record_is_named() {
+    fn a_scenario_without_a_complete_record_is_named() {
         let found = records(&["closed-r1-w2-u20-1"]) + "{\"scenario\": {\"id\": \"closed-r1-w2-u20-2";
         assert_eq!(
             missing(&found, &planned(&["closed-r1-w2-u20-1", "closed-r1-w2-u20-2"])),
@@ -80,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_no_record() {
+    fn empty_results_and_a_scenario_without_an_id_are_incomplete() {
         assert_eq!(missing("", &planned(&["a"])), ["a"]);
         assert_eq!(missing(&records(&["a"]), &[json!({})]), ["a scenario without an id"]);
     }

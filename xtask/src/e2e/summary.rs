@@ -1,4 +1,4 @@
-//! The end: the verdict, where things are, and how to see them.
+//! The end of the output: whether all scenarios are recorded, and where the results and logs are.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -11,29 +11,32 @@ use crate::run::Session;
 use crate::run::shell;
 
 #[derive(Debug, Default)]
-pub(super) struct Verdict {
+pub(super) struct Summary {
+    /// The folder of the fetched results.
     pub(super) results: Option<PathBuf>,
-    pub(super) wreck: Option<PathBuf>,
+    /// The folder with what was saved about a failure.
+    pub(super) evidence: Option<PathBuf>,
+    /// Number of scenarios, all of which have a record.
     pub(super) scenarios: usize,
 }
 
-/// Tell the user that a signal was heard, and what the next one would do.
+/// Tells the user that a signal has arrived, and what the next one would do.
 pub(super) fn announce_signals(session: &Session) -> JoinHandle<()> {
     let session = session.clone();
     tokio::spawn(async move {
-        session.halt.nth_signal(1).await;
-        session.progress.say(
-            "interrupted: stopping, keeping what was measured, then cleaning up \
-             (once more: do not wait for the results)",
+        session.stop.nth_signal(1).await;
+        session.progress.timed_line(
+            "interrupted: stopping, fetching the results so far, then cleaning up \
+             (interrupt again to skip the results)",
         );
-        session.halt.nth_signal(2).await;
-        session.progress.say("interrupted again: cleaning up at once; this cannot be skipped");
+        session.stop.nth_signal(2).await;
+        session.progress.timed_line("interrupted again: cleaning up at once; this cannot be skipped");
     })
 }
 
-impl Verdict {
-    /// Say it, and give the results' folder to whoever reads stdout.
-    pub(super) fn finish(
+impl Summary {
+    /// Prints the summary to stderr and the folder of the results to stdout; returns the failure to report.
+    pub(super) fn print(
         &self,
         session: &Session,
         cluster: Option<&Cluster>,
@@ -46,13 +49,13 @@ impl Verdict {
             let (count, took) = (self.scenarios, session.progress.elapsed().as_secs());
             say(&format!("verdict: every scenario is recorded ({count}), after {took} s"));
         }
-        if let Some(wreck) = &self.wreck {
-            say(&format!("pods, events and logs of the failure: {}", path(wreck)));
+        if let Some(evidence) = &self.evidence {
+            say(&format!("pods, events and logs of the failure: {}", path(evidence)));
         }
         if let Some(results) = &self.results {
             say(&format!("results:  {}", path(results)));
             say(&format!("see them: less {}", path(&results.join("auto_summary.md"))));
-            // Without rows of its model, a table is not there.
+            // There is a table for each model that has rows.
             let tables = ["auto_summary.csv", "auto_summary_open.csv"].map(|name| results.join(name));
             for csv in tables.iter().filter(|csv| csv.is_file()) {
                 say(&format!("          column -s, -t {}", path(csv)));
@@ -78,10 +81,10 @@ impl Verdict {
         }
     }
 
-    /// The log goes where the results are; without results it stays where it was written.
+    /// Copies the log of commands to the results, if there are any, and prints where it is.
     fn copy_log(&self, session: &Session) {
-        let wreck = self.wreck.as_ref().and_then(|wreck| wreck.parent());
-        let copied = self.results.as_deref().or(wreck).and_then(|folder| {
+        let evidence = self.evidence.as_ref().and_then(|evidence| evidence.parent());
+        let copied = self.results.as_deref().or(evidence).and_then(|folder| {
             let copy = folder.join("commands.log");
             std::fs::copy(session.log.path(), &copy).ok()?;
             Some(copy)
