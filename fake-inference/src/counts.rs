@@ -82,6 +82,7 @@ pub struct Counts {
     finished: Family<Finished, Counter>,
     started: Family<Started, Counter>,
     in_flight: Gauge,
+    under_way: Family<Started, Gauge>,
     inside: Gauge,
     service: Histogram,
     wait: Histogram,
@@ -97,6 +98,7 @@ impl Counts {
             finished: Family::default(),
             started: Family::default(),
             in_flight: Gauge::default(),
+            under_way: Family::default(),
             inside: Gauge::default(),
             service: Histogram::new(buckets()),
             wait: Histogram::new(buckets()),
@@ -117,6 +119,11 @@ impl Counts {
             "inference_in_flight",
             "Requests to any endpoint that are not finished, this scrape included",
             counts.in_flight.clone(),
+        );
+        registry.register(
+            "inference_requests_in_flight",
+            "Requests that are started and not finished, by endpoint and caller, this scrape included",
+            counts.under_way.clone(),
         );
         registry.register(
             "inference_in_system",
@@ -147,6 +154,7 @@ impl Counts {
         let labels = Started { endpoint, caller };
         self.started.get_or_create(&labels).inc();
         self.in_flight.inc();
+        self.under_way.get_or_create(&labels).inc();
         InFlight {
             counts: Arc::clone(self),
             endpoint,
@@ -212,12 +220,10 @@ impl Drop for InFlight {
             self.counts.response.observe(self.since.elapsed().as_secs_f64());
         }
         let status = self.status.as_ref().map_or("aborted", StatusCode::as_str);
-        let labels = Finished {
-            endpoint: self.endpoint,
-            status: status.to_owned(),
-            caller: std::mem::take(&mut self.caller),
-        };
+        let caller = std::mem::take(&mut self.caller);
+        let labels = Finished { endpoint: self.endpoint, status: status.to_owned(), caller: caller.clone() };
         self.counts.finished.get_or_create(&labels).inc();
+        self.counts.under_way.get_or_create(&Started { endpoint: self.endpoint, caller }).dec();
         self.counts.in_flight.dec();
     }
 }
@@ -250,7 +256,12 @@ mod tests {
         let counts = Arc::new(Counts::new());
         let answered = counts.start(Endpoint::Predict, Some(b"tool/1"));
         let aborted = counts.start(Endpoint::Predict, Some(b"tool/1"));
-        assert_eq!(counts.in_flight(), 2);
+        let other = counts.start(Endpoint::Healthz, Some(b"probe/1"));
+        assert_eq!(counts.in_flight(), 3);
+        let page = counts.render(0).unwrap();
+        assert_line(&page, r#"inference_requests_in_flight{endpoint="/predict",caller="tool"} 2"#);
+        assert_line(&page, r#"inference_requests_in_flight{endpoint="/healthz",caller="probe"} 1"#);
+        drop(other);
         answered.answered(StatusCode::OK);
         drop(aborted);
         assert_eq!(counts.in_flight(), 0);
@@ -260,12 +271,17 @@ mod tests {
             r#"inference_requests_total{endpoint="/predict",status="200",caller="tool"} 1"#,
             r#"inference_requests_total{endpoint="/predict",status="aborted",caller="tool"} 1"#,
             r#"inference_requests_started_total{endpoint="/predict",caller="tool"} 2"#,
+            r#"inference_requests_in_flight{endpoint="/predict",caller="tool"} 0"#,
             "inference_in_flight 0",
             "inference_in_system 3",
             "inference_response_seconds_count 1",
         ] {
-            assert!(page.lines().any(|found| found == line), "no line {line} in\n{page}");
+            assert_line(&page, line);
         }
+    }
+
+    fn assert_line(page: &str, line: &str) {
+        assert!(page.lines().any(|found| found == line), "no line {line} in\n{page}");
     }
 
     #[test]

@@ -40,4 +40,6 @@ pub mod request;
 pub mod routes;
 pub mod server;
 pub mod service_time;
+pub mod simulation;
 pub mod slots;
+pub mod timer;

@@ -1,8 +1,9 @@
 //! The endpoints.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -12,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
-use tokio::time::{Instant, sleep_until};
 
 use crate::args::Args;
 use crate::body::{self, Unread};
@@ -24,6 +24,7 @@ use crate::profile::Profile;
 use crate::random::Stream;
 use crate::service_time::{Failures, ServiceTime};
 use crate::slots::{Full, Inside, Slot, Slots};
+use crate::timer::Timer;
 use crate::{clock, request};
 
 /// All that the endpoints share.
@@ -39,22 +40,23 @@ pub struct App {
     disturbance: Disturbance,
     /// When the process began, for the disturbance.
     since: Instant,
-    /// How many predictions began to be served: the n of the next draw.
+    /// Number of predictions whose service has begun: the n of the next draw.
     begun: AtomicU64,
+    timer: Timer,
     max_body: usize,
     read_timeout: Duration,
 }
 
 impl App {
-    /// A server's state, as the flags say.
-    pub fn new(args: &Args) -> Self {
+    /// The state of a server with these flags. Fails if the thread of its timer cannot be started.
+    pub fn new(args: &Args) -> io::Result<Self> {
         let id = Stream::new(args.seed, 0);
         let concurrency = args.profile.map_or(args.concurrency, Profile::concurrency);
         let service_time = match args.profile {
             Some(profile) => ServiceTime::of_profile(profile, args.seed),
             None => ServiceTime::new(args.service, args.service_ms, args.service_cv, args.seed),
         };
-        Self {
+        Ok(Self {
             counts: Arc::new(Counts::new()),
             model: Lstm::new(),
             run_id: format!("{:016x}{:016x}", id.bits(0), id.bits(1)),
@@ -70,9 +72,10 @@ impl App {
             },
             since: Instant::now(),
             begun: AtomicU64::new(0),
+            timer: Timer::start()?,
             max_body: as_usize(args.max_body),
             read_timeout: args.read_timeout,
-        }
+        })
     }
 }
 
@@ -141,13 +144,10 @@ async fn predict(State(app): State<Arc<App>>, body: Body) -> Result<Response, Re
 
 /// Serves one prediction: computes, and holds the slot until the service time is over.
 ///
-/// The deadline is set before the computation, which is thus part of the service time. (It takes
-/// well below a millisecond in a release build, so it may block its thread.)
-///
-/// tokio's timer counts whole milliseconds and rounds up, and so does the kernel's wait below
-/// it: on an otherwise idle Linux machine with two cores a service took 1.2 ms more than its
-/// draw on average, at 20 ms and at 100 ms alike. So 4 slots of 100 ms serve 39.5 requests/s, not
-/// 40. `inference_service_seconds` holds what the services really took.
+/// The deadline is set before the computation, so the computation is part of the service time. (It
+/// takes well below a millisecond in an optimized build, so it may block its thread.)
+/// `inference_service_seconds` holds the times that the services really took; see [`crate::timer`]
+/// for how exact they are.
 async fn serve(
     app: Arc<App>,
     steps: Box<[[f64; INPUTS]; STEPS]>,
@@ -159,7 +159,7 @@ async fn serve(
     let work = app.service_time.draw(n, app.slots.inside());
     let deadline = began + app.disturbance.stretch(began - app.since, work);
     let predictions = app.model.predict(&steps);
-    sleep_until(deadline).await;
+    app.timer.sleep_until(deadline).await;
     // The next one begins with the slot, and must not find this one still there.
     drop(inside);
     drop(slot);

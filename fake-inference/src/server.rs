@@ -38,7 +38,7 @@ impl Server {
     pub async fn bind(args: &Args) -> io::Result<Self> {
         Ok(Self {
             listener: TcpListener::bind((args.host.as_str(), args.port)).await?,
-            app: Arc::new(App::new(args)),
+            app: Arc::new(App::new(args)?),
             idle_timeout: args.idle_timeout,
             max_connections: args.max_connections,
             grace: args.grace,

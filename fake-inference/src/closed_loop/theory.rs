@@ -63,11 +63,9 @@ impl Loop {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::closed_loop::{Client, simulate};
-    use crate::service_time::{ServiceTime, Shape};
+    use crate::simulation::Service;
 
     fn near(found: f64, expected: f64, share: f64) {
         assert!((found / expected - 1.0).abs() <= share, "{found}, expected {expected}");
@@ -104,10 +102,10 @@ mod tests {
         for users in [1, 4, 8, 12, 24] {
             let at = Loop { users, slots: 4, service: 0.1, think: 0.1 };
             let client = Client { predictions: 1.0, overhead: at.think };
-            for (shape, steady) in [(Shape::Exponential, at.exponential()), (Shape::Constant, at.constant())]
+            for (service, steady) in
+                [(Service::Exponential(0.1), at.exponential()), (Service::Constant(0.1), at.constant())]
             {
-                let service = ServiceTime::new(shape, Duration::from_millis(100), 1.0, 5);
-                let simulated = simulate(&service, 4, users as usize, client, 4000.0, 5);
+                let simulated = simulate(service, 4, users as usize, client, 4000.0, 5);
                 near(simulated.throughput(), steady.throughput, 0.01);
                 near(simulated.mean(), steady.response, 0.015);
             }
