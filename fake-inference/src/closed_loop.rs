@@ -12,9 +12,9 @@ use crate::simulation::{Load, Request, Service, Simulation, Think};
 /// The behaviour of a user.
 #[derive(Debug, Clone, Copy)]
 pub struct Client {
-    /// Share of its requests that are predictions, above 0 and up to 1.
+    /// Share of its requests that are predictions; above 0 and at most 1.
     pub predictions: f64,
-    /// Time that each request costs beside its service, s.
+    /// Time that each request takes in addition to its service, s.
     pub overhead: f64,
 }
 
@@ -23,7 +23,7 @@ pub struct Client {
 pub struct Outcome {
     /// Length of the window, s.
     pub seconds: f64,
-    /// Response time of every prediction that was answered in it, s.
+    /// Response times of the predictions that were answered in the window, s.
     pub responses: Vec<f64>,
 }
 
@@ -38,7 +38,7 @@ impl Outcome {
         self.responses.iter().sum::<f64>() / self.responses.len() as f64
     }
 
-    /// A percentile (`share` from 0 to 1) by the nearest rank, s; 0 without responses.
+    /// The nearest-rank percentile (`share` from 0 to 1), s; 0 without responses.
     pub fn percentile(&self, share: f64) -> f64 {
         let mut sorted = self.responses.clone();
         sorted.sort_by(f64::total_cmp);
@@ -90,7 +90,7 @@ mod tests {
     const PREDICT: Client = Client { predictions: 1.0, overhead: 0.0 };
 
     #[test]
-    fn a_constant_service_has_the_bounds_of_a_closed_loop() {
+    fn a_constant_service_meets_the_bounds_of_a_closed_loop() {
         for (users, throughput, response) in [(1, 10.0, 0.1), (4, 40.0, 0.1), (12, 40.0, 0.3)] {
             let outcome = simulate(Service::Constant(0.1), 4, users, PREDICT, 100.0, 1);
             assert!((outcome.throughput() / throughput - 1.0).abs() < 0.01, "{users} users");
@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn an_exponential_service_with_one_slot_has_erlang_responses() {
-        // 10 users are always in the system: a response is the sum of 10 services, whose cv is 1/√10.
+        // 10 users are always in the system, so a response is the sum of 10 services; its cv is 1/√10.
         let outcome = simulate(Service::Exponential(0.1), 1, 10, PREDICT, 20_000.0, 3);
         assert!((outcome.throughput() / 10.0 - 1.0).abs() < 0.02, "{}", outcome.throughput());
         assert!((outcome.mean() - 1.0).abs() < 0.02, "{}", outcome.mean());

@@ -27,10 +27,10 @@ use crate::slots::{Full, Inside, Slot, Slots};
 use crate::timer::Timer;
 use crate::{clock, request};
 
-/// All that the endpoints share.
+/// The state that the endpoints share.
 #[derive(Debug)]
 pub struct App {
-    /// The server's books.
+    /// The server's counts.
     pub counts: Arc<Counts>,
     model: Lstm,
     run_id: String,
@@ -38,7 +38,7 @@ pub struct App {
     service_time: ServiceTime,
     failures: Failures,
     disturbance: Disturbance,
-    /// When the process began, for the disturbance.
+    /// When the process started, for the disturbance.
     since: Instant,
     /// Number of predictions whose service has begun: the n of the next draw.
     begun: AtomicU64,
@@ -79,7 +79,7 @@ impl App {
     }
 }
 
-/// The endpoints, counted.
+/// The router of all endpoints; every request is counted.
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/predict", post(predict))
@@ -91,12 +91,12 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// An answer that nobody waits for any more.
+/// Marks an answer whose client has gone.
 #[derive(Debug, Clone, Copy)]
 struct NobodyWaits;
 
-/// Counts every request. If the client goes away, hyper drops this future, and with it
-/// `in_flight`, which then counts the request as aborted.
+/// Counts every request. If the client goes away, hyper drops this future and so `in_flight`, which then
+/// counts the request as aborted.
 async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let endpoint = Endpoint::of(request.uri().path());
     let user_agent = request.headers().get(header::USER_AGENT).map(HeaderValue::as_bytes);
@@ -120,7 +120,7 @@ async fn predict(State(app): State<Arc<App>>, body: Body) -> Result<Response, Re
     let bytes =
         body::read(body, app.max_body, app.read_timeout).await.map_err(|reason| unread(reason, &app))?;
     let steps = request::parse(&bytes).map_err(Problem::into_response)?;
-    drop(bytes); // It may wait for long; what waits should be small.
+    drop(bytes); // The request may wait for a long time and should use little memory meanwhile.
 
     let valid = Instant::now();
     let inside = app.slots.enter();
@@ -130,8 +130,8 @@ async fn predict(State(app): State<Arc<App>>, body: Body) -> Result<Response, Re
     })?;
     app.counts.waited(valid.elapsed());
 
-    // A task of its own, because a service that has begun goes on to its end and keeps its
-    // slot, as a real one would, even if its client goes away. Who leaves the queue costs nothing.
+    // The service runs in a task of its own: once begun, it keeps its slot to its end, as a real one
+    // would, even if the client goes away. A client that leaves the queue takes no service time.
     let served = tokio::spawn(serve(Arc::clone(&app), steps, slot, inside)).await;
     let predictions = match served {
         Ok(Some(predictions)) => predictions,
@@ -142,7 +142,7 @@ async fn predict(State(app): State<Arc<App>>, body: Body) -> Result<Response, Re
     Ok(Json(prediction).into_response())
 }
 
-/// Serves one prediction: computes, and holds the slot until the service time is over.
+/// Serves one prediction: computes it and holds the slot until the service time is over.
 ///
 /// The deadline is set before the computation, so the computation is part of the service time. (It
 /// takes well below a millisecond in an optimized build, so it may block its thread.)
@@ -160,7 +160,7 @@ async fn serve(
     let deadline = began + app.disturbance.stretch(began - app.since, work);
     let predictions = app.model.predict(&steps);
     app.timer.sleep_until(deadline).await;
-    // The next one begins with the slot, and must not find this one still there.
+    // The next service begins when the slot is free, and must not count this prediction any more.
     drop(inside);
     drop(slot);
     app.counts.served(began.elapsed());
@@ -216,7 +216,7 @@ fn internal(error: &str) -> Response {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error).into_response()
 }
 
-/// Every machine that runs this has at least 32 bits.
+/// Converts without loss on machines with at least 32 bits.
 fn as_usize(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
