@@ -2,12 +2,12 @@
 //!
 //! R replicas have S slots each, and a queue before them: first come, first served. Users keep their
 //! replica, as keep-alive connections do, and have at most one request under way. In the *closed* model
-//! a user sends its next request when it has the last answer and has thought. In the *open* model
-//! requests are due at a rate, and each is sent by the user that has been free for the longest time; if
-//! no user is free, it waits for one.
+//! a user receives an answer, thinks for some time and sends its next request. In the *open* model
+//! requests are due at a rate. The user that has been free for the longest time sends a due request; if
+//! no user is free, the request waits for one.
 //!
-//! The traces serve to test statistics (confidence intervals, stopping rules, comparisons) on data whose
-//! truth is known. Sources: the method is next-event simulation (Law, *Simulation Modeling and Analysis*,
+//! The traces are data with a known truth, to test statistics with: confidence intervals, stopping rules,
+//! comparisons. Sources: the method is next-event simulation (Law, *Simulation Modeling and Analysis*,
 //! 5th edition, 2015, chapters 1 and 2); the distributions are those of [`crate::service_time`]; that
 //! connections and not requests are spread over the replicas is how kube-proxy works. Tests compare with
 //! the machine-repair model ([`crate::closed_loop::theory`]), with M/M/c ([`mmc`]) and with Little's law.
@@ -53,10 +53,10 @@ pub struct Simulation {
     pub seed: u64,
 }
 
-/// What makes the users send requests.
+/// When users send requests.
 #[derive(Debug, Clone, Copy)]
 pub enum Load {
-    /// Each user sends its next request some time after it has the last answer.
+    /// Each user sends its next request after the answer to its last one and a think time.
     Closed {
         /// Number of users.
         users: usize,
@@ -126,10 +126,10 @@ pub enum Service {
 pub enum Connections {
     /// Each user has a replica at random, as with kube-proxy.
     Random,
-    /// One after the other, so that the numbers of users differ by at most 1.
+    /// Users are dealt to the replicas in turn, so that the numbers of users differ by at most 1.
     Even,
-    /// This many users on each replica, in the order of the replicas. The sum must be the number of users:
-    /// further users go to the last replica.
+    /// This many users on each replica, in the order of the replicas. If the sum is less than the number of
+    /// users, the other users go to the last replica.
     Given(Vec<usize>),
 }
 

@@ -153,7 +153,18 @@ def set_up_master(environment, runner, web_ui):
     @web_ui.app.route(base + "/snapshot", methods=["GET", "POST"])
     @web_ui.auth_required_if_enabled
     def snapshot_route():
-        """The cumulative statistics as JSON. A POST may have two form fields:
+        """The cumulative statistics as JSON. Histograms (histogram, succeeded, from_send, lag) have
+        keys in whole microseconds with three significant digits. At the top level stand, among
+        others:
+
+        impossible: requests of this test whose response time cannot be true (negative, not finite
+        or longer than a day). They count as requests and are in no histogram.
+        folded: endpoints beyond the first 200 of this test, counted up to 10,000. Their requests
+        are in the entries named "(other endpoints)", one for each method.
+        resets: how often the statistics were set to zero since the master started, apart from the
+        start of a test. If it grows within a test, the counters have fallen back.
+
+        A POST may have two form fields:
 
         flush=1: first collect the statistics that the workers have not sent yet (see `Flusher`).
         deadman=N: stop the test N seconds from now, unless another request sets a new time

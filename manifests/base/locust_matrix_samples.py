@@ -58,7 +58,7 @@ def milliseconds(response_time):
 
 
 def fingerprint(name, method):
-    """Stands for an endpoint in the count of the folded ones, the same in every process."""
+    """A number for an endpoint, the same in every process, to count the folded endpoints."""
     return zlib.crc32(f"{method} {name}".encode(errors="replace"))
 
 
@@ -74,7 +74,7 @@ class Recorder:
     def __init__(self, environment):
         self.stats = environment.stats
         # The open model puts its own function here.
-        self.log = self.log_of_locust = self.stats.log_request
+        self.log = self.stats.log_request
         self.log_error_of_locust = self.stats.log_error
         self.stats.log_request, self.stats.log_error = self.log_request, self.log_error
         self.clear()
@@ -114,7 +114,7 @@ class Recorder:
         return OTHER
 
     def on_endpoints(self, msg, **_kwargs):
-        """The master has as many endpoints as it keeps: these, and no other."""
+        """Only these endpoints keep an entry of their own: the master has reached its limit."""
         self.kept = {(name, method) for name, method in msg.data["kept"]}
         self.is_final = True
 

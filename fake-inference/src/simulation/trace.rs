@@ -1,9 +1,9 @@
-//! What a simulated load test gives: every request, and counts at any time.
+//! The result of a simulated load test: all requests, and counts at any time.
 
-/// One request. Times are in s after the end of the warm-up; before it they are negative.
+/// One request. Times are in s from the end of the warm-up; during the warm-up they are negative.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Request {
-    /// When it was due. In the closed model that is when it was sent.
+    /// When it was due. In the closed model this is the time at which it was sent.
     pub due_s: f64,
     /// When a user sent it.
     pub started_s: f64,
@@ -22,7 +22,7 @@ impl Request {
     }
 }
 
-/// Cumulative counts at one time, from the empty system on.
+/// Counts at one time, cumulative since the empty system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
     /// Requests that were due.
@@ -40,11 +40,11 @@ impl Counts {
     }
 }
 
-/// A simulated load test.
+/// The trace of a simulated load test.
 #[derive(Debug, Clone)]
 pub struct Trace {
-    /// Every request that was sent, in order of finish, those of the warm-up and those that finished
-    /// after the end included.
+    /// Every request that was sent, in order of finish. Requests of the warm-up and requests that finished
+    /// after the end are included.
     pub requests: Vec<Request>,
     /// Number of users on each replica.
     pub users: Vec<usize>,
