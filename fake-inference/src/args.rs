@@ -21,16 +21,16 @@ Endpoints:
   GET  /healthz   200 as long as the server accepts requests
   GET  /metrics   counts and histograms, as Prometheus text
 
-How long a request takes: it waits for one of the --concurrency slots, first come, first
-served, and then holds it for its service time. One server can answer at most
+A prediction waits for one of the --concurrency slots, first come, first served, and then
+holds it for its service time. So one server answers at most
   concurrency / service time
-requests per second: 4 / 0.1 s = 40 with the defaults. More load than that makes a queue.
+requests per second: 4 / 0.1 s = 40 with the defaults. With more load a queue builds up.
 
---profile stands for a server that was measured. It brings its own concurrency and service
-times, which depend on the number in the system; it wins over --concurrency, --service,
---service-ms and --service-cv, from wherever they come.
+--profile imitates a measured server. It sets the concurrency and the service times, which
+depend on the number of predictions in the system. It overrides --concurrency, --service,
+--service-ms and --service-cv and their variables.
 
---warm-up, --stall-ms and --slow-factor give it troubles that a load test should find.
+--warm-up, --stall-ms and --slow-factor add disturbances that a load test should detect.
 
 Examples:
   fake-inference --port 0
@@ -42,17 +42,17 @@ Examples:
   fake-inference --warm-up 60 --warm-up-factor 5
 
 Exit codes:
-  0  stopped by SIGTERM or SIGINT; requests in flight were finished, or --grace ran out
+  0  stopped by SIGTERM or SIGINT; requests in flight were finished, or --grace was over
   2  a flag or variable is wrong
   3  the server cannot start, for example because its port is in use
 
-Every flag can also be set by the variable named with it; the flag wins.";
+Every flag can also be set by its environment variable; the flag overrides it.";
 
-/// A stub LSTM inference server with a written-down service time, for load tests.
+/// A stub LSTM inference server with a known service time, for load tests.
 ///
-/// It answers POST /predict with the forecast of a small LSTM, the same for the same input on
-/// every machine, and takes as long over it as the service-time model says. It counts what
-/// it received and answered.
+/// It answers POST /predict with the forecast of a small LSTM, which is the same for the same input
+/// on every machine. Each answer takes the time that the service-time model gives. The server counts
+/// all requests and answers.
 #[derive(Debug, Clone, Parser)]
 #[command(version, after_long_help = MORE, after_help = "More, with examples and exit codes: --help")]
 pub struct Args {
@@ -60,20 +60,20 @@ pub struct Args {
     #[arg(long, env = "FAKE_INFERENCE_HOST", default_value = "0.0.0.0")]
     pub host: String,
 
-    /// Port to listen on; 0 takes any free one (the first line on stderr says which)
+    /// Port to listen on; 0 takes any free port, and the first line on stderr says which
     #[arg(long, env = "FAKE_INFERENCE_PORT", default_value_t = 8000)]
     pub port: u16,
 
-    /// A server that was measured; wins over --concurrency and --service*
+    /// A measured server to imitate; overrides --concurrency and --service*
     #[arg(long, env = "FAKE_INFERENCE_PROFILE", value_enum)]
     pub profile: Option<Profile>,
 
-    /// Requests served at the same time; the others wait
+    /// Number of requests that are served at the same time; the others wait
     #[arg(long, env = "FAKE_INFERENCE_CONCURRENCY", default_value_t = 4)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub concurrency: u32,
 
-    /// Requests that may wait for a slot; any more are answered 503 at once
+    /// Number of requests that may wait for a slot; further ones are answered 503 at once
     #[arg(long, env = "FAKE_INFERENCE_MAX_WAITING", default_value_t = 10_000)]
     #[arg(value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub max_waiting: u32,
@@ -97,27 +97,27 @@ pub struct Args {
     #[arg(value_parser = share)]
     pub failure_rate: f64,
 
-    /// Time that the process takes to warm up, in seconds; 0 is warm from the beginning
+    /// Length of the warm-up of the process, in seconds; 0 is no warm-up
     #[arg(long, env = "FAKE_INFERENCE_WARM_UP", value_name = "SECONDS", default_value = "0")]
     #[arg(value_parser = seconds)]
     pub warm_up: Duration,
 
-    /// How many times longer a service takes at the beginning of --warm-up; falls linearly to 1
+    /// Factor on the service time at the start of --warm-up; it falls linearly to 1
     #[arg(long, env = "FAKE_INFERENCE_WARM_UP_FACTOR", value_name = "FACTOR", default_value = "5")]
     #[arg(value_parser = factor)]
     pub warm_up_factor: f64,
 
-    /// Length of a stall, in milliseconds, in which no prediction makes progress; 0 is none
+    /// Length of a stall, in milliseconds; no prediction makes progress in it; 0 is no stall
     #[arg(long, env = "FAKE_INFERENCE_STALL_MS", value_name = "MS", default_value = "0")]
     #[arg(value_parser = milliseconds)]
     pub stall_ms: Duration,
 
-    /// From the beginning of one stall to the next, in seconds; longer than a stall
+    /// Time from the beginning of one stall to the next, in seconds; longer than a stall
     #[arg(long, env = "FAKE_INFERENCE_STALL_EVERY", value_name = "SECONDS", default_value = "10")]
     #[arg(value_parser = seconds)]
     pub stall_every: Duration,
 
-    /// How many times longer every service takes, in a slow process
+    /// Factor on every service time in a slow process
     #[arg(long, env = "FAKE_INFERENCE_SLOW_FACTOR", value_name = "FACTOR", default_value = "1")]
     #[arg(value_parser = factor)]
     pub slow_factor: f64,
@@ -127,41 +127,41 @@ pub struct Args {
     #[arg(value_parser = share)]
     pub slow_share: f64,
 
-    /// Seed of service times, failures, slow processes and the run id: the same seed is the same run
+    /// Seed of service times, failures, slow processes and the run id
     #[arg(long, env = "FAKE_INFERENCE_SEED", default_value_t = 0)]
     pub seed: u64,
 
-    /// Longest body that is accepted, in bytes; longer ones are answered 413
+    /// Longest accepted body, in bytes; longer ones are answered 413
     #[arg(long, env = "FAKE_INFERENCE_MAX_BODY", value_name = "BYTES", default_value_t = 256 * 1024)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=64 * 1024 * 1024))]
     pub max_body: u32,
 
-    /// Time for a body to arrive, in seconds; slower ones are answered 408
+    /// Longest time for a body to arrive, in seconds; slower ones are answered 408
     #[arg(long, env = "FAKE_INFERENCE_READ_TIMEOUT", value_name = "SECONDS", default_value = "10")]
     #[arg(value_parser = seconds)]
     pub read_timeout: Duration,
 
-    /// Time for the next request's head to arrive on an open connection, in seconds
+    /// Longest time for the next request's head to arrive on an open connection, in seconds
     ///
-    /// An idle connection is closed after it. Keep it longer than the longest pause of your
-    /// clients, so that none sends into a connection that is just being closed.
+    /// After it, an idle connection is closed. Set it longer than the longest pause of your clients, so
+    /// that none of them sends a request while its connection is being closed.
     #[arg(long, env = "FAKE_INFERENCE_IDLE_TIMEOUT", value_name = "SECONDS", default_value = "300")]
     #[arg(value_parser = seconds)]
     pub idle_timeout: Duration,
 
-    /// Open connections; any more wait to be accepted
+    /// Largest number of open connections; further ones wait to be accepted
     #[arg(long, env = "FAKE_INFERENCE_MAX_CONNECTIONS", value_name = "N", default_value_t = 16_384)]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
 
-    /// Time to finish the requests in flight after SIGTERM or SIGINT, in seconds
+    /// Longest time to finish the requests in flight after SIGTERM or SIGINT, in seconds
     #[arg(long, env = "FAKE_INFERENCE_GRACE", value_name = "SECONDS", default_value = "10")]
     #[arg(value_parser = seconds)]
     pub grace: Duration,
 }
 
 impl Args {
-    /// What no single flag can tell.
+    /// Checks flags that depend on each other.
     pub fn check(&self) -> Result<(), String> {
         if !self.stall_ms.is_zero() && self.stall_every <= self.stall_ms {
             return Err("--stall-every must be longer than --stall-ms".to_owned());
@@ -169,7 +169,7 @@ impl Args {
         Ok(())
     }
 
-    /// How many times longer every service takes here: `slow_factor` in a slow process, else 1.
+    /// Factor on every service time in this process: `slow_factor` if it is a slow one, else 1.
     pub fn slowdown(&self) -> f64 {
         let host = std::env::var("HOSTNAME").unwrap_or_default();
         if is_slow(&host, self.slow_share, self.seed) { self.slow_factor } else { 1.0 }
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_definition_is_sound_and_every_flag_has_its_variable() {
+    fn the_definition_is_valid_and_every_flag_has_its_variable() {
         let command = Args::command();
         command.clone().debug_assert();
         for arg in command.get_arguments() {
@@ -249,14 +249,17 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_that_never_ends_is_refused() {
+    fn a_stall_as_long_as_its_period_is_refused() {
         assert!(parse(&["--stall-ms", "10000"]).unwrap().check().is_err());
         assert!(parse(&["--stall-ms", "9999"]).unwrap().check().is_ok());
-        assert!(parse(&["--stall-every", "0"]).unwrap().check().is_ok(), "no stall, no matter");
+        assert!(
+            parse(&["--stall-every", "0"]).unwrap().check().is_ok(),
+            "without a stall its period does not matter"
+        );
     }
 
     #[test]
-    fn fractions_are_kept() {
+    fn fractions_of_a_time_are_kept() {
         let args = parse(&["--service-ms", "12.5", "--grace", "0.25"]).unwrap();
         assert_eq!(args.service_ms, Duration::from_micros(12_500));
         assert_eq!(args.grace, Duration::from_millis(250));

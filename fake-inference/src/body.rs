@@ -18,12 +18,12 @@ pub enum Unread {
     TooSlow,
     /// Not HTTP, for example a chunk without a length.
     Malformed,
-    /// The connection is gone, so nobody waits for an answer.
+    /// The connection is closed, so nobody waits for an answer.
     Gone,
 }
 
-/// How much of a body that is too long is read and thrown away. A client that is cut off while it
-/// sends sees a broken connection instead of the 413 that says why. Bytes.
+/// Number of bytes of a too long body that are read and dropped. If the server closed the connection
+/// while the client still sends, the client would see a broken connection instead of the 413.
 const DISCARD: usize = 16 * 1024 * 1024;
 
 /// Reads the whole body: at most `limit` bytes, within `time`.
@@ -57,7 +57,7 @@ pub async fn read(mut body: Body, limit: usize, time: Duration) -> Result<Vec<u8
     }
 }
 
-/// hyper wraps whatever happened; a malformed body is an `io::Error` of one of two kinds.
+/// hyper wraps the cause. A malformed body is an `io::Error` of one of two kinds.
 fn reason(error: &axum::Error) -> Unread {
     let mut source = error.source();
     while let Some(cause) = source {
@@ -79,7 +79,7 @@ mod tests {
     const HOUR: Duration = Duration::from_hours(1);
 
     #[tokio::test]
-    async fn the_limit_is_exact() {
+    async fn a_body_may_be_as_long_as_the_limit_and_not_longer() {
         let body = || Body::from(vec![7; 100]);
         assert_eq!(read(body(), 100, HOUR).await, Ok(vec![7; 100]));
         assert_eq!(read(body(), 99, HOUR).await, Err(Unread::TooLong));

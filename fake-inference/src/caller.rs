@@ -1,8 +1,8 @@
-//! Who is asking, as a label that cannot grow without bound.
+//! The name of a client, as a label with a limited number of values.
 
 use std::sync::{Mutex, PoisonError};
 
-/// How many callers are told apart; later ones are counted as `other`.
+/// Number of callers that get a label of their own; later ones are counted as `other`.
 pub const MOST: usize = 16;
 /// The label of a request without a usable User-Agent.
 pub const NONE: &str = "none";
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_caller_is_its_product_token() {
+    fn a_caller_is_named_by_its_product_token() {
         let product = |text: &str| product(Some(text.as_bytes()));
         assert_eq!(product("python-requests/2.32.3"), "python-requests");
         assert_eq!(product("Probe 1.0"), "probe");
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_after_the_sixteenth_are_other() {
+    fn callers_after_the_sixteenth_are_counted_as_other() {
         let callers = Callers::default();
         assert_eq!(callers.label(None), NONE);
         for at in 0..20 {
@@ -77,7 +77,7 @@ mod tests {
             let expected = if at < MOST { name.as_str() } else { OTHER };
             assert_eq!(callers.label(Some(name.as_bytes())), expected);
         }
-        assert_eq!(callers.label(Some(b"c3/2")), "c3", "known ones keep their name");
+        assert_eq!(callers.label(Some(b"c3/2")), "c3", "known callers keep their name");
         assert_eq!(callers.label(None), NONE);
     }
 }

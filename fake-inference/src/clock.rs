@@ -1,15 +1,15 @@
-//! The time of day as text.
+//! The current date and time as text.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The time now, in UTC, as in `2024-01-15T10:00:01`.
+/// The current time in UTC, for example `2024-01-15T10:00:01`.
 pub fn now() -> String {
-    // A clock before 1970 is wrong anyway; it must not stop the server.
+    // A clock before 1970 is wrong, but it must not stop the server.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     iso(since.as_secs())
 }
 
-/// ISO 8601 without a zone, from seconds since 1970.
+/// ISO 8601 without a time zone, from seconds since 1970.
 ///
 /// The calendar is Howard Hinnant's `civil_from_days` ("chrono-Compatible Low-Level Date
 /// Algorithms"): years begin in March, so that the leap day is the last of its year.
@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_times() {
+    fn known_times_are_converted_correctly() {
         // Each from `date -u -d @…`.
         assert_eq!(iso(0), "1970-01-01T00:00:00");
         assert_eq!(iso(951_782_400), "2000-02-29T00:00:00");

@@ -1,15 +1,15 @@
-//! What was received and answered: the server's own books.
+//! The server's own counts of requests and answers.
 //!
-//! A request is *started* when its head has been read, and *counted* once its answer is decided and
-//! before the first byte of it is sent: a client that has its answer always finds it in the
-//! counts. One whose client went away before that is counted as `aborted`.
+//! A request is *started* when its head has been read. It is *finished* when its answer is decided,
+//! before the first byte of the answer is sent: a client that has its answer always finds it in the
+//! counts. If the client goes away before that, the request is counted as `aborted`.
 //!
-//! A scrape of `/metrics` is a request too. It finds itself among the started and in flight,
-//! and not yet among the counted; the next scrape finds it there.
+//! A scrape of `/metrics` is a request, too. It sees itself as started and in flight, but not as
+//! finished; the next scrape sees it as finished.
 //!
-//! The finished are written before the started, so that in one scrape no endpoint and caller
-//! ever has more finished than started requests. What hyper itself refuses, because it is not
-//! HTTP, never becomes a request and is not counted.
+//! The finished requests are written before the started ones, so that in one scrape no endpoint and
+//! caller has more finished than started requests. Input that hyper refuses because it is not HTTP is
+//! not counted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,7 +24,7 @@ use prometheus_client::registry::Registry;
 
 use crate::caller::Callers;
 
-/// What was asked for, as a label.
+/// The endpoint of a request, as a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `/predict`
@@ -74,7 +74,7 @@ struct Finished {
     caller: String,
 }
 
-/// Every count there is.
+/// All counts.
 #[derive(Debug)]
 pub struct Counts {
     registry: Registry,
@@ -82,6 +82,7 @@ pub struct Counts {
     finished: Family<Finished, Counter>,
     started: Family<Started, Counter>,
     in_flight: Gauge,
+    under_way: Family<Started, Gauge>,
     inside: Gauge,
     service: Histogram,
     wait: Histogram,
@@ -89,7 +90,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts of nothing yet.
+    /// All counts at 0.
     pub fn new() -> Self {
         let mut counts = Self {
             registry: Registry::default(),
@@ -97,6 +98,7 @@ impl Counts {
             finished: Family::default(),
             started: Family::default(),
             in_flight: Gauge::default(),
+            under_way: Family::default(),
             inside: Gauge::default(),
             service: Histogram::new(buckets()),
             wait: Histogram::new(buckets()),
@@ -119,8 +121,13 @@ impl Counts {
             counts.in_flight.clone(),
         );
         registry.register(
+            "inference_requests_in_flight",
+            "Requests that are started and not finished, by endpoint and caller, this scrape included",
+            counts.under_way.clone(),
+        );
+        registry.register(
             "inference_in_system",
-            "Predictions that are served or wait for it",
+            "Predictions that are served or wait for a slot",
             counts.inside.clone(),
         );
         registry.register(
@@ -147,6 +154,7 @@ impl Counts {
         let labels = Started { endpoint, caller };
         self.started.get_or_create(&labels).inc();
         self.in_flight.inc();
+        self.under_way.get_or_create(&labels).inc();
         InFlight {
             counts: Arc::clone(self),
             endpoint,
@@ -156,17 +164,17 @@ impl Counts {
         }
     }
 
-    /// A prediction held its slot for so long.
+    /// A prediction held its slot for this time.
     pub fn served(&self, time: Duration) {
         self.service.observe(time.as_secs_f64());
     }
 
-    /// A prediction waited so long for its slot.
+    /// A prediction waited this long for its slot.
     pub fn waited(&self, time: Duration) {
         self.wait.observe(time.as_secs_f64());
     }
 
-    /// Everything as Prometheus text ([`CONTENT_TYPE`]), with so many predictions in the system.
+    /// All counts as Prometheus text ([`CONTENT_TYPE`]); `inside` is the number of predictions in the system.
     pub fn render(&self, inside: usize) -> Result<String, std::fmt::Error> {
         self.inside.set(i64::try_from(inside).unwrap_or(i64::MAX));
         let mut page = String::new();
@@ -174,7 +182,7 @@ impl Counts {
         Ok(page)
     }
 
-    /// Requests to any endpoint that are started and not finished.
+    /// Number of requests to any endpoint that are started and not finished.
     pub fn in_flight(&self) -> i64 {
         self.in_flight.get()
     }
@@ -189,7 +197,7 @@ impl Default for Counts {
     }
 }
 
-/// One request that is not finished. Dropping it without an answer counts it as aborted.
+/// A request that is not finished. If it is dropped without an answer, it is counted as aborted.
 #[derive(Debug)]
 pub struct InFlight {
     counts: Arc<Counts>,
@@ -200,7 +208,7 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// Counts the request under its status. To be called before the answer is sent.
+    /// Counts the request under its status. Must be called before the answer is sent.
     pub fn answered(mut self, status: StatusCode) {
         self.status = Some(status);
     }
@@ -212,19 +220,17 @@ impl Drop for InFlight {
             self.counts.response.observe(self.since.elapsed().as_secs_f64());
         }
         let status = self.status.as_ref().map_or("aborted", StatusCode::as_str);
-        let labels = Finished {
-            endpoint: self.endpoint,
-            status: status.to_owned(),
-            caller: std::mem::take(&mut self.caller),
-        };
+        let caller = std::mem::take(&mut self.caller);
+        let labels = Finished { endpoint: self.endpoint, status: status.to_owned(), caller: caller.clone() };
         self.counts.finished.get_or_create(&labels).inc();
+        self.counts.under_way.get_or_create(&Started { endpoint: self.endpoint, caller }).dec();
         self.counts.in_flight.dec();
     }
 }
 
-/// Upper bounds in seconds: the preferred numbers R10 (ISO 3), ten per decade, from 1 ms to
-/// 100 s, so that a percentile read from them is at most about a quarter off. Whole numbers
-/// divided once, so that the labels read as in the standard.
+/// Upper bounds in seconds: the preferred numbers R10 (ISO 3), ten per decade, from 1 ms to 100 s. A
+/// percentile that is read from them is at most about a quarter off. They are whole numbers divided
+/// once, so that the labels have the digits of the standard.
 fn buckets() -> impl Iterator<Item = f64> {
     const R10: [u32; 10] = [100, 125, 160, 200, 250, 315, 400, 500, 630, 800];
     let decades = [1, 10, 100, 1000, 10_000].into_iter();
@@ -246,11 +252,16 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_started_then_finished_once() {
+    fn a_request_is_counted_as_started_in_flight_and_finished_once() {
         let counts = Arc::new(Counts::new());
         let answered = counts.start(Endpoint::Predict, Some(b"tool/1"));
         let aborted = counts.start(Endpoint::Predict, Some(b"tool/1"));
-        assert_eq!(counts.in_flight(), 2);
+        let other = counts.start(Endpoint::Healthz, Some(b"probe/1"));
+        assert_eq!(counts.in_flight(), 3);
+        let page = counts.render(0).unwrap();
+        assert_line(&page, r#"inference_requests_in_flight{endpoint="/predict",caller="tool"} 2"#);
+        assert_line(&page, r#"inference_requests_in_flight{endpoint="/healthz",caller="probe"} 1"#);
+        drop(other);
         answered.answered(StatusCode::OK);
         drop(aborted);
         assert_eq!(counts.in_flight(), 0);
@@ -260,12 +271,17 @@ mod tests {
             r#"inference_requests_total{endpoint="/predict",status="200",caller="tool"} 1"#,
             r#"inference_requests_total{endpoint="/predict",status="aborted",caller="tool"} 1"#,
             r#"inference_requests_started_total{endpoint="/predict",caller="tool"} 2"#,
+            r#"inference_requests_in_flight{endpoint="/predict",caller="tool"} 0"#,
             "inference_in_flight 0",
             "inference_in_system 3",
             "inference_response_seconds_count 1",
         ] {
-            assert!(page.lines().any(|found| found == line), "no line {line} in\n{page}");
+            assert_line(&page, line);
         }
+    }
+
+    fn assert_line(page: &str, line: &str) {
+        assert!(page.lines().any(|found| found == line), "no line {line} in\n{page}");
     }
 
     #[test]

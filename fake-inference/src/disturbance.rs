@@ -1,43 +1,44 @@
-//! Troubles on order: what a test of a test harness needs to be seen to find.
+//! Disturbances that a load test should detect.
 //!
-//! All three change how long a prediction takes, and nothing else. With t the time since the process
-//! began:
+//! Each of the three changes the service time and nothing else. With t the time since the process
+//! started:
 //!
-//! | trouble | a service of work w that begins at t |
+//! | disturbance | a service with drawn time w that begins at t |
 //! |---|---|
-//! | warm-up for N s from a factor F | takes w · (1 + (F − 1) · max(0, 1 − t / N)) |
-//! | slowdown by a factor F | takes w · F, if this process is one of the slow ones |
+//! | a warm-up of N s from a factor F | takes w · (1 + (F − 1) · max(0, 1 − t / N)) |
+//! | a slowdown by a factor F | takes w · F, if this process is one of the slow ones |
 //! | a stall of D every P | makes no progress from k · P to k · P + D, k = 1, 2, … |
 //!
-//! Whether a process is slow depends on its host name (a pod's own name) and the seed alone.
+//! The host name (in a pod, the name of the pod) and the seed decide whether a process is slow.
 
 use std::time::Duration;
 
 use crate::random::Stream;
 
-/// The troubles of one process.
+/// The disturbances of one process.
 #[derive(Debug, Clone, Copy)]
 pub struct Disturbance {
-    /// How long it takes to warm up; 0 is never.
+    /// Length of the warm-up; 0 is no warm-up.
     pub warm_up: Duration,
-    /// How many times longer a service takes at the very beginning.
+    /// Factor on the service time when the process starts.
     pub warm_up_factor: f64,
     /// Length of a stall; 0 is none.
     pub stall: Duration,
     /// From the beginning of one stall to that of the next.
     pub stall_every: Duration,
-    /// How many times longer every service takes.
+    /// Factor on every service time.
     pub slowdown: f64,
 }
 
-/// Whether the process on this host is slow, at the given share of slow ones (0 to 1).
+/// Whether the process on this host is slow, if this share of processes (0 to 1) is slow.
 pub fn is_slow(host: &str, share: f64, seed: u64) -> bool {
     let index = host.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
     Stream::new(seed, 3).unit(index) < share
 }
 
 impl Disturbance {
-    /// How long a service of this much work takes that begins `since` the process began.
+    /// The time that a service takes whose drawn time is `work` and that begins `since` after the start
+    /// of the process.
     pub fn stretch(&self, since: Duration, work: Duration) -> Duration {
         let warm = if self.warm_up.is_zero() {
             1.0
@@ -58,7 +59,7 @@ impl Disturbance {
         let (mut at, mut left) = (since.as_secs_f64(), work.as_secs_f64());
         loop {
             let into = at % every;
-            // Before the first stall there is none, though the period begins with one.
+            // Each period begins with a stall, except the first one.
             if at >= every && into < stall {
                 at += stall - into;
             }
@@ -89,12 +90,12 @@ mod tests {
     }
 
     #[test]
-    fn without_trouble_work_takes_its_time() {
+    fn without_a_disturbance_a_service_takes_its_drawn_time() {
         assert_eq!(NONE.stretch(ms(123), ms(100)), ms(100));
     }
 
     #[test]
-    fn a_cold_server_is_slower_until_it_is_warm() {
+    fn a_service_is_slower_until_the_warm_up_is_over() {
         let cold = Disturbance { warm_up: ms(10_000), warm_up_factor: 3.0, ..NONE };
         assert_eq!(cold.stretch(ms(0), ms(100)), ms(300));
         assert_eq!(cold.stretch(ms(5_000), ms(100)), ms(200));
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stall_holds_what_is_in_service_and_what_begins_in_it() {
+    fn a_stall_delays_services_that_run_or_begin_in_it() {
         let stalls = Disturbance { stall: ms(1_000), stall_every: ms(10_000), ..NONE };
         let close = |since, work, expected| {
             let took = stalls.stretch(ms(since), ms(work)).as_secs_f64();
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_process_is_slow_by_its_name() {
+    fn the_host_name_decides_which_processes_are_slow() {
         let slow = |host: &str, share| is_slow(host, share, 0);
         let hosts: Vec<String> = (0..400).map(|n| format!("inference-7d9f-{n}")).collect();
         let count = hosts.iter().filter(|host| slow(host, 0.5)).count();

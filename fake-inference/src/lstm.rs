@@ -1,4 +1,4 @@
-//! The forward pass of a small LSTM, the same to the last bit on every machine.
+//! The forward pass of a small LSTM. Its result is the same to the last bit on every machine.
 //!
 //! One layer, 11 inputs, 16 hidden units, and a linear head with 11 outputs: for each
 //! feature, its forecast for the next step in the units of [`NORMAL`] (0 is a usual value, 1
@@ -14,12 +14,12 @@
 //! ```
 //!
 //! The weights are not trained. They are uniform in ±1/√16 (`PyTorch`'s default), times
-//! [`GAIN`], which makes the outputs react visibly to the inputs. They come from splitmix64 with a
+//! [`GAIN`], so that the outputs react visibly to the inputs. They come from splitmix64 with a
 //! fixed seed, in the order W, U, b, V, d, row by row. They do not depend on `--seed`: the same
 //! input has the same answer on every server.
 //!
-//! What makes it the same everywhere: f64 only, `libm` instead of the system's `exp` and
-//! `tanh`, one fixed order of additions, and no fused multiply-add (Rust never makes one unasked).
+//! It is the same everywhere because of these rules: f64 only, `libm` instead of the system's `exp` and
+//! `tanh`, one fixed order of additions, and no fused multiply-add (Rust uses one only if it is written).
 
 use crate::random::Stream;
 
@@ -51,8 +51,8 @@ pub const NORMAL: [(f64, f64); INPUTS] = [
     (15.0, 10.0),
 ];
 
-/// How many deviations an input may be from the usual; beyond, it is held there, so that no
-/// finite input can make an output that is not finite.
+/// Largest distance of an input from its usual value, in deviations. Inputs beyond are set to it, so that
+/// every output is finite.
 const CLAMP: f64 = 5.0;
 
 /// The model: its weights.
@@ -66,7 +66,7 @@ pub struct Lstm {
 }
 
 impl Lstm {
-    /// The one model there is.
+    /// The model with its fixed weights.
     pub fn new() -> Self {
         let stream = Stream::new(WEIGHT_SEED, 0);
         // 1/√16 is exactly a quarter.
@@ -121,7 +121,7 @@ fn normalise(step: &[f64; INPUTS]) -> [f64; INPUTS] {
     })
 }
 
-/// Adds from the left, always: floating-point addition is not associative.
+/// Always adds from left to right, because floating-point addition is not associative.
 fn dot<const N: usize>(left: &[f64; N], right: &[f64; N]) -> f64 {
     let mut sum = 0.0;
     for at in 0..N {
@@ -146,7 +146,7 @@ mod tests {
 
     /// Checked once against an independent implementation in Python, to 2e-16.
     #[test]
-    fn the_known_answer() {
+    fn the_answer_to_a_known_input_is_known() {
         let mut steps = usual();
         for (at, step) in steps.iter_mut().enumerate() {
             step[0] += 10.0 * at as f64;
@@ -165,7 +165,7 @@ mod tests {
             0.223_992_493_238_252_15,
         ];
         let answer = Lstm::new().predict(&steps);
-        // As bits: the same to the last one, or the answer depends on the machine.
+        // Compared as bits: the answer must not depend on the machine.
         assert_eq!(answer.map(f64::to_bits), known.map(f64::to_bits), "{answer:?}");
     }
 
@@ -190,7 +190,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn outputs_stay_in_range_whatever_comes_in(
+        fn outputs_stay_in_range_for_every_input(
             values in prop::collection::vec(prop::num::f64::NORMAL | prop::num::f64::ZERO, INPUTS),
         ) {
             let mut step = [0.0; INPUTS];

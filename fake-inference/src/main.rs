@@ -18,13 +18,13 @@ fn main() -> ExitCode {
         Err(error) => return cannot_start(&format!("cannot start its threads: {error}")),
     };
     let code = runtime.block_on(run(&args));
-    // Services whose clients are gone may still hold their slots; nobody waits for them.
+    // Services whose clients have gone may still hold slots. Do not wait for them.
     runtime.shutdown_background();
     code
 }
 
 async fn run(args: &Args) -> ExitCode {
-    // Before the socket, so that no signal is missed once the server can be reached.
+    // Before the socket is opened, so that no signal is missed once the server can be reached.
     let stop = match signals() {
         Ok(stop) => stop,
         Err(error) => return cannot_start(&format!("cannot listen for signals: {error}")),
@@ -90,7 +90,7 @@ fn signals() -> io::Result<impl Future<Output = ()>> {
 #[cfg(not(unix))]
 fn signals() -> io::Result<impl Future<Output = ()>> {
     Ok(async {
-        // If there is no way to listen for Ctrl-C, it ends the process by itself.
+        // If Ctrl-C cannot be handled, it ends the process by itself.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }

@@ -1,24 +1,24 @@
-//! The JSON body of every answer that is not a success.
+//! The JSON body of every error answer.
 
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-/// What went wrong: `{"error": "…", "field": "data[3].features.prb_up"}`.
+/// An error: `{"error": "…", "field": "data[3].features.prb_up"}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The HTTP status.
     #[serde(skip)]
     pub status: StatusCode,
-    /// What is wrong, and what is expected instead.
+    /// The error, and what is expected instead.
     pub error: String,
-    /// Which part of the request it is about; absent if none is.
+    /// The field of the request that is wrong; absent if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
 }
 
-/// Messages quote the request; a long request must not make a long answer. Characters.
+/// Longest text of a message, in characters. Messages quote the request, which may be long.
 const LONGEST_TEXT: usize = 300;
 
 impl Problem {
@@ -27,7 +27,7 @@ impl Problem {
         Self { status, error: clip(&error.into()), field: None }
     }
 
-    /// The same problem, with the field that it is about.
+    /// The same problem, with the field that is wrong.
     #[must_use]
     pub fn at(self, field: &str) -> Self {
         Self { field: Some(clip(field)), ..self }
@@ -40,7 +40,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Keeps both ends: what was found is said first, what was expected last.
+/// Keeps both ends: a message begins with what was found and ends with what was expected.
 fn clip(text: &str) -> String {
     let length = text.chars().count();
     if length <= LONGEST_TEXT {
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn the_field_is_left_out_where_there_is_none() {
+    fn the_json_has_no_field_if_none_is_wrong() {
         let problem = Problem::new(StatusCode::NOT_FOUND, "no such page");
         assert_eq!(serde_json::to_string(&problem).unwrap(), r#"{"error":"no such page"}"#);
         let problem = problem.at("body");

@@ -1,8 +1,8 @@
-//! Seeded random numbers that can be asked for by index.
+//! Seeded random numbers; each is a function of its index.
 //!
 //! splitmix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators",
 //! OOPSLA 2014; constants as in Vigna's public-domain `splitmix64.c`). Its n-th output is a
-//! function of the seed and n alone, so no draw depends on how tasks were scheduled.
+//! function of the seed and n alone, so no draw depends on the scheduling of tasks.
 
 /// 2^64 divided by the golden ratio: the generator's step.
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -14,8 +14,8 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// The sequence that belongs to a seed and a purpose. Different purposes give unrelated
-    /// sequences, so that drawing more of one does not shift another.
+    /// The sequence of a seed and a purpose. Different purposes give unrelated sequences, so that
+    /// more draws for one purpose do not change the draws for another.
     pub const fn new(seed: u64, purpose: u64) -> Self {
         Self { origin: mix(seed.wrapping_add(mix(purpose.wrapping_add(GOLDEN)))) }
     }
@@ -33,7 +33,7 @@ impl Stream {
     }
 }
 
-/// splitmix64's output function: each input bit reaches every output bit.
+/// splitmix64's output function: each input bit influences every output bit.
 const fn mix(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_output_function_is_that_of_splitmix64() {
+    fn the_outputs_are_those_of_splitmix64() {
         // The first outputs of splitmix64.c for seed 1234567.
         let stream = Stream { origin: 1_234_567 };
         assert_eq!(stream.bits(0), 6_457_827_717_110_365_317);
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draw_depends_on_seed_purpose_and_index_and_on_nothing_else() {
+    fn a_draw_depends_on_seed_purpose_and_index_only() {
         let draw = |seed, purpose, index| Stream::new(seed, purpose).bits(index);
         assert_eq!(draw(1, 2, 3), draw(1, 2, 3));
         assert_ne!(draw(1, 2, 3), draw(2, 2, 3));

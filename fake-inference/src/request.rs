@@ -1,4 +1,4 @@
-//! The body of `POST /predict`, and what is wrong with it.
+//! The body of `POST /predict`, and its errors.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,7 +11,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use crate::lstm::{INPUTS, STEPS};
 use crate::problem::Problem;
 
-/// The features of one time step, in the order in which the model takes them.
+/// The features of one time step, in the order of the model's inputs.
 pub const FEATURES: [&str; INPUTS] = [
     "down",
     "up",
@@ -26,9 +26,9 @@ pub const FEATURES: [&str; INPUTS] = [
     "sinr_up",
 ];
 
-/// Reads a body: 30 steps of 11 finite numbers, oldest first; or says which field is wrong.
+/// Reads a body: 30 steps of 11 finite numbers, oldest first. The error names the wrong field.
 ///
-/// Unknown keys are ignored, and a timestamp may be any string but the empty one: the model does
+/// Unknown keys are ignored. A timestamp may be any string that is not empty, because the model does
 /// not use it.
 pub fn parse(body: &[u8]) -> Result<Box<[[f64; INPUTS]; STEPS]>, Problem> {
     let mut json = serde_json::Deserializer::from_slice(body);
@@ -47,10 +47,10 @@ pub fn parse(body: &[u8]) -> Result<Box<[[f64; INPUTS]; STEPS]>, Problem> {
     })
 }
 
-/// serde reports a missing field at the object that lacks it; people look for the field.
+/// serde reports the path of the object that lacks a field; the error shall give the path of the field.
 fn explain(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let text = error.inner().to_string();
-    // "." is the root, and "?" a key that serde never got to see.
+    // "." is the root, and "?" a key that serde has not read.
     let path = error.path().to_string();
     let path = path.trim_end_matches(".?").trim_matches(['.', '?']);
     let missing =
@@ -126,7 +126,7 @@ impl Features {
     }
 }
 
-/// A struct that must be a JSON object: serde's own would also take an array of its fields.
+/// A struct that must be a JSON object: serde itself would also accept an array of its fields.
 struct Object<T>(T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::float_cmp, reason = "they are to be the very numbers that were sent")]
+    #[expect(clippy::float_cmp, reason = "they must be exactly the numbers that were sent")]
     fn features_come_in_the_documented_order_and_unknown_keys_are_ignored() {
         let mut body = good();
         body["note"] = json!("hello");
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn any_other_number_of_steps_is_422() {
+    fn a_wrong_number_of_steps_is_422() {
         for count in [0, 1, 29, 31] {
             let step = good()["data"][0].clone();
             let body = json!({"data": vec![step; count]});
@@ -256,7 +256,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_panics_and_every_refusal_names_a_field(
+        fn no_body_causes_a_panic_and_every_error_names_a_field(
             at in 0_usize..4000, garbage in prop::collection::vec(any::<u8>(), 0..8),
         ) {
             let mut body = good().to_string().into_bytes();

@@ -1,8 +1,9 @@
 //! The endpoints.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -12,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
-use tokio::time::{Instant, sleep_until};
 
 use crate::args::Args;
 use crate::body::{self, Unread};
@@ -24,12 +24,13 @@ use crate::profile::Profile;
 use crate::random::Stream;
 use crate::service_time::{Failures, ServiceTime};
 use crate::slots::{Full, Inside, Slot, Slots};
+use crate::timer::Timer;
 use crate::{clock, request};
 
-/// All that the endpoints share.
+/// The state that the endpoints share.
 #[derive(Debug)]
 pub struct App {
-    /// The server's books.
+    /// The server's counts.
     pub counts: Arc<Counts>,
     model: Lstm,
     run_id: String,
@@ -37,24 +38,25 @@ pub struct App {
     service_time: ServiceTime,
     failures: Failures,
     disturbance: Disturbance,
-    /// When the process began, for the disturbance.
+    /// When the process started, for the disturbance.
     since: Instant,
-    /// How many predictions began to be served: the n of the next draw.
+    /// Number of predictions whose service has begun: the n of the next draw.
     begun: AtomicU64,
+    timer: Timer,
     max_body: usize,
     read_timeout: Duration,
 }
 
 impl App {
-    /// A server's state, as the flags say.
-    pub fn new(args: &Args) -> Self {
+    /// The state of a server with these flags. Fails if the thread of its timer cannot be started.
+    pub fn new(args: &Args) -> io::Result<Self> {
         let id = Stream::new(args.seed, 0);
         let concurrency = args.profile.map_or(args.concurrency, Profile::concurrency);
         let service_time = match args.profile {
             Some(profile) => ServiceTime::of_profile(profile, args.seed),
             None => ServiceTime::new(args.service, args.service_ms, args.service_cv, args.seed),
         };
-        Self {
+        Ok(Self {
             counts: Arc::new(Counts::new()),
             model: Lstm::new(),
             run_id: format!("{:016x}{:016x}", id.bits(0), id.bits(1)),
@@ -70,13 +72,14 @@ impl App {
             },
             since: Instant::now(),
             begun: AtomicU64::new(0),
+            timer: Timer::start()?,
             max_body: as_usize(args.max_body),
             read_timeout: args.read_timeout,
-        }
+        })
     }
 }
 
-/// The endpoints, counted.
+/// The router of all endpoints; every request is counted.
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/predict", post(predict))
@@ -88,12 +91,12 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// An answer that nobody waits for any more.
+/// Marks an answer whose client has gone.
 #[derive(Debug, Clone, Copy)]
 struct NobodyWaits;
 
-/// Counts every request. If the client goes away, hyper drops this future, and with it
-/// `in_flight`, which then counts the request as aborted.
+/// Counts every request. If the client goes away, hyper drops this future and so `in_flight`, which then
+/// counts the request as aborted.
 async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let endpoint = Endpoint::of(request.uri().path());
     let user_agent = request.headers().get(header::USER_AGENT).map(HeaderValue::as_bytes);
@@ -117,7 +120,7 @@ async fn predict(State(app): State<Arc<App>>, body: Body) -> Result<Response, Re
     let bytes =
         body::read(body, app.max_body, app.read_timeout).await.map_err(|reason| unread(reason, &app))?;
     let steps = request::parse(&bytes).map_err(Problem::into_response)?;
-    drop(bytes); // It may wait for long; what waits should be small.
+    drop(bytes); // The request may wait for a long time and should use little memory meanwhile.
 
     let valid = Instant::now();
     let inside = app.slots.enter();
@@ -127,8 +130,8 @@ async fn predict(State(app): State<Arc<App>>, body: Body) -> Result<Response, Re
     })?;
     app.counts.waited(valid.elapsed());
 
-    // A task of its own, because a service that has begun goes on to its end and keeps its
-    // slot, as a real one would, even if its client goes away. Who leaves the queue costs nothing.
+    // The service runs in a task of its own: once begun, it keeps its slot to its end, as a real one
+    // would, even if the client goes away. A client that leaves the queue takes no service time.
     let served = tokio::spawn(serve(Arc::clone(&app), steps, slot, inside)).await;
     let predictions = match served {
         Ok(Some(predictions)) => predictions,
@@ -139,15 +142,12 @@ async fn predict(State(app): State<Arc<App>>, body: Body) -> Result<Response, Re
     Ok(Json(prediction).into_response())
 }
 
-/// Serves one prediction: computes, and holds the slot until the service time is over.
+/// Serves one prediction: computes it and holds the slot until the service time is over.
 ///
-/// The deadline is set before the computation, which is thus part of the service time. (It takes
-/// well below a millisecond in a release build, so it may block its thread.)
-///
-/// tokio's timer counts whole milliseconds and rounds up, and so does the kernel's wait below
-/// it: on an otherwise idle Linux machine with two cores a service took 1.2 ms more than its
-/// draw on average, at 20 ms and at 100 ms alike. So 4 slots of 100 ms serve 39.5 requests/s, not
-/// 40. `inference_service_seconds` holds what the services really took.
+/// The deadline is set before the computation, so the computation is part of the service time. (It
+/// takes well below a millisecond in an optimized build, so it may block its thread.)
+/// `inference_service_seconds` holds the times that the services really took; see [`crate::timer`]
+/// for how exact they are.
 async fn serve(
     app: Arc<App>,
     steps: Box<[[f64; INPUTS]; STEPS]>,
@@ -159,8 +159,8 @@ async fn serve(
     let work = app.service_time.draw(n, app.slots.inside());
     let deadline = began + app.disturbance.stretch(began - app.since, work);
     let predictions = app.model.predict(&steps);
-    sleep_until(deadline).await;
-    // The next one begins with the slot, and must not find this one still there.
+    app.timer.sleep_until(deadline).await;
+    // The next service begins when the slot is free, and must not count this prediction any more.
     drop(inside);
     drop(slot);
     app.counts.served(began.elapsed());
@@ -216,7 +216,7 @@ fn internal(error: &str) -> Response {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, error).into_response()
 }
 
-/// Every machine that runs this has at least 32 bits.
+/// Converts without loss on machines with at least 32 bits.
 fn as_usize(number: u32) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }

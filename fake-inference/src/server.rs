@@ -1,4 +1,4 @@
-//! Sockets, connections and the orderly end.
+//! Sockets, connections and the orderly shutdown.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +16,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::args::Args;
 use crate::routes::{App, router};
 
-/// A server that listens and does not answer yet.
+/// A server that listens but does not answer yet.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -26,33 +26,33 @@ pub struct Server {
     grace: Duration,
 }
 
-/// How a server ended.
+/// The end of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ended {
-    /// Requests that were still in flight when the grace time ran out.
+    /// Number of requests that were still in flight when the grace time was over.
     pub unfinished: i64,
 }
 
 impl Server {
-    /// Listens on the host and port of the flags.
+    /// Listens on the host and port that the flags give.
     pub async fn bind(args: &Args) -> io::Result<Self> {
         Ok(Self {
             listener: TcpListener::bind((args.host.as_str(), args.port)).await?,
-            app: Arc::new(App::new(args)),
+            app: Arc::new(App::new(args)?),
             idle_timeout: args.idle_timeout,
             max_connections: args.max_connections,
             grace: args.grace,
         })
     }
 
-    /// The address that it really listens on.
+    /// The address on which it listens.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Answers until `stop` is over; then accepts nothing more, closes idle connections at
-    /// once, and finishes the requests in flight, those that wait for a slot included, for
-    /// as long as the grace time lasts.
+    /// Answers requests until `stop` completes. Then it accepts no more connections, closes idle ones
+    /// at once, and finishes the requests in flight, including those that wait for a slot, until the
+    /// grace time is over.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Ended {
         let router = router(Arc::clone(&self.app));
         let places =
@@ -60,7 +60,7 @@ impl Server {
         let (stopping, stopped) = watch::channel(false);
         let mut stop = pin!(stop);
         loop {
-            // No place, no accept: then the kernel's queue holds the newcomers.
+            // Without a free place nothing is accepted: new connections wait in the kernel's queue.
             let place = tokio::select! {
                 biased;
                 () = &mut stop => break,
@@ -79,7 +79,7 @@ impl Server {
         }
         drop(self.listener);
         stopping.send_replace(true);
-        // All places are free again when the last connection is closed.
+        // All places are free when the last connection is closed.
         let all_closed = places.acquire_many(self.max_connections);
         match tokio::time::timeout(self.grace, all_closed).await {
             Ok(_) => Ended { unfinished: 0 },
@@ -92,8 +92,8 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => return stream,
-            // Out of file descriptors, or the client has gone already. Nothing tells when a
-            // descriptor is free again, so try again, and not in a hot loop.
+            // There is no free file descriptor, or the client has gone already. No event tells when
+            // a descriptor is free, so try again after a pause.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
@@ -105,15 +105,15 @@ async fn connection(
     idle_timeout: Duration,
     mut stopped: watch::Receiver<bool>,
 ) {
-    // An answer is small and complete; it must not wait for the ACK of the one before. (If this
-    // fails, the connection is broken, and hyper finds out.)
+    // Answers are small. Without this, one could wait for the ACK of the answer before. (If it fails,
+    // the connection is broken, and hyper will notice.)
     let _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(idle_timeout)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut connection = pin!(connection);
-    // An error here is the client's: it left, or it does not speak HTTP.
+    // An error here is caused by the client: it has gone, or it does not speak HTTP.
     tokio::select! {
         _ = connection.as_mut() => return,
         _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),

@@ -1,11 +1,11 @@
-//! How many requests are served at the same time, and how many may wait for it.
+//! The slots that serve requests, and the queue before them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A number of slots with one bounded queue before them: first come, first served.
+/// A number of slots and one bounded queue: first come, first served.
 #[derive(Debug)]
 pub struct Slots {
     free: Arc<Semaphore>,
@@ -13,7 +13,7 @@ pub struct Slots {
     inside: Arc<AtomicUsize>,
 }
 
-/// One more in the system, until it is dropped.
+/// Counts one prediction in the system until it is dropped.
 #[derive(Debug)]
 pub struct Inside(Arc<AtomicUsize>);
 
@@ -23,13 +23,13 @@ impl Drop for Inside {
     }
 }
 
-/// A slot, held until it is dropped.
+/// A slot; dropping it gives it back.
 #[derive(Debug)]
 pub struct Slot {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Every slot is taken, and so is every place in the queue.
+/// Error: every slot and every place in the queue is taken.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -43,21 +43,21 @@ impl Slots {
         }
     }
 
-    /// Counts one that is about to ask for a slot.
+    /// Counts a prediction that is about to ask for a slot.
     pub fn enter(&self) -> Inside {
         self.inside.fetch_add(1, Ordering::Relaxed);
         Inside(Arc::clone(&self.inside))
     }
 
-    /// How many are in the system: those that hold a slot and those that wait for one.
+    /// Number in the system: predictions that hold a slot or wait for one.
     pub fn inside(&self) -> usize {
         self.inside.load(Ordering::Relaxed)
     }
 
-    /// Waits for a slot. Whoever stops waiting (drops the future) leaves the queue.
+    /// Waits for a slot. Dropping the future leaves the queue.
     pub async fn acquire(&self) -> Result<Slot, Full> {
-        // No overtaking: tokio hands a freed slot to the first in the queue, so one is free
-        // here only if nobody waits.
+        // This cannot overtake the queue: tokio gives a freed slot to the first that waits, so a
+        // slot is free here only if nobody waits.
         if let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() {
             return Ok(Slot { _permit: permit });
         }
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slots_are_given_in_the_order_of_asking() {
+    fn slots_are_given_in_the_order_of_the_requests() {
         let mut cx = Context::from_waker(Waker::noop());
         let slots = Slots::new(1, 2);
         let mut first = pin!(slots.acquire());
@@ -93,15 +93,15 @@ mod tests {
         assert!(matches!(fourth.as_mut().poll(&mut cx), Poll::Ready(Err(Full))));
 
         drop(slot);
-        // Polled out of order, and a newcomer tries too: the first in the queue still wins.
+        // They are polled in another order, and a new request tries, too: the first in the queue gets it.
         assert!(third.as_mut().poll(&mut cx).is_pending());
-        let mut newcomer = pin!(slots.acquire());
-        assert!(matches!(newcomer.as_mut().poll(&mut cx), Poll::Ready(Err(Full))));
+        let mut fifth_request = pin!(slots.acquire());
+        assert!(matches!(fifth_request.as_mut().poll(&mut cx), Poll::Ready(Err(Full))));
         assert!(second.as_mut().poll(&mut cx).is_ready());
     }
 
     #[test]
-    fn who_stops_waiting_leaves_the_queue() {
+    fn a_request_that_stops_waiting_leaves_the_queue() {
         let mut cx = Context::from_waker(Waker::noop());
         let slots = Slots::new(1, 1);
         let mut first = pin!(slots.acquire());

@@ -1,13 +1,12 @@
-"""Exact figures from a distributed Locust: import this from a locustfile, and that is all.
+"""Exact figures from a distributed Locust: import this module from a locustfile.
 
-It is optional, needs Locust 2.46 or later and nothing else, and does nothing to a
-locustfile that runs locally. On a master with a web server it adds the routes
-/matrix/snapshot and /matrix/swarm (see `snapshot_route` and `swarm_route`); on workers it
-makes the statistics finer and the stop both exact and quick. Its other two files,
-locust_matrix_health.py and locust_matrix_open.py, belong beside it.
+The module is optional. It needs Locust 2.46 or later and nothing else, and it changes nothing
+for a locustfile that runs locally. On a master with a web server it adds the routes
+/matrix/snapshot and /matrix/swarm (see `snapshot_route` and `swarm_route`). On workers it makes
+the statistics finer, and a stop exact and quick. The files locust_matrix_health.py,
+locust_matrix_open.py and locust_matrix_samples.py must be in the same folder.
 """
 
-import functools
 import json
 import logging
 import math
@@ -33,38 +32,37 @@ from locust.runners import (
 )
 from locust_matrix_health import Health
 from locust_matrix_open import OpenMaster, OpenWorker
+from locust_matrix_samples import (
+    Endpoints,
+    Failed,
+    Recorder,
+    Resets,
+    after_reset,
+    in_microseconds,
+    milliseconds,
+)
 
 logger = logging.getLogger(__name__)
 
 FLUSH_TIMEOUT_S = 5.0
 MAX_ERRORS, MAX_EXCEPTIONS, MAX_TEXT = 50, 20, 500
 
-# Locust's 3 s would be the age of the newest sample in every live figure.
+# With Locust's 3 s, every live figure would be up to 3 s old.
 locust.runners.WORKER_REPORT_INTERVAL = 1.0
-# Locust's 3 missed heartbeats are soon reached on a busy machine, and the master then moves
-# the users of a worker that is alive to the others in the middle of a measurement.
+# A worker on a busy machine soon misses Locust's limit of 3 heartbeats. The master would then
+# move its users to the other workers in the middle of a measurement.
 locust.runners.HEARTBEAT_LIVENESS = 30
 
 
 def new_socket(self, *args, _init=BaseSocket.__init__):
-    """A worker that starts while the master moves may send its first packet to an address that
-    is gone, where nobody refuses it; the system would go on trying there for two minutes."""
+    """Limits the time to connect to 3 s. A worker that starts while the master's pod is replaced
+    may send its first packet to the old address. Nobody refuses it there, and the operating
+    system would retry for two minutes."""
     _init(self, *args)
     self.socket.setsockopt(zmq.CONNECT_TIMEOUT, 3000)
 
 
 BaseSocket.__init__ = new_socket
-
-
-def bucket_response_time(response_time):
-    """Three significant digits; Locust's own two are up to 4.8 % off."""
-    step = 1
-    while response_time >= 1000 * step:
-        step *= 10
-    return int(round(response_time / step)) * step
-
-
-locust.stats.bucket_response_time = bucket_response_time
 
 
 @locust.events.init.add_listener
@@ -76,9 +74,10 @@ def on_init(environment, runner=None, web_ui=None, **_kwargs):
 
 
 def set_up_worker(environment, runner):
-    failed = Failed(environment)
+    recorder = Recorder(environment)
+    failed = Failed(environment, recorder)
     health = Health()
-    arrivals = OpenWorker(environment, runner, failed)
+    arrivals = OpenWorker(environment, runner, recorder, failed)
     if os.getenv("LOCUST_MATRIX_DUMP"):
         dump(environment, failed, os.environ["LOCUST_MATRIX_DUMP"])
 
@@ -87,12 +86,13 @@ def set_up_worker(environment, runner):
             "failed": failed.take(),
             "health": health.report(),
             "open": arrivals.report(),
+            **recorder.report(),
         }
 
     def on_flush(msg, **_kwargs):
         at = time.time()
         try:
-            # One connection, in order: who has the answer has the statistics too.
+            # Messages arrive in the order in which they were sent: the statistics come first.
             runner._send_stats()
             runner.send_message("matrix_flushed", {"id": msg.data["id"], "at": at})
         except Exception:
@@ -100,13 +100,13 @@ def set_up_worker(environment, runner):
 
     def on_test_stop(**_kwargs):
         # All users have ended. Locust would keep the last samples until the next report, and
-        # would now sleep for the whole stop timeout before it says that it is ready.
+        # would sleep for the whole stop timeout before it reports that the worker is ready.
         environment.stop_timeout = 0
         runner._send_stats()
 
     def on_stop(_stop=runner.stop):
-        # Until its first users are there, a worker is in the state of the test before: a stop that
-        # comes that early would find it stopped, and leave the users running.
+        # Until its first users run, a worker still has the state of the test before. A stop at
+        # that moment would find the state "stopped" and would leave the users running.
         spawning = runner.spawning_greenlet is not None and not runner.spawning_greenlet.ready()
         if runner.state == STATE_STOPPED and (spawning or runner.user_count):
             runner.update_state(STATE_SPAWNING)
@@ -114,59 +114,38 @@ def set_up_worker(environment, runner):
 
     runner.stop = on_stop
     runner.register_message("matrix_flush", on_flush)
+    runner.register_message("matrix_endpoints", recorder.on_endpoints)
     environment.events.report_to_master.add_listener(on_report)
     environment.events.test_stop.add_listener(on_test_stop)
 
 
-class Failed:
-    """A worker's failed requests by response time, since its last report.
-
-    Locust's own histograms hold all requests; without these they hold the successful ones. A
-    request that succeeds, which is nearly every one, costs nothing here.
-    """
-
-    def __init__(self, environment):
-        self.counts = defaultdict(Counter)
-        # What the open model has added to the response time of the request that is counted now, ms.
-        self.shift = 0.0
-        # After Locust's own listeners, which were there before: both count a request or neither.
-        environment.events.request.add_listener(self.on_request)
-        environment.events.test_start.add_listener(self.clear)
-        if environment.reset_stats:
-            environment.events.spawning_complete.add_listener(self.clear)
-
-    def on_request(self, request_type, name, response_time, exception=None, **_kwargs):
-        if exception and response_time is not None:
-            bucket = bucket_response_time(response_time + self.shift)
-            self.counts[name, request_type][bucket] += 1
-
-    def clear(self, **_kwargs):
-        self.counts = defaultdict(Counter)
-
-    def take(self):
-        counts, self.counts = self.counts, defaultdict(Counter)
-        return [[name, method, dict(times)] for (name, method), times in counts.items()]
-
-
 def dump(environment, failed, path):
-    """Appends a line for every request: method, name, when it was sent (s since the epoch), its
-    response time from there and from when it was due (ms), and 1 if it succeeded, else 0. All
-    workers of a machine may share the file. For tests: it costs more than the request."""
+    """Appends one line per request to a file: the method, the name, the time at which it was sent
+    (s since the epoch), its response time from then and from when it was due (ms), and 1 if it
+    succeeded, else 0. All workers of a machine may share the file. This is for tests: it costs
+    more CPU than the request. A response time that cannot be true is left out."""
     file = open(path, "a", buffering=1)  # whole lines, each in one write
 
     def on_request(request_type, name, response_time, start_time, exception=None, **_kwargs):
-        times = f"{start_time:.6f}\t{response_time:.6f}\t{response_time + failed.shift:.6f}"
+        ms = milliseconds(response_time)
+        if ms is None:
+            return
+        times = f"{start_time:.6f}\t{ms:.6f}\t{ms + failed.lateness:.6f}"
         file.write(f"{request_type}\t{name}\t{times}\t{0 if exception else 1}\n")
 
     environment.events.request.add_listener(on_request)
 
 
 def set_up_master(environment, runner, web_ui):
+    endpoints = Endpoints(environment, runner)
+    # Before Locust's own listener. EventHook has no public way to add a listener in front.
+    environment.events.worker_report._handlers.insert(0, endpoints.on_report)
+    resets = Resets(environment, runner)
     reported = Reported(environment)
     arrivals = OpenMaster(environment, runner)
     flusher = Flusher(environment, runner)
     deadman = DeadMan(runner, web_ui)
-    # At the beginning of a stop: its end can be late, when the next test has armed it anew.
+    # A stop disarms the timer when it begins: it may end after the next test has armed it again.
     environment.events.test_stopping.add_listener(lambda **_kwargs: deadman.arm(0))
     options = environment.parsed_options
     base = (getattr(options, "web_base_path", None) or "") + "/matrix"
@@ -174,10 +153,22 @@ def set_up_master(environment, runner, web_ui):
     @web_ui.app.route(base + "/snapshot", methods=["GET", "POST"])
     @web_ui.auth_required_if_enabled
     def snapshot_route():
-        """The cumulative statistics as JSON. A POST may carry two form fields:
+        """The cumulative statistics as JSON. Histograms (histogram, succeeded, from_send, lag) have
+        keys in whole microseconds with three significant digits. At the top level stand, among
+        others:
 
-        flush=1: first collect what the workers have not sent yet (see `Flusher`).
-        deadman=N: stop the test N seconds from now unless asked again; 0 takes that back.
+        impossible: requests of this test whose response time cannot be true (negative, not finite
+        or longer than a day). They count as requests and are in no histogram.
+        folded: endpoints beyond the first 200 of this test, counted up to 10,000. Their requests
+        are in the entries named "(other endpoints)", one for each method.
+        resets: how often the statistics were set to zero since the master started, apart from the
+        start of a test. If it grows within a test, the counters have fallen back.
+
+        A POST may have two form fields:
+
+        flush=1: first collect the statistics that the workers have not sent yet (see `Flusher`).
+        deadman=N: stop the test N seconds from now, unless another request sets a new time
+        before; 0 means no limit.
         """
         try:
             flush = {"0": False, "1": True}[request.form.get("flush", "0")]
@@ -189,48 +180,57 @@ def set_up_master(environment, runner, web_ui):
         if "deadman" in request.form:
             deadman.arm(seconds)
         if flush:
-            take = functools.partial(snapshot, runner, reported, arrivals)
             return reply(flusher.run(take))
-        return reply(snapshot(runner, reported, arrivals, None))
+        return reply(take(None))
+
+    def take(flush):
+        extra = {
+            "impossible": reported.impossible,
+            "folded": len(endpoints.folded),
+            "resets": resets.count,
+            "open": arrivals.merged(reported.arrivals),
+            "flush": flush,
+        }
+        return {**snapshot(runner, reported), **extra}
 
     @web_ui.app.route(base + "/swarm", methods=["POST"])
     @web_ui.auth_required_if_enabled
     def swarm_route():
-        """Starts a test of the open model: Locust's own /swarm, with more fields.
+        """Starts a test of the open model: Locust's own /swarm with three more form fields.
 
-        rate=N: arrivals per second, over all workers; the users only bound how many run at once.
-        arrivals=poisson|constant: independent of each other (the default), or evenly spaced.
-        seed=N: what the random arrivals depend on; 0 unless given.
+        rate=N: arrivals per second, summed over all workers. The number of users only limits how
+        many requests can be under way at the same time.
+        arrivals=poisson|constant: random and independent (the default), or evenly spaced.
+        seed=N: seed of the random arrivals; 0 by default.
         """
         wrong = arrivals.ask(request.form)
         if wrong:
             return reply({"success": False, "message": wrong})
         answer = web_ui.app.view_functions["locust.swarm"]()
         if not (answer.is_json and answer.get_json()["success"]):
-            arrivals.asked = None  # it would make the next test an open one
+            arrivals.asked = None  # else the next test would use the open model
         return answer
 
     def reply(body, status=200):
-        # Not jsonify: it sorts and indents, and histograms are long.
+        # Not jsonify, which sorts and indents: histograms are long.
         text = json.dumps(body, separators=(",", ":"))
         headers = {"Cache-Control": "no-store"}
         return web_ui.app.response_class(text, status, headers, mimetype="application/json")
 
 
 class Reported:
-    """What the workers' reports hold beyond Locust's own statistics, merged."""
+    """The module's own part of the workers' reports, merged."""
 
     def __init__(self, environment):
         self.health = {}
         self.clear()
         environment.events.worker_report.add_listener(self.on_report)
         environment.events.test_start.add_listener(self.clear)
-        environment.events.reset_stats.add_listener(self.clear)
-        if environment.reset_stats:
-            environment.events.spawning_complete.add_listener(self.clear)
+        after_reset(environment.stats, self.clear)
 
     def clear(self, **_kwargs):
         self.failed, self.sent = defaultdict(Counter), defaultdict(Counter)
+        self.impossible = 0
         self.arrivals = {}
 
     def on_report(self, client_id, data, **_kwargs):
@@ -238,6 +238,7 @@ class Reported:
         if more is None:
             return
         self.health[client_id] = more["health"]
+        self.impossible += more["impossible"]
         add(self.failed, more["failed"])
         if more["open"] is not None:
             self.arrivals[client_id] = more["open"]["counts"]
@@ -251,11 +252,11 @@ def add(histograms, reported):
 
 
 class Flusher:
-    """Asks every worker for its unsent statistics and waits for all answers.
+    """Asks every worker for the statistics that it has not sent yet, and waits for all answers.
 
-    An answer comes right behind the statistics it stands for. What a worker sends after its
-    answer is held back until the snapshot is taken. So the snapshot has, of every worker,
-    what it had counted when the question reached it, and nothing later.
+    A worker sends its statistics first and its answer directly after them. Reports that arrive
+    after a worker's answer are held back until the snapshot is taken. So the snapshot holds, for
+    each worker, exactly the requests that it had counted when the question reached it.
     """
 
     def __init__(self, environment, runner):
@@ -295,7 +296,7 @@ class Flusher:
                     self.done.wait(FLUSH_TIMEOUT_S)
                 at = list(self.answers.values())
                 report = {
-                    # Without a worker nothing was asked, so nothing is known.
+                    # Without a worker there is no answer, so the snapshot is not complete.
                     "complete": bool(at) and not self.waiting,
                     "workers": len(at),
                     "took_ms": round(1000 * (time.monotonic() - start), 3),
@@ -311,8 +312,8 @@ class Flusher:
 
 
 class DeadMan:
-    """Stops a test whose driver is gone. (Before Locust 2.47 the timer behind the web API's
-    run_time goes on after a stop and ends whatever test runs by then.)"""
+    """Stops a test if its driver has gone. (The timer of the web API's run_time would not do:
+    before Locust 2.47 it keeps running after a stop and can end the next test.)"""
 
     def __init__(self, runner, web_ui):
         self.runner, self.web_ui, self.timer = runner, web_ui, None
@@ -323,22 +324,22 @@ class DeadMan:
         self.timer = gevent.spawn_later(seconds, self.fire, seconds) if seconds else None
 
     def fire(self, seconds):
-        self.timer = None  # the stop below disarms, and must not kill its own greenlet
+        self.timer = None  # the stop below disarms the timer: it must not kill this greenlet
         if self.runner.state in ("spawning", "running"):
-            logger.warning("Nobody asked for %g s whether to go on: stopping the test", seconds)
-            # What the web server's own stop does: end a ramp before the users.
+            logger.warning("The driver has not asked for %g s: stopping the test", seconds)
+            # As the web server's own stop does: end the ramp-up before the users.
             ramp, self.web_ui._swarm_greenlet = self.web_ui._swarm_greenlet, None
             if ramp is not None:
                 ramp.kill(block=True)
             self.runner.stop()
 
 
-def snapshot(runner, reported, arrivals, flush):
+def snapshot(runner, reported):
     stats = runner.stats
     errors = sorted(stats.errors.values(), key=lambda e: -e.occurrences)[:MAX_ERRORS]
     exceptions = sorted(runner.exceptions.values(), key=lambda e: -e["count"])[:MAX_EXCEPTIONS]
     return {
-        "version": 2,
+        "version": 3,
         "locust": locust.__version__,
         "now": time.time(),
         "state": runner.state,
@@ -351,14 +352,14 @@ def snapshot(runner, reported, arrivals, flush):
         "exceptions": [
             {"message": str(e["msg"])[:MAX_TEXT], "count": e["count"]} for e in exceptions
         ],
-        "open": arrivals.merged(reported.arrivals),
-        "flush": flush,
     }
 
 
 def worker(c, reported):
     usage = {"cpu_percent": c.cpu_usage, "memory_bytes": c.memory_usage}
     health = reported.health.get(c.id)
+    if health is not None:
+        health = {**health, "lag": in_microseconds(health["lag"])}
     return {"id": c.id, "state": c.state, "user_count": c.user_count, **usage, "health": health}
 
 
@@ -368,9 +369,13 @@ def error(e):
 
 
 def entry(e, reported):
-    times = sorted(e.response_times.items())
+    """The statistics of one endpoint. The keys of the three histograms are in microseconds."""
     failed = reported.failed.get((e.name, e.method), {})
-    succeeded = ((bucket, count - failed.get(bucket, 0)) for bucket, count in times)
+    succeeded = {
+        bucket: count - failed.get(bucket, 0)
+        for bucket, count in e.response_times.items()
+        if count > failed.get(bucket, 0)
+    }
     sent = reported.sent.get((e.name, e.method))
     return {
         "method": e.method,
@@ -382,7 +387,7 @@ def entry(e, reported):
         "max_ms": e.max_response_time,
         "last_at": e.last_request_timestamp,
         "start_at": e.start_time,
-        "histogram": dict(times),
-        "succeeded": {bucket: count for bucket, count in succeeded if count > 0},
-        **({"from_send": dict(sorted(sent.items()))} if sent else {}),
+        "histogram": in_microseconds(e.response_times),
+        "succeeded": in_microseconds(succeeded),
+        **({"from_send": in_microseconds(sent)} if sent else {}),
     }

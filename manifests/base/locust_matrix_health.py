@@ -1,21 +1,23 @@
-"""How a Locust worker's own process is doing; a part of locust_matrix.py."""
+"""CPU use and event-loop lag of a Locust worker's process; a part of locust_matrix.py."""
 
 import os
 import time
 from collections import Counter
 
 import gevent
+from locust_matrix_samples import bucket_response_time
 
-# Not 0.1: the kernel's periods of a CPU limit are that long, and a probe in step with them
-# would meet the same moment of each.
+# Not 0.1 s: the kernel enforces a CPU limit in periods of that length, and the probes would then
+# always fall at the same moment of a period.
 PROBE_EVERY_S = 0.097
 
 
 class Health:
-    """What a worker's process has used of its CPU, and how late its event loop is.
+    """The CPU time that a worker's process has used, and how late its event loop runs.
 
-    The loop is asked ten times a second. A probe that a busy loop could not start has the
-    lateness that it would have had: one that is stuck for a second shows ten late probes.
+    About ten probes a second measure the lag. A probe that a busy loop could not start in time
+    is counted with the lag that it would have had: a loop that is blocked for a second gives ten
+    late probes.
     """
 
     def __init__(self):
@@ -29,7 +31,7 @@ class Health:
             gevent.sleep(max(0.0, due - time.perf_counter()))
             now = time.perf_counter()
             while due <= now:
-                self.lag[round(1000 * (now - due))] += 1
+                self.lag[bucket_response_time(1000 * (now - due))] += 1
                 due += PROBE_EVERY_S
 
     def report(self):
@@ -46,15 +48,16 @@ class Health:
 
 
 def usable_cores():
-    if hasattr(os, "sched_getaffinity"):  # which has the cgroup's cpuset in it
+    if hasattr(os, "sched_getaffinity"):  # it respects the cgroup's cpuset
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def cpu_group(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
-    """The folder of the cgroup that limits this process's CPU most, else of its own; or None.
+    """The folder of the cgroup with the lowest CPU limit that applies to this process; without
+    a limit, the process's own cgroup; None if there is no cgroup.
 
-    A container sees its own cgroup at the root, or the whole tree and its own path in it.
+    A container sees its own cgroup at the root, or it sees the whole tree and its path in it.
     """
     path = None
     for line in (read(own) or "").splitlines():
@@ -76,7 +79,7 @@ def cpu_group(root="/sys/fs/cgroup", own="/proc/self/cgroup"):
 
 
 def read_cpu_group(folder):
-    """The limit in cores, the periods under it so far, and those in which it was reached."""
+    """The CPU limit in cores, the number of periods so far, and how many were throttled."""
     if folder is None:
         return None, None, None
     lines = [line.split() for line in (read(f"{folder}/cpu.stat") or "").splitlines()]
@@ -91,7 +94,7 @@ def cpu_limit(folder):
     try:
         return int(quota) / int(period) if int(quota) > 0 else None
     except (TypeError, ValueError, ZeroDivisionError):
-        return None  # "max", or no such files
+        return None  # no limit ("max"), or no such file
 
 
 def read(path):

@@ -1,15 +1,16 @@
-"""The open model: work arrives at a rate, whether the answers come or not; a part of
+"""The open model: arrivals have a fixed rate that does not depend on the answers; a part of
 locust_matrix.py.
 
-The users of a test stand ready, and each arrival lets one of them run one task of its task
-set, whatever that is; their wait_time is not used. A response time counts from when its task
-was due. What arrives while every user is busy waits in line for one, and what waits is latency;
-what still waits when the test is stopped is counted as skipped. A task of several requests is
-one arrival, whose lateness is added to its first request: the others were due when the one
-before them had its answer. (A task that sends from greenlets of its own has it added to none.)
+The users of a test wait for arrivals. Each arrival lets one free user run one task of its task
+set; the users' wait_time is not used. A response time counts from the moment at which the task
+was due. An arrival that finds no free user waits in a queue, and its time there is part of its
+response time. Arrivals that still wait when the test is stopped are counted as skipped. If a
+task sends several requests, it is one arrival, and its lateness is added to the first request
+only: each other request was due when the one before it was answered. (If a task sends requests
+from greenlets of its own, its lateness is added to none of them.)
 
-In the closed model nothing here is in the way of a request: what it replaces is replaced at
-the start of an open test and put back at its end.
+The closed model is not slowed down: an open test replaces functions of Locust when it starts
+and restores them when it ends.
 """
 
 import math
@@ -18,7 +19,6 @@ import time
 from collections import Counter, defaultdict
 
 import gevent
-import locust.stats
 from gevent.queue import Queue
 from locust import TaskSet
 from locust.exception import StopUser
@@ -28,22 +28,25 @@ from locust.user.task import (
     LOCUST_STATE_STOPPING,
     LOCUST_STATE_WAITING,
 )
+from locust_matrix_samples import bucket_response_time
 
+# A task that starts later than this after it was due counts as late.
 LATE_S = 0.010
 
 
 class OpenMaster:
-    """Splits the rate over the workers when a test begins."""
+    """Splits the rate over the workers when a test starts."""
 
     def __init__(self, environment, runner):
         self.runner = runner
-        self.asked = None  # of the next test
-        self.rate = None  # of this test
-        self.told = False
+        self.asked = None  # the fields of the request for the next test
+        self.rate = None  # of this test; None in the closed model
+        self.told = False  # whether the workers were ever sent a share
         environment.events.test_start.add_listener(self.on_test_start)
 
     def ask(self, form):
-        """Takes the fields of a request for an open test; what is wrong with them, in words."""
+        """Takes the form fields of a request for an open test. Returns an error message, or
+        None if they are right."""
         try:
             rate, seed = float(form.get("rate", "")), int(form.get("seed", "0"))
         except ValueError:
@@ -68,7 +71,7 @@ class OpenMaster:
         if asked is None and not self.told:
             return
         self.told = True
-        # Before the order to start users, on the same connection.
+        # The workers get this before the order to start users: it is the same connection.
         workers = self.workers()
         for index, worker in enumerate(workers):
             share = asked and {**asked, "index": index, "workers": len(workers)}
@@ -84,10 +87,10 @@ class OpenMaster:
 
 
 class Schedule:
-    """When a worker's share of the arrivals is due, s after the beginning.
+    """The times at which a worker's share of the arrivals is due, in s after the start.
 
-    Independent random arrivals of several workers are so together, too. Evenly spaced ones are
-    shifted against each other by the worker's place among all."""
+    The sum of several workers' independent Poisson arrivals is again Poisson. Evenly spaced
+    arrivals are shifted by the worker's index, so that the sum is evenly spaced, too."""
 
     def __init__(self, rate, arrivals, seed, index, workers):
         self.rate = rate / workers
@@ -106,9 +109,10 @@ class Schedule:
 class OpenWorker:
     """A worker's share of an open test."""
 
-    def __init__(self, environment, runner, failed):
-        self.stats, self.failed = environment.stats, failed
-        self.share, self.line = None, None
+    def __init__(self, environment, runner, recorder, failed):
+        self.recorder, self.failed = recorder, failed
+        self.share, self.queue = None, None
+        self.replaced = None
         runner.register_message("matrix_open", self.on_open)
         events = environment.events
         events.test_start.add_listener(self.on_test_start)
@@ -120,82 +124,81 @@ class OpenWorker:
         self.share = msg.data["share"]
 
     def on_test_start(self, **_kwargs):
-        self.put_back()
-        share, self.share, self.line = self.share, None, None
+        self.restore()
+        share, self.share, self.queue = self.share, None, None
         if share is not None:
-            self.line = Line(Schedule(**share))
+            self.queue = ArrivalQueue(Schedule(**share))
             self.sent = defaultdict(Counter)
             self.replace()
 
     def on_spawning_complete(self, **_kwargs):
-        # Not before all users are there: the first arrivals would wait for the last users.
-        if self.line is not None:
-            self.line.begin()
+        # Not earlier: the first arrivals would wait for the last users to start.
+        if self.queue is not None:
+            self.queue.begin()
 
     def on_test_stopping(self, **_kwargs):
-        if self.line is not None:
-            self.line.end()
+        if self.queue is not None:
+            self.queue.end()
 
     def on_test_stop(self, **_kwargs):
-        self.put_back()
-        if self.line is not None:
-            self.line.skip()
+        self.restore()
+        if self.queue is not None:
+            self.queue.skip()
 
     def report(self):
-        if self.line is None:
+        if self.queue is None:
             return None
         sent, self.sent = self.sent, defaultdict(Counter)
         sent = [[name, method, dict(times)] for (name, method), times in sent.items()]
-        return {"counts": self.line.counts(), "sent": sent}
+        return {"counts": self.queue.counts(), "sent": sent}
 
     def replace(self):
-        line, stats, failed = self.line, self.stats, self.failed
+        queue, recorder, failed = self.queue, self.recorder, self.failed
 
         def execute_next_task(taskset, _execute=TaskSet.execute_next_task):
             if is_task_set(taskset._task_queue[0]):
-                return _execute(taskset)  # its own tasks are the ones that arrive
+                return _execute(taskset)  # an arrival is a task of the inner task set
             taskset.user._state = LOCUST_STATE_WAITING  # a stop need not wait for an arrival
-            line.take()
+            queue.take()
             taskset.user._state = LOCUST_STATE_RUNNING
             try:
                 _execute(taskset)
             finally:
-                line.lateness.pop(gevent.getcurrent(), None)
+                queue.lateness.pop(gevent.getcurrent(), None)
 
         def wait(taskset):
             if taskset.user._state == LOCUST_STATE_STOPPING:
                 raise StopUser()
 
-        def log_request(method, name, response_time, length, _log=stats.log_request):
-            failed.shift = line.lateness.pop(gevent.getcurrent(), 0.0)
+        def log_request(method, name, response_time, length, _log=recorder.log):
+            failed.lateness = queue.lateness.pop(gevent.getcurrent(), 0.0)
             if response_time is not None:
-                bucket = locust.stats.bucket_response_time(response_time)
-                self.sent[name, method][bucket] += 1
-                response_time += failed.shift
+                self.sent[name, method][bucket_response_time(response_time)] += 1
+                response_time += failed.lateness
             _log(method, name, response_time, length)
 
-        self.closed = TaskSet.execute_next_task, TaskSet.wait
+        self.replaced = TaskSet.execute_next_task, TaskSet.wait, recorder.log
         TaskSet.execute_next_task, TaskSet.wait = execute_next_task, wait
-        stats.log_request = log_request
+        recorder.log = log_request
 
-    def put_back(self):
-        if "log_request" in vars(self.stats):
-            TaskSet.execute_next_task, TaskSet.wait = self.closed
-            del self.stats.log_request
-            self.failed.shift = 0.0
+    def restore(self):
+        if self.replaced is not None:
+            TaskSet.execute_next_task, TaskSet.wait, self.recorder.log = self.replaced
+            self.replaced = None
+            self.failed.lateness = 0.0
 
 
 def is_task_set(task):
     return isinstance(task, type) and issubclass(task, TaskSet)
 
 
-class Line:
-    """The arrivals of one test, in the order in which they are due, and what came of them."""
+class ArrivalQueue:
+    """One worker's arrivals of one test, in the order in which they are due, and their counts."""
 
     def __init__(self, schedule):
         self.schedule = schedule
         self.queue = Queue()
-        self.lateness = {}  # of the tasks that run, by their greenlet, ms
+        self.lateness = {}  # ms, by the greenlet that runs the task; gone after the first request
         self.greenlet = None
         self.due = self.started = self.late = self.skipped = 0
         self.late_max_s = 0.0
@@ -234,6 +237,6 @@ class Line:
 
     def counts(self):
         if self.greenlet is not None:
-            self.advance()  # a busy loop may not have come to it
+            self.advance()  # a busy event loop may not have done it yet
         counts = {"due": self.due, "started": self.started, "late": self.late}
         return {**counts, "skipped": self.skipped, "late_max_ms": 1000 * self.late_max_s}

@@ -1,24 +1,25 @@
-"""What a user of the inference service does. Edit this for your own service."""
+"""The behaviour of a user of the inference service. Edit it for your own service."""
 
 import json
 import os
 import random
 
-# Optional: exact windows and finer percentiles. Locust works without it.
+# Optional: exact measurement windows and finer percentiles. Locust works without this module.
 import locust_matrix  # noqa: F401
 
 from locust import HttpUser, constant, task
 
-# A request without an answer would hold its user for ever: requests has no timeout by itself.
+# HttpUser has no timeout by default: a request without an answer would block its user forever.
 TIMEOUT_S = float(os.getenv("REQUEST_TIMEOUT_S", "60"))
-# A JSON object, for example with an Authorization; and the certificates of a private authority.
+# Headers as a JSON object, for example {"Authorization": "Bearer …"}.
 HEADERS = json.loads(os.getenv("REQUEST_HEADERS") or "{}")
+# Certificates of a private certificate authority.
 CA_FILE = os.getenv("CA_FILE", "")
 STEPS = 30
 
 
 def body(rng):
-    """30 measurements of one cell, 11 features each, around the values of a quiet hour."""
+    """The body of a prediction: 30 time steps of a radio cell with 11 features each."""
     load = rng.uniform(0.5, 1.5)
     data = []
     for i in range(STEPS):
@@ -39,18 +40,19 @@ def body(rng):
     return json.dumps({"data": data}).encode()
 
 
-# Made once, and the same in every run: making a body costs more than sending it.
+# Made once, because making a body costs more CPU than sending it. They are the same in every run.
 BODIES = [body(random.Random(seed)) for seed in range(32)]
 
 
 class InferenceUser(HttpUser):
-    # 0 is a closed loop: a user sends its next request when it has the last answer, so a slower
-    # service gets fewer requests. It shows what the service can do, not what a crowd that does
-    # not wait would feel. A think time, in seconds, is added after each answer.
+    # Think time in seconds after each answer. In both cases this is a closed loop: a user sends its
+    # next request only after it has the last answer, so a slower service gets fewer requests. With
+    # 0 the loop shows the capacity of the service. It does not show the latency that users would
+    # see who do not wait for each other; for that, use the open model.
     wait_time = constant(float(os.getenv("THINK_TIME_S", "0")))
 
     def on_start(self):
-        self.client.headers["User-Agent"] = "locust"  # servers count by caller
+        self.client.headers["User-Agent"] = "locust"  # the stub counts requests by caller
         self.client.headers.update(HEADERS)
         if os.path.exists(CA_FILE):
             self.client.verify = CA_FILE
@@ -65,7 +67,7 @@ class InferenceUser(HttpUser):
             timeout=TIMEOUT_S,
             catch_response=True,
         ) as response:
-            # Only a 200 can be wrong in this way; Locust itself fails every other status.
+            # Locust itself marks the other statuses as failed.
             if response.status_code == 200 and not has_predictions(response.content):
                 response.failure("200 without predictions")
 

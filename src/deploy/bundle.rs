@@ -16,6 +16,7 @@ const FILES: &[(&str, &str)] = manifests![
     "base/locust_matrix.py",
     "base/locust_matrix_health.py",
     "base/locust_matrix_open.py",
+    "base/locust_matrix_samples.py",
     "base/locustfile.py",
     "base/rbac.yaml",
     "base/results.yaml",

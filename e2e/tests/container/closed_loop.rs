@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fake_inference::closed_loop::theory::{Loop, Steady};
 use locust_matrix::load::{Load, LoadGenerator};
+use locust_matrix::measure::Figures;
 use tokio::task::JoinSet;
 
 use crate::support::{DEADMAN, Setup, Stub, quiet, run_for, stop, until};
@@ -55,7 +56,7 @@ async fn measured(
     let (closing, after) = (load.cut(DEADMAN).await.unwrap(), stub.times("inference_service_seconds").await);
     let window = closing.since(&opening);
     stop(load, 1).await;
-    let figures = window.endpoint("POST /predict").unwrap().figures(window.seconds);
+    let figures = Figures::of(window.endpoint("POST /predict").unwrap(), window.seconds);
     let found = Steady { throughput: figures.rps, response: figures.mean_ms.unwrap() / 1000.0 };
     let mean = (after.0 - before.0) / (after.1 - before.1);
     let think = Duration::from_millis(SERVICE_MS.into()).as_secs_f64();

@@ -1,6 +1,7 @@
 //! The open model: arrivals at a rate, and latency from when they were due.
 
 use locust_matrix::load::{Load, LoadGenerator, Locust};
+use locust_matrix::measure::Figures;
 use records::{Endpoint, OpenCounts, Window};
 
 use crate::on_both_versions;
@@ -123,25 +124,25 @@ async fn a_stall_is_seen_by_who_does_not_wait(version: &str) {
     );
     // A tenth of the time no answer comes, so who arrives at any time has a P99 of 0.9 s. Five users who
     // wait are five requests in a thousand: half a stall, the mean of who arrives in one, is hidden.
-    assert!(closed < 500, "{version}: closed: {closed} ms");
-    assert!(open > 800, "{version}: open: {open} ms");
+    assert!(closed < 500_000, "{version}: closed: {closed} µs");
+    assert!(open > 800_000, "{version}: open: {open} µs");
 }
 
-/// P99 (ms) over three stalls of a second, one every ten.
-async fn p99_with_stalls(version: &str, asked: Load) -> u32 {
+/// P99 (µs) over three stalls of a second, one every ten.
+async fn p99_with_stalls(version: &str, asked: Load) -> u64 {
     let stalls = ["--stall-ms", "1000", "--stall-every", "10"];
     let stub = Stub::start(&[&["--service-ms", "20", "--concurrency", "200"][..], &stalls].concat());
     let cluster = start(version, 2).await;
     let load = &cluster.load;
     let (window, open) = window(load, asked, &stub.url, 30.0).await;
     stop(load, 2).await;
-    let figures = window.endpoint("POST /predict").unwrap().figures(window.seconds);
+    let figures = Figures::of(window.endpoint("POST /predict").unwrap(), window.seconds);
     println!(
-        "{version}, 1 s stall every 10 s, {asked:?}: {:.1}/s, P50 {:?} P95 {:?} P99 {:?} max {:?} ms; {open:?}",
-        figures.rps, figures.p50_ms, figures.p95_ms, figures.p99_ms, figures.max_ms
+        "{version}, 1 s stall every 10 s, {asked:?}: {:.1}/s, P50 {:?} P95 {:?} P99 {:?} max {:?} µs; {open:?}",
+        figures.rps, figures.p50_us, figures.p95_us, figures.p99_us, figures.max_us
     );
-    assert!(figures.max_ms.unwrap() > 900, "{version}, {asked:?}: it has met a stall");
-    figures.p99_ms.unwrap()
+    assert!(figures.max_us.unwrap() > 900_000, "{version}, {asked:?}: it has met a stall");
+    figures.p99_us.unwrap()
 }
 
 async fn who_finds_no_free_user_waits_in_line(version: &str) {
@@ -156,8 +157,8 @@ async fn who_finds_no_free_user_waits_in_line(version: &str) {
     assert!(open.started < open.due && open.late * 2 > open.started, "{version}: {open:?}");
     let predict = window.endpoint("POST /predict").unwrap();
     let (due, sent) = (&predict.histogram, predict.from_send.as_ref().unwrap());
-    assert!(sent.quantile(0.5).unwrap() < 700, "{version}: the service itself takes half a second");
-    assert!(due.quantile(0.5).unwrap() > 1500, "{version}: those in line have waited for seconds");
+    assert!(sent.quantile(0.5).unwrap() < 700_000, "{version}: the service itself takes half a second");
+    assert!(due.quantile(0.5).unwrap() > 1_500_000, "{version}: those in line have waited for seconds");
     let last = stop(load, 2).await;
     let open = last.open.unwrap();
     assert_eq!(open.due, open.started + open.skipped, "{version}: {open:?}");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use locust_matrix::exit::ExitCode;
 use locust_matrix::load::{Load, LoadGenerator, Locust};
+use locust_matrix::measure::Figures;
 
 use crate::on_both_versions;
 use crate::support::{DEADMAN, Setup, Stub, quiet, run_for, shared, stop, until};
@@ -37,9 +38,9 @@ async fn a_window_is_right_but_for_what_is_not_sent_yet(version: &str) {
     let rate = served as f64 / window.seconds;
     println!("{version}: {} counted, {served} served in {:.2} s", window.aggregated.requests, window.seconds);
     assert!(off.abs() <= 3.0 * rate + 20.0, "{version}: off by {off} at {rate}/s");
-    let figures = window.endpoint("POST /predict").unwrap().figures(window.seconds);
+    let figures = Figures::of(window.endpoint("POST /predict").unwrap(), window.seconds);
     println!("{version}: {figures:?}");
-    assert!((50..=80).contains(&figures.p50_ms.unwrap()), "{version}: {figures:?}");
+    assert!((50_000..=80_000).contains(&figures.p50_us.unwrap()), "{version}: {figures:?}");
     assert!(figures.failures_pct.unwrap() > 0.0, "{version}");
 
     let last = stop(load, 2).await;

@@ -92,12 +92,12 @@ fn found(record: &Value) -> Figures {
     let predict = endpoints.iter().find(|endpoint| endpoint["name"] == "/predict").unwrap();
     let histogram = serde_json::from_value::<Histogram>(predict["succeeded"].clone()).unwrap();
     let seconds = window["seconds"].as_f64().unwrap();
-    let p95 = f64::from(histogram.quantile(0.95).unwrap());
+    let p95 = histogram.quantile(0.95).unwrap() as f64 / 1000.0;
     Figures { throughput: predict["requests"].as_f64().unwrap() / seconds, p95 }
 }
 
 /// The replicas with so many users each.
 fn simulated(users: &[usize]) -> Figures {
     let outcome = simulate_replicas(Profile::FltsBaseline, users, CLIENT, 4000.0);
-    Figures { throughput: outcome.throughput(), p95: 1000.0 * outcome.quantile(0.95) }
+    Figures { throughput: outcome.throughput(), p95: 1000.0 * outcome.percentile(0.95) }
 }

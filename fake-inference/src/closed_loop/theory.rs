@@ -1,14 +1,14 @@
-//! What queueing theory says about a closed loop: N users with think time Z over c slots.
+//! Queueing theory of a closed loop: N users with think time Z, and c slots.
 //!
 //! *Exponential service* is the machine-repair model M/M/c//N. With n of N users in the system, users
-//! come at (N − n) / Z and go at min(n, c) / S; a birth-death chain, so p(n + 1) / p(n) is the one
-//! over the other. Throughput X = Σ p(n) min(n, c) / S, and by Little's law R = N / X − Z. The think
+//! arrive at the rate (N − n) / Z and leave at the rate min(n, c) / S. This is a birth-death chain, so
+//! p(n + 1) / p(n) is the arrival rate at n divided by the departure rate at n + 1. Throughput X = Σ p(n) min(n, c) / S, and by Little's law R = N / X − Z. The think
 //! time may have any distribution with that mean (Baskett, Chandy, Muntz and Palacios, *J. ACM* 22,
 //! 1975: a delay station is insensitive), so a constant one does too.
 //!
-//! *Constant service and think time*: after their first lap the users are spread such that nobody
-//! waits who need not, and the asymptotic bounds of every closed loop (Denning and Buzen, *Computing
-//! Surveys* 10, 1978) are met: X = min(N / (S + Z), c / S).
+//! *Constant service and think time*: after their first requests the users are spread so that none waits
+//! without need. The loop then meets the asymptotic bounds of every closed loop (Denning and Buzen,
+//! *Computing Surveys* 10, 1978): X = min(N / (S + Z), c / S).
 
 /// Throughput and mean response time of a closed loop.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,12 +19,12 @@ pub struct Steady {
     pub response: f64,
 }
 
-/// A closed loop in numbers; times in s, think time above 0.
+/// The parameters of a closed loop. Times are in s; the think time must be above 0.
 #[derive(Debug, Clone, Copy)]
 pub struct Loop {
-    /// Users, each with at most one request under way.
+    /// Number of users, each with at most one request under way.
     pub users: u32,
-    /// Requests served at the same time.
+    /// Number of requests that are served at the same time.
     pub slots: u32,
     /// Mean service time.
     pub service: f64,
@@ -33,16 +33,16 @@ pub struct Loop {
 }
 
 impl Loop {
-    /// With exponential service times.
+    /// The loop with exponential service times.
     pub fn exponential(&self) -> Steady {
         let rate = |n: u32| f64::from(n.min(self.slots)) / self.service;
-        // Weights of the states relative to that of an empty system.
+        // Weights of the states, relative to the weight of the empty system.
         let (mut weight, mut sum, mut served) = (1.0, 1.0, 0.0);
         for n in 1..=self.users {
             weight *= f64::from(self.users - n + 1) / self.think / rate(n);
             sum += weight;
             served += weight * rate(n);
-            // Only their ratio counts, and they grow like a factorial.
+            // The weights grow like a factorial, and only their ratios matter, so they can be scaled.
             if weight > 1e100 {
                 (weight, sum, served) = (1.0, sum / weight, served / weight);
             }
@@ -50,7 +50,7 @@ impl Loop {
         self.with(served / sum)
     }
 
-    /// With a constant service time, and a constant think time.
+    /// The loop with a constant service time and a constant think time.
     pub fn constant(&self) -> Steady {
         let free = f64::from(self.users) / (self.service + self.think);
         self.with(free.min(f64::from(self.slots) / self.service))
@@ -63,18 +63,16 @@ impl Loop {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::closed_loop::{Client, simulate};
-    use crate::service_time::{ServiceTime, Shape};
+    use crate::simulation::Service;
 
     fn near(found: f64, expected: f64, share: f64) {
         assert!((found / expected - 1.0).abs() <= share, "{found}, expected {expected}");
     }
 
     #[test]
-    fn two_machines_and_one_repairer_by_hand() {
+    fn two_machines_and_one_repairer_agree_with_the_result_by_hand() {
         // S = Z = 1: the states weigh 1, 2 and 2, so X = 4/5 and R = 2 / X − 1.
         let two = Loop { users: 2, slots: 1, service: 1.0, think: 1.0 };
         near(two.exponential().throughput, 0.8, 1e-12);
@@ -82,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn who_never_waits_takes_the_service_time() {
+    fn without_waiting_the_response_is_the_service_time() {
         let alone = Loop { users: 4, slots: 4, service: 0.2, think: 0.3 };
         for steady in [alone.exponential(), alone.constant()] {
             near(steady.throughput, 8.0, 1e-12);
@@ -91,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn many_users_fill_every_slot() {
+    fn many_users_keep_every_slot_busy() {
         let full = Loop { users: 500, slots: 4, service: 0.2, think: 0.3 };
         for steady in [full.exponential(), full.constant()] {
             near(steady.throughput, 20.0, 1e-9);
@@ -100,14 +98,14 @@ mod tests {
     }
 
     #[test]
-    fn the_simulation_agrees_at_every_load() {
+    fn the_simulation_agrees_with_theory_at_every_load() {
         for users in [1, 4, 8, 12, 24] {
             let at = Loop { users, slots: 4, service: 0.1, think: 0.1 };
             let client = Client { predictions: 1.0, overhead: at.think };
-            for (shape, steady) in [(Shape::Exponential, at.exponential()), (Shape::Constant, at.constant())]
+            for (service, steady) in
+                [(Service::Exponential(0.1), at.exponential()), (Service::Constant(0.1), at.constant())]
             {
-                let service = ServiceTime::new(shape, Duration::from_millis(100), 1.0, 5);
-                let simulated = simulate(&service, 4, users as usize, client, 4000.0, 5);
+                let simulated = simulate(service, 4, users as usize, client, 4000.0, 5);
                 near(simulated.throughput(), steady.throughput, 0.01);
                 near(simulated.mean(), steady.response, 0.015);
             }

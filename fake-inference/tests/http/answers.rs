@@ -1,4 +1,4 @@
-//! What a good request gets.
+//! The answers to valid requests.
 
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ fn a_prediction_has_the_documented_shape() {
 
 /// Checked once against an independent implementation in Python, to 2e-15.
 #[test]
-fn the_documented_request_has_a_known_answer_whatever_the_seed() {
+fn the_documented_request_has_a_known_answer_for_every_seed() {
     let known: [f64; 11] = [
         -0.106_951_692_829_779_12,
         -0.430_360_961_452_997_4,
@@ -60,7 +60,7 @@ fn the_documented_request_has_a_known_answer_whatever_the_seed() {
 }
 
 #[test]
-fn another_input_has_another_answer() {
+fn a_different_input_has_a_different_answer() {
     let server = Running::start(&FAST);
     let before = server.predict(&good()).json()["predictions"].clone();
     let mut body = good();
@@ -72,7 +72,7 @@ fn another_input_has_another_answer() {
 }
 
 #[test]
-fn the_run_id_is_one_per_server_and_depends_on_the_seed() {
+fn the_run_id_stays_the_same_in_a_server_and_depends_on_the_seed() {
     let id = |server: &Running| -> Value { server.predict(&good()).json()["run_id"].clone() };
     let one = Running::start(&FAST);
     let again = Running::start(&FAST);

@@ -1,4 +1,4 @@
-//! What a bad request gets: a 4xx that names the field, and a server that goes on.
+//! The answers to invalid requests: a 4xx that names the field; the server continues to answer.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ fn assert_refused(answer: &Answer, status: u16, field: &str) {
 }
 
 #[test]
-fn every_mistake_is_named_and_the_server_goes_on() {
+fn every_error_is_named_and_the_server_continues() {
     let server = Running::start(&["--service-ms", "0"]);
     let replaced = |from: &str, to: &str| {
         let text = good().to_string();
@@ -48,7 +48,7 @@ fn every_mistake_is_named_and_the_server_goes_on() {
 }
 
 #[test]
-fn a_body_that_is_too_long_is_413_and_its_sender_can_read_why() {
+fn a_too_long_body_is_413_and_its_client_can_read_the_reason() {
     let body = good().to_string();
     let exact = body.len().to_string();
     let server = Running::start(&["--service-ms", "0", "--max-body", &exact]);
@@ -66,7 +66,7 @@ fn a_body_that_is_too_long_is_413_and_its_sender_can_read_why() {
 }
 
 #[test]
-fn a_body_that_does_not_arrive_is_408() {
+fn a_body_that_does_not_arrive_in_time_is_408() {
     let server = Running::start(&["--read-timeout", "0.05"]);
     let mut client = server.connect();
     client.raw("POST /predict HTTP/1.1\r\nhost: test\r\ncontent-length: 100\r\n\r\n{");
@@ -74,7 +74,7 @@ fn a_body_that_does_not_arrive_is_408() {
 }
 
 #[test]
-fn a_head_that_does_not_arrive_is_not_waited_for() {
+fn a_connection_whose_head_does_not_arrive_in_time_is_closed() {
     let server = Running::start(&["--idle-timeout", "0.05"]);
     let mut client = server.connect();
     client.raw("GET /healthz HTT");
@@ -90,7 +90,7 @@ fn a_chunk_without_a_length_is_400() {
 }
 
 #[test]
-fn other_paths_and_methods_are_answered_in_json() {
+fn unknown_paths_and_wrong_methods_are_answered_in_json() {
     let server = Running::start(&[]);
     let mut client = server.connect();
     let answer = client.get("/nowhere");

@@ -1,14 +1,14 @@
-//! The server from outside: a real socket, and HTTP as bytes.
+//! Tests of the server from outside: a real socket, and HTTP as bytes.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "helpers of tests; clippy knows only the tests themselves"
+    reason = "helpers of tests: clippy exempts only the test functions themselves"
 )]
 
 mod answers;
 mod bad_requests;
-mod books;
+mod counts;
 mod process;
 mod profile;
 mod support;

@@ -1,4 +1,4 @@
-//! The program: its first line, its signals and its exit codes.
+//! The program: its first output line, its signals and its exit codes.
 
 #![cfg(unix)]
 
@@ -34,7 +34,7 @@ impl Program {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for its end: the exit code, and what it said last.
+    /// Waits until it ends; returns the exit code and its last output.
     fn end(mut self) -> (Option<i32>, String) {
         let mut last = String::new();
         self.stderr.read_to_string(&mut last).unwrap();
@@ -44,7 +44,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It has ended already, unless the test failed or wants it so.
+        // It has ended already, unless the test failed or left it running.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -62,7 +62,7 @@ fn run(flags: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
-fn a_signal_lets_it_finish_what_it_began_and_what_waits() {
+fn after_a_signal_it_finishes_running_and_waiting_requests() {
     for signal in [Signal::TERM, Signal::INT] {
         let program = Program::start(&["--service-ms", "300", "--concurrency", "1"]);
         let mut clients = [(); 2].map(|()| Client::connect(program.address));
@@ -90,7 +90,7 @@ fn a_signal_closes_idle_connections_and_the_port_at_once() {
     let mut idle = Client::connect(program.address);
     idle.get("/healthz");
     let mut unused = Client::connect(program.address);
-    // The kernel accepts first; one more answer shows that the server has, too.
+    // The kernel accepts a connection before the server does. One more answer shows that the server has.
     metric(program.address, "inference_in_flight");
 
     program.signal(Signal::TERM);
@@ -101,7 +101,7 @@ fn a_signal_closes_idle_connections_and_the_port_at_once() {
 }
 
 #[test]
-fn grace_has_an_end() {
+fn the_grace_time_ends_the_wait_for_a_request() {
     let program = Program::start(&["--service-ms", HOUR_MS, "--grace", "0.05"]);
     let mut client = Client::connect(program.address);
     client.send("POST", "/predict", &[], &good().to_string());
@@ -113,7 +113,7 @@ fn grace_has_an_end() {
 }
 
 #[test]
-fn a_port_in_use_is_exit_3_with_the_next_step() {
+fn a_port_in_use_ends_with_exit_code_3_and_names_the_next_step() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = holder.local_addr().unwrap().port().to_string();
     let (code, stderr) = run(&["--host", "127.0.0.1", "--port", &port]);
@@ -124,7 +124,7 @@ fn a_port_in_use_is_exit_3_with_the_next_step() {
 }
 
 #[test]
-fn a_wrong_flag_or_variable_is_exit_2() {
+fn a_wrong_flag_or_variable_ends_with_exit_code_2() {
     let (code, stderr) = run(&["--failure-rate", "2"]);
     assert_eq!(code, Some(2));
     assert!(stderr.contains("expected a number from 0 to 1"), "{stderr}");
@@ -138,7 +138,7 @@ fn a_wrong_flag_or_variable_is_exit_2() {
 }
 
 #[test]
-fn a_variable_does_what_its_flag_does() {
+fn a_variable_sets_the_same_value_as_its_flag() {
     let output = command(&["--help"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();
@@ -147,5 +147,5 @@ fn a_variable_does_what_its_flag_does() {
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = holder.local_addr().unwrap().port().to_string();
     let output = command(&["--host", "127.0.0.1"]).env("FAKE_INFERENCE_PORT", &port).output();
-    assert_eq!(output.unwrap().status.code(), Some(3), "it took the port of the variable");
+    assert_eq!(output.unwrap().status.code(), Some(3), "it uses the port of the variable");
 }

@@ -1,11 +1,11 @@
-//! A measured server, for real: sockets, slots and the wall clock.
+//! A measured server with real sockets, slots and the real clock.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{HOUR_MS, Running, good, requests};
 
-/// One user's predictions over a while: when each was answered, and how long it took.
+/// One user's predictions until a time: when each was answered, and its response time.
 fn user(server: &Running, until: Instant) -> impl FnOnce() -> Vec<(Instant, Duration)> + Send + 'static {
     let mut client = server.connect();
     let body = good().to_string();
@@ -29,8 +29,8 @@ fn user(server: &Running, until: Instant) -> impl FnOnce() -> Vec<(Instant, Dura
 }
 
 #[test]
-fn ten_users_on_two_replicas_see_the_measured_row() {
-    // Single settings do not count: with these, nothing would ever be answered.
+fn ten_users_on_two_replicas_get_the_measured_throughput_and_p95() {
+    // The profile overrides the other settings: with these, no request would ever be answered.
     let flags = ["--profile", "flts-baseline", "--service-ms", HOUR_MS, "--concurrency", "9"];
     let replicas = ["1", "2"].map(|seed| Running::start(&[&flags[..], &["--seed", seed]].concat()));
     let from = Instant::now() + Duration::from_secs(1);
@@ -50,7 +50,7 @@ fn ten_users_on_two_replicas_see_the_measured_row() {
 }
 
 #[test]
-fn who_waits_is_in_the_system() {
+fn waiting_predictions_count_as_in_the_system() {
     let server = Running::start(&["--service-ms", HOUR_MS, "--concurrency", "1"]);
     let mut clients = [(); 3].map(|()| server.connect());
     for client in &mut clients {
@@ -58,7 +58,7 @@ fn who_waits_is_in_the_system() {
     }
     server.until("inference_in_system", 3.0);
     drop(clients);
-    // Who waited is gone; the service that has begun goes on.
+    // The waiting predictions have left; the service that has begun continues.
     server.until(&requests("/predict", "aborted", "a"), 3.0);
     server.until("inference_in_system", 1.0);
 }

@@ -1,4 +1,4 @@
-//! A server in a thread, and a client that shows every byte.
+//! A server in a thread, and a simple HTTP client.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,10 +13,10 @@ use fake_inference::server::{Ended, Server};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-/// Longer than anything takes on any machine; only a test that fails waits for so long.
+/// Longest time to wait for an answer. Only a test that fails waits that long.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// An hour, as `--service-ms`: a service that does not end while the test looks.
+/// An hour, for `--service-ms`: such a service does not end during a test.
 pub(crate) const HOUR_MS: &str = "3600000";
 
 pub(crate) struct Running {
@@ -26,8 +26,8 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts a server with these flags, on a free port. Dropping it leaves the thread to the
-    /// end of the process.
+    /// Starts a server with these flags on a free port. If it is dropped, its thread runs until the
+    /// process ends.
     pub(crate) fn start(flags: &[&str]) -> Self {
         let fixed = ["fake-inference", "--host", "127.0.0.1", "--port", "0"];
         let args = Args::try_parse_from([&fixed, flags].concat()).unwrap();
@@ -70,13 +70,13 @@ impl Running {
         metric(self.address, name)
     }
 
-    /// Looks until a metric has a value; says the last one seen if that never happens.
+    /// Waits until a metric has this value; the panic message has the last value seen.
     pub(crate) fn until(&self, name: &str, value: f64) {
         until(self.address, name, value);
     }
 }
 
-/// The value of one line of `/metrics`, 0 if there is no such line.
+/// The value of one line of `/metrics`; 0 if there is no such line.
 pub(crate) fn metric(address: SocketAddr, name: &str) -> f64 {
     let page = Client::connect(address).get("/metrics").body;
     let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -163,7 +163,7 @@ impl Client {
         }
     }
 
-    /// Waits for the server to close the connection, and returns what it said before.
+    /// Waits until the server closes the connection, and returns what it sent before.
     pub(crate) fn rest(&mut self) -> String {
         let mut rest = String::new();
         self.stream.read_to_string(&mut rest).unwrap();
@@ -171,7 +171,7 @@ impl Client {
     }
 }
 
-/// 30 times the step of the documentation.
+/// A valid body: 30 times the time step of the documentation.
 pub(crate) fn good() -> Value {
     let step = json!({
         "timestamp": "2024-01-15T10:00:00",

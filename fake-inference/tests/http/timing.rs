@@ -1,5 +1,5 @@
-//! Slots and service times. A busy machine makes everything later and nothing earlier, so
-//! these tests know lower bounds only.
+//! Slots and service times. On a busy machine everything takes longer and nothing shorter, so these
+//! tests check lower bounds only.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ fn the_fifth_of_five_requests_waits_for_one_of_four_slots() {
 }
 
 #[test]
-fn four_slots_serve_four_requests_at_the_same_time_and_no_fifth() {
+fn four_slots_serve_four_requests_at_the_same_time_but_not_a_fifth() {
     let flags = ["--service-ms", HOUR_MS, "--concurrency", "4", "--max-waiting", "0"];
     let server = Running::start(&flags);
     let _clients: Vec<Client> = (0..4).map(|_| send_to(&server)).collect();
@@ -58,7 +58,7 @@ fn the_nth_request_takes_at_least_the_nth_draw_of_the_seed() {
 }
 
 #[test]
-fn a_stopped_server_reports_what_it_did_not_finish() {
+fn a_stopped_server_reports_the_number_of_unfinished_requests() {
     let server = Running::start(&["--service-ms", HOUR_MS, "--grace", "0.05"]);
     let mut client = send_to(&server);
     server.until("inference_wait_seconds_count", 1.0);

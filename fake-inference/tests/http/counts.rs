@@ -1,4 +1,4 @@
-//! The server's own counts against what its clients saw.
+//! The server's own counts, compared with those of its clients.
 
 use fake_inference::service_time::Failures;
 
@@ -41,7 +41,7 @@ fn requests_are_counted_by_endpoint_status_and_caller() {
 }
 
 #[test]
-fn the_seventeenth_caller_is_other() {
+fn the_seventeenth_caller_is_counted_as_other() {
     let server = Running::start(&[]);
     let mut client = server.connect();
     for at in 0..20 {
@@ -54,7 +54,7 @@ fn the_seventeenth_caller_is_other() {
 }
 
 #[test]
-fn who_has_its_answer_finds_it_in_the_counts() {
+fn a_client_that_has_its_answer_finds_it_in_the_counts() {
     let server = Running::start(&["--service-ms", "0"]);
     let mut client = server.connect();
     let name = requests("/healthz", "200", "none");
@@ -65,7 +65,7 @@ fn who_has_its_answer_finds_it_in_the_counts() {
 }
 
 #[test]
-fn a_scrape_sees_itself_started_and_not_yet_counted() {
+fn a_scrape_sees_itself_as_started_but_not_as_finished() {
     let server = Running::start(&[]);
     let started = r#"inference_requests_started_total{endpoint="/metrics",caller="none"}"#;
     let finished = requests("/metrics", "200", "none");
@@ -76,7 +76,7 @@ fn a_scrape_sees_itself_started_and_not_yet_counted() {
 }
 
 #[test]
-fn the_failures_are_those_of_the_seed_and_the_server_counts_as_many_as_its_client() {
+fn the_seed_decides_which_requests_fail_and_the_server_counts_them() {
     for (rate, seed) in [(0.0, 1), (0.3, 2), (1.0, 3)] {
         let (rate_flag, seed_flag) = (rate.to_string(), seed.to_string());
         let server =
@@ -95,7 +95,7 @@ fn the_failures_are_those_of_the_seed_and_the_server_counts_as_many_as_its_clien
 }
 
 #[test]
-fn a_failure_says_so_in_json() {
+fn a_chosen_failure_says_so_in_its_json() {
     let answer = Running::start(&["--service-ms", "0", "--failure-rate", "1"]).predict(&good());
     assert_eq!(answer.status, 500);
     assert!(answer.json()["error"].as_str().unwrap().contains("--failure-rate"));
@@ -133,7 +133,7 @@ fn a_client_that_leaves_the_queue_gives_up_its_place() {
 }
 
 #[test]
-fn a_client_that_leaves_within_its_body_is_counted_as_aborted() {
+fn a_client_that_leaves_while_it_sends_its_body_is_counted_as_aborted() {
     let server = Running::start(&[]);
     let mut client = server.connect();
     client.raw("POST /predict HTTP/1.1\r\nhost: test\r\ncontent-length: 100\r\n\r\n{");
