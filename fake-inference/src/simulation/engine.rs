@@ -75,7 +75,15 @@ struct Engine<'a> {
     trace: Trace,
 }
 
-pub(super) fn run(setup: &Simulation) -> Trace {
+impl Simulation {
+    /// Runs it. Requests that were sent in time are finished, however long that takes; requests of the
+    /// open model that no user has sent by the end are never sent.
+    pub fn run(&self) -> Trace {
+        run(self)
+    }
+}
+
+fn run(setup: &Simulation) -> Trace {
     let replica_of_user = spread(setup);
     let mut users_of_replica = vec![0; setup.replicas.max(1)];
     for &replica in &replica_of_user {
