@@ -6,22 +6,28 @@
 mod arrivals;
 mod balance;
 mod binomial;
+mod confidence;
 mod estimate;
 mod figures;
 mod little;
 mod membership;
 mod omission;
+mod order_statistics;
+mod overload;
 mod saturation;
 mod steady;
 mod stopping;
+mod student;
 
 pub use arrivals::not_offered;
 pub use balance::{MOST_IMBALANCE, busiest_over_mean};
+pub use confidence::{Bounds, NoBounds, bounds_of_run, bounds_over_repeats, quantile_with_failures};
 pub use estimate::{Estimate, percentile_name, samples_needed};
 pub use figures::Figures;
 pub use little::{Little, little};
 pub use membership::changes;
 pub use omission::{corrected, typical_cycle_us};
+pub use overload::KeepsUp;
 pub use saturation::{MoreWorkers, Saturation, Throughput};
 pub use steady::{WINDOWS, steady_from};
 pub use stopping::{Next, interval_s, next, unsteady_because, window_from};

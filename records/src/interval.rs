@@ -13,14 +13,40 @@ pub struct Interval {
     pub requests: u64,
     /// Sum of their response times, ms.
     pub total_ms: f64,
-    /// Response times of the primary endpoint.
+    /// Response times of all requests to the primary endpoint.
     pub primary: Histogram,
+    /// Response times of the successful requests to the primary endpoint; `None` in records that do not tell
+    /// them apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub succeeded: Option<Histogram>,
+    /// In the open model, the arrivals; `None` in the closed model, and if the generator does not count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arrivals: Option<Arrivals>,
+}
+
+/// The arrivals of the open model in an interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrivals {
+    /// Arrivals that were due.
+    pub due: u64,
+    /// Arrivals whose task ended.
+    pub finished: u64,
 }
 
 impl Interval {
-    /// Requests of the primary endpoint per second.
-    pub fn rps(&self) -> f64 {
-        if self.seconds > 0.0 { self.primary.count() as f64 / self.seconds } else { 0.0 }
+    /// Response times of the successful requests to the primary endpoint.
+    pub fn successes(&self) -> &Histogram {
+        self.succeeded.as_ref().unwrap_or(&self.primary)
+    }
+
+    /// Successful requests of the primary endpoint per second.
+    pub fn goodput(&self) -> f64 {
+        if self.seconds > 0.0 { self.successes().count() as f64 / self.seconds } else { 0.0 }
+    }
+
+    /// Failed requests to the primary endpoint.
+    pub fn failed(&self) -> u64 {
+        self.primary.count().saturating_sub(self.successes().count())
     }
 
     /// Several neighbouring intervals as one.
@@ -30,6 +56,14 @@ impl Interval {
             sum.requests += interval.requests;
             sum.total_ms += interval.total_ms;
             sum.primary.add(&interval.primary);
+            if let Some(succeeded) = &interval.succeeded {
+                sum.succeeded.get_or_insert_default().add(succeeded);
+            }
+            if let Some(arrivals) = interval.arrivals {
+                let total = sum.arrivals.get_or_insert_default();
+                total.due += arrivals.due;
+                total.finished += arrivals.finished;
+            }
             sum
         })
     }
@@ -71,6 +105,7 @@ mod tests {
                     requests: *requests,
                     total_ms: (requests * ms) as f64,
                     primary: Histogram::of_ms([(*ms, *requests)]),
+                    ..Interval::default()
                 })
                 .collect();
             let sum = Interval::sum(&intervals);

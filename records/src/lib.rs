@@ -19,7 +19,7 @@ mod window;
 pub use file::{FILE_NAME, ReadError, read};
 pub use health::{Health, HealthWindow};
 pub use histogram::{Histogram, ms, three_digits};
-pub use interval::{Interval, StoppingRule};
+pub use interval::{Arrivals, Interval, StoppingRule};
 pub use membership::{Member, Membership};
 pub use objective::Objective;
 pub use open::OpenCounts;

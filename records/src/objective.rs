@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The objective: the highest acceptable percentiles of the primary endpoint. A row with too few samples for a
-/// percentile that is named here is UNDERSAMPLED.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The objective, for the primary endpoint. A percentile counts a failed request as infinitely slow. A row with
+/// too few samples for a percentile that is named here is UNDERSAMPLED.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Objective {
     /// Highest acceptable median, ms.
@@ -22,9 +22,23 @@ pub struct Objective {
     /// Highest acceptable P99.9, ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p999_ms: Option<u32>,
+    /// Largest acceptable share of failed requests, %; see [`Objective::most_failures_pct`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failures_pct: Option<f64>,
+    /// Fewest acceptable successful requests per second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rps: Option<f64>,
 }
 
+/// The largest acceptable share of failed requests unless the objective names another one, %.
+pub const FAILURES_PCT: f64 = 1.0;
+
 impl Objective {
+    /// Largest acceptable share of failed requests, %. It holds for every row, with or without an objective.
+    pub fn most_failures_pct(&self) -> f64 {
+        self.failures_pct.unwrap_or(FAILURES_PCT)
+    }
+
     /// Each quantile (0 to 1) that has a goal, with the goal in ms.
     pub fn goals(&self) -> Vec<(f64, u32)> {
         let goals = [

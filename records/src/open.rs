@@ -20,6 +20,9 @@ pub struct OpenCounts {
     pub late_max_ms: f64,
     /// Due, and never started: no user was free until the load was stopped.
     pub skipped: u64,
+    /// Of those started, how many tasks have ended; `None` if the generator does not count them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<u64>,
 }
 
 impl OpenCounts {
@@ -33,6 +36,7 @@ impl OpenCounts {
             late: self.late.saturating_sub(earlier.late),
             late_max_ms: self.late_max_ms,
             skipped: self.skipped.saturating_sub(earlier.skipped),
+            finished: self.finished.zip(earlier.finished).map(|(later, before)| later.saturating_sub(before)),
         }
     }
 }
@@ -44,11 +48,11 @@ mod tests {
     #[test]
     fn the_difference_is_what_came_between() {
         let earlier =
-            OpenCounts { rate: 50.0, due: 100, started: 98, late: 1, late_max_ms: 12.0, skipped: 0 };
+            OpenCounts { rate: 50.0, due: 100, started: 98, late: 1, late_max_ms: 12.0, skipped: 0, finished: Some(90) };
         let later =
-            OpenCounts { rate: 50.0, due: 600, started: 590, late: 31, late_max_ms: 80.5, skipped: 10 };
+            OpenCounts { rate: 50.0, due: 600, started: 590, late: 31, late_max_ms: 80.5, skipped: 10, finished: Some(570) };
         let window =
-            OpenCounts { rate: 50.0, due: 500, started: 492, late: 30, late_max_ms: 80.5, skipped: 10 };
+            OpenCounts { rate: 50.0, due: 500, started: 492, late: 30, late_max_ms: 80.5, skipped: 10, finished: Some(480) };
         assert_eq!(later.since(&earlier), window);
     }
 }

@@ -1,90 +1,108 @@
-//! Steady state: whether the last windows agree with each other (Triton's `perf_analyzer`).
+//! Steady state: whether the last intervals agree with each other (as in Triton's `perf_analyzer`).
 
-use records::{Interval, ms};
+use records::{Interval, StoppingRule, ms};
 
-use super::estimate::bounds;
+use super::order_statistics::bounds;
+use super::student::range_975;
 
 /// How many intervals in a row must agree.
-pub const WINDOWS: usize = 3;
+pub const WINDOWS: usize = 5;
 /// Largest acceptable ratio of the highest to the lowest, in throughput and in P95.
 const WITHIN: f64 = 1.10;
-/// The range of three equal Poisson rates, in standard deviations of one of them, that chance exceeds in
-/// 5 % of cases (studentized range, three groups).
-const RANGE_OF_THREE: f64 = 3.31;
 /// If too few samples are independent to bound P95, compare the highest of these quantiles that can be bounded.
-const QUANTILES: [f64; 4] = [0.95, 0.90, 0.75, 0.50];
-
-/// How many samples of an interval are independent. Requests that are under way at the same time wait for
-/// the same ones in a queue: together they are one sample. (In a closed loop without think time few are left to
-/// tell two P95 apart; but there the throughput says the same as the mean response.)
-fn independent_samples(interval: &Interval) -> u64 {
-    let under_way = (interval.primary.total_ms() / 1000.0 / interval.seconds).max(1.0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the count")]
-    let independent = (interval.primary.count() as f64 / under_way) as u64;
-    independent.max(1)
-}
+const TAILS: [f64; 4] = [0.95, 0.90, 0.75, 0.50];
+/// The quantiles that stand for the answers that did not wait; the first that can be bounded is compared.
+const FASTEST: [f64; 3] = [0.05, 0.10, 0.25];
+/// The width of a 95 % interval, in standard deviations.
+const WIDTH_OF_95: f64 = 2.0 * 1.96;
 
 /// The first of the intervals at the end that agree with each other: at least [`WINDOWS`] of them, and as
 /// many as do.
 ///
 /// # Errors
 /// What does not agree, in words.
-pub fn steady_from(intervals: &[Interval]) -> Result<usize, String> {
+pub fn steady_from(rule: &StoppingRule, intervals: &[Interval]) -> Result<usize, String> {
     let Some(mut from) = intervals.len().checked_sub(WINDOWS) else {
-        return Err(format!("{} of {WINDOWS} windows could be measured", intervals.len()));
+        return Err(format!("{} of {WINDOWS} intervals could be measured", intervals.len()));
     };
-    agree(&intervals[from..])?;
-    while from > 0 && agree(&intervals[from - 1..]).is_ok() {
+    agree(rule, &intervals[from..])?;
+    while from > 0 && agree(rule, &intervals[from - 1..]).is_ok() {
         from -= 1;
     }
     Ok(from)
 }
 
 /// Whether throughput and P95 of all intervals are within 10 % of each other, or differ by no more than chance
-/// would make them. (Small intervals differ by more than 10 % by chance alone.)
-fn agree(intervals: &[Interval]) -> Result<(), String> {
-    let rates: Vec<f64> = intervals.iter().map(Interval::rps).collect();
+/// would make them. Each is tested at 2.5 %, so that steady intervals are rejected in 5 % of cases at most.
+fn agree(rule: &StoppingRule, intervals: &[Interval]) -> Result<(), String> {
+    throughput_agrees(intervals)?;
+    latency_agrees(rule, intervals)
+}
+
+fn throughput_agrees(intervals: &[Interval]) -> Result<(), String> {
+    let rates: Vec<f64> = intervals.iter().map(Interval::goodput).collect();
     let (low, high) = (fold(&rates, f64::min), fold(&rates, f64::max));
     let mean = rates.iter().sum::<f64>() / rates.len() as f64;
     let seconds = intervals.iter().map(|interval| interval.seconds).fold(f64::INFINITY, f64::min);
-    let by_chance = RANGE_OF_THREE * (mean / seconds).sqrt();
+    // Counts vary like those of a Poisson process, or less.
+    let by_chance = range_975(rates.len()) * (mean / seconds).sqrt();
     if high > WITHIN * low && high - low > by_chance {
         return Err(format!(
-            "throughput of the last windows goes from {low:.1} to {high:.1} requests/s ({})",
+            "throughput of the last intervals goes from {low:.1} to {high:.1} requests/s ({})",
             listed(rates.iter().map(|rate| format!("{rate:.1}")))
-        ));
-    }
-    let tails: Vec<u64> = intervals.iter().filter_map(|interval| interval.primary.quantile(0.95)).collect();
-    let (Some(&low), Some(&high)) = (tails.iter().min(), tails.iter().max()) else {
-        return Err("the last windows have no requests".into());
-    };
-    if high as f64 > WITHIN * low as f64 && !may_be_chance(intervals) {
-        return Err(format!(
-            "P95 of the last windows goes from {} to {} ms ({})",
-            ms(low),
-            ms(high),
-            listed(tails.iter().map(|tail| ms(*tail)))
         ));
     }
     Ok(())
 }
 
-/// Whether one service may have given all of these tails: whether their 95 % confidence intervals share a point.
-fn may_be_chance(intervals: &[Interval]) -> bool {
-    let least = intervals.iter().map(independent_samples).min().unwrap_or(1);
-    let bounded = QUANTILES.into_iter().find_map(|quantile| {
-        intervals
-            .iter()
-            .map(|interval| {
-                let (low, high) = bounds(&interval.primary, quantile, least);
-                low.zip(high)
-            })
-            .collect::<Option<Vec<_>>>()
-    });
-    let Some(bounded) = bounded else { return true };
-    let highest_low = bounded.iter().map(|(low, _)| *low).max();
-    let lowest_high = bounded.iter().map(|(_, high)| *high).min();
-    highest_low <= lowest_high
+fn latency_agrees(rule: &StoppingRule, intervals: &[Interval]) -> Result<(), String> {
+    let tails: Vec<u64> = intervals.iter().filter_map(|interval| interval.primary.quantile(0.95)).collect();
+    let (Some(&low), Some(&high)) = (tails.iter().min(), tails.iter().max()) else {
+        return Err("the last intervals have no requests".into());
+    };
+    if high as f64 <= WITHIN * low as f64 || is_within_chance(intervals, &TAILS).unwrap_or(true) {
+        // In a closed loop throughput × response time is the number of users: throughput has told already.
+        return Ok(());
+    }
+    // In the open model a queue near capacity makes slow waves that no window can tell from a change of the
+    // service. The fastest answers did not wait: if they agree, the service did not change.
+    if rule.users.is_none() && is_within_chance(intervals, &FASTEST).unwrap_or(true) {
+        return Ok(());
+    }
+    Err(format!(
+        "P95 of the last intervals goes from {} to {} ms ({})",
+        ms(low),
+        ms(high),
+        listed(tails.iter().map(|tail| ms(*tail)))
+    ))
+}
+
+/// Whether one service may have given all of these intervals: whether the range of a quantile is within 10 %, or
+/// on the logarithm within that of chance. Takes the first of the quantiles that can be bounded; `None` if there
+/// is none.
+fn is_within_chance(intervals: &[Interval], quantiles: &[f64]) -> Option<bool> {
+    let independent = intervals.iter().map(independent_samples).min()?;
+    let bounded = quantiles.iter().find_map(|q| {
+        let one = |interval: &Interval| {
+            let (low, high) = bounds(&interval.primary, *q, independent);
+            let width = (high?.max(1) as f64 / low?.max(1) as f64).ln();
+            Some(((interval.primary.quantile(*q)?.max(1) as f64).ln(), width / WIDTH_OF_95))
+        };
+        intervals.iter().map(one).collect::<Option<Vec<(f64, f64)>>>()
+    })?;
+    let logs: Vec<f64> = bounded.iter().map(|(log, _)| *log).collect();
+    let variance = bounded.iter().map(|(_, deviation)| deviation.powi(2)).sum::<f64>() / bounded.len() as f64;
+    let range = fold(&logs, f64::max) - fold(&logs, f64::min);
+    Some(range <= WITHIN.ln() || range <= range_975(logs.len()) * variance.sqrt())
+}
+
+/// How many samples of an interval are independent. Requests that are under way at the same time wait for
+/// the same ones in a queue: together they are one sample.
+fn independent_samples(interval: &Interval) -> u64 {
+    let under_way = (interval.primary.total_ms() / 1000.0 / interval.seconds).max(1.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the count")]
+    let independent = (interval.primary.count() as f64 / under_way) as u64;
+    independent.max(1)
 }
 
 fn fold(values: &[f64], by: fn(f64, f64) -> f64) -> f64 {

@@ -2,8 +2,10 @@
 
 use records::{Interval, StoppingRule};
 
+use super::confidence::relative_width;
+use super::little::{Little, little};
+use super::overload::KeepsUp;
 use super::steady::{WINDOWS, steady_from};
-use super::{Estimate, Little, little};
 
 /// A measurement may end early once the confidence interval is narrower than this share of its percentile.
 const NARROW: f64 = 0.10;
@@ -19,7 +21,7 @@ pub enum Next {
     Close,
 }
 
-/// The length of each interval, s: a third of the time asked for, because three must agree; a twelfth if the
+/// The length of each interval, s: a fifth of the time asked for, because five must agree; a twentieth if the
 /// measurement may end early.
 pub fn interval_s(rule: &StoppingRule) -> f64 {
     if !rule.exact {
@@ -45,7 +47,10 @@ pub fn next(rule: &StoppingRule, intervals: &[Interval]) -> Next {
     if measured + slack >= rule.most_s {
         return Next::Close;
     }
-    match (unsteady_because(rule, intervals), over) {
+    let undecided = KeepsUp::over(intervals).filter(KeepsUp::is_undecided).map(|keeps_up| {
+        format!("requests under way grow by {:.1}/s: overload or chance", keeps_up.growth)
+    });
+    match (unsteady_because(rule, intervals).or(undecided), over) {
         (Some(why), true) => Next::Extend(why),
         (None, true) => Next::Close,
         (None, false) if is_known(rule, intervals, least - slack) => Next::Close,
@@ -59,7 +64,7 @@ pub fn window_from(rule: &StoppingRule, intervals: &[Interval]) -> usize {
     if !rule.exact {
         return 0;
     }
-    if let Ok(from) = steady_from(intervals) {
+    if let Ok(from) = steady_from(rule, intervals) {
         return from;
     }
     let (mut from, mut seconds) = (intervals.len(), 0.0);
@@ -72,7 +77,7 @@ pub fn window_from(rule: &StoppingRule, intervals: &[Interval]) -> usize {
 
 /// Why the intervals cannot be called steady; `None` if they can.
 pub fn unsteady_because(rule: &StoppingRule, intervals: &[Interval]) -> Option<String> {
-    match steady_from(intervals) {
+    match steady_from(rule, intervals) {
         _ if !rule.exact => None,
         Err(why) => Some(why),
         Ok(from) => unaccounted(rule, &Interval::sum(&intervals[from..])),
@@ -100,13 +105,10 @@ fn unaccounted(rule: &StoppingRule, window: &Interval) -> Option<String> {
 
 /// Whether the percentiles of the steady state are known well enough, over at least `least_s`.
 fn is_known(rule: &StoppingRule, intervals: &[Interval], least_s: f64) -> bool {
-    let Ok(from) = steady_from(intervals) else { return false };
-    let window = Interval::sum(&intervals[from..]);
-    window.seconds >= least_s
-        && rule.quantiles.iter().all(|quantile| {
-            let estimate = Estimate::of(&window.primary, *quantile);
-            estimate.is_sampled() && estimate.relative_width().is_some_and(|width| width <= NARROW)
-        })
+    let Ok(from) = steady_from(rule, intervals) else { return false };
+    let steady = &intervals[from..];
+    steady.iter().map(|interval| interval.seconds).sum::<f64>() >= least_s
+        && rule.quantiles.iter().all(|q| relative_width(steady, *q).is_some_and(|width| width <= NARROW))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use records::{Interval, Scenario, StoppingRule};
+use records::{Arrivals, Interval, Scenario, StoppingRule};
 use tokio::time::{Instant, sleep_until};
 
 use super::Drive;
@@ -115,10 +115,14 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
 /// What happened between two cuts.
 fn interval(cut: &Snapshot, last: &Snapshot, primary: &str) -> Interval {
     let window = cut.since(last);
+    let endpoint = window.endpoint(primary);
+    let open = cut.open.zip(last.open).map(|(later, earlier)| later.since(&earlier));
     Interval {
         seconds: window.seconds,
         requests: window.aggregated.requests,
         total_ms: window.aggregated.total_ms,
-        primary: window.endpoint(primary).map(|endpoint| endpoint.histogram.clone()).unwrap_or_default(),
+        primary: endpoint.map(|endpoint| endpoint.histogram.clone()).unwrap_or_default(),
+        succeeded: endpoint.map(|endpoint| endpoint.succeeded.clone()),
+        arrivals: open.and_then(|open| Some(Arrivals { due: open.due, finished: open.finished? })),
     }
 }

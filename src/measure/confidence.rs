@@ -1,0 +1,152 @@
+//! How far a percentile can be trusted: confidence intervals that hold in a queue, too.
+//!
+//! Answers in a queue depend on each other, so the order of the samples says too little. *Sectioning* needs no
+//! independence of neighbours: the window is cut into J sections of equal time, q is the percentile of the
+//! whole window, `q_j` that of section j, and the half-width of ln q is
+//! t(0.975, J−1) · √(Σ(ln `q_j` − ln q)² / (J(J−1))). (Nakayama, *ACM TOMACS* 24(4), 2014; on the logarithm
+//! because waiting times are skewed.) `docs/measurement.md` has the measured coverage.
+
+use records::{Histogram, Interval, StoppingRule};
+
+use super::estimate::samples_needed;
+use super::steady::WINDOWS;
+use super::student::t_975;
+
+/// Mean responses that a window must last before an interval of a percentile below P99 holds.
+const RESPONSES: f64 = 10.0;
+/// The same for P99 and above.
+const RESPONSES_OF_TAIL: f64 = 20.0;
+
+/// With a think time a closed loop can be near its knee, where a queue remembers longer than a section. This factor
+/// brings the coverage there back to 95 %.
+const WIDER_WITH_THINK_TIME: f64 = 1.3;
+
+/// A confidence interval of 95 %, µs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds {
+    /// Lower end, µs.
+    pub low_us: f64,
+    /// Upper end, µs.
+    pub high_us: f64,
+}
+
+/// Why a run has no confidence interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NoBounds {
+    /// In the open model, a single run cannot tell how long the queue remembers.
+    OpenModel,
+    /// The window must last at least this long, s.
+    TooShort {
+        /// Length that would do, s.
+        needed_s: f64,
+    },
+    /// There are too few samples.
+    TooFewSamples,
+    /// So many requests failed that the percentile is infinite in a part of the window.
+    Failures,
+}
+
+impl Bounds {
+    /// An interval around a value, given on the logarithm. It is never narrower than the bucket of the value.
+    fn around(value_us: f64, half_width: f64) -> Self {
+        let bucket = bucket_step(value_us) / 2.0;
+        Self {
+            low_us: value_us * (-half_width).exp() - bucket,
+            high_us: value_us * half_width.exp() + bucket,
+        }
+    }
+
+    /// Whether a value lies in it.
+    pub fn holds(&self, us: f64) -> bool {
+        self.low_us <= us && us <= self.high_us
+    }
+}
+
+/// The distance of two neighbouring buckets of three significant digits.
+fn bucket_step(us: f64) -> f64 {
+    10_f64.powf(us.max(1.0).log10().floor() - 2.0).max(1.0)
+}
+
+/// The quantile of all requests, µs, with each failed request as infinitely slow; `None` if it is infinite or
+/// if there is no request.
+pub fn quantile_with_failures(succeeded: &Histogram, failed: u64, q: f64) -> Option<u64> {
+    let all = succeeded.count() + failed;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the count")]
+    let rank = ((q * all as f64) - 1e-9).ceil().max(1.0) as u64;
+    succeeded.at_rank(rank)
+}
+
+/// The 95 % confidence interval of a quantile of the primary endpoint from one run, whose steady intervals
+/// these are. It cannot see how connections fell: only repeats can.
+///
+/// # Errors
+/// No method holds for this run.
+pub fn bounds_of_run(rule: &StoppingRule, steady: &[Interval], q: f64) -> Result<Bounds, NoBounds> {
+    if rule.users.is_none() {
+        return Err(NoBounds::OpenModel);
+    }
+    let window = Interval::sum(steady);
+    let needed_s = if q >= 0.99 { RESPONSES_OF_TAIL } else { RESPONSES } * mean_response_s(&window);
+    if window.seconds < needed_s {
+        return Err(NoBounds::TooShort { needed_s });
+    }
+    let (value_us, half_width) = sectioned(steady, q)?;
+    let wider = if rule.think_s > 0.0 { WIDER_WITH_THINK_TIME } else { 1.0 };
+    Ok(Bounds::around(value_us, wider * half_width))
+}
+
+/// The relative width of the sections' spread, whatever it is worth as an interval: a measurement may end once
+/// it is narrow.
+pub(super) fn relative_width(steady: &[Interval], q: f64) -> Option<f64> {
+    let (_, half_width) = sectioned(steady, q).ok()?;
+    Some(half_width.exp() - (-half_width).exp())
+}
+
+/// The quantile of the window, µs, and the half-width of its logarithm by sectioning.
+fn sectioned(steady: &[Interval], q: f64) -> Result<(f64, f64), NoBounds> {
+    let sections = sections(steady);
+    let (count, window) = (sections.len(), Interval::sum(steady));
+    let Some(t) = t_975(count.saturating_sub(1)).filter(|_| count >= WINDOWS) else {
+        return Err(NoBounds::TooFewSamples);
+    };
+    let fewest = sections.iter().map(|section| section.primary.count()).min().unwrap_or(0);
+    if window.primary.count() < samples_needed(q) || fewest as f64 * (1.0 - q) < 1.0 {
+        return Err(NoBounds::TooFewSamples);
+    }
+    let log = |interval: &Interval| {
+        let us = quantile_with_failures(interval.successes(), interval.failed(), q);
+        us.map(|us| (us.max(1) as f64).ln()).ok_or(NoBounds::Failures)
+    };
+    let value = log(&window)?;
+    let squares = sections.iter().map(|section| Ok((log(section)? - value).powi(2)));
+    let sum: f64 = squares.sum::<Result<f64, NoBounds>>()?;
+    let count = count as f64;
+    Ok((value.exp(), t * (sum / (count * (count - 1.0))).sqrt()))
+}
+
+/// The intervals as five to nine sections of equal length. Intervals at the beginning that do not fill a section
+/// are left out.
+fn sections(steady: &[Interval]) -> Vec<Interval> {
+    let per_section = (steady.len() / WINDOWS).max(1);
+    let left_out = steady.len() % per_section;
+    steady[left_out..].chunks(per_section).map(Interval::sum).collect()
+}
+
+fn mean_response_s(window: &Interval) -> f64 {
+    if window.requests == 0 { f64::INFINITY } else { window.total_ms / 1000.0 / window.requests as f64 }
+}
+
+/// The 95 % confidence interval of a value over repeats, on the logarithm: Student's t. `None` for fewer than
+/// two repeats or a value that is not positive.
+pub fn bounds_over_repeats(values: &[f64]) -> Option<Bounds> {
+    let t = t_975(values.len().saturating_sub(1))?;
+    if values.iter().any(|value| *value <= 0.0) {
+        return None;
+    }
+    let count = values.len() as f64;
+    let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();
+    let mean = logs.iter().sum::<f64>() / count;
+    let variance = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (count - 1.0);
+    let half_width = t * (variance / count).sqrt();
+    Some(Bounds { low_us: (mean - half_width).exp(), high_us: (mean + half_width).exp() })
+}

@@ -1,0 +1,51 @@
+//! Whether a service keeps up with the rate of the open model.
+//!
+//! If it does not, requests under way grow without end, and every percentile is a matter of the window's length.
+//! Due and finished arrivals are compared over the window. Their difference is the growth of the requests under
+//! way. Chance makes it grow, too: if due and finished arrivals are independent Poisson counts, the difference of
+//! D of each has a standard deviation of √(2D).
+
+use records::Interval;
+
+/// Growth, in standard deviations of chance, from which a service does not keep up.
+const OVERLOADED: f64 = 1.1;
+/// Growth, in the same unit, from which a longer window should decide.
+const UNDECIDED: f64 = 0.4;
+
+/// How the finished arrivals of a window compare with those that were due.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct KeepsUp {
+    /// Arrivals that were due, 1/s.
+    pub offered: f64,
+    /// Arrivals whose task ended, 1/s.
+    pub finished: f64,
+    /// Growth of the requests under way, 1/s.
+    pub growth: f64,
+    /// The growth over the window, in standard deviations of chance.
+    score: f64,
+}
+
+impl KeepsUp {
+    /// Compares over these intervals; `None` if the generator does not count finished arrivals.
+    pub fn over(intervals: &[Interval]) -> Option<Self> {
+        let window = Interval::sum(intervals);
+        let arrivals = window.arrivals?;
+        let (due, finished) = (arrivals.due as f64, arrivals.finished as f64);
+        (window.seconds > 0.0 && due > 0.0).then(|| Self {
+            offered: due / window.seconds,
+            finished: finished / window.seconds,
+            growth: (due - finished) / window.seconds,
+            score: (due - finished) / (2.0 * due).sqrt(),
+        })
+    }
+
+    /// Whether the service does not keep up.
+    pub fn is_overloaded(&self) -> bool {
+        self.score > OVERLOADED
+    }
+
+    /// Whether a longer window should decide.
+    pub fn is_undecided(&self) -> bool {
+        self.score > UNDECIDED && !self.is_overloaded()
+    }
+}
