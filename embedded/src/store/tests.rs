@@ -1,19 +1,19 @@
 use futures::FutureExt;
 use serde_json::{Value, json};
 
-use super::kinds::{CONFIG_MAPS, DEPLOYMENTS, JOBS, NAMESPACES, PODS};
 use super::{DeleteOptions, EventKind, Key, Propagation, Store};
+use crate::kinds::{CONFIG_MAPS, DEPLOYMENTS, JOBS, Kind, NAMESPACES, PODS};
 
 fn named(name: &str) -> Value {
     json!({ "metadata": { "namespace": "default", "name": name } })
 }
 
-fn key(kind: &'static super::Kind, name: &str) -> Key {
+fn key(kind: &'static Kind, name: &str) -> Key {
     Key::new(kind, "default", name)
 }
 
 #[test]
-fn a_new_object_has_the_metadata_of_kubernetes() {
+fn a_new_object_gets_uid_creation_time_and_generation() {
     let store = Store::new();
     let made = store
         .create(&DEPLOYMENTS, json!({ "metadata": { "namespace": "default", "generateName": "a-" } }))
@@ -36,7 +36,7 @@ fn a_new_object_has_the_metadata_of_kubernetes() {
 }
 
 #[test]
-fn only_a_change_makes_a_version_and_only_one_of_the_spec_a_generation() {
+fn every_change_raises_the_version_and_a_change_of_the_spec_the_generation() {
     let store = Store::new();
     let made = store.create(&DEPLOYMENTS, named("a")).unwrap();
     let key = key(&DEPLOYMENTS, "a");
@@ -67,7 +67,7 @@ fn only_a_change_makes_a_version_and_only_one_of_the_spec_a_generation() {
 }
 
 #[test]
-fn a_list_is_one_kind_in_one_namespace_sorted() {
+fn a_list_holds_one_kind_of_one_namespace_in_order() {
     let store = Store::new();
     store.create(&NAMESPACES, json!({ "metadata": { "name": "other" } })).unwrap();
     for (namespace, name) in [("other", "a"), ("default", "b"), ("default", "a")] {
@@ -85,7 +85,7 @@ fn a_list_is_one_kind_in_one_namespace_sorted() {
 }
 
 #[test]
-fn a_watch_goes_on_from_a_list_and_says_when_it_cannot() {
+fn a_watch_continues_from_a_list_and_expires_when_it_is_too_far_behind() {
     let store = Store::new();
     let (_, since) = store.list(&CONFIG_MAPS, None);
     store.create(&CONFIG_MAPS, named("a")).unwrap();
@@ -114,7 +114,7 @@ fn a_watch_goes_on_from_a_list_and_says_when_it_cannot() {
 }
 
 #[test]
-fn large_objects_leave_room_for_few_events() {
+fn fewer_events_of_large_objects_are_kept() {
     let store = Store::new();
     store.create(&CONFIG_MAPS, named("a")).unwrap();
     let mut versions = Vec::new();
@@ -132,7 +132,7 @@ fn large_objects_leave_room_for_few_events() {
 }
 
 #[tokio::test]
-async fn a_watch_wakes() {
+async fn a_waiting_watch_wakes_on_a_change() {
     let store = Store::new();
     let (_, since) = store.list(&PODS, None);
     let mut watch = store.watch(&PODS, since).unwrap();
@@ -143,7 +143,7 @@ async fn a_watch_wakes() {
 }
 
 #[test]
-fn a_running_pod_is_marked_and_ended_by_its_kubelet() {
+fn a_running_pod_is_marked_and_removed_by_the_kubelet() {
     let store = Store::new();
     let mut pod = named("a");
     pod["spec"] = json!({ "nodeName": "here", "terminationGracePeriodSeconds": 7 });
@@ -162,7 +162,7 @@ fn a_running_pod_is_marked_and_ended_by_its_kubelet() {
 }
 
 #[test]
-fn finalizers_hold_an_object_until_the_last_is_gone() {
+fn an_object_stays_until_its_last_finalizer_is_removed() {
     let store = Store::new();
     store.create(&JOBS, named("a")).unwrap();
     let key = key(&JOBS, "a");
@@ -185,7 +185,7 @@ fn finalizers_hold_an_object_until_the_last_is_gone() {
 }
 
 #[test]
-fn a_namespace_ends_with_what_is_in_it() {
+fn a_namespace_is_deleted_after_everything_in_it() {
     let store = Store::new();
     store.create(&NAMESPACES, json!({ "metadata": { "name": "n" } })).unwrap();
     for i in 0..100 {
