@@ -37,7 +37,7 @@ impl Addresses {
     /// Claims a block that no other cluster on this machine uses.
     ///
     /// # Errors
-    /// Why there is none.
+    /// All blocks are in use, or the system refuses such addresses.
     pub(crate) fn claim() -> Result<Self, String> {
         for block in BLOCKS {
             match TcpListener::bind((Ipv4Addr::new(127, block, CLAIM.0, CLAIM.1), CLAIM.2)) {
@@ -58,7 +58,8 @@ impl Addresses {
         ))
     }
 
-    /// Assigns an address to a pod: the one that has been free for the longest time. `None` if all are in use.
+    /// Assigns an address to a pod: the one that has been free for the longest time. `None` if all are in
+    /// use.
     pub(crate) fn assign_to_pod(&self) -> Option<Ipv4Addr> {
         let mut assigned = self.assigned();
         let mut hosts = (0..HALF - 2).map(|step| (assigned.last_pod + step) % (HALF - 2) + 1);

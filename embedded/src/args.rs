@@ -6,9 +6,9 @@ use clap::Parser;
 
 /// A small Kubernetes cluster without Docker, for development. Its pods are processes of this machine.
 ///
-/// It answers the Kubernetes API on a loopback address. Clients need its kubeconfig. Each image stands for a local
-/// program; Locust is installed from PyPI. The cluster prints one line when it is ready, and runs until it gets a
-/// signal to end.
+/// It answers the Kubernetes API on a loopback address. Clients need its kubeconfig. Each image stands for a
+/// local program; Locust is installed from PyPI. The cluster prints one line when it is ready, and runs until
+/// it gets a signal to end.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "locust-matrix-cluster", version, after_help = EXIT_CODES, after_long_help = after())]
 pub struct Args {

@@ -97,9 +97,9 @@ async fn serve(
     Ok(())
 }
 
-/// Raises the limit of open files of this process as far as the system allows. Every client needs one file, and
-/// every connection through the load balancer two. The usual limit of 1,024 is too low for a load test. If the
-/// limit cannot be raised, further clients wait.
+/// Raises the limit of open files of this process as far as the system allows. Every client needs one file,
+/// and every connection through the load balancer two. The usual limit of 1,024 is too low for a load test.
+/// If the limit cannot be raised, further clients wait.
 pub fn raise_file_limit() {
     let mut limit = getrlimit(Resource::Nofile);
     let allowed = limit.maximum.map_or(MAX_OPEN_FILES, |maximum| maximum.min(MAX_OPEN_FILES));

@@ -29,15 +29,15 @@ use crate::object::node;
 use crate::runtime::{LogReader, Runtime};
 use crate::store::{DeleteOptions, EventKind, Key, Store};
 use pod::change::NextChange;
-use pod::life::{Desired, live};
+use pod::lifecycle::{self, Desired};
 use pod::record::Pod;
 use shared::Shared;
 
 /// Grace period of all pods when the cluster ends.
 const FINAL_GRACE_PERIOD: Duration = Duration::from_secs(5);
 
-/// For each pod, by uid: tells the pod's task what the API says about it.
-type Tellers = HashMap<String, watch::Sender<Desired>>;
+/// Send what the API says about a pod to the pod's task. By uid.
+type Senders = HashMap<String, watch::Sender<Desired>>;
 
 /// Runs the pods of this machine.
 pub(crate) struct Kubelet {
@@ -68,60 +68,60 @@ impl Kubelet {
 
     /// Runs pods until `ending` is true. Then ends all pods, and returns when the last one has ended.
     pub(crate) async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
-        let mut lives = JoinSet::new();
-        let mut tellers = Tellers::new();
+        let mut pod_tasks = JoinSet::new();
+        let mut senders = Senders::new();
         let hosts_files = tokio::spawn(write_hosts_files(Arc::clone(&self.shared)));
         while !*ending.borrow() {
             let (pods, version) = self.shared.store.list(&kinds::PODS, None);
             let present: BTreeSet<String> = pods.iter().map(|pod| meta(pod, "uid").to_owned()).collect();
             for pod in pods {
-                self.observe(&mut lives, &mut tellers, pod);
+                self.observe(&mut pod_tasks, &mut senders, pod);
             }
-            tellers.iter().filter(|(uid, _)| !present.contains(*uid)).for_each(|(_, teller)| {
-                teller.send_replace(Desired::Gone);
+            senders.iter().filter(|(uid, _)| !present.contains(*uid)).for_each(|(_, sender)| {
+                sender.send_replace(Desired::Gone);
             });
             let Ok(mut changes) = self.shared.store.watch(&kinds::PODS, version) else { continue };
             loop {
                 tokio::select! {
                     change = changes.next() => match change {
                         Some(Ok(event)) if event.kind == EventKind::Deleted => {
-                            if let Some(teller) = tellers.remove(meta(&event.object, "uid")) {
-                                teller.send_replace(Desired::Gone);
+                            if let Some(sender) = senders.remove(meta(&event.object, "uid")) {
+                                sender.send_replace(Desired::Gone);
                             }
                         }
-                        Some(Ok(event)) => self.observe(&mut lives, &mut tellers, event.object),
+                        Some(Ok(event)) => self.observe(&mut pod_tasks, &mut senders, event.object),
                         // The watch has fallen too far behind: list all pods again.
                         Some(Err(_)) | None => break,
                     },
-                    Some(_) = lives.join_next() => {}
+                    Some(_) = pod_tasks.join_next() => {}
                     _ = ending.wait_for(|ending| *ending) => break,
                 }
             }
         }
         hosts_files.abort();
-        self.end_all(&tellers, lives).await;
+        self.end_all(&senders, pod_tasks).await;
         let _ = tokio::task::spawn_blocking(move || self.shared.watchdog.end()).await;
     }
 
     /// Starts a pod that has been scheduled to this node, or tells a running pod's task about a change.
-    fn observe(self: &Arc<Self>, lives: &mut JoinSet<()>, tellers: &mut Tellers, object: Arc<Value>) {
+    fn observe(self: &Arc<Self>, pod_tasks: &mut JoinSet<()>, senders: &mut Senders, object: Arc<Value>) {
         if object["spec"]["nodeName"] != node::NAME {
             return;
         }
         let uid = meta(&object, "uid").to_owned();
-        if let Some(teller) = tellers.get(&uid) {
-            teller.send_replace(Desired::Present(object));
+        if let Some(sender) = senders.get(&uid) {
+            sender.send_replace(Desired::Present(object));
             return;
         }
         let Some(address) = self.shared.addresses.assign_to_pod() else { return };
         let key = Key::of(&kinds::PODS, &object);
         let pod = Pod::new(Arc::clone(&self.shared), Arc::clone(&object), address);
-        let (teller, receiver) = watch::channel(Desired::Present(object));
-        tellers.insert(uid, teller);
+        let (sender, receiver) = watch::channel(Desired::Present(object));
+        senders.insert(uid, sender);
         self.pods().insert(key.clone(), Arc::clone(&pod));
         let kubelet = Arc::clone(self);
-        lives.spawn(async move {
-            live(Arc::clone(&pod), receiver).await;
+        pod_tasks.spawn(async move {
+            lifecycle::run(Arc::clone(&pod), receiver).await;
             let mut pods = kubelet.pods();
             if pods.get(&key).is_some_and(|known| Arc::ptr_eq(known, &pod)) {
                 pods.remove(&key);
@@ -132,19 +132,19 @@ impl Kubelet {
     }
 
     /// Sends SIGTERM to all pods, and SIGKILL to those that still run after the final grace period.
-    async fn end_all(&self, tellers: &Tellers, mut lives: JoinSet<()>) {
+    async fn end_all(&self, senders: &Senders, mut pod_tasks: JoinSet<()>) {
         for (key, _) in self.pods().iter() {
             let grace_period = Some(FINAL_GRACE_PERIOD.as_secs());
             let options = DeleteOptions { grace_period, ..DeleteOptions::default() };
             // The pod may have been deleted meanwhile. That is no error.
             let _ = self.shared.store.delete(key, &options);
         }
-        for (uid, teller) in tellers {
+        for (uid, sender) in senders {
             let (pods, _) = self.shared.store.list(&kinds::PODS, None);
             let now = pods.into_iter().find(|pod| meta(pod, "uid") == uid);
-            teller.send_replace(now.map_or(Desired::Gone, Desired::Present));
+            sender.send_replace(now.map_or(Desired::Gone, Desired::Present));
         }
-        let all_ended = async { while lives.join_next().await.is_some() {} };
+        let all_ended = async { while pod_tasks.join_next().await.is_some() {} };
         // The watchdog ends the processes that still run after this.
         let _ = timeout(FINAL_GRACE_PERIOD + Duration::from_secs(2), all_ended).await;
     }

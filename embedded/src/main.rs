@@ -29,7 +29,8 @@ fn main() -> ExitCode {
     }
     let args = Args::parse();
     // Two worker threads: while a task occupies one of them, the other tasks continue. Pods are started from
-    // these threads and end with them, so they must live as long as the cluster (see `kubelet::container::process`).
+    // these threads and end with them, so they must live as long as the cluster (see
+    // `kubelet::container::process`).
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
         Ok(runtime) => {

@@ -1,7 +1,7 @@
 //! The load balancer: it opens the ports of every service, as kube-proxy does.
 //!
-//! Each service has its own address. Each TCP connection goes to a random ready pod. While no pod is ready, the
-//! port is closed, so that connections are refused at once.
+//! Each service has its own address. Each TCP connection goes to a random ready pod. While no pod is ready,
+//! the port is closed, so that connections are refused at once.
 
 mod service_port;
 

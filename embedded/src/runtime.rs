@@ -10,8 +10,8 @@ pub trait Runtime: Send + Sync {
     /// The address on this machine where a port of a pod listens. `None` if the pod is not running.
     fn address(&self, namespace: &str, pod: &str, port: u16) -> Option<SocketAddr>;
 
-    /// The output of a container, or (`previous`) of its run before the last restart. `None` if there is no such
-    /// run. `container` is the name of a container of the pod.
+    /// The output of a container, or (`previous`) of its run before the last restart. `None` if there is no
+    /// such run. `container` is the name of a container of the pod.
     fn logs(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> Option<LogReader>;
 }
 

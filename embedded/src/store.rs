@@ -18,14 +18,14 @@ pub use watch::Watch;
 
 use crate::kinds::{Kind, NAMESPACES};
 use crate::refusal::Refusal;
-use contents::{Contents, Shared};
+use contents::{Contents, SharedContents};
 
 /// Keeps all objects, and tells watchers about every change. Clones share the same objects.
 ///
 /// The store itself maintains metadata and carries out deletions. The flags of a [`Kind`] say how. The API
 /// server decides which objects are valid.
 #[derive(Clone, Debug)]
-pub struct Store(Shared);
+pub struct Store(SharedContents);
 
 impl Default for Store {
     fn default() -> Self {
@@ -41,7 +41,7 @@ impl Store {
             let created = contents.create(&NAMESPACES, namespace(name));
             debug_assert!(created.is_ok(), "the store is empty, so both names are free");
         }
-        Self(Shared::new(contents))
+        Self(SharedContents::new(contents))
     }
 
     /// The object, if there is one.

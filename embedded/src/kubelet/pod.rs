@@ -2,7 +2,7 @@
 
 mod backoff;
 pub(crate) mod change;
-pub(crate) mod life;
+pub(crate) mod lifecycle;
 pub(crate) mod record;
 mod runner;
 mod status;

@@ -1,4 +1,4 @@
 //! The cluster's only node.
 
-/// Its name.
+/// The name of the node.
 pub(crate) const NAME: &str = "embedded";

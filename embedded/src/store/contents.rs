@@ -15,9 +15,9 @@ use crate::time;
 
 /// The contents behind a lock. Clones share the same contents.
 #[derive(Clone, Debug)]
-pub(super) struct Shared(Arc<Mutex<Contents>>);
+pub(super) struct SharedContents(Arc<Mutex<Contents>>);
 
-impl Shared {
+impl SharedContents {
     pub(super) fn new(contents: Contents) -> Self {
         Self(Arc::new(Mutex::new(contents)))
     }
@@ -93,6 +93,7 @@ impl Contents {
         Ok(self.put(&key, object, EventKind::Added, None))
     }
 
+    /// Refuses an object whose namespace does not exist or is being deleted.
     fn check_namespace(&self, key: &Key) -> Result<(), Refusal> {
         let Some(container) = key.kind.container() else { return Ok(()) };
         let namespace = self.objects.get(&Key::new(container, "", key.namespace.as_str()));
@@ -156,6 +157,7 @@ impl Contents {
         }
     }
 
+    /// Finishes a deletion. If the object has finalizers, only marks it as ended.
     pub(super) fn remove(&mut self, key: &Key) {
         let Some(object) = self.get(key) else { return };
         if !metadata::has_finalizers(&object) {

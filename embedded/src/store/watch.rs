@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-use super::contents::Shared;
+use super::contents::SharedContents;
 use super::history::Event;
 use crate::kinds::Kind;
 use crate::refusal::Refusal;
@@ -11,14 +11,14 @@ use crate::refusal::Refusal;
 /// watch that nobody reads needs no memory. It ends with `Expired` if it falls too far behind.
 #[derive(Debug)]
 pub struct Watch {
-    contents: Shared,
+    contents: SharedContents,
     kind: &'static Kind,
     seen: u64,
     latest: watch::Receiver<u64>,
 }
 
 impl Watch {
-    pub(super) fn start(contents: Shared, kind: &'static Kind, since: u64) -> Result<Self, Refusal> {
+    pub(super) fn start(contents: SharedContents, kind: &'static Kind, since: u64) -> Result<Self, Refusal> {
         let locked = contents.lock();
         let version = locked.version();
         if since > version {

@@ -1,5 +1,5 @@
-//! Random operations of several clients. At the end every watcher knows the same objects as the server, whatever
-//! its selector is and however often its connection was cut.
+//! Random operations of several clients. At the end every watcher knows the same objects as the server,
+//! whatever its selector is and however often its connection was cut.
 
 use std::collections::BTreeMap;
 

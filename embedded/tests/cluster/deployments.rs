@@ -24,8 +24,8 @@ fn deployment(replicas: u32, strategy: &Value) -> Value {
     })
 }
 
-/// Whether the rollout is complete: all replicas have the newest template and are available, and the status is up
-/// to date.
+/// Whether the rollout is complete: all replicas have the newest template and are available, and the status
+/// is up to date.
 fn complete(object: &Value, replicas: u64) -> bool {
     let status = &object["status"];
     let counts = ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"];

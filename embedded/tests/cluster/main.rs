@@ -1,5 +1,5 @@
-//! Tests of the whole cluster: it runs as a process of its own and is reached through its kubeconfig. Most pods are
-//! shells.
+//! Tests of the whole cluster: it runs as a process of its own and is reached through its kubeconfig. Most
+//! pods are shells.
 #![expect(clippy::unwrap_used, reason = "clippy allows this only in tests themselves, not in their helpers")]
 
 mod deployments;

@@ -9,8 +9,8 @@ use crate::kinds::{self, Kind};
 use crate::refusal::Refusal;
 use crate::store::{Key, Store};
 
-/// Fills in the defaults of a new object and refuses it if it is invalid. The controllers of this cluster write
-/// into the store without admission.
+/// Fills in the defaults of a new object and refuses it if it is invalid. The controllers of this cluster
+/// write into the store without admission.
 pub(crate) fn admit(store: &Store, kind: &'static Kind, object: &mut Value) -> Result<(), Refusal> {
     if object["metadata"]["uid"].is_null() {
         object["metadata"]["uid"] = json!(uuid::Uuid::new_v4().to_string());
@@ -36,8 +36,8 @@ pub(crate) fn complete(
     validate::validate(kind, object, before)
 }
 
-/// Refuses a pod whose ServiceAccount does not exist. `default` counts as existing, because its controller may
-/// not have created it yet.
+/// Refuses a pod whose ServiceAccount does not exist. `default` counts as existing, because its controller
+/// may not have created it yet.
 fn check_account(store: &Store, kind: &Kind, object: &Value) -> Result<(), Refusal> {
     let account = object["spec"]["serviceAccountName"].as_str().unwrap_or("default");
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
@@ -52,8 +52,8 @@ fn check_account(store: &Store, kind: &Kind, object: &Value) -> Result<(), Refus
     Err(Refusal::new(403, "Forbidden", message))
 }
 
-/// Keeps the fields that the cluster has assigned if a client omits them, because its manifest does not contain
-/// them.
+/// Keeps the fields that the cluster has assigned if a client omits them, because its manifest does not
+/// contain them.
 fn keep_assigned(kind: &Kind, object: &mut Value, before: &Value) {
     let fields: &[&str] = match kind.kind {
         "Service" if object["spec"]["type"] != "ExternalName" => &["clusterIP", "clusterIPs"],

@@ -13,10 +13,10 @@ use serde_json::Value;
 use crate::kinds::Kind;
 use crate::refusal::Refusal;
 
-/// Returns the object without the fields that its type does not have, and the paths of those fields. Refuses an
-/// object with a field of the wrong type.
+/// Returns the object without the fields that its type does not have, and the paths of those fields. Refuses
+/// an object with a field of the wrong type.
 pub(crate) fn typed(kind: &Kind, mut object: Value) -> Result<(Value, Vec<String>), Refusal> {
-    quantities(&mut object);
+    quantities_as_texts(&mut object);
     let read = match kind.kind {
         "ConfigMap" => round_trip::<ConfigMap>(&object),
         "CronJob" => round_trip::<CronJob>(&object),
@@ -41,7 +41,7 @@ pub(crate) fn typed(kind: &Kind, mut object: Value) -> Result<(Value, Vec<String
         Refusal::bad_request(format!("{kind} in version {version:?} cannot be handled as a {kind}: {why}"))
     })?;
     let mut unknown = Vec::new();
-    lost(&object, &known, "", &mut unknown);
+    find_lost_fields(&object, &known, "", &mut unknown);
     Ok((known, unknown))
 }
 
@@ -55,20 +55,20 @@ fn round_trip<T: DeserializeOwned + Serialize>(object: &Value) -> Result<Value, 
 }
 
 /// Finds the fields that `before` has and `after` has not.
-fn lost(before: &Value, after: &Value, path: &str, into: &mut Vec<String>) {
+fn find_lost_fields(before: &Value, after: &Value, path: &str, into: &mut Vec<String>) {
     match (before, after) {
         (Value::Object(before), Value::Object(after)) => {
             for (name, value) in before.iter().filter(|(_, value)| !value.is_null()) {
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 match after.get(name) {
-                    Some(after) => lost(value, after, &path, into),
+                    Some(after) => find_lost_fields(value, after, &path, into),
                     None => into.push(path),
                 }
             }
         }
         (Value::Array(before), Value::Array(after)) => {
             for (i, (before, after)) in before.iter().zip(after).enumerate() {
-                lost(before, after, &format!("{path}[{i}]"), into);
+                find_lost_fields(before, after, &format!("{path}[{i}]"), into);
             }
         }
         _ => {}
@@ -76,7 +76,7 @@ fn lost(before: &Value, after: &Value, path: &str, into: &mut Vec<String>) {
 }
 
 /// Turns numbers into texts where a quantity is expected, such as `cpu: 1`. The types accept only texts.
-fn quantities(value: &mut Value) {
+fn quantities_as_texts(value: &mut Value) {
     match value {
         Value::Object(map) => {
             for (name, value) in map {
@@ -89,10 +89,10 @@ fn quantities(value: &mut Value) {
                 if name == "sizeLimit" && value.is_number() {
                     *value = Value::String(value.to_string());
                 }
-                quantities(value);
+                quantities_as_texts(value);
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(quantities),
+        Value::Array(items) => items.iter_mut().for_each(quantities_as_texts),
         _ => {}
     }
 }

@@ -23,6 +23,7 @@ type Lines = futures::stream::BoxStream<'static, io::Result<Bytes>>;
 /// Largest size of the lines that `tailLines` keeps in memory, in bytes.
 const TAIL_LIMIT: usize = 16 * 1024 * 1024;
 
+/// Answers with the log of a container.
 pub(crate) async fn read(call: &Call<'_>, key: &Key) -> Result<Response, Refusal> {
     let pod = call.store().get(key).ok_or_else(|| Refusal::not_found(key.kind, &key.name))?;
     if call.query.get("stream").is_some_and(|stream| stream != "All") {

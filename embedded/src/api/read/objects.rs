@@ -12,6 +12,7 @@ use crate::api::wire::{form, scale};
 use crate::refusal::Refusal;
 use crate::store::Key;
 
+/// Answers with one object.
 pub(crate) fn get(call: &Call<'_>, key: &Key) -> Result<Response, Refusal> {
     let object = call.store().get(key).ok_or_else(|| Refusal::not_found(key.kind, &key.name))?;
     if call.subresource() == Some("scale") {
@@ -20,6 +21,7 @@ pub(crate) fn get(call: &Call<'_>, key: &Key) -> Result<Response, Refusal> {
     Ok(json_answer(200, &form::object(call, &object)))
 }
 
+/// Answers with the objects that match the selectors.
 pub(crate) fn list(call: &Call<'_>) -> Result<Response, Refusal> {
     let selector = Selector::of(call.kind, &call.query)?;
     let (objects, version) = call.store().list(call.kind, call.resource.namespace.as_deref());

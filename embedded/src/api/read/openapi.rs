@@ -1,6 +1,6 @@
-//! The parts of the OpenAPI documents that `kubectl` reads: the parameters with which each kind can be patched.
-//! Without them `kubectl apply` would check fields against schemas, which this server does not have. With them it
-//! leaves the check to the server.
+//! The parts of the OpenAPI documents that `kubectl` reads: the parameters with which each kind can be
+//! patched. Without them `kubectl apply` would check fields against schemas, which this server does not have.
+//! With them it leaves the check to the server.
 
 use std::collections::BTreeSet;
 

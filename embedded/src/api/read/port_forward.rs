@@ -1,5 +1,5 @@
-//! The subresource `pods/portforward`, over a WebSocket and in the protocol of the library kube. Each port has a
-//! channel for data and a channel for errors. The first message of each channel contains the port.
+//! The subresource `pods/portforward`, over a WebSocket and in the protocol of the library kube. Each port
+//! has a channel for data and a channel for errors. The first message of each channel contains the port.
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -101,7 +101,8 @@ fn ports(call: &Call<'_>) -> Result<Vec<u16>, Refusal> {
     })
 }
 
-/// Connects each port, and forwards bytes until all pods have closed their connections or the client has gone.
+/// Connects each port, and forwards bytes until all pods have closed their connections or the client has
+/// gone.
 async fn run(socket: Socket, targets: Vec<(u16, Option<std::net::SocketAddr>)>) {
     let (mut sink, messages) = socket.split();
     // A small buffer, so that a slow client slows the pods down instead of filling the memory.
@@ -124,7 +125,8 @@ async fn run(socket: Socket, targets: Vec<(u16, Option<std::net::SocketAddr>)>) 
         };
         match connected {
             Ok(stream) => {
-                // Do not delay small messages. If this fails, the connection is broken and reading fails, too.
+                // Do not delay small messages. If this fails, the connection is broken and reading fails,
+                // too.
                 let _ = stream.set_nodelay(true);
                 let (read, write) = stream.into_split();
                 writers.push(Some(write));

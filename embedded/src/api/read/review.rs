@@ -1,4 +1,5 @@
-//! Self reviews: clients ask for their own rights (`kubectl auth can-i`) and identity (`kubectl auth whoami`).
+//! Self reviews: clients ask for their own rights (`kubectl auth can-i`) and identity (`kubectl auth
+//! whoami`).
 
 use serde_json::{Value, json};
 

@@ -24,8 +24,8 @@ const BOOKMARK_INTERVAL: Duration = Duration::from_mins(1);
 /// Longest duration of a watch. It is also the default.
 const MAX_DURATION: Duration = Duration::from_hours(1);
 
-/// One client that watches. It stores its position in the history and the initial events that are not sent yet.
-/// It reads later events only when the connection can take more data.
+/// One client that watches. It stores its position in the history and the initial events that are not sent
+/// yet. It reads later events only when the connection can take more data.
 struct Watcher {
     watch: Option<Watch>,
     kind: &'static Kind,
@@ -40,6 +40,7 @@ struct Watcher {
     initial: VecDeque<Value>,
 }
 
+/// Answers with a stream of events.
 pub(crate) fn watch(call: &Call<'_>) -> Result<Response, Refusal> {
     let selector = Selector::of(call.kind, &call.query)?;
     let requested = call.requested_version()?;
@@ -64,8 +65,8 @@ pub(crate) fn watch(call: &Call<'_>) -> Result<Response, Refusal> {
         until: Instant::now() + timeout,
         initial: VecDeque::new(),
     };
-    // Version 0, no version, or `sendInitialEvents`: the watch begins with the objects that exist now. Only with
-    // `sendInitialEvents` a bookmark marks the end of these initial events.
+    // Version 0, no version, or `sendInitialEvents`: the watch begins with the objects that exist now. Only
+    // with `sendInitialEvents` a bookmark marks the end of these initial events.
     let since = if requested == 0 || with_list {
         let (objects, version) = call.store().list(call.kind, watcher.namespace.as_deref());
         for object in objects.iter().filter(|object| watcher.selector.matches(object)) {
@@ -125,8 +126,8 @@ impl Watcher {
         }
     }
 
-    /// What a change means for this client. An object that begins to match its selector is new for it. An object
-    /// that no longer matches is deleted for it.
+    /// What a change means for this client. An object that begins to match its selector is new for it. An
+    /// object that no longer matches is deleted for it.
     fn translate(&self, event: &Event) -> Option<Value> {
         let object = &event.object;
         if self.namespace.as_ref().is_some_and(|wanted| object["metadata"]["namespace"] != **wanted) {
@@ -148,6 +149,7 @@ impl Watcher {
         }
     }
 
+    /// One event in the form that the client asks for.
     fn event(&self, kind: &str, object: &Value) -> Value {
         let object = form::of_object(self.kind, object, self.form, self.include.as_deref());
         json!({ "type": kind, "object": object })

@@ -43,10 +43,10 @@ async fn handle(State(api): State<Arc<Api>>, request: Request) -> Response {
 
 async fn answer(api: &Api, uri: &Uri, method: &Method, request: Request) -> Result<Response, Refusal> {
     let target = target(uri.path());
-    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let is_read = matches!(*method, Method::GET | Method::HEAD);
     match target {
-        Target::Health if reads => return Ok("ok".into_response()),
-        Target::Version if reads => return Ok(json_answer(200, &discovery::version())),
+        Target::Health if is_read => return Ok("ok".into_response()),
+        Target::Version if is_read => return Ok(json_answer(200, &discovery::version())),
         _ => {}
     }
     let identity = match api.tokens.identify(request.headers()) {
@@ -59,9 +59,9 @@ async fn answer(api: &Api, uri: &Uri, method: &Method, request: Request) -> Resu
     };
     match target {
         Target::Resource(resource) => answer_for_resource(api, identity, resource, request).await,
-        document => {
-            let text = document_of(&document, request.headers()).ok_or_else(unknown_path)?;
-            if reads { Ok(json_answer(200, &text)) } else { Err(not_allowed()) }
+        other => {
+            let document = document_of(&other, request.headers()).ok_or_else(unknown_path)?;
+            if is_read { Ok(json_answer(200, &document)) } else { Err(not_allowed()) }
         }
     }
 }

@@ -23,13 +23,14 @@ use crate::api::wire::api::Api;
 const MAX_CONNECTIONS: usize = 4096;
 /// Length of the kernel's queue of new connections.
 const BACKLOG: u32 = 1024;
-/// Size of the kernel's send buffer of each connection, in bytes. By default it would grow to megabytes for a client
-/// that does not read, and there may be thousands of watches.
+/// Size of the kernel's send buffer of each connection, in bytes. By default it would grow to megabytes for a
+/// client that does not read, and there may be thousands of watches.
 const SEND_BUFFER: u32 = 128 * 1024;
 /// Longest duration of a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time that a client may take to send the headers of a request, and that a connection may be idle. Clients
-/// close idle connections after 90 s. The server waits longer, so that it closes none that a client is about to use.
+/// Longest time that a client may take to send the headers of a request, and that a connection may be idle.
+/// Clients close idle connections after 90 s. The server waits longer, so that it closes none that a client
+/// is about to use.
 const HEADER_TIMEOUT: Duration = Duration::from_mins(2);
 /// How long the server waits for running requests when it stops. Watches are cut off after that.
 const STOP_TIMEOUT: Duration = Duration::from_millis(200);
@@ -48,8 +49,8 @@ impl std::fmt::Debug for Server {
 }
 
 impl Server {
-    /// Listens on an address. Refuses an address that other machines can reach, because every client with the token
-    /// can run programs on this machine.
+    /// Listens on an address. Refuses an address that other machines can reach, because every client with the
+    /// token can run programs on this machine.
     pub async fn bind(address: SocketAddr, api: Api) -> io::Result<Self> {
         if !address.ip().is_loopback() {
             let message = format!("{address} is not a loopback address");

@@ -22,8 +22,8 @@ const LARGE: u64 = 64 * 1024;
 /// Longest time that a client may take to send a body.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Reads a body. A body that is too large is also read to its end (up to 16 times the limit), because a client
-/// does not read the answer while it is still writing.
+/// Reads a body. A body that is too large is also read to its end (up to 16 times the limit), because a
+/// client does not read the answer while it is still writing.
 pub(crate) async fn read(api: &Api, body: Body) -> Result<Bytes, Refusal> {
     let size = body.size_hint().upper().unwrap_or(u64::MAX);
     let too_slow =
@@ -54,6 +54,7 @@ async fn collect(body: Body) -> Result<Bytes, Refusal> {
     if total > LIMIT { Err(too_large(LIMIT)) } else { Ok(read.freeze()) }
 }
 
+/// 413: a body or an object is too large.
 pub(crate) fn too_large(limit: usize) -> Refusal {
     Refusal::new(413, "RequestEntityTooLarge", format!("Request entity too large: limit is {limit}"))
 }
@@ -64,6 +65,7 @@ pub(crate) fn media_type(headers: &HeaderMap) -> String {
     text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// 415: the media type of the body is not supported.
 pub(crate) fn unsupported(accepted: &str) -> Refusal {
     let message = format!(
         "the body of the request was in an unknown format - accepted media types include: {accepted}"

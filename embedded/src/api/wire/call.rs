@@ -44,6 +44,7 @@ impl Call<'_> {
         &self.api.store
     }
 
+    /// The name of the subresource in the URL.
     pub(crate) fn subresource(&self) -> Option<&str> {
         self.resource.subresource.as_deref()
     }
@@ -61,6 +62,7 @@ impl Call<'_> {
         }
     }
 
+    /// The `fieldValidation` in the URL. Default: `Warn`.
     pub(crate) fn field_validation(&self) -> Result<FieldValidation, Refusal> {
         match self.query.get("fieldValidation") {
             None | Some("Warn") => Ok(FieldValidation::Warn),
@@ -104,6 +106,7 @@ impl Call<'_> {
     }
 }
 
+/// 405: the resource does not support the method.
 pub(crate) fn not_allowed() -> Refusal {
     Refusal::new(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 }

@@ -41,6 +41,7 @@ pub(crate) struct Resource {
 }
 
 impl Resource {
+    /// The kind of the resource, if this cluster knows it.
     pub(crate) fn kind(&self) -> Option<&'static Kind> {
         Kind::find(&self.group, &self.plural).filter(|kind| kind.version == self.version)
     }
@@ -60,6 +61,7 @@ impl Resource {
     }
 }
 
+/// What the path of a URL refers to.
 pub(crate) fn target(path: &str) -> Target {
     let decoded: Option<Vec<String>> = path
         .split('/')
@@ -125,6 +127,7 @@ impl Query {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Whether a parameter is set to true.
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.get(name).is_some_and(|value| matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True"))
     }

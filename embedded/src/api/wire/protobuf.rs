@@ -1,5 +1,5 @@
-//! Objects in Kubernetes' protobuf format. `kubectl` prefers it for `auth can-i`, `create token` and the simple
-//! forms of `create`. It sends everything else as JSON.
+//! Objects in Kubernetes' protobuf format. `kubectl` prefers it for `auth can-i`, `create token` and the
+//! simple forms of `create`. It sends everything else as JSON.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

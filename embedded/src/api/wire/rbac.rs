@@ -98,6 +98,7 @@ pub(crate) fn check(
     Err(Refusal { details: Some(details), ..Refusal::new(403, "Forbidden", message) })
 }
 
+/// Whether the identity has the right to this action.
 pub(crate) fn allows(store: &Store, identity: &Identity, request: &Request<'_>) -> bool {
     *identity == Identity::Admin
         || is_allowed_for_all(request)

@@ -25,15 +25,16 @@ enum Condition {
 }
 
 impl Selector {
+    /// The selectors in a URL.
     pub(crate) fn of(kind: &Kind, query: &Query) -> Result<Self, Refusal> {
         let mut selector = Self::default();
-        for requirement in split(query.get("labelSelector").unwrap_or_default()) {
-            selector.labels.push(label(&requirement)?);
+        for requirement in split_requirements(query.get("labelSelector").unwrap_or_default()) {
+            selector.labels.push(parse_label(&requirement)?);
         }
         for requirement in
             query.get("fieldSelector").unwrap_or_default().split(',').filter(|part| !part.is_empty())
         {
-            let (path, value, equal) = field(kind, requirement)?;
+            let (path, value, equal) = parse_field(kind, requirement)?;
             if path == ["metadata", "name"] && equal {
                 selector.name = Some(value.clone());
             }
@@ -42,6 +43,7 @@ impl Selector {
         Ok(selector)
     }
 
+    /// Whether the object satisfies all requirements.
     pub(crate) fn matches(&self, object: &Value) -> bool {
         let labels = &object["metadata"]["labels"];
         let by_labels = self.labels.iter().all(|(name, condition)| {
@@ -64,7 +66,7 @@ impl Selector {
 }
 
 /// Splits at commas outside parentheses.
-fn split(text: &str) -> Vec<String> {
+fn split_requirements(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
     let mut depth = 0_i32;
     for letter in text.chars() {
@@ -82,14 +84,14 @@ fn split(text: &str) -> Vec<String> {
     parts.into_iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
 }
 
-fn label(text: &str) -> Result<(String, Condition), Refusal> {
+fn parse_label(text: &str) -> Result<(String, Condition), Refusal> {
     let refuse = || {
         Err(Refusal::bad_request(format!("unable to parse requirement: {text:?} is not a label selector")))
     };
     let (name, condition) = if let Some((name, values)) = text.split_once(" notin ") {
-        (name, set(values).map(Condition::NotIn))
+        (name, parse_set(values).map(Condition::NotIn))
     } else if let Some((name, values)) = text.split_once(" in ") {
-        (name, set(values).map(Condition::In))
+        (name, parse_set(values).map(Condition::In))
     } else if let Some((name, value)) = text.split_once("!=") {
         (name, Some(Condition::NotIn(vec![value.trim().into()])))
     } else if let Some((name, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
@@ -113,12 +115,12 @@ fn label(text: &str) -> Result<(String, Condition), Refusal> {
     Ok((name.into(), condition))
 }
 
-fn set(text: &str) -> Option<Vec<String>> {
+fn parse_set(text: &str) -> Option<Vec<String>> {
     let inside = text.trim().strip_prefix('(')?.strip_suffix(')')?;
     Some(inside.split(',').map(|value| value.trim().to_owned()).collect())
 }
 
-fn field(kind: &Kind, text: &str) -> Result<(&'static [&'static str], String, bool), Refusal> {
+fn parse_field(kind: &Kind, text: &str) -> Result<(&'static [&'static str], String, bool), Refusal> {
     let split = text.split_once("!=").map(|(name, value)| (name, value, false)).or_else(|| {
         let (name, value) = text.split_once("==").or_else(|| text.split_once('='))?;
         Some((name, value, true))

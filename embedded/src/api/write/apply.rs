@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use super::fields::{self, Path};
-use super::lists::{self, List};
+use super::lists::{self, MergeRule};
 use super::managed_fields::{self, Owned};
 use crate::api::wire::call::FieldManager;
 use crate::kinds::Kind;
 use crate::refusal::Refusal;
 
-/// Merges `applied` into the object, removes the fields that the manager applied before and no longer applies, and
-/// records who owns which field. A field that another manager owns with another value is a conflict, unless
-/// `force` takes it over.
+/// Merges `applied` into the object, removes the fields that the manager applied before and no longer
+/// applies, and records who owns which field. A field that another manager owns with another value is a
+/// conflict, unless `force` takes it over.
 pub(crate) fn apply(
     kind: &Kind,
     live: &Value,
@@ -107,13 +107,13 @@ fn merge(field: &str, live: &Value, applied: &Value) -> Result<Value, Refusal> {
         }
         (_, Value::Array(items)) => {
             let live = live.as_array().map(Vec::as_slice).unwrap_or_default();
-            match lists::list(field, items) {
-                List::Atomic => Ok(applied.clone()),
-                List::Set => {
+            match lists::merge_rule(field, items) {
+                MergeRule::Atomic => Ok(applied.clone()),
+                MergeRule::Set => {
                     let more = items.iter().filter(|item| !live.contains(item));
                     Ok(live.iter().chain(more).cloned().collect())
                 }
-                List::Keyed(keys) => keyed(field, live, items, keys),
+                MergeRule::Keyed(keys) => merge_keyed_list(field, live, items, keys),
             }
         }
         // Merging into an empty map checks the applied value, although there is no live value.
@@ -124,9 +124,9 @@ fn merge(field: &str, live: &Value, applied: &Value) -> Result<Value, Refusal> {
     }
 }
 
-/// Merges a keyed list. The applied items keep their order. Items that only the live list has stay before the items
-/// that they preceded.
-fn keyed(field: &str, live: &[Value], applied: &[Value], keys: &[&str]) -> Result<Value, Refusal> {
+/// Merges a keyed list. The applied items keep their order. Items that only the live list has stay before the
+/// items that they preceded.
+fn merge_keyed_list(field: &str, live: &[Value], applied: &[Value], keys: &[&str]) -> Result<Value, Refusal> {
     let wanted = lists::identities(field, applied, keys)?;
     let present: Vec<_> = live.iter().map(|item| lists::identity(item, keys)).collect();
     let is_only_live = |i: usize| {

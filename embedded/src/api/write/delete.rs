@@ -10,6 +10,7 @@ use crate::api::wire::{body, form};
 use crate::refusal::Refusal;
 use crate::store::{DeleteOptions, Key, Propagation};
 
+/// Deletes one object.
 pub(crate) fn delete(call: &Call<'_>, key: &Key, body: &[u8]) -> Result<Response, Refusal> {
     let (options, dry_run) = options(call, body)?;
     if dry_run {
@@ -27,6 +28,7 @@ pub(crate) fn delete(call: &Call<'_>, key: &Key, body: &[u8]) -> Result<Response
     Ok(json_answer(200, &form::object(call, &last)))
 }
 
+/// Deletes all objects that match the selectors.
 pub(crate) fn delete_all(call: &Call<'_>, body: &[u8]) -> Result<Response, Refusal> {
     let (options, dry_run) = options(call, body)?;
     let selector = Selector::of(call.kind, &call.query)?;

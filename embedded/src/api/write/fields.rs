@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::lists::{self, List};
+use super::lists::{self, MergeRule};
 
 /// The path of a field. Its elements have the format of `fieldsV1`: `f:name`, `k:{"name":"x"}`, `v:"x"`.
 pub(crate) type Path = Vec<String>;
@@ -25,48 +25,54 @@ pub(crate) fn values(object: &Value) -> Values<'_> {
                             name.as_str(),
                             "labels" | "annotations" | "ownerReferences" | "finalizers"
                         ) {
-                            field(&["f:metadata".to_owned(), format!("f:{name}")], name, value, &mut found);
+                            add_field(
+                                &["f:metadata".to_owned(), format!("f:{name}")],
+                                name,
+                                value,
+                                &mut found,
+                            );
                         }
                     }
                 }
-                _ => field(&[format!("f:{name}")], name, value, &mut found),
+                _ => add_field(&[format!("f:{name}")], name, value, &mut found),
             }
         }
     }
     found
 }
 
-fn field<'a>(path: &[String], name: &str, value: &'a Value, into: &mut Values<'a>) {
+/// Adds a field and everything below it.
+fn add_field<'a>(path: &[String], name: &str, value: &'a Value, into: &mut Values<'a>) {
     match value {
         Value::Null => {}
         Value::Object(map) if !map.is_empty() && !lists::is_atomic(name) => {
             for (name, value) in map {
-                field(&join(path, format!("f:{name}")), name, value, into);
+                add_field(&child(path, format!("f:{name}")), name, value, into);
             }
         }
-        Value::Array(items) if !items.is_empty() => list(path, name, value, items, into),
+        Value::Array(items) if !items.is_empty() => add_list(path, name, value, items, into),
         _ => {
             into.insert(path.to_vec(), Some(value));
         }
     }
 }
 
-fn list<'a>(path: &[String], name: &str, value: &'a Value, items: &'a [Value], into: &mut Values<'a>) {
-    match lists::list(name, items) {
-        List::Atomic => {
+fn add_list<'a>(path: &[String], name: &str, value: &'a Value, items: &'a [Value], into: &mut Values<'a>) {
+    match lists::merge_rule(name, items) {
+        MergeRule::Atomic => {
             into.insert(path.to_vec(), Some(value));
         }
-        List::Set => {
+        MergeRule::Set => {
             for item in items {
-                into.insert(join(path, format!("v:{item}")), None);
+                into.insert(child(path, format!("v:{item}")), None);
             }
         }
-        List::Keyed(keys) => {
+        MergeRule::Keyed(keys) => {
             for item in items {
                 let Some(identity) = lists::identity(item, keys) else { continue };
-                let path = join(path, format!("k:{}", Value::Object(identity)));
+                let path = child(path, format!("k:{}", Value::Object(identity)));
                 for (name, value) in item.as_object().into_iter().flatten() {
-                    field(&join(&path, format!("f:{name}")), name, value, into);
+                    add_field(&child(&path, format!("f:{name}")), name, value, into);
                 }
                 into.insert(path, None);
             }
@@ -74,7 +80,8 @@ fn list<'a>(path: &[String], name: &str, value: &'a Value, items: &'a [Value], i
     }
 }
 
-fn join(path: &[String], element: String) -> Path {
+/// The path of an element below `path`.
+fn child(path: &[String], element: String) -> Path {
     let mut path = path.to_vec();
     path.push(element);
     path
@@ -94,11 +101,11 @@ pub(crate) fn removed(before: &Values<'_>, after: &Values<'_>) -> BTreeSet<Path>
 /// Reads `fieldsV1`.
 pub(crate) fn from_v1(fields: &Value) -> BTreeSet<Path> {
     let mut found = BTreeSet::new();
-    read(fields, &mut Vec::new(), &mut found);
+    collect_paths(fields, &mut Vec::new(), &mut found);
     found
 }
 
-fn read(fields: &Value, path: &mut Path, into: &mut BTreeSet<Path>) {
+fn collect_paths(fields: &Value, path: &mut Path, into: &mut BTreeSet<Path>) {
     let Value::Object(map) = fields else { return };
     if map.is_empty() && !path.is_empty() {
         into.insert(path.clone());
@@ -109,7 +116,7 @@ fn read(fields: &Value, path: &mut Path, into: &mut BTreeSet<Path>) {
             continue;
         }
         path.push(element.clone());
-        read(inside, path, into);
+        collect_paths(inside, path, into);
         path.pop();
     }
 }
@@ -118,21 +125,21 @@ fn read(fields: &Value, path: &mut Path, into: &mut BTreeSet<Path>) {
 pub(crate) fn to_v1(paths: &BTreeSet<Path>) -> Value {
     let mut root = Map::new();
     for path in paths {
-        put(&mut root, path);
+        insert_path(&mut root, path);
     }
     let mut fields = Value::Object(root);
     remove_needless_dots(&mut fields);
     fields
 }
 
-fn put(fields: &mut Map<String, Value>, path: &[String]) {
+fn insert_path(fields: &mut Map<String, Value>, path: &[String]) {
     match path.split_first() {
         None => {
             fields.insert(".".into(), json!({}));
         }
         Some((element, rest)) => {
             if let Value::Object(inside) = fields.entry(element.clone()).or_insert_with(|| json!({})) {
-                put(inside, rest);
+                insert_path(inside, rest);
             }
         }
     }

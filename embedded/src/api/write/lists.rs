@@ -6,7 +6,7 @@ use crate::refusal::Refusal;
 
 /// How a list is merged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum List {
+pub(crate) enum MergeRule {
     /// The list is one value.
     Atomic,
     /// The list is a set of simple values.
@@ -15,9 +15,9 @@ pub(crate) enum List {
     Keyed(&'static [&'static str]),
 }
 
-/// The fields that identify the items of a list, if they follow from the list's name alone. They do for all lists of
-/// the known kinds except `ports`.
-pub(crate) fn keys(field: &str) -> Option<&'static [&'static str]> {
+/// The fields that identify the items of a list, if they follow from the list's name alone. They do for all
+/// lists of the known kinds except `ports`.
+pub(crate) fn key_fields(field: &str) -> Option<&'static [&'static str]> {
     Some(match field {
         "containers"
         | "initContainers"
@@ -37,17 +37,19 @@ pub(crate) fn keys(field: &str) -> Option<&'static [&'static str]> {
 }
 
 /// How the list in this field is merged.
-pub(crate) fn list(field: &str, items: &[Value]) -> List {
-    if let Some(keys) = keys(field) {
-        return List::Keyed(keys);
+pub(crate) fn merge_rule(field: &str, items: &[Value]) -> MergeRule {
+    if let Some(keys) = key_fields(field) {
+        return MergeRule::Keyed(keys);
     }
     match field {
-        "finalizers" => List::Set,
+        "finalizers" => MergeRule::Set,
         "ports" if items.iter().any(|item| !item["containerPort"].is_null()) => {
-            List::Keyed(&["containerPort", "protocol"])
+            MergeRule::Keyed(&["containerPort", "protocol"])
         }
-        "ports" if items.iter().all(|item| item["port"].is_number()) => List::Keyed(&["port", "protocol"]),
-        _ => List::Atomic,
+        "ports" if items.iter().all(|item| item["port"].is_number()) => {
+            MergeRule::Keyed(&["port", "protocol"])
+        }
+        _ => MergeRule::Atomic,
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) struct Owned {
     time: String,
 }
 
+/// Reads the `managedFields` of an object.
 pub(crate) fn read(object: &Value) -> Vec<Owned> {
     let entries = object["metadata"]["managedFields"].as_array();
     let owned = entries.into_iter().flatten().map(|entry| Owned {
@@ -31,6 +32,7 @@ pub(crate) fn read(object: &Value) -> Vec<Owned> {
     owned.collect()
 }
 
+/// Writes the `managedFields` of an object.
 pub(crate) fn write(kind: &Kind, object: &mut Value, owned: &[Owned]) {
     let entries: Vec<Value> = owned
         .iter()
@@ -59,8 +61,8 @@ pub(crate) fn write(kind: &Kind, object: &mut Value, owned: &[Owned]) {
     }
 }
 
-/// Makes a manager the owner of these fields. With `Apply` they replace the fields that it owned before, otherwise
-/// they are added.
+/// Makes a manager the owner of these fields. With `Apply` they replace the fields that it owned before,
+/// otherwise they are added.
 pub(crate) fn add_owner(owned: &mut Vec<Owned>, manager: &FieldManager, fields: BTreeSet<Path>) {
     match owned.iter_mut().find(|owned| owned.manager == *manager) {
         Some(own) => {

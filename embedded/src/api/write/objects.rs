@@ -15,6 +15,7 @@ use crate::refusal::Refusal;
 use crate::store::Key;
 use crate::time::now;
 
+/// Creates an object.
 pub(crate) fn create(call: &Call<'_>, object: Value) -> Result<Response, Refusal> {
     let manager = call.manager(false)?;
     let (mut object, warnings) = read(call, object, None)?;
@@ -43,6 +44,7 @@ pub(super) fn store_new(call: &Call<'_>, object: Value) -> Result<Value, Refusal
     Ok(made)
 }
 
+/// Replaces an object.
 pub(crate) fn replace(call: &Call<'_>, key: &Key, object: Value) -> Result<Response, Refusal> {
     let manager = call.manager(false)?;
     let (object, warnings) = read(call, object, Some(&key.name))?;
@@ -96,8 +98,8 @@ pub(super) fn revise(
     Ok(after)
 }
 
-/// Undoes changes of other parts: a request for `status` changes only the status, and a request for the object
-/// itself changes everything but the status.
+/// Undoes changes of other parts: a request for `status` changes only the status, and a request for the
+/// object itself changes everything but the status.
 fn only_allowed_parts(call: &Call<'_>, before: &Value, mut wanted: Value) -> Value {
     if call.subresource() == Some("status") {
         let mut after = before.clone();
@@ -179,8 +181,8 @@ pub(super) fn read_typed(
     typed(call.kind, object)
 }
 
-/// Checks that the object is the one that the URL names, and that its fields are those of its type. Returns it
-/// without unknown fields, and with the warnings for the client.
+/// Checks that the object is the one that the URL names, and that its fields are those of its type. Returns
+/// it without unknown fields, and with the warnings for the client.
 pub(super) fn read(
     call: &Call<'_>,
     mut object: Value,

@@ -18,6 +18,7 @@ use crate::store::Key;
 
 const ACCEPTED: &str = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml, application/strategic-merge-patch+json";
 
+/// Patches an object.
 pub(crate) fn patch(call: &Call<'_>, key: &Key, body: &[u8]) -> Result<Response, Refusal> {
     let media = body::media_type(&call.headers);
     if media == "application/apply-patch+yaml" {
@@ -162,7 +163,8 @@ fn server_side_apply(call: &Call<'_>, key: &Key, body: &[u8]) -> Result<Response
     Ok(answer(200, &changed))
 }
 
-/// Refuses an object with an unknown field, whatever `fieldValidation` says, because nobody could own the field.
+/// Refuses an object with an unknown field, whatever `fieldValidation` says, because nobody could own the
+/// field.
 fn refuse_unknown_fields(call: &Call<'_>, key: &Key, applied: Value) -> Result<Value, Refusal> {
     let (applied, unknown) = read_typed(call, applied, &key.name)?;
     let Some(field) = unknown.first() else { return Ok(applied) };

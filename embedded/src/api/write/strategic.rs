@@ -20,7 +20,8 @@ fn merge_map(target: &mut Value, patch: &Map<String, Value>, depth: usize) -> Re
         return Err(Refusal::bad_request("the patch is nested too deeply"));
     }
     if patch.get("$patch").is_some_and(|directive| directive == "replace") {
-        *target = Value::Object(patch.iter().filter(|(name, _)| !is_directive(name)).map(own).collect());
+        *target =
+            Value::Object(patch.iter().filter(|(name, _)| !is_directive(name)).map(cloned_pair).collect());
         return Ok(());
     }
     if patch.get("$patch").is_some_and(|directive| directive == "delete") {
@@ -61,7 +62,7 @@ fn merge_map(target: &mut Value, patch: &Map<String, Value>, depth: usize) -> Re
     Ok(())
 }
 
-fn own((name, value): (&String, &Value)) -> (String, Value) {
+fn cloned_pair((name, value): (&String, &Value)) -> (String, Value) {
     (name.clone(), value.clone())
 }
 
@@ -73,7 +74,7 @@ fn is_directive(name: &str) -> bool {
 
 /// The field that identifies the items of a list.
 fn merge_key(field: &str, items: &[Value]) -> Option<&'static str> {
-    if let Some(keys) = lists::keys(field) {
+    if let Some(keys) = lists::key_fields(field) {
         return keys.first().copied();
     }
     match field {

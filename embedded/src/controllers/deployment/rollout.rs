@@ -48,8 +48,8 @@ pub(super) struct Step {
     pub(super) old_sets: Vec<i64>,
 }
 
-/// The next step. The new set grows as far as the surge allows. Only if it cannot grow, old sets shrink as far
-/// as availability allows: pods that are not available first.
+/// The next step. The new set grows as far as the surge allows. Only if it cannot grow, old sets shrink as
+/// far as availability allows: pods that are not available first.
 pub(super) fn step(total: i64, limits: Limits, new_set: Replicas, old_sets: &[Replicas]) -> Step {
     let mut step =
         Step { new_set: new_set.desired, old_sets: old_sets.iter().map(|set| set.desired).collect() };

@@ -1,8 +1,8 @@
 //! Names of services for Python programs, which look them up while they run.
 //!
 //! This changes nothing on the machine and needs no rights: Python imports a module of ours at its start, and
-//! that module reads a file of ours before it asks the machine's resolver. Programs in other languages only get
-//! the addresses that [`super::substitute`] writes into their arguments and variables.
+//! that module reads a file of ours before it asks the machine's resolver. Programs in other languages only
+//! get the addresses that [`super::substitute`] writes into their arguments and variables.
 
 use std::fmt::Write as _;
 use std::io;

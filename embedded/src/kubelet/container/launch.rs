@@ -124,8 +124,8 @@ fn path(program: &Program) -> String {
     first.map_or_else(|| own.clone(), |folder| format!("{}:{own}", folder.display()))
 }
 
-/// Writes the kubeconfig of the pod's ServiceAccount into the pod's folder. `None` if the pod does not mount the
-/// account's token.
+/// Writes the kubeconfig of the pod's ServiceAccount into the pod's folder. `None` if the pod does not mount
+/// the account's token.
 fn write_kubeconfig(context: &PodContext<'_>) -> Result<Option<PathBuf>, String> {
     let (spec, namespace) = (&context.pod["spec"], meta(context.pod, "namespace"));
     let name = spec["serviceAccountName"].as_str().unwrap_or("default");

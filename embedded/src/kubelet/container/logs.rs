@@ -38,6 +38,7 @@ struct Output {
 }
 
 impl Log {
+    /// Creates an empty log in this file.
     pub(crate) fn create(path: PathBuf) -> std::io::Result<Arc<Self>> {
         let file = Some(File::create(&path)?);
         let live = Some(broadcast::Sender::new(BUFFERED_LINES));
@@ -63,8 +64,8 @@ impl Log {
     /// Adds a line. If the disk is full, the line is lost, but the container goes on.
     fn write(&self, line: &[u8]) {
         let mut output = self.output();
-        // Every line has its own time, because clients that reconnect ask for the lines after the last one they
-        // have seen.
+        // Every line has its own time, because clients that reconnect ask for the lines after the last one
+        // they have seen.
         let now = Timestamp::now().max(output.last + SignedDuration::from_nanos(1));
         output.last = now;
         let mut piece = format!("{now:.9} ").into_bytes();

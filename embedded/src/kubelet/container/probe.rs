@@ -68,8 +68,8 @@ pub(crate) struct Probes {
 }
 
 impl Probes {
-    /// The probes in a container's spec. `launch` is the container's own program. The command of an exec probe
-    /// runs with the same environment variables and in the same folder.
+    /// The probes in a container's spec. `launch` is the container's own program. The command of an exec
+    /// probe runs with the same environment variables and in the same folder.
     pub(crate) fn of(
         spec: &Value,
         container: &Value,

@@ -2,16 +2,16 @@
 //!
 //! Three mechanisms ensure that:
 //!
-//! - A program is started through a mode of this binary ([`become_pod`]). It asks the kernel to kill it when its
-//!   parent dies, and then executes the program.
+//! - A program is started through a mode of this binary ([`become_pod`]). It asks the kernel to kill it when
+//!   its parent dies, and then executes the program.
 //! - A process group is always ended as a whole.
-//! - The watchdog outlives this program for a moment and ends the groups that are left, because the kernel kills
-//!   only children, not grandchildren.
+//! - The watchdog outlives this program for a moment and ends the groups that are left, because the kernel
+//!   kills only children, not grandchildren.
 //!
-//! The kernel sends the parent-death signal when the *thread* that started the child ends, not the process. So
-//! programs may be started only from threads that live as long as this program: the workers of tokio's runtime.
-//! They must not be started inside `spawn_blocking`, and no task may call `block_in_place`: either would start
-//! them from a thread of the blocking pool, and tokio ends those threads when they are idle.
+//! The kernel sends the parent-death signal when the *thread* that started the child ends, not the process.
+//! So programs may be started only from threads that live as long as this program: the workers of tokio's
+//! runtime. They must not be started inside `spawn_blocking`, and no task may call `block_in_place`: either
+//! would start them from a thread of the blocking pool, and tokio ends those threads when they are idle.
 
 use std::io;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
@@ -29,8 +29,8 @@ use tokio::time::timeout;
 use super::logs::Log;
 use super::watchdog::Watchdog;
 
-/// First argument of this program when it is to become a container's program. The next arguments are the ID of the
-/// parent process, the program, and the program's arguments.
+/// First argument of this program when it is to become a container's program. The next arguments are the ID
+/// of the parent process, the program, and the program's arguments.
 pub const POD_MODE: &str = "--become-pod";
 
 /// How long to wait for output that is still in the pipe after a program has ended.
@@ -73,7 +73,8 @@ impl Launch {
         Ok(process)
     }
 
-    /// Runs the program to its end, and returns what it has written. The program is killed if the future is dropped.
+    /// Runs the program to its end, and returns what it has written. The program is killed if the future is
+    /// dropped.
     pub(crate) async fn run(&self, watchdog: &Arc<Watchdog>) -> io::Result<(Exit, String)> {
         let mut process = self.spawn(watchdog)?;
         let (stdout, stderr) = (process.child.stdout.take(), process.child.stderr.take());

@@ -1,7 +1,8 @@
 """Lets a Python program in a pod of the embedded cluster look up services by name.
 
-Python imports this module at its start. The file named by EMBEDDED_HOSTS has lines of an address
-and its names; it may change while the program runs. Every other name goes the usual way.
+Python imports this module when it starts. Each line of the file EMBEDDED_HOSTS contains an address
+and the names of a service. The file may change while the program runs. All other names are looked
+up as usual.
 """
 
 import _socket
@@ -34,6 +35,6 @@ def _wrap(function):
     return lookup
 
 
-# Before anything keeps the originals: the socket module and gevent take them from here.
+# The modules socket and gevent import these functions from _socket, so they are replaced before.
 for _name in ("getaddrinfo", "gethostbyname", "gethostbyname_ex"):
     setattr(_socket, _name, _wrap(getattr(_socket, _name)))

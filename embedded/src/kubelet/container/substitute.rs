@@ -1,8 +1,8 @@
 //! Replaces text in the arguments and variables of a program.
 //!
-//! A program in a container has its own network and file system. A process here has not. So 0.0.0.0 is replaced
-//! by the pod's address, mount paths by the folders of the volumes, and names of services by their addresses.
-//! Text inside a program's own code cannot be replaced.
+//! A program in a container has its own network and file system. A process here has not. So 0.0.0.0 is
+//! replaced by the pod's address, mount paths by the folders of the volumes, and names of services by their
+//! addresses. Text inside a program's own code cannot be replaced.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -31,8 +31,8 @@ pub(crate) fn names_of(name: &str, its_namespace: &str, namespace: &str) -> Vec<
 }
 
 impl Substitution {
-    /// Replaces in the arguments of a program. A bare name of a service is replaced only after an option for a
-    /// host.
+    /// Replaces in the arguments of a program. A bare name of a service is replaced only after an option for
+    /// a host.
     pub(crate) fn arguments(&self, arguments: &[String]) -> Vec<String> {
         let mut option = "";
         let mut replaced = Vec::with_capacity(arguments.len());

@@ -10,7 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// First argument of this program when it runs as the watchdog. The second one is the folder with the pods' files.
+/// First argument of this program when it runs as the watchdog. The second one is the folder with the pods'
+/// files.
 pub const WATCHDOG_MODE: &str = "--watchdog";
 
 /// The cluster's connection to its watchdog. When this pipe closes, the watchdog knows that the cluster has
@@ -84,7 +85,8 @@ pub fn run_watchdog(folder: &str) {
         let _ = kill_process_group(group, Signal::KILL);
     }
     let folder = PathBuf::from(folder);
-    // Processes that are being killed may still write files, so removing the folder may need several attempts.
+    // Processes that are being killed may still write files, so removing the folder may need several
+    // attempts.
     for _ in 0..20 {
         if std::fs::remove_dir_all(&folder).is_ok() || !folder.exists() {
             return;

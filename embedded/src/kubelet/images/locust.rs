@@ -74,12 +74,12 @@ impl Environments {
         let path = std::env::var("PATH").unwrap_or_default();
         let interpreter = format!("{part_text}/bin/python");
         if let Some(uv) = command::find("uv", &path) {
-            say(&format!("Locust {version}: installing with uv into {}", folder.display()));
+            report(&format!("Locust {version}: installing with uv into {}", folder.display()));
             run(&uv, &["venv", "--quiet", "--python", &python.path, &part_text]).await?;
             let install = ["pip", "install", "--quiet", "--require-hashes", "--compile-bytecode", "--python"];
             run(&uv, &[&install[..], &[&interpreter, "-r", &locked]].concat()).await.map_err(unreachable)?;
         } else {
-            say(&format!(
+            report(&format!(
                 "Locust {version}: installing with pip into {} (uv would be faster)",
                 folder.display()
             ));
@@ -94,7 +94,7 @@ impl Environments {
         std::fs::write(part.join("bin/locust"), script)
             .and_then(|()| std::fs::rename(&part, folder))
             .map_err(|error| format!("{}: {error}", folder.display()))?;
-        say(&format!("Locust {version}: installed"));
+        report(&format!("Locust {version}: installed"));
         Ok(())
     }
 }
@@ -114,8 +114,9 @@ fn unreachable(problem: String) -> String {
     }
 }
 
-/// Reports progress on standard error. Standard output is only for the line that says that the cluster is ready.
-fn say(text: &str) {
+/// Reports progress on standard error. Standard output is only for the line that says that the cluster is
+/// ready.
+fn report(text: &str) {
     eprintln!("{text}");
 }
 

@@ -6,8 +6,8 @@ use futures::stream::FuturesUnordered;
 use crate::kinds::Kind;
 use crate::store::{Store, Watch};
 
-/// The next change of some kinds. Create it before looking for an object: then a change between the look and the
-/// wait is not missed.
+/// The next change of some kinds. Create it before looking for an object: then a change between the look and
+/// the wait is not missed.
 pub(crate) struct NextChange(Vec<Watch>);
 
 impl NextChange {

@@ -135,7 +135,8 @@ impl Pod {
         });
     }
 
-    /// Creates the log of a container's next run. The log of the current run becomes that of the previous one.
+    /// Creates the log of a container's next run. The log of the current run becomes that of the previous
+    /// one.
     pub(super) fn create_log(&self, index: usize) -> std::io::Result<Arc<Log>> {
         let container = &self.containers()[index];
         let log = Log::create(self.folder.join(format!("{}.{}.log", container.name, container.restarts)))?;

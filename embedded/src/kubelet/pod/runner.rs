@@ -31,7 +31,7 @@ pub(super) struct Runner {
     pub(super) pod: Arc<Pod>,
     /// The index of the container in the pod's spec.
     pub(super) index: usize,
-    pub(super) stop: KillTime,
+    pub(super) kill_time: KillTime,
 }
 
 /// A run of the container that has ended.
@@ -48,7 +48,7 @@ enum Pull {
     Done(Program),
     Failed,
     /// The pod has to end.
-    Stopped,
+    MustEnd,
 }
 
 impl Runner {
@@ -57,7 +57,7 @@ impl Runner {
         let mut backoff = BackOff::default();
         while let Some(launch) = self.prepare().await {
             let run = self.run_once(&launch).await;
-            let again = self.stop.borrow().is_none() && is_restarted(self.pod.spec(), run.exit.code);
+            let again = self.kill_time.borrow().is_none() && is_restarted(self.pod.spec(), run.exit.code);
             let ended = Terminated {
                 exit_code: run.exit.code,
                 signal: run.exit.signal,
@@ -77,7 +77,7 @@ impl Runner {
             if !delay.is_zero() {
                 self.wait_in_back_off(delay, &ended).await;
             }
-            if self.stop.borrow().is_some() {
+            if self.kill_time.borrow().is_some() {
                 break;
             }
             self.pod.change(self.index, |container| {
@@ -106,14 +106,14 @@ impl Runner {
             container.state = ContainerState::waiting("CrashLoopBackOff", &message);
         });
         pod.warning("BackOff", &format!("Back-off restarting failed container {name} in pod {pod_id}"));
-        self.stopped_within(delay).await;
+        self.must_end_within(delay).await;
     }
 
     /// Waits for this time, or until the pod has to end. Returns whether the pod has to end.
-    async fn stopped_within(&mut self, time: Duration) -> bool {
+    async fn must_end_within(&mut self, time: Duration) -> bool {
         tokio::select! {
             () = sleep(time) => false,
-            () = stopped(&mut self.stop) => true,
+            () = must_end(&mut self.kill_time) => true,
         }
     }
 
@@ -125,18 +125,18 @@ impl Runner {
         &self.pod.spec()["containers"][self.index]
     }
 
-    /// Pulls the image and prepares the launch, as soon as everything that the container refers to exists. `None`
-    /// if the pod has to end before that.
+    /// Pulls the image and prepares the launch, as soon as everything that the container refers to exists.
+    /// `None` if the pod has to end before that.
     async fn prepare(&mut self) -> Option<Launch> {
         let mut backoff = BackOff::default();
         loop {
-            if self.stop.borrow().is_some() {
+            if self.kill_time.borrow().is_some() {
                 return None;
             }
             let program = match self.pull(&mut backoff).await {
                 Pull::Done(program) => program,
                 Pull::Failed => continue,
-                Pull::Stopped => return None,
+                Pull::MustEnd => return None,
             };
             let pod = Arc::clone(&self.pod);
             let change = NextChange::watch(&pod.shared.store, &[&kinds::CONFIG_MAPS, &kinds::SECRETS]);
@@ -153,7 +153,7 @@ impl Runner {
                     });
                     tokio::select! {
                         () = change.wait() => {}
-                        () = stopped(&mut self.stop) => return None,
+                        () = must_end(&mut self.kill_time) => return None,
                     }
                 }
             }
@@ -166,7 +166,7 @@ impl Runner {
         let image = self.spec()["image"].as_str().unwrap_or_default().to_owned();
         let pulled = tokio::select! {
             pulled = pod.shared.images.pull(&image) => pulled,
-            () = stopped(&mut self.stop) => return Pull::Stopped,
+            () = must_end(&mut self.kill_time) => return Pull::MustEnd,
         };
         let problem = match pulled {
             Ok(program) => {
@@ -180,13 +180,13 @@ impl Runner {
         pod.change(self.index, |c| c.state = ContainerState::waiting("ErrImagePull", &problem));
         let delay = backoff.after_pull();
         // ErrImagePull stays visible for a second, as in a cluster that has to ask a registry.
-        if self.stopped_within(Duration::from_secs(1)).await {
-            return Pull::Stopped;
+        if self.must_end_within(Duration::from_secs(1)).await {
+            return Pull::MustEnd;
         }
         let message = format!("Back-off pulling image \"{image}\": {problem}");
         pod.change(self.index, |c| c.state = ContainerState::waiting("ImagePullBackOff", &message));
         pod.normal("BackOff", &format!("Back-off pulling image \"{image}\""));
-        if self.stopped_within(delay).await { Pull::Stopped } else { Pull::Failed }
+        if self.must_end_within(delay).await { Pull::MustEnd } else { Pull::Failed }
     }
 
     async fn run_once(&mut self, launch: &Launch) -> Run {
@@ -245,7 +245,7 @@ impl Runner {
                         return self.end(process, kill_at).await;
                     }
                 }
-                () = stopped(&mut self.stop) => {
+                () = must_end(&mut self.kill_time) => {
                     self.pod.normal("Killing", &format!("Stopping container {}", self.name()));
                     return self.end(process, Instant::now() + FAR_FUTURE).await;
                 }
@@ -271,23 +271,23 @@ impl Runner {
     async fn end(&mut self, process: &mut Process, kill_at: Instant) -> Exit {
         process.signal(Signal::TERM);
         loop {
-            let first = self.stop.borrow_and_update().map_or(kill_at, |stop| stop.min(kill_at));
+            let first = self.kill_time.borrow_and_update().map_or(kill_at, |deadline| deadline.min(kill_at));
             tokio::select! {
                 exit = process.ended() => return exit,
                 () = sleep_until(first) => {
                     process.signal(Signal::KILL);
                     return process.ended().await;
                 }
-                _ = self.stop.changed() => {}
+                _ = self.kill_time.changed() => {}
             }
         }
     }
 }
 
 /// Waits until the pod has to end.
-async fn stopped(stop: &mut KillTime) {
+async fn must_end(kill_time: &mut KillTime) {
     // An error means that the kubelet has ended. Then the pod has to end, too.
-    let _ = stop.wait_for(Option::is_some).await;
+    let _ = kill_time.wait_for(Option::is_some).await;
 }
 
 fn is_restarted(spec: &Value, code: i32) -> bool {

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::causes::{Causes, invalid, not_negative, required};
 use super::names;
 
+/// Checks a pod's spec at `path`.
 pub(crate) fn spec(spec: &Value, path: &str, causes: &mut Causes) {
     not_negative(spec, path, &["terminationGracePeriodSeconds", "activeDeadlineSeconds"], causes);
     let policy = &spec["restartPolicy"];
@@ -89,6 +90,7 @@ fn container(container: &Value, volumes: &[Value], path: &str, causes: &mut Caus
     }
 }
 
+/// Checks a port number at `path`.
 pub(crate) fn port_number(port: &Value, path: &str, causes: &mut Causes) {
     match port.as_i64() {
         None => causes.push(required(path)),

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::causes::{Causes, invalid};
 use crate::kinds::Kind;
 
+/// Adds a cause for each immutable field that differs.
 pub(crate) fn check(kind: &Kind, object: &Value, before: &Value, causes: &mut Causes) {
     let immutable: &[&str] = match kind.kind {
         "Deployment" | "ReplicaSet" => &["/spec/selector"],

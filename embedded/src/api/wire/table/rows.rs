@@ -51,13 +51,13 @@ pub(crate) fn cells(kind: &Kind, object: &Value) -> Vec<Value> {
             NONE,
             service_ports(&spec["ports"]),
             age_cell,
-            map_shown(&spec["selector"]),
+            format_map(&spec["selector"]),
         ]),
         "EndpointSlice" => json!([
             name,
             object["addressType"],
-            joined(&object["ports"], |port| port["port"].to_string()),
-            joined(&object["endpoints"], |endpoint| joined(&endpoint["addresses"], text)),
+            join(&object["ports"], |port| port["port"].to_string()),
+            join(&object["endpoints"], |endpoint| join(&endpoint["addresses"], text)),
             age_cell,
         ]),
         "ConfigMap" => json!([name, count(&object["data"]) + count(&object["binaryData"]), age_cell]),
@@ -88,9 +88,9 @@ pub(crate) fn cells(kind: &Kind, object: &Value) -> Vec<Value> {
     };
     if let (Some((template, selector)), Some(cells)) = (template, cells.as_array_mut()) {
         let containers = &template["spec"]["containers"];
-        cells.push(json!(joined(containers, |container| text(&container["name"]))));
-        cells.push(json!(joined(containers, |container| text(&container["image"]))));
-        cells.push(json!(map_shown(selector)));
+        cells.push(json!(join(containers, |container| text(&container["name"]))));
+        cells.push(json!(join(containers, |container| text(&container["image"]))));
+        cells.push(json!(format_map(selector)));
     }
     match cells {
         Value::Array(cells) => cells,
@@ -110,12 +110,12 @@ fn count(value: &Value) -> usize {
     value.as_object().map_or_else(|| value.as_array().map_or(0, Vec::len), serde_json::Map::len)
 }
 
-fn joined(list: &Value, show: impl Fn(&Value) -> String) -> String {
+fn join(list: &Value, show: impl Fn(&Value) -> String) -> String {
     let shown: Vec<String> = list.as_array().into_iter().flatten().map(show).collect();
     if shown.is_empty() { "<unset>".into() } else { shown.join(",") }
 }
 
-fn map_shown(map: &Value) -> String {
+fn format_map(map: &Value) -> String {
     let pairs: Vec<String> = map
         .as_object()
         .into_iter()

@@ -1,4 +1,4 @@
-//! The life of a pod on this node: from the creation of its folder to its removal.
+//! The lifecycle of a pod on this node: from the creation of its folder to its removal.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,13 +25,13 @@ pub(crate) enum Desired {
 }
 
 /// Runs a pod until its processes have ended and its files are removed.
-pub(crate) async fn live(pod: Arc<Pod>, mut desired: watch::Receiver<Desired>) {
-    let (stop, stopped) = watch::channel(None);
+pub(crate) async fn run(pod: Arc<Pod>, mut desired: watch::Receiver<Desired>) {
+    let (kill_time, kill_time_receiver) = watch::channel(None);
     let mut running = JoinSet::new();
     let mut started = false;
     loop {
         let now = desired.borrow_and_update().clone();
-        schedule_kill(&pod, &now, &stop);
+        schedule_kill(&pod, &now, &kill_time);
         let finished = pod.containers().iter().all(|container| container.finished);
         match now {
             Desired::Gone if running.is_empty() => break,
@@ -47,7 +47,7 @@ pub(crate) async fn live(pod: Arc<Pod>, mut desired: watch::Receiver<Desired>) {
             () = prepare_volumes(&pod), if !started => {
                 started = true;
                 for index in 0..pod.containers().len() {
-                    let runner = Runner { pod: Arc::clone(&pod), index, stop: stopped.clone() };
+                    let runner = Runner { pod: Arc::clone(&pod), index, kill_time: kill_time_receiver.clone() };
                     running.spawn(runner.run());
                 }
             }
@@ -64,7 +64,7 @@ pub(crate) async fn live(pod: Arc<Pod>, mut desired: watch::Receiver<Desired>) {
 
 /// If the pod is to end, sets the time at which its processes are killed. A later time never replaces an
 /// earlier one.
-fn schedule_kill(pod: &Pod, desired: &Desired, stop: &watch::Sender<Option<Instant>>) {
+fn schedule_kill(pod: &Pod, desired: &Desired, kill_time: &watch::Sender<Option<Instant>>) {
     let kill_at = match desired {
         Desired::Gone => {
             pod.set_gone();
@@ -76,7 +76,7 @@ fn schedule_kill(pod: &Pod, desired: &Desired, stop: &watch::Sender<Option<Insta
         }
         Desired::Present(_) => return,
     };
-    stop.send_if_modified(|known| {
+    kill_time.send_if_modified(|known| {
         let is_sooner = known.is_none_or(|known| kill_at < known);
         if is_sooner {
             *known = Some(kill_at);
