@@ -55,8 +55,14 @@ Examples:
 /// The list of differences, which is also part of the crate's documentation.
 const DIFFERENCES: &str = include_str!("../differences.md");
 
+/// The text after the options in the long help.
 fn after() -> String {
-    format!("{EXAMPLES}\n\n{}\n\n{EXIT_CODES}", DIFFERENCES.trim_start_matches("# ").trim_end())
+    let heading = |line: &str| match line.strip_prefix('#') {
+        Some(text) => format!("{}:\n", text.trim_start_matches('#').trim()),
+        None => format!("{line}\n"),
+    };
+    let differences: String = DIFFERENCES.lines().map(heading).collect();
+    format!("{EXAMPLES}\n\n{differences}\n{EXIT_CODES}")
 }
 
 fn image(text: &str) -> Result<(String, PathBuf), String> {

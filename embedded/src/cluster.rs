@@ -63,10 +63,10 @@ async fn serve(
         .map_err(|error| format!("{}: {error}", state.path().display()))?;
     let tokens = Tokens::new().map_err(|error| format!("no random numbers for a token: {error}"))?;
     let api = Api::new(store.clone(), tokens, Arc::clone(&kubelet) as Arc<dyn Runtime>);
-    let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    let server = Server::bind(wanted, api).await.map_err(|error| {
+    let wanted_address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let server = Server::bind(wanted_address, api).await.map_err(|error| {
         format!(
-            "{wanted}: {error}\nnext: end the program that listens there, or use --port 0 for any free port"
+            "{wanted_address}: {error}\nnext: end the program that listens there, or use --port 0 for any free port"
         )
     })?;
     let address = server.address().map_err(|error| error.to_string())?;

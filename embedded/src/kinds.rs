@@ -267,3 +267,21 @@ impl Ord for Kind {
         self.identity().cmp(&other.identity())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_differences_names_every_kind() {
+        let differences = include_str!("../differences.md");
+        let (_, sentence) = differences.split_once("The kinds are ").unwrap();
+        let (sentence, _) = sentence.split_once('.').unwrap();
+        let mut named: Vec<&str> = sentence.split([',', ' ', '\n']).collect();
+        named.retain(|word| !word.is_empty() && *word != "and");
+        named.sort_unstable();
+        let mut known: Vec<&str> = ALL.iter().map(|kind| kind.kind).collect();
+        known.sort_unstable();
+        assert_eq!(named, known);
+    }
+}

@@ -10,6 +10,6 @@ pub(crate) fn container_port(spec: &Value, port: &Value) -> Option<u16> {
     let name = port.as_str()?;
     let containers = spec["containers"].as_array()?;
     let ports = containers.iter().flat_map(|container| container["ports"].as_array().into_iter().flatten());
-    let found = ports.into_iter().find(|port| port["name"] == name)?["containerPort"].as_u64();
-    u16::try_from(found?).ok()
+    let number = ports.into_iter().find(|port| port["name"] == name)?["containerPort"].as_u64();
+    u16::try_from(number?).ok()
 }

@@ -45,12 +45,12 @@ impl DeleteOptions {
         let wanted =
             [("uid", "UID", &self.uid), ("resourceVersion", "ResourceVersion", &self.resource_version)];
         for (field, label, wanted) in wanted {
-            let is = metadata::text(object, field);
+            let actual = metadata::text(object, field);
             if let Some(wanted) = wanted
-                && wanted != is
+                && wanted != actual
             {
                 let why = format!(
-                    "Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {is}"
+                    "Precondition failed: {label} in precondition: {wanted}, {label} in object meta: {actual}"
                 );
                 return Err(Refusal::conflict(kind, metadata::text(object, "name"), &why));
             }

@@ -15,11 +15,11 @@ fn key(kind: &'static Kind, name: &str) -> Key {
 #[test]
 fn a_new_object_gets_uid_creation_time_and_generation() {
     let store = Store::new();
-    let made = store
+    let created = store
         .create(&DEPLOYMENTS, json!({ "metadata": { "namespace": "default", "generateName": "a-" } }))
         .unwrap();
-    let metadata = &made["metadata"];
-    assert_eq!(made["apiVersion"], "apps/v1");
+    let metadata = &created["metadata"];
+    assert_eq!(created["apiVersion"], "apps/v1");
     assert_eq!(metadata["generation"], 1);
     assert!(metadata["name"].as_str().unwrap().starts_with("a-"));
     assert_eq!(metadata["uid"].as_str().unwrap().len(), 36);
@@ -38,16 +38,16 @@ fn a_new_object_gets_uid_creation_time_and_generation() {
 #[test]
 fn every_change_raises_the_version_and_a_change_of_the_spec_the_generation() {
     let store = Store::new();
-    let made = store.create(&DEPLOYMENTS, named("a")).unwrap();
+    let created = store.create(&DEPLOYMENTS, named("a")).unwrap();
     let key = key(&DEPLOYMENTS, "a");
-    assert_eq!(store.update(&key, |_| Ok(())).unwrap(), made);
+    assert_eq!(store.update(&key, |_| Ok(())).unwrap(), created);
     let status = store
         .update(&key, |object| {
             object["status"] = json!({ "replicas": 1 });
             Ok(())
         })
         .unwrap();
-    assert_ne!(status["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"]);
+    assert_ne!(status["metadata"]["resourceVersion"], created["metadata"]["resourceVersion"]);
     assert_eq!(status["metadata"]["generation"], 1);
     let spec = store
         .update(&key, |object| {
@@ -63,7 +63,7 @@ fn every_change_raises_the_version_and_a_change_of_the_spec_the_generation() {
         })
         .unwrap();
     assert_eq!(renamed["metadata"]["name"], "a");
-    assert_eq!(renamed["metadata"]["uid"], made["metadata"]["uid"]);
+    assert_eq!(renamed["metadata"]["uid"], created["metadata"]["uid"]);
 }
 
 #[test]
@@ -97,14 +97,14 @@ fn a_watch_continues_from_a_list_and_expires_when_it_is_too_far_behind() {
         .unwrap();
     store.delete(&key(&CONFIG_MAPS, "a"), &DeleteOptions::default()).unwrap();
     let mut watch = store.watch(&CONFIG_MAPS, since).unwrap();
-    let mut seen = Vec::new();
+    let mut events = Vec::new();
     while let Some(event) = watch.next().now_or_never() {
-        seen.push(event.unwrap().unwrap());
+        events.push(event.unwrap().unwrap());
     }
-    let kinds: Vec<EventKind> = seen.iter().map(|event| event.kind).collect();
+    let kinds: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [EventKind::Added, EventKind::Modified, EventKind::Deleted]);
-    assert_eq!(seen[2].object["data"]["x"], "1");
-    assert_eq!(seen[2].object["metadata"]["resourceVersion"], seen[2].version.to_string());
+    assert_eq!(events[2].object["data"]["x"], "1");
+    assert_eq!(events[2].object["metadata"]["resourceVersion"], events[2].version.to_string());
     assert_eq!(store.watch(&CONFIG_MAPS, 1_000_000).unwrap_err().code, 410);
     for i in 0..2_000 {
         store.create(&CONFIG_MAPS, named(&format!("m{i}"))).unwrap();

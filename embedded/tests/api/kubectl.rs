@@ -99,13 +99,13 @@ async fn the_manifests_can_be_applied_twice_scaled_and_deleted() {
     let described = kubectl.ok("describe deployment locust-worker").await;
     assert!(described.contains("2 desired"), "{described}");
     kubectl.ok("delete all,cm,sa,role,rolebinding -l app=locust").await;
-    let left = kubectl.ok("get all,cm -o name").await;
+    let rest = kubectl.ok("get all,cm -o name").await;
     assert_eq!(
-        left.lines().filter(|line| line.contains("locust-") && !line.contains("results")).count(),
+        rest.lines().filter(|line| line.contains("locust-") && !line.contains("results")).count(),
         0,
-        "{left}"
+        "{rest}"
     );
-    assert!(left.contains("configmap/locust-load-test-results-0"), "{left}");
+    assert!(rest.contains("configmap/locust-load-test-results-0"), "{rest}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -135,14 +135,14 @@ async fn client_side_apply_and_patching_commands_work() {
 async fn pods_can_be_described_awaited_and_watched() {
     let cluster = Cluster::start().await;
     let Some(kubectl) = Kubectl::find(&cluster) else { return };
-    let (_, made) = cluster.post(PODS, &pod("a")).await;
+    let (_, created) = cluster.post(PODS, &pod("a")).await;
     let event = json!({
-        "metadata": { "name": "a.1" }, "reason": "Scheduled", "message": "it has a place", "type": "Normal",
-        "involvedObject": { "kind": "Pod", "name": "a", "namespace": "default", "uid": made["metadata"]["uid"] },
+        "metadata": { "name": "a.1" }, "reason": "Scheduled", "message": "assigned to a node", "type": "Normal",
+        "involvedObject": { "kind": "Pod", "name": "a", "namespace": "default", "uid": created["metadata"]["uid"] },
         "count": 1,
     });
     cluster.post("/api/v1/namespaces/default/events", &event).await;
-    assert!(kubectl.ok("describe pod a").await.contains("it has a place"));
+    assert!(kubectl.ok("describe pod a").await.contains("assigned to a node"));
     assert!(kubectl.ok("get events").await.contains("pod/a"));
 
     // The thread ends when the pod is shown as Running.
@@ -151,15 +151,15 @@ async fn pods_can_be_described_awaited_and_watched() {
     let lines = tokio::task::spawn_blocking(move || {
         use std::io::{BufRead, BufReader};
         let lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        let mut seen = Vec::new();
+        let mut shown = Vec::new();
         for line in lines {
             let done = line.contains("Running");
-            seen.push(line);
+            shown.push(line);
             if done {
                 break;
             }
         }
-        seen
+        shown
     });
     let waiting = {
         let mut command = kubectl.command("wait pod/a --for=condition=Ready --timeout=60s");
@@ -175,8 +175,8 @@ async fn pods_can_be_described_awaited_and_watched() {
     watch.wait().unwrap();
     assert!(running.iter().any(|line| line.starts_with("a ") && line.contains("Running")), "{running:?}");
     kubectl.ok("delete pod a").await;
-    let gone = kubectl.fails("get pod a").await;
-    assert!(gone.contains("pods \"a\" not found"), "{gone}");
+    let error = kubectl.fails("get pod a").await;
+    assert!(error.contains("pods \"a\" not found"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

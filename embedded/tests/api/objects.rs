@@ -8,9 +8,9 @@ use crate::support::{CONFIG_MAPS, Cluster, DEPLOYMENTS, PODS, config_map, deploy
 #[tokio::test]
 async fn a_new_deployment_gets_kubernetes_defaults() {
     let cluster = Cluster::start().await;
-    let (code, made) = cluster.post(DEPLOYMENTS, &deployment("a")).await;
-    assert_eq!(code, 201, "{made}");
-    let spec = &made["spec"];
+    let (code, created) = cluster.post(DEPLOYMENTS, &deployment("a")).await;
+    assert_eq!(code, 201, "{created}");
+    let spec = &created["spec"];
     assert_eq!(spec["replicas"], 1);
     assert_eq!(
         spec["strategy"],
@@ -22,8 +22,8 @@ async fn a_new_deployment_gets_kubernetes_defaults() {
         (&json!("Always"), &json!(30))
     );
     assert_eq!(pod["containers"][0]["imagePullPolicy"], "IfNotPresent");
-    assert_eq!(made["metadata"]["generation"], 1);
-    assert_eq!(made["metadata"]["namespace"], "default");
+    assert_eq!(created["metadata"]["generation"], 1);
+    assert_eq!(created["metadata"]["namespace"], "default");
     let again = cluster.post(DEPLOYMENTS, &deployment("a")).await;
     assert_eq!(expect_refusal(&again, 409, "AlreadyExists"), "deployments.apps \"a\" already exists");
 }
@@ -34,15 +34,15 @@ async fn a_job_selects_its_pods_by_its_uid() {
     let job = json!({ "metadata": { "name": "j" }, "spec": { "template": { "spec": {
         "restartPolicy": "Never", "containers": [{ "name": "c", "image": "i" }] } } } });
     let jobs = "/apis/batch/v1/namespaces/default/jobs";
-    let (code, made) = cluster.post(jobs, &job).await;
-    assert_eq!(code, 201, "{made}");
-    let uid = &made["metadata"]["uid"];
-    assert_eq!(made["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"], *uid);
-    assert_eq!(made["spec"]["template"]["metadata"]["labels"]["batch.kubernetes.io/controller-uid"], *uid);
-    assert_eq!(made["spec"]["backoffLimit"], 6);
+    let (code, created) = cluster.post(jobs, &job).await;
+    assert_eq!(code, 201, "{created}");
+    let uid = &created["metadata"]["uid"];
+    assert_eq!(created["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"], *uid);
+    assert_eq!(created["spec"]["template"]["metadata"]["labels"]["batch.kubernetes.io/controller-uid"], *uid);
+    assert_eq!(created["spec"]["backoffLimit"], 6);
     // A patch without the fields that the server has added changes nothing.
     let (code, same) = cluster.patch(&format!("{jobs}/j"), "merge-patch+json", &job).await;
-    assert_eq!((code, &same), (200, &made));
+    assert_eq!((code, &same), (200, &created));
     let mut other = job.clone();
     other["spec"]["template"]["spec"]["containers"][0]["image"] = json!("other");
     let refused = cluster.patch(&format!("{jobs}/j"), "merge-patch+json", &other).await;
@@ -99,8 +99,8 @@ async fn status_and_scale_are_changed_only_through_their_subresources() {
     let cluster = Cluster::start().await;
     let mut wanted = deployment("a");
     wanted["status"] = json!({ "replicas": 7 });
-    let (_, made) = cluster.post(DEPLOYMENTS, &wanted).await;
-    assert!(made["status"].get("replicas").is_none(), "{made}");
+    let (_, created) = cluster.post(DEPLOYMENTS, &wanted).await;
+    assert!(created["status"].get("replicas").is_none(), "{created}");
     let path = format!("{DEPLOYMENTS}/a");
     let both = json!({ "spec": { "replicas": 5 }, "status": { "replicas": 3 } });
     let (_, after) = cluster.patch(&format!("{path}/status"), "merge-patch+json", &both).await;
@@ -139,9 +139,9 @@ async fn objects_are_deleted_by_name_by_label_and_with_preconditions() {
     let (code, _) =
         cluster.delete(&format!("{CONFIG_MAPS}?labelSelector=keep+notin+(yes)"), &json!({})).await;
     assert_eq!(code, 200);
-    let (_, left) = cluster.get(CONFIG_MAPS).await;
+    let (_, rest) = cluster.get(CONFIG_MAPS).await;
     let names: Vec<_> =
-        left["items"].as_array().unwrap().iter().map(|item| &item["metadata"]["name"]).collect();
+        rest["items"].as_array().unwrap().iter().map(|item| &item["metadata"]["name"]).collect();
     assert_eq!(names, ["c"]);
     cluster.post(DEPLOYMENTS, &deployment("d")).await;
     let (_, marked) =
@@ -156,8 +156,8 @@ async fn objects_are_deleted_by_name_by_label_and_with_preconditions() {
 #[tokio::test]
 async fn a_dry_run_answers_but_stores_nothing() {
     let cluster = Cluster::start().await;
-    let (code, made) = cluster.post(&format!("{DEPLOYMENTS}?dryRun=All"), &deployment("a")).await;
-    assert_eq!((code, &made["spec"]["replicas"]), (201, &json!(1)));
+    let (code, created) = cluster.post(&format!("{DEPLOYMENTS}?dryRun=All"), &deployment("a")).await;
+    assert_eq!((code, &created["spec"]["replicas"]), (201, &json!(1)));
     expect_refusal(&cluster.get(&format!("{DEPLOYMENTS}/a")).await, 404, "NotFound");
     let (_, before) = cluster.post(DEPLOYMENTS, &deployment("a")).await;
     let path = format!("{DEPLOYMENTS}/a?dryRun=All");

@@ -56,7 +56,7 @@ async fn the_options_of_logs_select_lines() {
     assert_eq!(logs(&later).await, "two\nthree\n");
     let stamped = LogParams { timestamps: true, tail_lines: Some(1), ..LogParams::default() };
     assert_eq!(logs(&stamped).await, "2026-01-01T00:00:03Z three\n");
-    for (query, words) in [
+    for (query, expected) in [
         ("container=z", "container z is not valid for pod a"),
         ("previous=true", "previous terminated container \"c\" in pod \"a\" not found"),
         ("tailLines=x", "tailLines"),
@@ -64,7 +64,7 @@ async fn the_options_of_logs_select_lines() {
         ("sinceSeconds=-1", "sinceSeconds"),
     ] {
         let message = expect_refusal(&cluster.get(&format!("{PODS}/a/log?{query}")).await, 400, "BadRequest");
-        assert!(message.contains(words), "{message}");
+        assert!(message.contains(expected), "{message}");
     }
 }
 
@@ -88,10 +88,10 @@ async fn a_port_is_forwarded_in_both_directions_until_it_closes() {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let mut asked = [0; 4];
-        stream.read_exact(&mut asked).await.unwrap();
+        let mut request = [0; 4];
+        stream.read_exact(&mut request).await.unwrap();
         // More than one message, and more than all buffers together.
-        stream.write_all(&asked.repeat(500_000)).await.unwrap();
+        stream.write_all(&request.repeat(500_000)).await.unwrap();
     });
     let (_cluster, pods) = with_pod(FakeRuntime { port: Some(address), ..FakeRuntime::default() }).await;
     let mut forwarder = pods.portforward("a", &[80]).await.unwrap();

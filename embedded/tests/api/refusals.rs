@@ -109,14 +109,14 @@ async fn the_message_names_the_invalid_field() {
         ("/kind", json!("Pod"), 400, "the kind in the data (Pod)"),
         ("/metadata/resourceVersion", json!("5"), 400, "resourceVersion should not be set"),
     ];
-    for (pointer, value, code, words) in cases {
+    for (pointer, value, code, expected) in cases {
         let mut object = deployment("a");
         object["metadata"]["namespace"] = json!("default");
         let (parent, field) = pointer.rsplit_once('/').unwrap();
         object.pointer_mut(parent).unwrap()[field] = value;
         let reason = if code == 422 { "Invalid" } else { "BadRequest" };
         let message = expect_refusal(&cluster.post(DEPLOYMENTS, &object).await, code, reason);
-        assert!(message.contains(words), "{pointer}: {message}");
+        assert!(message.contains(expected), "{pointer}: {message}");
     }
 }
 

@@ -62,15 +62,15 @@ fn keep_assigned(kind: &Kind, object: &mut Value, before: &Value) {
         _ => return,
     };
     for field in fields {
-        let was = &before["spec"][*field];
-        if object["spec"][*field].is_null() && !was.is_null() {
-            object["spec"][*field] = was.clone();
+        let old = &before["spec"][*field];
+        if object["spec"][*field].is_null() && !old.is_null() {
+            object["spec"][*field] = old.clone();
         }
     }
     if kind.kind == "Job" {
-        let was = &before["spec"]["template"]["metadata"]["labels"];
+        let old = &before["spec"]["template"]["metadata"]["labels"];
         for (label, _) in job_labels::of(&Value::Null, &Value::Null) {
-            if let (Some(value), true) = (was.get(label), object["spec"]["template"].is_object()) {
+            if let (Some(value), true) = (old.get(label), object["spec"]["template"].is_object()) {
                 object["spec"]["template"]["metadata"]["labels"][label] = value.clone();
             }
         }

@@ -153,11 +153,11 @@ async fn last_lines(reader: impl AsyncRead + Unpin, count: usize) -> io::Result<
 /// Ends the log after `limit` bytes.
 fn limited(all: Lines, limit: Option<usize>) -> Lines {
     let Some(limit) = limit else { return all };
-    let cut = all.scan(limit, |left, part| {
+    let limited = all.scan(limit, |left, part| {
         let part = part.map(|part| part.slice(..part.len().min(*left)));
         let done = *left == 0;
         *left -= part.as_ref().map_or(0, Bytes::len);
         futures::future::ready((!done).then_some(part))
     });
-    cut.boxed()
+    limited.boxed()
 }

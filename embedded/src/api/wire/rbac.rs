@@ -72,7 +72,7 @@ pub(crate) fn check(
     if allows(store, identity, &request) {
         return Ok(());
     }
-    let place = match &resource.namespace {
+    let scope = match &resource.namespace {
         Some(namespace) => format!("in the namespace \"{namespace}\""),
         None => "at the cluster scope".into(),
     };
@@ -84,7 +84,7 @@ pub(crate) fn check(
         .first()
         .map_or(String::new(), |role| format!(": RBAC: role.{} \"{role}\" not found", kinds::ROLES.group));
     let message = format!(
-        "{}{dot}{}{quoted} is forbidden: User \"{}\" cannot {} resource \"{with_subresource}\" in API group \"{}\" {place}{missing}",
+        "{}{dot}{}{quoted} is forbidden: User \"{}\" cannot {} resource \"{with_subresource}\" in API group \"{}\" {scope}{missing}",
         resource.plural,
         resource.group,
         identity.user(),

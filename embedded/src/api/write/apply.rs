@@ -100,8 +100,8 @@ fn merge(field: &str, live: &Value, applied: &Value) -> Result<Value, Refusal> {
         (Value::Object(live), Value::Object(applied)) if !lists::is_atomic(field) => {
             let mut merged = live.clone();
             for (name, value) in applied.iter().filter(|(_, value)| !value.is_null()) {
-                let under = live.get(name).unwrap_or(&Value::Null);
-                merged.insert(name.clone(), merge(name, under, value)?);
+                let live_value = live.get(name).unwrap_or(&Value::Null);
+                merged.insert(name.clone(), merge(name, live_value, value)?);
             }
             Ok(Value::Object(merged))
         }

@@ -94,20 +94,20 @@ pub(crate) fn identities(
 ) -> Result<Vec<Map<String, Value>>, Refusal> {
     let mut all: Vec<Map<String, Value>> = Vec::new();
     for (i, item) in items.iter().enumerate() {
-        let Some(found) = identity(item, keys) else {
+        let Some(item_identity) = identity(item, keys) else {
             let message = format!(
                 "failed to create typed patch object: {field}: element {i}: associative list with keys has an element that omits key field \"{}\" (and doesn't have default value)",
                 keys.join(", ")
             );
             return Err(Refusal::bad_request(message));
         };
-        if all.contains(&found) {
-            let shown = Value::Object(found);
+        if all.contains(&item_identity) {
+            let key = Value::Object(item_identity);
             let message =
-                format!("failed to create typed patch object: {field}: duplicate entries for key {shown}");
+                format!("failed to create typed patch object: {field}: duplicate entries for key {key}");
             return Err(Refusal::bad_request(message));
         }
-        all.push(found);
+        all.push(item_identity);
     }
     Ok(all)
 }

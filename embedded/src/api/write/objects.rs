@@ -25,23 +25,23 @@ pub(crate) fn create(call: &Call<'_>, object: Value) -> Result<Response, Refusal
     remove_system_fields(call.kind, &mut object);
     admit(call.store(), call.kind, &mut object)?;
     managed_fields::track(call.kind, &Value::Null, &mut object, &manager);
-    let made = store_new(call, object)?;
-    Ok(with_warnings(json_answer(201, &form::object(call, &made)), &warnings))
+    let created = store_new(call, object)?;
+    Ok(with_warnings(json_answer(201, &form::object(call, &created)), &warnings))
 }
 
 /// Stores a new object, unless this is a dry run.
 pub(super) fn store_new(call: &Call<'_>, object: Value) -> Result<Value, Refusal> {
     check_size(&object)?;
     if !call.dry_run()? {
-        return call.store().create(call.kind, object).map(|made| Value::clone(&made));
+        return call.store().create(call.kind, object).map(|created| Value::clone(&created));
     }
     if call.store().get(&Key::of(call.kind, &object)).is_some() {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         return Err(Refusal::already_exists(call.kind, name));
     }
-    let mut made = object;
-    made["metadata"]["creationTimestamp"] = json!(now());
-    Ok(made)
+    let mut created = object;
+    created["metadata"]["creationTimestamp"] = json!(now());
+    Ok(created)
 }
 
 /// Replaces an object.
@@ -78,13 +78,14 @@ pub(super) fn revise(
 ) -> Result<Value, Refusal> {
     let name = before["metadata"]["name"].as_str().unwrap_or_default();
     for (field, label) in [("resourceVersion", ""), ("uid", "UID")] {
-        let (is, seen) = (&before["metadata"][field], &wanted["metadata"][field]);
-        if seen.as_str().is_some_and(|seen| !seen.is_empty()) && is != seen {
+        let (current, expected) = (&before["metadata"][field], &wanted["metadata"][field]);
+        if expected.as_str().is_some_and(|text| !text.is_empty()) && current != expected {
             return Err(if label.is_empty() {
                 Refusal::modified(call.kind, name)
             } else {
-                let why =
-                    format!("Precondition failed: UID in precondition: {seen}, UID in object meta: {is}");
+                let why = format!(
+                    "Precondition failed: UID in precondition: {expected}, UID in object meta: {current}"
+                );
                 Refusal::conflict(call.kind, name, &why)
             });
         }

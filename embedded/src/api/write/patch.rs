@@ -38,8 +38,8 @@ pub(crate) fn patch(call: &Call<'_>, key: &Key, body: &[u8]) -> Result<Response,
     let changed = change(call, key, |before| {
         let mut wanted = before.clone();
         patch.apply_to(&mut wanted)?;
-        let (wanted, found) = read(call, wanted, Some(&key.name))?;
-        warnings = found;
+        let (wanted, unknown_fields) = read(call, wanted, Some(&key.name))?;
+        warnings = unknown_fields;
         revise(call, before, wanted, &manager)
     })?;
     Ok(with_warnings(json_answer(200, &form::object(call, &changed)), &warnings))
@@ -169,9 +169,9 @@ fn refuse_unknown_fields(call: &Call<'_>, key: &Key, applied: Value) -> Result<V
     let (applied, unknown) = read_typed(call, applied, &key.name)?;
     let Some(field) = unknown.first() else { return Ok(applied) };
     let kind = key.kind;
-    let place = if kind.namespaced { format!("{}/", key.namespace) } else { String::new() };
+    let namespace = if kind.namespaced { format!("{}/", key.namespace) } else { String::new() };
     Err(Refusal::bad_request(format!(
-        "failed to create typed patch object ({place}{}; {}, Kind={}): .{field}: field not declared in schema",
+        "failed to create typed patch object ({namespace}{}; {}, Kind={}): .{field}: field not declared in schema",
         key.name,
         kind.api_version(),
         kind.kind

@@ -32,8 +32,8 @@ fn merge_map(target: &mut Value, patch: &Map<String, Value>, depth: usize) -> Re
         *target = Value::Object(Map::new());
     }
     let Value::Object(map) = target else { return Ok(()) };
-    if let Some(kept) = patch.get("$retainKeys").and_then(Value::as_array) {
-        map.retain(|name, _| kept.iter().any(|kept| kept == name));
+    if let Some(retained) = patch.get("$retainKeys").and_then(Value::as_array) {
+        map.retain(|name, _| retained.iter().any(|retained| retained == name));
     }
     for (name, value) in patch.iter().filter(|(name, _)| !is_directive(name)) {
         match value {
@@ -103,11 +103,11 @@ fn merge_list(field: &str, live: Vec<Value>, patch: &[Value], depth: usize) -> R
             let message = format!("map: {item} does not contain declared merge key: {key}");
             return Err(Refusal::bad_request(message));
         };
-        let place = merged.iter().position(|live| live[key] == *identity);
+        let position = merged.iter().position(|live| live[key] == *identity);
         if directive(item, "delete") {
             merged.retain(|live| live[key] != *identity);
-        } else if let Some(place) = place {
-            merge_map(&mut merged[place], map, depth + 1)?;
+        } else if let Some(position) = position {
+            merge_map(&mut merged[position], map, depth + 1)?;
         } else {
             let mut new = Value::Object(Map::new());
             merge_map(&mut new, map, depth + 1)?;
@@ -133,11 +133,11 @@ fn order_lists(map: &mut Map<String, Value>, patch: &Map<String, Value>) {
         let Some(field) = name.strip_prefix("$setElementOrder/") else { continue };
         let (Some(Value::Array(live)), Value::Array(wanted)) = (map.get_mut(field), value) else { continue };
         let key = merge_key(field, wanted);
-        let place = |item: &Value| {
+        let position = |item: &Value| {
             let same = |wanted: &&Value| key.map_or(*wanted == item, |key| wanted[key] == item[key]);
             wanted.iter().position(|wanted| same(&wanted)).unwrap_or(usize::MAX)
         };
-        live.sort_by_key(place);
+        live.sort_by_key(position);
     }
 }
 

@@ -26,13 +26,13 @@ pub(super) fn write(
     let total = sum("replicas");
     let updated = new_set.and_then(|set| number(set, "/status/replicas")).unwrap_or(0);
     let available = sum("availableReplicas");
-    let asked: i64 = all_sets().map(desired).sum();
+    let desired_total: i64 = all_sets().map(desired).sum();
     let counts = [
         ("replicas", total),
         ("updatedReplicas", updated),
         ("readyReplicas", sum("readyReplicas")),
         ("availableReplicas", available),
-        ("unavailableReplicas", (asked.max(total) - available).max(0)),
+        ("unavailableReplicas", (desired_total.max(total) - available).max(0)),
     ];
     let mut status = json!({ "observedGeneration": deployment["metadata"]["generation"] });
     for (field, count) in counts.into_iter().filter(|(_, count)| *count > 0) {

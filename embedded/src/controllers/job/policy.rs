@@ -56,9 +56,9 @@ fn by_condition(rule: &Value, pod: &Value) -> Option<String> {
     rule["onPodConditions"].as_array()?.iter().find_map(|pattern| {
         let kind = pattern["type"].as_str()?;
         let wanted = pattern["status"].as_str().unwrap_or("True");
-        let found = conditions::of_object(pod, kind)?;
+        let condition = conditions::of_object(pod, kind)?;
         let pod = format!("{}/{}", meta(pod, "namespace"), meta(pod, "name"));
-        (found["status"] == wanted).then(|| format!("Pod {pod} has condition {kind}"))
+        (condition["status"] == wanted).then(|| format!("Pod {pod} has condition {kind}"))
     })
 }
 
@@ -95,8 +95,8 @@ mod tests {
 
     #[test]
     fn an_exit_code_in_a_rule_fails_the_job_with_kubernetes_message() {
-        let words = "Container driver for pod n/p failed with exit code 3 matching FailJob rule at index 0";
-        assert_eq!(judge(&policy(), &pod(3)), Verdict::FailJob(words.into()));
+        let message = "Container driver for pod n/p failed with exit code 3 matching FailJob rule at index 0";
+        assert_eq!(judge(&policy(), &pod(3)), Verdict::FailJob(message.into()));
         assert_eq!(judge(&policy(), &pod(4)), Verdict::Count);
         assert_eq!(judge(&Value::Null, &pod(3)), Verdict::Count);
     }

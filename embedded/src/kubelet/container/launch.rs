@@ -15,7 +15,7 @@ use crate::addresses::Addresses;
 use crate::files::write_secret;
 use crate::kinds;
 use crate::kubelet::images::catalog::Program;
-use crate::kubelet::images::command;
+use crate::kubelet::images::command::find;
 use crate::object::metadata::meta;
 use crate::store::{Key, Store};
 
@@ -88,14 +88,14 @@ pub(crate) fn prepare(context: &PodContext<'_>, index: usize, program: &Program)
     }
     environment::add_declared(&mut environment, context.store, context.current, container, &substitution)?;
 
-    let words = |field: &str| -> Vec<String> {
+    let arguments_in = |field: &str| -> Vec<String> {
         let words = container[field].as_array().into_iter().flatten();
         let words: Vec<String> = words.filter_map(|word| Some(environment.expand(word.as_str()?))).collect();
         substitution.arguments(&words)
     };
     let (program, mut arguments) =
-        entry(program, &words("command"), environment.get("PATH").unwrap_or_default())?;
-    arguments.extend(words("args"));
+        entry(program, &arguments_in("command"), environment.get("PATH").unwrap_or_default())?;
+    arguments.extend(arguments_in("args"));
     let folder = match container["workingDir"].as_str() {
         Some(wanted) => PathBuf::from(substitution.value("", wanted)),
         None => folder,
@@ -104,14 +104,14 @@ pub(crate) fn prepare(context: &PodContext<'_>, index: usize, program: &Program)
 }
 
 /// The program and its first arguments: those of the image, unless the container has a `command`.
-fn entry(program: &Program, words: &[String], path: &str) -> Result<(PathBuf, Vec<String>), String> {
-    let [first, rest @ ..] = words else {
+fn entry(program: &Program, command: &[String], path: &str) -> Result<(PathBuf, Vec<String>), String> {
+    let [first, rest @ ..] = command else {
         return Ok((program.path.clone(), program.arguments.clone()));
     };
     if Path::new(first).file_name() == program.path.file_name() {
         return Ok((program.path.clone(), rest.to_vec()));
     }
-    match command::find(first, path) {
+    match find(first, path) {
         Some(found) => Ok((found, rest.to_vec())),
         None => Err(format!("exec: \"{first}\": executable file not found in $PATH")),
     }

@@ -1,4 +1,4 @@
-//! The output of containers: kept in files of limited size, and readable while it is written.
+//! The output of containers: content in files of limited size, and readable while it is written.
 
 use std::fs::File;
 use std::io::{Cursor, Write as _};
@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::runtime::LogReader;
 
-/// Largest size of a log file. The current file and the one before it are kept.
+/// Largest size of a log file. The current file and the one before it are content.
 const FILE_BYTES: u64 = 4 << 20;
 /// Longest line. Longer lines are split.
 const LINE_BYTES: u64 = 16 << 10;
@@ -92,13 +92,13 @@ impl Log {
         (output.live, output.file) = (None, None);
     }
 
-    /// The lines that are kept, and those that are still to come.
+    /// The lines that are content, and those that are still to come.
     pub(crate) fn read(&self) -> LogReader {
         let output = self.output();
-        let mut kept = std::fs::read(older(&self.path)).unwrap_or_default();
-        kept.extend(std::fs::read(&self.path).unwrap_or_default());
+        let mut content = std::fs::read(older(&self.path)).unwrap_or_default();
+        content.extend(std::fs::read(&self.path).unwrap_or_default());
         let following = output.live.as_ref().map(|live| follow(live.subscribe()));
-        LogReader { so_far: Box::new(Cursor::new(kept)), following }
+        LogReader { so_far: Box::new(Cursor::new(content)), following }
     }
 
     fn output(&self) -> MutexGuard<'_, Output> {
@@ -164,8 +164,8 @@ mod tests {
             log.write(&vec![b'x'; 1 << 20]);
         }
         log.write(b"last\n");
-        let kept = text(log.read().so_far).await;
-        assert!(kept.ends_with("last\n"));
-        assert!(kept.len() as u64 <= 2 * FILE_BYTES, "{}", kept.len());
+        let content = text(log.read().so_far).await;
+        assert!(content.ends_with("last\n"));
+        assert!(content.len() as u64 <= 2 * FILE_BYTES, "{}", content.len());
     }
 }

@@ -332,7 +332,7 @@ mod tests {
 
     fn check(probe: &Value) -> Check {
         let spec = json!({ "containers": [{ "ports": [{ "name": "web", "containerPort": 7 }] }] });
-        Check::of(probe, &spec, Ipv4Addr::LOCALHOST, &launch(), &Watchdog::stub())
+        Check::of(probe, &spec, Ipv4Addr::LOCALHOST, &launch(), &Watchdog::ended())
     }
 
     async fn server(answer: &'static str) -> u16 {
@@ -380,14 +380,14 @@ mod tests {
         let (sender, mut findings) = mpsc::channel(9);
         let probe = json!({ "grpc": {}, "periodSeconds": 1 });
         let container = json!({ "livenessProbe": probe });
-        let probes = Probes::of(&json!({}), &container, Ipv4Addr::LOCALHOST, &launch(), &Watchdog::stub());
+        let probes = Probes::of(&json!({}), &container, Ipv4Addr::LOCALHOST, &launch(), &Watchdog::ended());
         let task = tokio::spawn(probes.run(sender));
-        let mut found = Vec::new();
+        let mut received = Vec::new();
         while let Some(finding) = findings.recv().await {
-            found.push(finding);
+            received.push(finding);
         }
         task.await.unwrap();
-        assert_eq!(found.len(), 4);
-        assert_eq!(found[3], Finding::Kill("liveness"));
+        assert_eq!(received.len(), 4);
+        assert_eq!(received[3], Finding::Kill("liveness"));
     }
 }

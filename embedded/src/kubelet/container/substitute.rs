@@ -84,8 +84,8 @@ impl Substitution {
     /// Replaces the host in `[user@]host[:port]`.
     fn authority(&self, authority: &str) -> String {
         let at = authority.rfind('@').map_or(0, |at| at + 1);
-        let (user, place) = authority.split_at(at);
-        let (host, port) = place.split_at(place.find(':').unwrap_or(place.len()));
+        let (user, host_and_port) = authority.split_at(at);
+        let (host, port) = host_and_port.split_at(host_and_port.find(':').unwrap_or(host_and_port.len()));
         match self.names.get(host.trim_end_matches('.')) {
             Some(address) => format!("{user}{address}{port}"),
             None => authority.to_owned(),

@@ -15,9 +15,9 @@ use rustix::process::{Pid, Signal, kill_process_group};
 pub const WATCHDOG_MODE: &str = "--watchdog";
 
 /// The cluster's connection to its watchdog. When this pipe closes, the watchdog knows that the cluster has
-/// ended, whatever has ended it.
+/// ended, whatever has ended it. `None` after the end of the watchdog.
 #[derive(Debug)]
-pub(crate) struct Watchdog(Mutex<Child>);
+pub(crate) struct Watchdog(Mutex<Option<Child>>);
 
 impl Watchdog {
     /// Starts the watchdog for this folder.
@@ -33,7 +33,7 @@ impl Watchdog {
             .process_group(0)
             .current_dir("/")
             .spawn()?;
-        Ok(Self(Mutex::new(child)))
+        Ok(Self(Mutex::new(Some(child))))
     }
 
     /// Adds a process group that the watchdog has to end.
@@ -46,14 +46,15 @@ impl Watchdog {
         self.tell('-', group);
     }
 
+    /// A watchdog that has already ended.
     #[cfg(test)]
-    pub(crate) fn stub() -> std::sync::Arc<Self> {
-        let child = Command::new("true").stdin(Stdio::piped()).spawn();
-        std::sync::Arc::new(Self(Mutex::new(child.unwrap())))
+    pub(crate) fn ended() -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Self(Mutex::new(None)))
     }
 
     fn tell(&self, sign: char, group: Pid) {
-        let Some(pipe) = &mut self.child().stdin else { return };
+        let mut child = self.child();
+        let Some(pipe) = child.as_mut().and_then(|child| child.stdin.as_mut()) else { return };
         // If the watchdog has died, the pods still end with the cluster, but their child processes may not.
         let _ = pipe.write_all(format!("{sign}{}\n", group.as_raw_nonzero()).as_bytes());
     }
@@ -61,11 +62,14 @@ impl Watchdog {
     /// Lets the watchdog finish its work, and waits for its end. So a cluster that ends regularly leaves no
     /// process behind, not even its watchdog.
     pub(crate) fn end(&self) {
-        // `wait` closes the pipe first.
-        let _ = self.child().wait();
+        let child = self.child().take();
+        if let Some(mut child) = child {
+            // `wait` closes the pipe first.
+            let _ = child.wait();
+        }
     }
 
-    fn child(&self) -> MutexGuard<'_, Child> {
+    fn child(&self) -> MutexGuard<'_, Option<Child>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

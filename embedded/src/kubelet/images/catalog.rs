@@ -66,7 +66,7 @@ impl Images {
             if path.is_file() {
                 return Ok(Program { path: path.clone(), ..Program::default() });
             }
-            return Err(format!("{image}: {} is not there", path.display()));
+            return Err(format!("{image}: {} does not exist", path.display()));
         }
         if reference.is_named(LOCUST) {
             let environment = self.locust.provide(reference.tag).await?;
@@ -82,10 +82,7 @@ impl Images {
             });
         }
         let known: Vec<&str> = self.programs.keys().map(String::as_str).chain([LOCUST]).collect();
-        Err(format!(
-            "{image}: not an image of this cluster, which pulls none and knows only {}",
-            known.join(", ")
-        ))
+        Err(format!("{image}: this cluster does not pull images and knows only {}", known.join(", ")))
     }
 }
 

@@ -108,7 +108,7 @@ fn unreachable(problem: String) -> String {
         "NewConnectionError",
     ];
     if hints.iter().any(|hint| problem.contains(hint)) || problem.contains("No matching distribution") {
-        format!("PyPI cannot be reached, and Locust comes from there: {problem}")
+        format!("PyPI cannot be reached to install Locust: {problem}")
     } else {
         problem
     }

@@ -18,7 +18,7 @@ impl Python {
     pub(crate) async fn find() -> Result<Self, String> {
         let path = std::env::var("PATH").unwrap_or_default();
         let names = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"];
-        let mut seen = Vec::new();
+        let mut too_old = Vec::new();
         for program in names.iter().filter_map(|name| command::find(name, &path)) {
             let question = "import sys; print(*sys.version_info[:2], sys.executable)";
             let Ok(answer) = command::run(&program, &["-c", question]).await else { continue };
@@ -26,17 +26,18 @@ impl Python {
             if version >= OLDEST {
                 return Ok(Self { path, version });
             }
-            seen.push(format!("{} is {}.{}", program.display(), version.0, version.1));
+            too_old.push(format!("{} is {}.{}", program.display(), version.0, version.1));
         }
-        let found = if seen.is_empty() { "there is no python3 on PATH".to_owned() } else { seen.join(", ") };
+        let found =
+            if too_old.is_empty() { "there is no python3 on PATH".to_owned() } else { too_old.join(", ") };
         Err(format!("Locust needs Python {}.{} or newer, and {found}; install one", OLDEST.0, OLDEST.1))
     }
 }
 
 fn parse(answer: &str) -> Option<((u32, u32), String)> {
-    let mut words = answer.trim().splitn(3, ' ');
-    let version = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    Some((version, words.next()?.to_owned()))
+    let mut parts = answer.trim().splitn(3, ' ');
+    let version = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    Some((version, parts.next()?.to_owned()))
 }
 
 #[cfg(test)]

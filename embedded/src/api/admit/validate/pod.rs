@@ -21,8 +21,8 @@ pub(crate) fn spec(spec: &Value, path: &str, causes: &mut Causes) {
     }
     for list in ["initContainers", "containers"] {
         check_names(items(spec, list), &format!("{path}.{list}"), causes);
-        for (i, found) in items(spec, list).iter().enumerate() {
-            container(found, volumes, &format!("{path}.{list}[{i}]"), causes);
+        for (i, item) in items(spec, list).iter().enumerate() {
+            container(item, volumes, &format!("{path}.{list}[{i}]"), causes);
         }
     }
 }
@@ -64,7 +64,7 @@ fn container(container: &Value, volumes: &[Value], path: &str, causes: &mut Caus
             causes.push(required(&format!("{path}.mountPath")));
         }
         if !volumes.iter().any(|volume| volume["name"] == mount["name"]) {
-            causes.push((format!("{path}.name"), format!("Not found: {}", mount["name"])));
+            causes.push((format!("{path}.name"), format!("Not probe: {}", mount["name"])));
         }
     }
     for field in ["limits", "requests"] {
@@ -75,18 +75,18 @@ fn container(container: &Value, volumes: &[Value], path: &str, causes: &mut Caus
             }
         }
     }
-    for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
-        let found = &container[probe];
-        let path = format!("{path}.{probe}");
-        if found.is_null() {
+    for name in ["startupProbe", "readinessProbe", "livenessProbe"] {
+        let probe = &container[name];
+        let path = format!("{path}.{name}");
+        if probe.is_null() {
             continue;
         }
         let handlers = ["httpGet", "tcpSocket", "exec", "grpc"];
-        if !handlers.iter().any(|handler| found[*handler].is_object()) {
+        if !handlers.iter().any(|handler| probe[*handler].is_object()) {
             causes.push((path.clone(), "Required value: must specify a handler type".into()));
         }
         let numbers = ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "failureThreshold"];
-        not_negative(found, &path, &numbers, causes);
+        not_negative(probe, &path, &numbers, causes);
     }
 }
 

@@ -16,10 +16,10 @@ pub(crate) fn check(kind: &Kind, object: &Value, before: &Value, causes: &mut Ca
         _ => &[],
     };
     for pointer in immutable {
-        let (is, was) = (object.pointer(pointer), before.pointer(pointer));
-        if is != was {
+        let (new, old) = (object.pointer(pointer), before.pointer(pointer));
+        if new != old {
             let field = pointer.trim_start_matches('/').replace('/', ".");
-            causes.push(invalid(&field, is.unwrap_or(&Value::Null), "field is immutable"));
+            causes.push(invalid(&field, new.unwrap_or(&Value::Null), "field is immutable"));
         }
     }
     if matches!(kind.kind, "ConfigMap" | "Secret") && before["immutable"] == true {

@@ -153,7 +153,7 @@ fn subjects(binding: &Value, kind: &str) -> String {
 fn job(object: &Value, age_cell: &str) -> Value {
     let (spec, status) = (&object["spec"], &object["status"]);
     let is = |name: &str| conditions::is_true(object, name);
-    let shown = if is("Complete") {
+    let status_cell = if is("Complete") {
         "Complete"
     } else if is("Failed") {
         "Failed"
@@ -170,14 +170,14 @@ fn job(object: &Value, age_cell: &str) -> Value {
     let wanted = spec["completions"].as_i64().unwrap_or(1);
     let ended = Some(&status["completionTime"]).filter(|time| time.is_string());
     let duration = between(&status["startTime"], ended).unwrap_or_default();
-    json!([object["metadata"]["name"], shown, format!("{done}/{wanted}"), duration, age_cell])
+    json!([object["metadata"]["name"], status_cell, format!("{done}/{wanted}"), duration, age_cell])
 }
 
 fn node(object: &Value, age_cell: &str) -> Value {
     let status = &object["status"];
     let info = &status["nodeInfo"];
     let ready = conditions::of_object(object, "Ready");
-    let shown = match ready.and_then(|ready| ready["status"].as_str()) {
+    let status_cell = match ready.and_then(|ready| ready["status"].as_str()) {
         Some("True") => "Ready",
         Some(_) => "NotReady",
         None => "Unknown",
@@ -196,7 +196,7 @@ fn node(object: &Value, age_cell: &str) -> Value {
         .map(|found| text(&found["address"]));
     json!([
         object["metadata"]["name"],
-        shown,
+        status_cell,
         if roles.is_empty() { NONE.to_owned() } else { roles.join(",") },
         age_cell,
         text(&info["kubeletVersion"]),
