@@ -16,4 +16,4 @@ mod write;
 pub use serve::kubeconfig::Kubeconfig;
 pub use serve::server::Server;
 pub use wire::api::Api;
-pub use wire::identity::{Identity, Tokens};
+pub use wire::identity::Tokens;

@@ -1,6 +1,7 @@
 //! Functions that read and write the parts that all kinds of objects share.
 //!
-//! The controllers, the kubelet and the load balancer use them. They borrow nothing from one another.
+//! The controllers, the kubelet and the load balancer use these functions, so that none of them imports from
+//! another.
 
 pub(crate) mod conditions;
 pub(crate) mod events;

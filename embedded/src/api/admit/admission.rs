@@ -69,7 +69,7 @@ fn keep_assigned(kind: &Kind, object: &mut Value, before: &Value) {
     }
     if kind.kind == "Job" {
         let old = &before["spec"]["template"]["metadata"]["labels"];
-        for (label, _) in job_labels::of(&Value::Null, &Value::Null) {
+        for label in job_labels::ALL {
             if let (Some(value), true) = (old.get(label), object["spec"]["template"].is_object()) {
                 object["spec"]["template"]["metadata"]["labels"][label] = value.clone();
             }

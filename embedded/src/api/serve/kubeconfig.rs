@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::api::wire::identity::Tokens;
 
-/// Writes kubeconfigs. They contain tokens, so only their reader may have access to them.
+/// Creates kubeconfigs. They contain tokens, so only their reader may have access to them.
 #[derive(Clone, Debug)]
 pub struct Kubeconfig {
     /// Address and port of the server.

@@ -93,10 +93,10 @@ async fn answer_for_resource(
 ) -> Result<Response, Refusal> {
     let (mut parts, request_body) = request.into_parts();
     let query = Query::of(&parts.uri);
-    let verb = authorize(api, &identity, &resource, &query, &parts.method);
+    let authorized = authorize(api, &identity, &resource, &query, &parts.method);
     // The body is read even if the request is refused: a client does not read the answer while it is sending.
     let bytes = body::read(api, request_body).await;
-    let verb = verb?;
+    let verb = authorized?;
     let bytes = bytes?;
     if review::REVIEWS.iter().any(|(group, plural, _)| resource.group == *group && resource.plural == *plural)
     {

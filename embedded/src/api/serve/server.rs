@@ -77,7 +77,7 @@ impl Server {
         &self.certificate.authority
     }
 
-    /// Writes kubeconfigs for clients of this server.
+    /// Creates kubeconfigs for clients of this server.
     pub fn kubeconfig(&self) -> io::Result<Kubeconfig> {
         Ok(Kubeconfig {
             address: self.address()?.to_string(),

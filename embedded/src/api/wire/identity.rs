@@ -10,7 +10,7 @@ use crate::refusal::Refusal;
 
 /// A client with a known token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Identity {
+pub(crate) enum Identity {
     /// The owner of the cluster, with all rights.
     Admin,
     /// A ServiceAccount, which pods use.
@@ -24,7 +24,7 @@ pub enum Identity {
 
 impl Identity {
     /// The name of the user in messages and RoleBindings.
-    pub fn user(&self) -> String {
+    pub(crate) fn user(&self) -> String {
         match self {
             Self::Admin => "kubernetes-admin".into(),
             Self::ServiceAccount { namespace, name } => format!("system:serviceaccount:{namespace}:{name}"),
@@ -32,7 +32,7 @@ impl Identity {
     }
 
     /// The groups of the user.
-    pub fn groups(&self) -> Vec<String> {
+    pub(crate) fn groups(&self) -> Vec<String> {
         let mut groups = match self {
             Self::Admin => vec!["system:masters".into()],
             Self::ServiceAccount { namespace, .. } => {
