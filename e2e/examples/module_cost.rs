@@ -81,8 +81,8 @@ async fn main() {
         setup.start().await
     };
     let (with, without) = (start(&with).await, start(&without).await);
-    assert!(with.load.snapshot(DEADMAN).await.unwrap().caveat.is_none(), "one has the module");
-    assert!(without.load.snapshot(DEADMAN).await.unwrap().caveat.is_some(), "the other has not");
+    assert!(with.load.capabilities().await.unwrap().caveat.is_none(), "one has the module");
+    assert!(without.load.capabilities().await.unwrap().caveat.is_some(), "the other has not");
     let stub = Stub::start(&["--service-ms", "10", "--concurrency", "100"]);
     let mut ratios = Vec::new();
     for pair in 0..pairs {

@@ -161,7 +161,7 @@ async fn who_finds_no_free_user_waits_in_line(version: &str) {
     let last = stop(load, 2).await;
     let open = last.open.unwrap();
     assert_eq!(open.due, open.started + open.skipped, "{version}: {open:?}");
-    assert!(open.skipped > 0 && open.started == last.aggregated().requests, "{version}: {open:?}");
+    assert!(open.skipped > 0 && open.started == last.counts.total.requests, "{version}: {open:?}");
 }
 
 on_both_versions!(
