@@ -15,7 +15,7 @@
 mod support;
 
 use locust_matrix::load::{Load, LoadGenerator};
-use support::{Cluster, DEADMAN, Setup, Stub, run_for, until};
+use support::{Cluster, Setup, Stub, run_for, until};
 
 const USERS: u32 = 6;
 const SECONDS: f64 = 10.0;

@@ -2,6 +2,7 @@
 
 mod advice;
 mod answer;
+mod product;
 mod stock;
 mod web;
 
@@ -12,6 +13,7 @@ use reqwest::{Method, StatusCode};
 use tokio::sync::OnceCell;
 
 use self::answer::{SnapshotAnswer, VERSION, VersionAnswer};
+use self::product::{CALLER, NAME};
 use self::stock::Stock;
 use self::web::{Answer, STOP, Web};
 use super::{Capabilities, Load, LoadGenerator, Snapshot, Unreached};
@@ -19,9 +21,6 @@ use crate::exit::{Error, Result};
 use crate::objects;
 use crate::wait::TimedOut;
 
-const NAME: &str = "Locust";
-/// The locustfile of the manifests sets the header `User-Agent` to this.
-const CALLER: &str = "locust";
 /// Users started per second in the open model; Locust warns above 100 per worker.
 const OPEN_SPAWN_RATE: f64 = 100.0;
 /// Without the module, load is stopped after this long at the latest.

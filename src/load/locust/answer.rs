@@ -3,6 +3,7 @@
 use records::{Endpoint, Health, Histogram, OpenCounts};
 use serde::Deserialize;
 
+use super::product::NAME;
 use crate::load::{Capabilities, Counts, Cut, Exception, Failure, Snapshot, State, Worker};
 
 /// The version of the module's protocol that this program understands.
@@ -136,7 +137,7 @@ impl SnapshotAnswer {
     /// What a Locust with the module can do.
     pub(super) fn capabilities(&self) -> Capabilities {
         Capabilities {
-            name: format!("{} {}", super::NAME, self.locust),
+            name: format!("{} {}", NAME, self.locust),
             version: self.locust.clone(),
             exact_windows: true,
             live_counts: true,

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep};
 
 use super::answer::{FailureAnswer, StateAnswer};
+use super::product::NAME;
 use super::web::Web;
 use crate::exit::{Error, Result};
 use crate::load::{Capabilities, Cut, Exception, Failure, Load, Snapshot, Worker};
@@ -79,7 +80,7 @@ impl Stock {
     /// What a Locust without the module can do.
     pub(super) fn capabilities(&self) -> Capabilities {
         Capabilities {
-            name: format!("{} {}", super::NAME, self.version),
+            name: format!("{} {}", NAME, self.version),
             version: self.version.clone(),
             exact_windows: false,
             live_counts: false,
@@ -190,7 +191,7 @@ impl Stock {
             "{} {} runs without the module locust_matrix.py: percentiles have 2 digits, both ends of a window \
              are off by up to {} s, requests before the window are not counted, workers report no health, a \
              stop takes the master's whole --stop-timeout, and {deadman}",
-            super::NAME,
+            NAME,
             self.version,
             REPORT_INTERVAL.as_secs()
         )

@@ -6,7 +6,7 @@ use reqwest::{Client, Method, Response, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::NAME;
+use super::product::NAME;
 use crate::exit::{Error, Result};
 use crate::objects::MASTER;
 use crate::wait::with_causes;

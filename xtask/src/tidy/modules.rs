@@ -3,7 +3,7 @@
 use super::Source;
 
 /// Anyone may use these; they use only each other.
-const LEAVES: [&str; 6] = ["exit", "wait", "files", "http", "events", "objects"];
+const LEAVES: [&str; 5] = ["exit", "wait", "files", "http", "events"];
 /// Each may use what is to its left. The last three conduct.
 const ORDER: [&str; 11] = [
     "config", "plan", "cluster", "deploy", "load", "measure", "record", "report", "scenario", "commands",
