@@ -10,10 +10,8 @@ use futures::future::join_all;
 use super::counts;
 use crate::cluster::{PodHttp, PodSummary};
 use crate::config::Inference;
+use crate::http::PRODUCT;
 use crate::wait::{Condition, TimedOut, poll};
-
-/// The replicas count these requests by this caller, the product name of the driver's HTTP client.
-const CALLER: &str = "locust-matrix";
 
 /// Sends requests to the Service until all of them are answered and every replica has answered one. If a
 /// replica has no counter, it is taken to have answered. From outside the cluster the Service cannot be reached,
@@ -29,12 +27,12 @@ pub(super) async fn await_routable(
     // With 4 requests per replica, a round misses one of 8 replicas in 1 of 70 cases; another round follows.
     let requests = pods.len().max(1) * 4;
     poll(limit, Duration::from_millis(50), || async {
-        let before = counts::read(reach, pods, &inference.metrics, CALLER).await;
+        let before = counts::read(reach, pods, &inference.metrics, PRODUCT).await;
         let answers = join_all((0..requests).map(|_| send(client, &url))).await;
         if let Some(problem) = answers.into_iter().find_map(Result::err) {
             return Condition::NotMet(problem);
         }
-        let after = counts::read(reach, pods, &inference.metrics, CALLER).await;
+        let after = counts::read(reach, pods, &inference.metrics, PRODUCT).await;
         let without_requests = counts::difference(&before, after).into_iter().find(|replica| {
             // Reading the metrics is a request, too, but to another endpoint.
             let served = replica.requests.as_ref().map(|counts| {

@@ -16,6 +16,7 @@ use crate::cluster::{PodHttp, ScriptedPods as Pages, Workload};
 use crate::config::{Config, Settings};
 use crate::events::Events;
 use crate::judge::{JudgedRun, Judgement, Verdict, judge_alone};
+use crate::load::{Capabilities, LoadGenerator};
 use crate::plan::Grid;
 use crate::record::RecordFile;
 
@@ -49,10 +50,11 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
         image: "image:1".into(),
         selector: format!("app={name}"),
     };
+    let capabilities = world.capabilities().await.unwrap();
     let environment = Environment {
         target: config.inference.url.clone(),
         primary: config.inference.primary.clone(),
-        percentile_digits: capabilities().percentile_digits,
+        percentile_digits: capabilities.percentile_digits,
         order_seed: config.is_shuffled().then_some(config.seed),
         ..Environment::default()
     };
@@ -63,7 +65,7 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
         setup: Setup {
             cluster: cluster::cluster(&world),
             load: world.clone(),
-            capabilities: capabilities(),
+            capabilities,
             config,
             inference: workload("inference"),
             workers: workload(WORKERS),
@@ -131,6 +133,15 @@ async fn a_healthy_service_is_valid_within_the_planned_time() {
         "{:?}",
         ran.told
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn inexact_windows_make_one_interval_and_snapshots_without_counts_make_no_samples() {
+    let capabilities = Capabilities { exact_windows: false, live_counts: false, ..capabilities() };
+    let ran = run(ONE, Script { capabilities, ..Script::default() }).await;
+    assert_eq!((ran.only().intervals.len(), ran.only().samples.len()), (1, 0));
+    assert!(!ran.only().stopping_rule.as_ref().unwrap().exact);
+    assert_eq!(ran.told.iter().filter(|line| line.contains("RPS")).count(), 1, "{:?}", ran.told);
 }
 
 #[tokio::test(start_paused = true)]

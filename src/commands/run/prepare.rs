@@ -13,7 +13,7 @@ use crate::cluster::{Cluster, LocalPort, PodHttp, PortForward, read_workload};
 use crate::config::Config;
 use crate::events::{Event as Progress, Events};
 use crate::exit::Result;
-use crate::load::{LoadGenerator, Locust};
+use crate::load::{Capabilities, LoadGenerator, Locust};
 use crate::objects::WORKERS;
 use crate::plan::{Grid, expected};
 use crate::record::{ConfigMapStore, OriginalReplicas, RecordFile, RunState};
@@ -58,9 +58,7 @@ pub(super) async fn prepare(
         read_workload(cluster, WORKERS),
     )?;
     let capabilities = load.capabilities().await?;
-    if plan.scenarios.iter().any(|scenario| scenario.rate.is_some()) {
-        capabilities.open_model.clone()?;
-    }
+    refuse_impossible_load(&plan, &capabilities)?;
     let images =
         [(inference.name.clone(), inference.image.clone()), (workers.name.clone(), workers.image.clone())];
     let plan_hash = plan.hash(&config, &images, &capabilities.version);
@@ -107,6 +105,15 @@ pub(super) async fn prepare(
     Ok(Prepared { setup, plan, run, records, file, store, folder, original, _forward: forward })
 }
 
+/// Refuses a plan with the open model before anything is measured, if the load generator cannot run it.
+///
+/// # Errors
+/// Exit code 2: see [`Capabilities::open_model`].
+fn refuse_impossible_load(plan: &Grid, capabilities: &Capabilities) -> Result<()> {
+    let is_open = plan.scenarios.iter().any(|scenario| scenario.rate.is_some());
+    if is_open { capabilities.open_model.clone() } else { Ok(()) }
+}
+
 /// A time that no scenario's load exceeds: ramp, warm-up, measurement, and a minute for the cuts.
 fn longest_load(config: &Config, plan: &Grid) -> Duration {
     let ramp = |scenario: &Scenario| f64::from(scenario.users) / config.spawn_rate_for(scenario.users);
@@ -119,6 +126,28 @@ fn longest_load(config: &Config, plan: &Grid) -> Duration {
 mod tests {
     use super::*;
     use crate::config::Settings;
+    use crate::exit::Error;
+
+    #[test]
+    fn an_open_plan_is_refused_if_the_load_generator_cannot_run_it() {
+        let plan = |settings: &str| Grid::of(&Settings::parse(settings).unwrap().complete().unwrap());
+        let closed = plan("{replicas: [1], workers: [1], users: [10]}");
+        let open = plan("{replicas: [1], workers: [1], users: [10], rates: [30]}");
+        let able = |open_model| Capabilities {
+            name: "script 1.0".into(),
+            version: "1.0".into(),
+            exact_windows: true,
+            live_counts: true,
+            open_model,
+            health: true,
+            percentile_digits: 3,
+            caveat: None,
+        };
+        let refusal = Error::usage("there is no open model");
+        assert_eq!(refuse_impossible_load(&closed, &able(Err(refusal.clone()))), Ok(()));
+        assert_eq!(refuse_impossible_load(&open, &able(Err(refusal.clone()))), Err(refusal));
+        assert_eq!(refuse_impossible_load(&open, &able(Ok(()))), Ok(()));
+    }
 
     #[test]
     fn the_longest_load_covers_the_largest_ramp_and_the_longest_measurement() {

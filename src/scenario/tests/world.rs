@@ -34,6 +34,8 @@ pub(super) fn capabilities() -> Capabilities {
 
 /// The behaviour of a world.
 pub(super) struct Script {
+    /// What the load generator says that it can do.
+    pub capabilities: Capabilities,
     /// Response time, ms, by the seconds since the start of the load.
     pub response_ms: fn(f64) -> u32,
     /// Requests that the service handles at the same time; others wait.
@@ -60,6 +62,7 @@ impl Default for Script {
     /// No problems: 100 ms and 4 slots, which make 40 requests/s.
     fn default() -> Self {
         Self {
+            capabilities: capabilities(),
             response_ms: |_| 100,
             slots: 4.0,
             fails: false,
@@ -270,7 +273,7 @@ impl LoadGenerator for World {
     }
 
     async fn capabilities(&self) -> Result<Capabilities> {
-        Ok(capabilities())
+        Ok(self.state().script.capabilities.clone())
     }
 
     async fn snapshot(&self, _deadman: Duration) -> Result<Snapshot> {
