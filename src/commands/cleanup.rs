@@ -7,6 +7,7 @@ use crate::cluster::{Cluster, ClusterFlags, await_gone};
 use crate::deploy::{Overlay, delete, job, objects};
 use crate::events::{Event, Events};
 use crate::exit::{Error, ExitCode, Result};
+use crate::objects::{DRIVER_PODS, RESULTS_APP};
 
 /// Arguments of `cleanup`.
 #[derive(clap::Args, Debug)]
@@ -39,13 +40,13 @@ pub async fn run(
     let deleted = delete(&cluster, &job, arguments.dry_run).await?;
     print(out, &deleted);
     if !deleted.is_empty() && !arguments.dry_run {
-        await_gone(&cluster, "app=locust,role=driver", ENDS_WITHIN).await.map_err(|timed_out| {
+        await_gone(&cluster, DRIVER_PODS, ENDS_WITHIN).await.map_err(|timed_out| {
             Error::cluster(format!("the driver's pod does not end {timed_out}"))
-                .next("kubectl delete pod -l app=locust,role=driver --force")
+                .next(format!("kubectl delete pod -l {DRIVER_PODS} --force"))
         })?;
     }
     let mut rest = objects(Overlay::Kind, &[], None)?;
-    rest.retain(|object| arguments.results || object["metadata"]["labels"]["app"] != "locust-matrix-results");
+    rest.retain(|object| arguments.results || object["metadata"]["labels"]["app"] != RESULTS_APP);
     print(out, &delete(&cluster, &rest, arguments.dry_run).await?);
     Ok(ExitCode::Success)
 }

@@ -15,10 +15,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::submit::{SubmittedJob, has_ended};
-use crate::cluster::{Cluster, JOB, await_gone, explain, patch_params, startup_failure};
+use crate::cluster::{Cluster, await_gone, explain, patch_params, startup_failure};
 use crate::commands::signals;
 use crate::events::{Event, Events};
 use crate::exit::{Error, ExitCode, Result};
+use crate::objects::JOB;
 
 /// How long the driver may take to stop: the pod's grace period, in which it stops the load, and a margin.
 const STOPS_WITHIN: Duration = Duration::from_secs(170);

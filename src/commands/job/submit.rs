@@ -7,14 +7,13 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, FIELD_MANAGER, JOB, explain};
+use crate::cluster::{Cluster, FIELD_MANAGER, explain};
 use crate::config::Settings;
 use crate::deploy::{Image, job};
 use crate::exit::{Error, ExitCode, Result};
+use crate::objects::{JOB, JOB_SETTINGS, LOAD_APP};
 use crate::wait::{Condition, poll};
 
-/// The ConfigMap from which the Job reads its settings.
-const CONFIG_MAP: &str = "locust-matrix-config";
 /// How long the Job of an earlier run may take to disappear after its deletion.
 const DELETED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -43,13 +42,13 @@ pub(super) async fn submit(
     let map = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": { "name": CONFIG_MAP, "labels": { "app": "locust" } },
+        "metadata": { "name": JOB_SETTINGS, "labels": { "app": LOAD_APP } },
         "data": { "config.yaml": settings.to_yaml()? },
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    let applied = cluster.api::<ConfigMap>().patch(CONFIG_MAP, &params, &Patch::Apply(&map)).await;
+    let applied = cluster.api::<ConfigMap>().patch(JOB_SETTINGS, &params, &Patch::Apply(&map)).await;
     applied
-        .map_err(|error| explain(&format!("apply ConfigMap {}/{CONFIG_MAP}", cluster.namespace), &error))?;
+        .map_err(|error| explain(&format!("apply ConfigMap {}/{JOB_SETTINGS}", cluster.namespace), &error))?;
 
     let manifest = manifest(driver_image, cluster_kind)?;
     let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };

@@ -1,4 +1,4 @@
-//! A Locust master's web server: requests, and answers that may be anything.
+//! The web server of a Locust master: requests, and answers that may come from something else.
 
 use std::time::Duration;
 
@@ -6,14 +6,16 @@ use reqwest::{Client, Method, Response, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::product::NAME;
 use crate::exit::{Error, Result};
+use crate::objects::MASTER;
 use crate::wait::with_causes;
 
 pub(super) const STOP: &str = "/stop";
-/// Any answer but that to a stop comes at once, or after the 5 s that a cut may take.
+/// Every request but a stop is answered at once, or after a cut, which may take 5 s.
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// Locust itself gives up on users that do not end after its stop timeout (120 s in the manifests)
-/// and a minute.
+/// A stop is answered after the last user has ended. Locust waits for its stop timeout (120 s in the
+/// manifests) and another minute.
 const STOP_TIMEOUT: Duration = Duration::from_secs(185);
 
 /// The web server at an address.
@@ -23,7 +25,7 @@ pub(super) struct Web {
     client: Client,
 }
 
-/// Locust's answer to what it was told to do.
+/// Locust's answer to a start or a stop.
 #[derive(Deserialize)]
 pub(super) struct Answer {
     pub(super) success: bool,
@@ -38,22 +40,21 @@ impl Web {
     }
 
     pub(super) async fn call(&self, method: Method, path: &str, form: &[(&str, String)]) -> Result<Response> {
-        // A stop is answered when the last user has ended, which takes as long as its request.
         let timeout = if path == STOP { STOP_TIMEOUT } else { TIMEOUT };
         let request = self.client.request(method.clone(), format!("{}{path}", self.url)).timeout(timeout);
         let request = if method == Method::POST { request.form(form) } else { request };
         request.send().await.map_err(|error| {
             Error::cluster(format!(
-                "Locust at {} does not answer {method} {path}: {}",
+                "{NAME} at {} does not answer {method} {path}: {}",
                 self.url,
                 with_causes(&error)
             ))
-            .next("look at the pod with: kubectl logs deployment/locust-master")
+            .next(format!("look at the pod with: kubectl logs deployment/{MASTER}"))
         })
     }
 
-    /// Locust takes `/stop` and `/stats/reset` by POST since 2.47.0 and by GET before 2.46.7: the
-    /// other one is a 405.
+    /// Locust accepts `/stop` and `/stats/reset` by POST since 2.47.0 and by GET before 2.46.7. It answers the
+    /// other method with status 405.
     pub(super) async fn post_or_get(&self, path: &str) -> Result<Response> {
         let response = self.call(Method::POST, path, &[]).await?;
         if response.status() == StatusCode::METHOD_NOT_ALLOWED {
@@ -68,23 +69,33 @@ impl Web {
     }
 
     pub(super) async fn json<T: DeserializeOwned>(&self, path: &str, response: Response) -> Result<T> {
-        let body = self.bytes(path, response, "application/json", "JSON").await?;
-        serde_json::from_slice(&body)
+        let body = self.json_body(path, response).await?;
+        self.parse(path, &body)
+    }
+
+    /// The body of an answer that must be JSON.
+    pub(super) async fn json_body(&self, path: &str, response: Response) -> Result<Vec<u8>> {
+        self.body(path, response, "application/json", "JSON").await
+    }
+
+    /// The value in a body that [`json_body`](Self::json_body) returned for this path.
+    pub(super) fn parse<T: DeserializeOwned>(&self, path: &str, body: &[u8]) -> Result<T> {
+        serde_json::from_slice(body)
             .map_err(|error| self.wrong(path, &format!("JSON that is not understood: {error}")))
     }
 
-    /// The body, which must be of that kind.
-    pub(super) async fn bytes(
+    /// The body of an answer that must have this content type; `name` is its name in messages.
+    pub(super) async fn body(
         &self,
         path: &str,
         response: Response,
-        kind: &str,
+        content_type: &str,
         name: &str,
     ) -> Result<Vec<u8>> {
         let status = response.status();
         let found = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let found = found.unwrap_or("no content type").to_owned();
-        if !status.is_success() || !found.starts_with(kind) {
+        if !status.is_success() || !found.starts_with(content_type) {
             return Err(self.wrong(path, &format!("{status} with {found} instead of {name}")));
         }
         let body = response.bytes().await;
@@ -92,8 +103,9 @@ impl Web {
             .map_err(|error| self.wrong(path, &format!("half an answer: {}", with_causes(&error))))
     }
 
-    fn wrong(&self, path: &str, what: &str) -> Error {
-        Error::cluster(format!("{}{path} answered {what}", self.url))
-            .next("check that this is Locust's web port, without a login page or proxy before it")
+    fn wrong(&self, path: &str, problem: &str) -> Error {
+        Error::cluster(format!("{}{path} answered {problem}", self.url)).next(format!(
+            "check that this is {NAME}'s web port, without a login page or a proxy in front of it"
+        ))
     }
 }

@@ -2,43 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use records::Histogram;
+use records::{Endpoint, Histogram};
 
-use crate::load::snapshot::Entry;
+use crate::load::Counts;
 
-/// All endpoints together, with how many there were per second.
-pub(super) struct Total {
-    pub(super) entry: Entry,
-    rps: f64,
-}
-
-impl Total {
-    /// Puts it in time: Locust's rate is over the time from its reset to the last request.
-    pub(super) fn times(&mut self, opened: Option<f64>) {
-        if self.rps > 0.0 {
-            let start = opened.unwrap_or(0.0);
-            self.entry.start_at = Some(start);
-            self.entry.last_at = Some(start + self.entry.requests as f64 / self.rps);
-        }
-    }
-}
-
-/// The rows, and the one of all of them; or what is wrong.
-pub(super) fn parse(text: &[u8]) -> Result<(Vec<Entry>, Total), String> {
+/// The counts in a table whose window was opened at `opened_at`, s since the epoch.
+///
+/// # Errors
+/// A text that says what is wrong with the table.
+pub(super) fn parse(text: &[u8], opened_at: Option<f64>) -> Result<Counts, String> {
     let mut reader = csv::Reader::from_reader(text);
     let header = reader.headers().map_err(|error| error.to_string())?.clone();
-    let (mut entries, mut total) = (Vec::new(), None);
+    let (mut endpoints, mut total) = (Vec::new(), None);
     for row in reader.records() {
         let row = row.map_err(|error| error.to_string())?;
         let row = Row { header: &header, row: &row };
-        let entry = row.entry()?;
-        if entry.name == "Aggregated" && entry.method.is_empty() {
-            total = Some(Total { entry, rps: row.number("Requests/s")? });
+        let endpoint = row.endpoint()?;
+        if endpoint.name == "Aggregated" && endpoint.method.is_empty() {
+            total = Some((endpoint, row.number::<f64>("Requests/s")?));
         } else {
-            entries.push(entry);
+            endpoints.push(endpoint);
         }
     }
-    total.map(|total| (entries, total)).ok_or_else(|| "no row Aggregated".to_owned())
+    let (total, rps) = total.ok_or("no row Aggregated")?;
+    // The table has no times. But Locust's rate is over the time from its reset to the last request.
+    let seconds = (rps > 0.0).then(|| total.requests as f64 / rps);
+    let first_at = seconds.map(|_| opened_at.unwrap_or(0.0));
+    let last_at = first_at.zip(seconds).map(|(first, seconds)| first + seconds);
+    Ok(Counts { total, endpoints, first_at, last_at, ..Counts::default() })
 }
 
 struct Row<'a> {
@@ -57,28 +48,26 @@ impl Row<'_> {
         text.parse().map_err(|_| format!("{column} is {text}"))
     }
 
-    fn entry(&self) -> Result<Entry, String> {
+    fn endpoint(&self) -> Result<Endpoint, String> {
         let requests: u64 = self.number("Request Count")?;
         let failures = self.number("Failure Count")?;
         let mean: f64 = self.number("Average Response Time")?;
         let histogram = self.histogram(requests);
-        Ok(Entry {
+        Ok(Endpoint {
             method: self.text("Type")?.to_owned(),
             name: self.text("Name")?.to_owned(),
             requests,
             failures,
             total_ms: mean * requests as f64,
-            start_at: None,
-            last_at: None,
-            // Which of them succeeded is known only where all did.
+            // The table does not say which requests failed.
             succeeded: if failures == 0 { histogram.clone() } else { Histogram::default() },
             histogram,
             from_send: None,
         })
     }
 
-    /// Samples at the percentiles that Locust gives, as many as have that rank: its percentiles are
-    /// then those of Locust, and what lies between two is the higher one.
+    /// A histogram that has Locust's percentiles: each request between two percentiles of the table counts at
+    /// the higher one.
     fn histogram(&self, requests: u64) -> Histogram {
         let percentiles = self.header.iter().enumerate().filter_map(|(at, name)| {
             let percent: f64 = name.strip_suffix('%')?.parse().ok()?;
@@ -86,8 +75,8 @@ impl Row<'_> {
             Some((percent / 100.0, 1000 * ms))
         });
         let (mut counts, mut below) = (BTreeMap::<u64, u64>::new(), 0);
-        for (share, us) in percentiles {
-            let rank = rank(share, requests);
+        for (quantile, us) in percentiles {
+            let rank = rank(quantile, requests);
             *counts.entry(us).or_default() += rank - below;
             below = rank;
         }
@@ -96,56 +85,51 @@ impl Row<'_> {
     }
 }
 
+/// The nearest rank of a quantile (0 to 1).
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the number of requests")]
-fn rank(share: f64, requests: u64) -> u64 {
-    (share * requests as f64 - 1e-9).ceil().max(0.0) as u64
+fn rank(quantile: f64, requests: u64) -> u64 {
+    (quantile * requests as f64 - 1e-9).ceil().max(0.0) as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::measure::Figures;
-    use records::Endpoint;
 
     const HEADER: &str = "Type,Name,Request Count,Failure Count,Median Response Time,Average Response Time,\
         Min Response Time,Max Response Time,Average Content Size,Requests/s,Failures/s,\
         50%,66%,75%,80%,90%,95%,98%,99%,99.9%,99.99%,100%\r\n";
 
     #[test]
-    fn its_percentiles_are_those_that_locust_gives() {
+    fn the_percentiles_are_those_of_the_table() {
         let text = format!(
             "{HEADER}POST,\"/predict, \"\"all\"\"\",1000,10,110,115.5,90.1,900.3,58.0,50.0,0.5,\
              110,120,120,130,150,160,180,190,500,900,900\r\n\
              ,Aggregated,1000,10,110,115.5,90.1,900.3,58.0,50.0,0.5,\
              110,120,120,130,150,160,180,190,500,900,900\r\n"
         );
-        let (entries, mut total) = parse(text.as_bytes()).unwrap();
-        let endpoint = Endpoint::from(&entries[0]);
+        let counts = parse(text.as_bytes(), Some(1000.0)).unwrap();
+        let endpoint = &counts.endpoints[0];
         assert_eq!(endpoint.label(), "POST /predict, \"all\"");
-        let figures = Figures::of(&endpoint, 20.0);
-        assert_eq!((figures.p50_us, figures.p90_us), (Some(110_000), Some(150_000)));
-        assert_eq!(
-            (figures.p95_us, figures.p99_us, figures.max_us),
-            (Some(160_000), Some(190_000), Some(900_000))
-        );
-        assert!((figures.mean_ms.unwrap() - 115.5).abs() < 1e-9);
+        let quantiles = [0.5, 0.9, 0.95, 0.99, 1.0].map(|q| endpoint.histogram.quantile(q).unwrap());
+        assert_eq!(quantiles, [110_000, 150_000, 160_000, 190_000, 900_000]);
+        assert!((endpoint.total_ms - 115_500.0).abs() < 1e-6);
         assert_eq!(endpoint.histogram.count(), 1000);
-        assert_eq!(endpoint.succeeded.count(), 0, "ten failed, nobody knows which");
-        total.times(Some(1000.0));
-        assert_eq!((total.entry.start_at, total.entry.last_at), (Some(1000.0), Some(1020.0)));
+        assert_eq!(endpoint.succeeded.count(), 0, "ten failed, and the table does not say which");
+        assert_eq!((counts.first_at, counts.last_at), (Some(1000.0), Some(1020.0)));
     }
 
     #[test]
-    fn nothing_measured_is_nothing() {
+    fn a_table_without_requests_has_empty_counts() {
         let empty = ",Aggregated,0,0,0,0.0,0,0,0,0.0,0.0,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A,N/A\r\n";
-        let (entries, total) = parse(format!("{HEADER}{empty}").as_bytes()).unwrap();
-        assert!(entries.is_empty());
-        assert_eq!((total.entry.requests, total.entry.histogram.count()), (0, 0));
+        let counts = parse(format!("{HEADER}{empty}").as_bytes(), Some(1000.0)).unwrap();
+        assert!(counts.endpoints.is_empty());
+        assert_eq!((counts.total.requests, counts.total.histogram.count()), (0, 0));
+        assert_eq!((counts.first_at, counts.last_at), (None, None));
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
-        let error = |text: &str| parse(text.as_bytes()).map(|_| ()).unwrap_err();
+    fn an_error_names_what_is_wrong() {
+        let error = |text: &str| parse(text.as_bytes(), None).unwrap_err();
         assert_eq!(error(HEADER), "no row Aggregated");
         assert_eq!(error("Type,Name\r\n,Aggregated\r\n"), "no column Request Count");
         let many = format!("{HEADER},Aggregated,many,0,0,0,0,0,0,0,0,1,1,1,1,1,1,1,1,1,1,1\r\n");
