@@ -10,7 +10,7 @@ mod worker_pairs;
 use records::Record;
 
 pub use alone::judge_alone;
-pub use points::{Point, drift, points};
+pub use points::{Point, drift, drift_ends, points};
 pub use row::Row;
 pub use verdict::{Judgement, Verdict};
 pub use worker_pairs::WorkerPair;
