@@ -19,6 +19,7 @@
       ../Cargo.lock
       ../Cargo.toml
       ../clippy.toml
+      ../docs
       ../e2e
       ../embedded
       ../fake-inference

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::machine::{Action, Event};
 use super::setup::{DEADMAN, Run, Setup};
 use crate::cluster::PodSummary;
-use crate::events::Event as Progress;
+use crate::events::Progress;
 use crate::exit::{Error, Result};
 use crate::load::{LoadGenerator, Snapshot, State};
 use crate::wait::{Condition, TimedOut, poll};

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use records::{OpenCounts, Sample, Window, WorkerHealth};
 
-use crate::events::{Arrivals, Event};
+use crate::events::{Arrivals, Progress};
 use crate::load::Snapshot;
 use crate::measure::Figures;
 
@@ -31,7 +31,7 @@ pub(super) struct Closed {
     pub samples: Vec<Sample>,
     pub workers: Vec<WorkerHealth>,
     /// The live line over the whole window.
-    pub live: Event,
+    pub live: Progress,
 }
 
 impl Sampler {
@@ -71,7 +71,7 @@ impl Sampler {
     }
 
     /// The live line; `None` before there are two looks to compare.
-    pub(super) fn live(&self) -> Option<Event> {
+    pub(super) fn live(&self) -> Option<Progress> {
         let (first, last) = (self.recent.front()?, self.recent.back()?);
         let span = last.now - first.now;
         let open = last.open.zip(first.open).map(|(later, earlier)| later.since(&earlier));
@@ -100,8 +100,8 @@ impl Sampler {
         Closed { window, samples: self.samples, workers: self.workers, live }
     }
 
-    fn line(&self, at_s: f64, figures: Figures, open: Option<OpenCounts>) -> Event {
-        Event::Live {
+    fn line(&self, at_s: f64, figures: Figures, open: Option<OpenCounts>) -> Progress {
+        Progress::Live {
             at_s,
             of_s: self.of_s,
             rps: figures.rps,

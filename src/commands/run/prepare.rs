@@ -11,7 +11,7 @@ use super::Arguments;
 use super::resume::{Origin, origin, resumed};
 use crate::cluster::{Cluster, LocalPort, PodHttp, PortForward, WORKER, read_workload};
 use crate::config::Config;
-use crate::events::{Event as Progress, Events};
+use crate::events::{Events, Progress};
 use crate::exit::Result;
 use crate::load::Locust;
 use crate::plan::{Grid, expected};
@@ -67,7 +67,7 @@ pub(super) async fn prepare(
     let store = ConfigMapStore::begin(cluster, &state, &records).await?;
     let generator = format!("Locust {}", snapshot.locust);
     if let Some(caveat) = &snapshot.caveat {
-        events.tell(Progress::note(caveat.clone()));
+        events.tell(Progress::GeneratorCaveat { caveat: caveat.clone() });
     }
     let left = plan.scenarios.iter().filter(|s| !records.iter().any(|r| r.scenario.id == s.id));
     events.tell(Progress::RunStarted {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Drive;
 use crate::cluster::{PodSummary, pods_of};
-use crate::events::Event as Progress;
+use crate::events::Progress;
 use crate::exit::{Error, Result};
 use crate::load::{Load, LoadGenerator, Snapshot};
 use crate::scenario::counts::{self, LOAD};
@@ -71,7 +71,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 let raised = last.exceptions.iter().map(|raised| (raised.message.clone(), raised.count));
                 self.gathered.exceptions = raised.collect();
             }
-            Err(error) => self.setup.events.tell(Progress::note(format!("  {error}"))),
+            Err(error) => self.setup.events.tell(Progress::WholeRunMissing { error: error.to_string() }),
         }
         let Setup { cluster, inference, workers, reach, config, .. } = self.setup;
         let (pods, workers) = tokio::try_join!(pods_of(cluster, inference), pods_of(cluster, workers))?;
@@ -121,8 +121,8 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 }
                 Ok(Err(error)) => {
                     if !told {
-                        let text = "  Locust does not answer; load that nobody looks at stops by itself within a minute";
-                        self.setup.events.tell(Progress::note(text));
+                        let error = error.message.clone();
+                        self.setup.events.tell(Progress::LoadStopUnanswered { error });
                         told = true;
                     }
                     last_seen = error.message;

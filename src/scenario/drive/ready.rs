@@ -9,8 +9,7 @@ use tokio::time::Instant;
 
 use super::{Drive, LOOK_EVERY};
 use crate::cluster::{Unready, await_ready, explain, pods_of, scale};
-use crate::events::Event as Progress;
-use crate::events::many;
+use crate::events::{Progress, many};
 use crate::exit::{Error, Result};
 use crate::load::{LoadGenerator, Snapshot};
 use crate::scenario::counts::{self, LOAD};
@@ -89,8 +88,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         if let Ok(snapshot) = self.await_listed(limit.min(LISTED_WITHIN)).await {
             return Ok(snapshot);
         }
-        let text = "  Locust does not list the workers as it should; starting them anew";
-        self.setup.events.tell(Progress::note(text));
+        self.setup.events.tell(Progress::WorkersRestarted { wanted: self.scenario.workers });
         self.delete_workers().await?;
         self.await_worker_pods(limit).await?;
         self.await_listed(limit).await.map_err(|timed_out| {
