@@ -5,7 +5,7 @@ use super::{Block, Cell, Column, Section, Sentence, Table};
 use crate::judge::{Row, WorkerPair};
 use crate::measure::Saturation;
 
-const INTRO: &str = "Each value is that of the worker with the highest one, over the window. A worker is at its limit if it uses \
+const INTRO: &str = "Each value is the highest of all workers over the window. A worker is at its limit if it uses \
     90 % of the CPU that it can have (one core, or less if its CPU limit is lower), if it is throttled in more than \
     1 % of its periods, or if its event loop is late by more than 10 ms (P95).";
 

@@ -56,10 +56,20 @@ fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> (String, 
     let mut measured: Vec<u32> = same.clone().map(Point::replicas).collect();
     measured.sort_unstable();
     measured.dedup();
-    let numbers: Vec<_> = measured.iter().map(u32::to_string).collect();
-    let noun = if measured == [1] { "replica" } else { "replicas" };
-    let text = format!("no valid row keeps to it, with {} {noun}", numbers.join(", "));
+    let text = format!("no valid row keeps to it (measured with {})", replicas_in_words(&measured));
     (text, same.flat_map(|point| point.rows.clone()).collect())
+}
+
+/// `1 replica`, or `1, 2 and 4 replicas`.
+fn replicas_in_words(measured: &[u32]) -> String {
+    match measured {
+        [] => "no replicas".to_owned(),
+        [only] => many(*only, "replica"),
+        [earlier @ .., last] => {
+            let earlier: Vec<_> = earlier.iter().map(u32::to_string).collect();
+            format!("{} and {last} replicas", earlier.join(", "))
+        }
+    }
 }
 
 /// Whether every row of a point keeps to every goal, by the early-stop value, which has 99 % confidence.

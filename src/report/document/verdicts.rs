@@ -52,6 +52,6 @@ const fn next_step(verdict: Verdict) -> &'static str {
         Verdict::Unstable => "measure longer (duration, max_duration), or warm up longer.",
         Verdict::Imbalanced => "look at that replica, or balance requests instead of connections.",
         Verdict::Undersampled => "measure longer.",
-        Verdict::Valid => "nothing is to do.",
+        Verdict::Valid => "there is nothing to do.",
     }
 }

@@ -36,10 +36,13 @@ fn an_objective_names_the_fewest_replicas_that_keep_to_it() {
     let found = of(&with_objective(records.clone(), &[400, 400, 300]), outcomes);
     assert_eq!(found[0].text, "20 users on 2 workers: 1 replica keeps to it.");
     let found = of(&with_objective(records.clone(), &[600, 600, 600]), outcomes);
-    assert_eq!(found[0].text, "20 users on 2 workers: no valid row keeps to it, with 1, 2, 4 replicas.");
+    assert_eq!(
+        found[0].text,
+        "20 users on 2 workers: no valid row keeps to it (measured with 1, 2 and 4 replicas)."
+    );
     assert_eq!(found[0].rows.len(), 3);
     let found = of(&with_objective(records[..1].to_vec(), &[600]), outcomes);
-    assert_eq!(found[0].text, "20 users on 2 workers: no valid row keeps to it, with 1 replica.");
+    assert_eq!(found[0].text, "20 users on 2 workers: no valid row keeps to it (measured with 1 replica).");
 }
 
 #[test]
@@ -88,9 +91,8 @@ fn averages_say_over_how_many_scenarios() {
 
 #[test]
 fn steps_in_replicas_are_grouped_by_what_they_bring() {
-    let records =
-        [(1, 1000), (2, 2000), (4, 2600), (8, 2600)].map(|(replicas, requests)| (replicas, requests));
-    let records: Vec<_> = records
+    let throughputs = [(1, 1000), (2, 2000), (4, 2600), (8, 2600)];
+    let records: Vec<_> = throughputs
         .into_iter()
         .enumerate()
         .map(|(index, (replicas, requests))| record(index, replicas, 20, requests))
