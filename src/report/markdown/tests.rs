@@ -176,7 +176,8 @@ fn rows_with_the_same_reason_share_a_sentence() {
     );
 }
 
-/// Columns of a line of a table: the pipes that are not escaped, less one.
+/// Columns of a line of a table. By CommonMark, a backslash escapes the character after it; for GitHub, a pipe is
+/// escaped if a backslash is directly before it. Both must give the same.
 fn columns(line: &str) -> usize {
     let mut pipes = 0_usize;
     let mut characters = line.chars();
@@ -187,6 +188,7 @@ fn columns(line: &str) -> usize {
             _ => {}
         }
     }
+    assert_eq!(pipes, line.matches('|').count() - line.matches("\\|").count(), "{line}");
     pipes.saturating_sub(1)
 }
 
