@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cluster::{Cluster, ClusterFlags, await_gone};
 use crate::deploy::{Overlay, delete, job, objects};
-use crate::events::{Event, Events};
+use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::{DRIVER_PODS, RESULTS_APP};
 
@@ -34,7 +34,8 @@ pub async fn run(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitCode> {
     let cluster = Cluster::connect(flags).await?;
-    events.tell(Event::note(format!("cleaning up namespace {} in {}", cluster.namespace, cluster.server)));
+    let (namespace, server) = (cluster.namespace.clone(), cluster.server.clone());
+    events.tell(Progress::CleanupStarted { namespace, server });
     // The Job comes first, because its driver stops the load and needs Locust for that.
     let job = [job(&[])?];
     let deleted = delete(&cluster, &job, arguments.dry_run).await?;

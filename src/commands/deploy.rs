@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::cluster::{Cluster, ClusterFlags, Unready, await_ready, read_workload};
 use crate::config::{MatrixFlags, Settings, Span};
 use crate::deploy::{Image, Overlay, allow_scaling, apply, diff, objects, refuse_foreign};
-use crate::events::{Event, Events};
+use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::{LOAD_PODS, MASTER, STUB_PODS, WORKERS};
 
@@ -94,7 +94,7 @@ pub async fn run(
     apply(&cluster, &workers).await?;
     let applied =
         format!("applied {} objects to namespace {}", others.len() + workers.len(), cluster.namespace);
-    events.tell(Event::phase(applied, started.elapsed()));
+    events.tell(Progress::phase(applied, started.elapsed()));
     if master_exists {
         await_all(&workers).await?;
     } else {
@@ -157,6 +157,6 @@ async fn await_deployment(
             Unready::TimedOut(_) => Error::cluster(message).next(advice),
         }
     })?;
-    events.tell(Event::phase(format!("{name}: {} ready", workload.replicas), started.elapsed()));
+    events.tell(Progress::phase(format!("{name}: {} ready", workload.replicas), started.elapsed()));
     Ok(())
 }

@@ -18,7 +18,7 @@ use super::counts::PodCounts;
 use super::machine::{Action, Event};
 use super::setup::{DEADMAN, Run, Setup};
 use crate::cluster::PodSummary;
-use crate::events::Event as Progress;
+use crate::events::Progress;
 use crate::load::{LoadGenerator, Snapshot};
 use crate::wait::{Condition, TimedOut, poll};
 

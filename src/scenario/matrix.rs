@@ -10,8 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::drive::Drive;
 use super::machine::{Action, End, Event, Phase, ScenarioMachine};
 use super::setup::{DEADMAN, Run, Setup};
-use crate::events::Event as Progress;
-use crate::events::Events;
+use crate::events::{Events, Progress};
 use crate::exit::{Error, Result};
 use crate::judge::{JudgedRun, Row, Verdict, judge_alone};
 use crate::load::{LoadGenerator, Snapshot, State, Unreached};
@@ -75,10 +74,7 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
         if let Some(store) = &mut self.store {
             let without_samples = store.write(&self.records).await?;
             if without_samples > 0 {
-                let text = format!(
-                    "  the cluster's copy has no per-second samples for {without_samples} records: no room"
-                );
-                self.setup.events.tell(Progress::note(text));
+                self.setup.events.tell(Progress::SamplesDropped { records: without_samples });
             }
         }
         Ok(())
@@ -214,10 +210,7 @@ pub async fn stop_leftover_load(
     });
     let snapshot = answered.await.map_err(|timed_out| load.explain(&Unreached::Answer, &timed_out))?;
     if needs_stop(&snapshot) {
-        events.tell(Progress::note(format!(
-            "load is running already ({} users); stopping it",
-            snapshot.user_count
-        )));
+        events.tell(Progress::LeftoverLoadStopped { users: snapshot.user_count });
         load.stop().await?;
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use records::{OpenCounts, Sample, Window, WorkerHealth};
 
-use crate::events::{Arrivals, Event as Progress};
+use crate::events::{Arrivals, Progress};
 use crate::load::Snapshot;
 use crate::measure::Figures;
 

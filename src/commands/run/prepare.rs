@@ -11,7 +11,7 @@ use super::arguments::Arguments;
 use super::resume::{Origin, origin, resumed};
 use crate::cluster::{Cluster, LocalPort, PodHttp, PortForward, read_workload};
 use crate::config::Config;
-use crate::events::{Event as Progress, Events};
+use crate::events::{Events, Progress};
 use crate::exit::Result;
 use crate::load::{Capabilities, LoadGenerator, Locust};
 use crate::objects::WORKERS;
@@ -69,7 +69,7 @@ pub(super) async fn prepare(
     let file = RecordFile::create(&folder.join(records::FILE_NAME), &records)?;
     let store = ConfigMapStore::begin(cluster, &state, &records).await?;
     if let Some(caveat) = &capabilities.caveat {
-        events.tell(Progress::note(caveat.clone()));
+        events.tell(Progress::GeneratorCaveat { caveat: caveat.clone() });
     }
     let left = plan.scenarios.iter().filter(|s| !records.iter().any(|r| r.scenario.id == s.id));
     events.tell(Progress::RunStarted {

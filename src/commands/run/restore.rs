@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::cluster::{Cluster, scale};
-use crate::events::{Event as Progress, Events};
+use crate::events::{DeploymentReplicas, Events, Progress};
 use crate::exit::{Error, Result};
 use crate::objects::WORKERS;
 use crate::record::{ConfigMapStore, OriginalReplicas};
@@ -42,7 +42,9 @@ pub(super) async fn restore(
         Error::new(error.code, format!("{}; {found}", error.message))
             .next("scale them back by hand: kubectl scale deployment")
     })?;
-    events.tell(Progress::note(format!("replicas as found: {inference} {replicas}, {WORKERS} {workers}")));
+    let deployments =
+        vec![DeploymentReplicas::new(inference, replicas), DeploymentReplicas::new(WORKERS, workers)];
+    events.tell(Progress::ReplicasRestored { deployments });
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Drive, SAMPLE_EVERY};
 use crate::cluster::{PodSummary, pods_of};
-use crate::events::Event as Progress;
+use crate::events::Progress;
 use crate::exit::Result;
 use crate::load::{Load, LoadGenerator, Snapshot, Unreached};
 use crate::scenario::counts;
@@ -70,7 +70,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 let exceptions = last.exceptions.iter();
                 self.gathered.exceptions = exceptions.map(|e| (e.message.clone(), e.count)).collect();
             }
-            Err(error) => self.setup.events.tell(Progress::note(format!("  {error}"))),
+            Err(error) => self.setup.events.tell(Progress::WholeRunMissing { error: error.to_string() }),
         }
         let Setup { cluster, load, inference, workers, reach, config, .. } = self.setup;
         let (replicas, workers) = tokio::try_join!(pods_of(cluster, inference), pods_of(cluster, workers))?;
@@ -119,11 +119,11 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 }
                 Ok(Err(error)) => {
                     if !user_knows {
-                        self.setup.events.tell(Progress::note(format!(
-                            "  {} does not answer; without requests for snapshots, load stops by itself after {} s",
-                            load.name(),
-                            DEADMAN.as_secs()
-                        )));
+                        self.setup.events.tell(Progress::LoadStopUnanswered {
+                            generator: load.name().to_owned(),
+                            stops_after_s: DEADMAN.as_secs(),
+                            error: error.message.clone(),
+                        });
                         user_knows = true;
                     }
                     last_seen = error.message;

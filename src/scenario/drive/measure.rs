@@ -6,7 +6,7 @@ use records::{Interval, Scenario, StoppingRule};
 use tokio::time::{Instant, sleep_until};
 
 use super::{Drive, SAMPLE_EVERY};
-use crate::events::Event as Progress;
+use crate::events::Progress;
 use crate::load::{LoadGenerator, Snapshot};
 use crate::measure::{Next, interval_s, next, window_from};
 use crate::scenario::machine::Event;
@@ -58,7 +58,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 Next::Measure => {}
                 Next::Extend(why) => {
                     sampler.extend(interval_s(&rule));
-                    self.setup.events.tell(Progress::note(format!("  measuring on: {why}")));
+                    self.setup.events.tell(Progress::MeasurementExtended { reason: why });
                 }
                 Next::Close => break,
             }

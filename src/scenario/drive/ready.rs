@@ -9,8 +9,7 @@ use tokio::time::Instant;
 
 use super::{Drive, POLL_EVERY};
 use crate::cluster::{Unready, await_ready, explain, pods_of, scale};
-use crate::events::Event as Progress;
-use crate::events::many;
+use crate::events::{Progress, many};
 use crate::exit::{Error, Result};
 use crate::load::{LoadGenerator, Snapshot, Unreached};
 use crate::scenario::counts;
@@ -90,9 +89,8 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         if let Ok(snapshot) = self.await_listed(limit.min(LISTED_WITHIN)).await {
             return Ok(snapshot);
         }
-        let name = load.name();
-        events
-            .tell(Progress::note(format!("  {name} does not list the workers as it should; replacing them")));
+        let (generator, wanted) = (load.name().to_owned(), self.scenario.workers);
+        events.tell(Progress::WorkersRestarted { generator, wanted });
         self.delete_worker_pods().await?;
         self.await_worker_pods(limit).await?;
         self.await_listed(limit).await.map_err(|timed_out| {
