@@ -3,8 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use crate::cluster::ClusterFlags;
-use crate::commands::job::JSON_EVENTS_VARIABLE;
 use crate::commands::{cleanup, completions, deploy, fetch, job, plan, report, run};
+use crate::events::JSON_EVENTS_VARIABLE;
 use crate::exit::ExitCode;
 
 /// How many replicas does an inference service need for a given number of users?

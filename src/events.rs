@@ -13,6 +13,9 @@ use std::sync::Arc;
 pub use progress::{Arrivals, DeploymentReplicas, Progress};
 pub use words::{many, minutes};
 
+/// The environment variable for `--json-events`. By it, `job` passes the flag on to the driver's pod.
+pub const JSON_EVENTS_VARIABLE: &str = "LOCUST_MATRIX_JSON_EVENTS";
+
 /// The sink of the events.
 #[derive(Clone)]
 pub struct Events(Arc<dyn Fn(Progress) + Send + Sync>);

@@ -11,9 +11,6 @@ use crate::config::{MatrixFlags, Settings};
 use crate::events::Events;
 use crate::exit::{ExitCode, Result};
 
-/// The environment variable for `--json-events`. By it, `job` passes the flag on to the driver's pod.
-pub const JSON_EVENTS_VARIABLE: &str = "LOCUST_MATRIX_JSON_EVENTS";
-
 /// Arguments of `job`.
 #[derive(clap::Args, Debug)]
 pub struct Arguments {

@@ -15,12 +15,15 @@ mod point;
 mod repeats;
 mod run;
 mod scenarios;
+mod section;
 mod sentence;
 mod table;
 mod verdicts;
 mod whole_runs;
 
 pub use cell::Cell;
+pub use datasets::Dataset;
+pub use section::{Block, Section};
 pub use sentence::Sentence;
 pub use table::{Alignment, Column, Table, TableRow};
 
@@ -35,46 +38,6 @@ pub struct Document {
     pub sections: Vec<Section>,
     /// The tables for programs.
     pub datasets: Vec<Dataset>,
-}
-
-/// A part of the report with a title of its own.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Section {
-    /// Names the section within the document, such as `key-findings`. It never changes.
-    pub id: &'static str,
-    /// The title.
-    pub title: String,
-    /// Explains how to read the section.
-    pub intro: Option<String>,
-    /// The content in reading order.
-    pub blocks: Vec<Block>,
-}
-
-/// A part of a section.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Block {
-    /// Facts, each with its name.
-    KeyValues(Vec<(String, String)>),
-    /// A sentence that stands alone.
-    Paragraph(Sentence),
-    /// Sentences that belong together, as a list.
-    Sentences {
-        /// What holds for each sentence of the list.
-        lead: Option<Sentence>,
-        /// The list.
-        items: Vec<Sentence>,
-    },
-    /// A table.
-    Table(Table),
-}
-
-/// A table for programs. The title of each column is the name of a field, which never changes.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Dataset {
-    /// The name of the dataset, which is the name of its file without the extension.
-    pub name: &'static str,
-    /// The rows.
-    pub table: Table,
 }
 
 impl Document {
@@ -105,55 +68,6 @@ impl Document {
             title: "Load test summary".into(),
             sections: sections.into_iter().flatten().collect(),
             datasets: datasets::datasets(&rows),
-        }
-    }
-}
-
-impl Section {
-    /// A section without an introduction.
-    fn new(id: &'static str, title: impl Into<String>, blocks: Vec<Block>) -> Self {
-        Self { id, title: title.into(), intro: None, blocks }
-    }
-
-    /// The same section with an introduction.
-    fn with_intro(self, intro: &str) -> Self {
-        Self { intro: Some(intro.to_owned()), ..self }
-    }
-
-    /// A section of lists; if all are empty, the sentence `otherwise`.
-    fn of_lists(id: &'static str, title: impl Into<String>, lists: Vec<Block>, otherwise: &str) -> Self {
-        let filled = |block: &Block| !matches!(block, Block::Sentences { items, .. } if items.is_empty());
-        let mut blocks: Vec<Block> = lists.into_iter().filter(filled).collect();
-        if blocks.is_empty() {
-            blocks.push(Block::Paragraph(Sentence::general(otherwise)));
-        }
-        Self::new(id, title, blocks)
-    }
-}
-
-impl Block {
-    /// A list that needs no lead.
-    const fn list(items: Vec<Sentence>) -> Self {
-        Self::Sentences { lead: None, items }
-    }
-
-    /// A list whose lead cites every row that an item cites.
-    fn led(lead: impl Into<String>, items: Vec<Sentence>) -> Self {
-        let mut rows: Vec<String> = Vec::new();
-        for row in items.iter().flat_map(|item| &item.rows) {
-            if !rows.contains(row) {
-                rows.push(row.clone());
-            }
-        }
-        Self::Sentences { lead: Some(Sentence { text: lead.into(), rows }), items }
-    }
-
-    /// Every sentence of the block.
-    pub fn sentences(&self) -> Vec<&Sentence> {
-        match self {
-            Self::Paragraph(sentence) => vec![sentence],
-            Self::Sentences { lead, items } => lead.iter().chain(items).collect(),
-            Self::KeyValues(_) | Self::Table(_) => Vec::new(),
         }
     }
 }

@@ -7,10 +7,10 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use super::JSON_EVENTS_VARIABLE;
 use crate::cluster::{Cluster, FIELD_MANAGER, explain};
 use crate::config::Settings;
 use crate::deploy::{Image, job};
+use crate::events::JSON_EVENTS_VARIABLE;
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::{JOB, JOB_SETTINGS, LOAD_APP};
 use crate::wait::{Condition, poll};

@@ -3,8 +3,17 @@
 //! All figures are of all endpoints together, over the window. A value that was not measured is missing, and
 //! never 0. A percentile of few samples is a number here, because programs expect one.
 
-use super::{Alignment, Cell, Column, Dataset, Table};
+use super::{Alignment, Cell, Column, Table};
 use crate::judge::Row;
+
+/// A table for programs. The title of each column is the name of a field, which never changes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    /// The name of the dataset, which is the name of its file without the extension.
+    pub name: &'static str,
+    /// The rows.
+    pub table: Table,
+}
 
 /// The dataset of each model; the open one only if it has a row.
 pub(super) fn datasets(rows: &[Row<'_>]) -> Vec<Dataset> {
