@@ -19,6 +19,8 @@
       ../Cargo.lock
       ../Cargo.toml
       ../clippy.toml
+      ../docs
+      ../records
       ../e2e
       ../embedded
       ../fake-inference

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::cluster::ClusterFlags;
 use crate::commands::{cleanup, completions, deploy, fetch, job, plan, report, run};
+use crate::events::JSON_EVENTS_VARIABLE;
 use crate::exit::ExitCode;
 
 /// How many replicas does an inference service need for a given number of users?
@@ -19,8 +20,11 @@ pub struct Cli {
     /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
-    /// Print progress as JSON lines on stderr, for programs
-    #[arg(long, global = true, help_heading = None)]
+    /// Print progress for programs: one JSON object per line on stderr
+    ///
+    /// docs/events.schema.json describes the objects. If the command fails, it still ends with a line "error: …".
+    /// The output on stdout is the same with and without this flag.
+    #[arg(long, global = true, help_heading = None, env = JSON_EVENTS_VARIABLE, hide_env_values = true)]
     pub json_events: bool,
 }
 

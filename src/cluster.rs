@@ -11,7 +11,7 @@ mod readiness;
 mod rollout;
 mod scale;
 
-pub use connection::{Cluster, ClusterFlags, FIELD_MANAGER, JOB, MASTER, WORKER, patch_params};
+pub use connection::{Cluster, ClusterFlags, FIELD_MANAGER, patch_params};
 pub use failure::explain;
 pub use forward::{Destination, LocalPort, PortForward};
 pub use lease::Lease;

@@ -1,4 +1,4 @@
-//! The HTTP clients for Locust and for the service under test.
+//! The HTTP clients for the load generator and for the service under test.
 
 use std::time::Duration;
 
@@ -7,8 +7,11 @@ use reqwest::{Certificate, Client, ClientBuilder};
 use crate::exit::{Error, ExitCode, Result};
 use crate::wait::with_causes;
 
+/// The product name in the header `User-Agent` of both clients. The stub counts requests by this name.
+pub const PRODUCT: &str = "locust-matrix";
+
 /// A client that opens a new connection for every request, because a Service balances connections, not requests,
-/// and because Locust's master closes idle connections. It follows no redirects and uses no proxy.
+/// and because Locust closes idle connections. It follows no redirects and uses no proxy.
 ///
 /// # Errors
 /// Exit code 1: the client cannot be built.
@@ -30,7 +33,7 @@ pub fn prober(timeout: Duration) -> Result<Client> {
 
 fn build(timeout: Duration, builder: ClientBuilder) -> Result<Client> {
     builder
-        .user_agent(concat!("locust-matrix/", env!("CARGO_PKG_VERSION")))
+        .user_agent(format!("{PRODUCT}/{}", env!("CARGO_PKG_VERSION")))
         .connect_timeout(timeout.min(Duration::from_secs(3)))
         .timeout(timeout)
         .redirect(reqwest::redirect::Policy::none())

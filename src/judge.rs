@@ -11,7 +11,7 @@ mod worker_pairs;
 
 pub use alone::judge_alone;
 pub use judged::Judged;
-pub use points::{Point, drift, points};
+pub use points::{Point, drift, drift_ends, points};
 pub use row::Row;
 pub use run::JudgedRun;
 pub use verdict::{Judgement, Verdict};

@@ -8,8 +8,8 @@
 //! config → plan → cluster → deploy → load → measure → record → judge → report
 //! ```
 //!
-//! `scenario` is the single conductor; `exit`, `wait`, `files`, `http` and `events` may be used by every
-//! module.
+//! `scenario` is the single conductor; `exit`, `wait`, `files`, `http`, `events` and `objects` may be used by
+//! every module.
 
 pub mod cli;
 pub mod cluster;
@@ -23,6 +23,7 @@ pub mod http;
 pub mod judge;
 pub mod load;
 pub mod measure;
+pub mod objects;
 pub mod plan;
 pub mod record;
 pub mod report;

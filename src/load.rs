@@ -1,40 +1,41 @@
-//! The seam to what makes the load: Locust, or a scripted one in tests.
+//! The load generator as a trait. [`Locust`] implements it; tests use a scripted one.
 
+mod capabilities;
 mod locust;
 mod snapshot;
-mod stock;
-mod web;
 
 use std::time::Duration;
 
+pub use capabilities::Capabilities;
 pub use locust::Locust;
-pub use snapshot::{Cut, Exception, Failure, Snapshot, State, Worker};
+pub use snapshot::{Counts, Cut, Exception, Failure, Snapshot, State, Worker};
 
-use crate::exit::Result;
+use crate::exit::{Error, Result};
+use crate::wait::TimedOut;
 
-/// What load is asked for.
+/// The load to start.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Load {
-    /// The closed model: each user sends its next request when it has the last answer.
+    /// The closed model: each user sends its next request after the answer to its last one.
     Closed {
         /// Simulated users.
         users: u32,
         /// Users started per second.
         spawn_rate: f64,
     },
-    /// The open model: requests arrive at a rate, however slow the answers are, and their latency
-    /// counts from when they were due.
+    /// The open model: requests arrive at a given rate, however slow the answers are. Their latency counts
+    /// from the time when they were due.
     Open {
         /// Arrivals per second, over all workers.
         rate: f64,
-        /// Simulated users: the most requests that are under way at the same time. What arrives
-        /// while all are busy waits for one.
+        /// Simulated users: the largest number of requests at the same time. If all users are busy, an
+        /// arrival waits for one.
         users: u32,
     },
 }
 
 impl Load {
-    /// Simulated users, which [`Snapshot::is_running`] waits for in either model.
+    /// Simulated users; in both models [`Snapshot::is_running`] compares with this number.
     pub const fn users(self) -> u32 {
         match self {
             Self::Closed { users, .. } | Self::Open { users, .. } => users,
@@ -42,21 +43,67 @@ impl Load {
     }
 }
 
-/// Something that runs simulated users and counts what they see.
+/// A state of the load generator that did not come in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreached {
+    /// It does not answer.
+    Answer,
+    /// It does not list exactly this number of idle workers.
+    IdleWorkers(u32),
+    /// Its load does not stop.
+    Stopped,
+}
+
+/// A program that runs simulated users and counts their requests.
+///
+/// # Errors
+/// An error of a method is no verdict by itself. The conductor (`scenario`) decides:
+///
+/// | Method | Error | Outcome |
+/// |---|---|---|
+/// | `capabilities` | any | The run ends with this error before its first scenario. |
+/// | `snapshot` | before the load and in the ramp | It is asked again until a timeout of the settings. Then: without any answer or without the workers, the run ends with exit code 4; without all users, the scenario is FAILED. |
+/// | `snapshot` | in the window | It is asked again every second. After 10 s without an answer, the run ends with this error. |
+/// | `cut` | before the load | It is asked again, as a snapshot is. |
+/// | `cut` | at the start of the window | It is tried a second time, then the scenario is FAILED. |
+/// | `cut` | in the window | It is tried a second time, then the interval goes on to the next cut. At the end of the window the scenario is FAILED. |
+/// | `cut` | after the stop | It is tried a second time, then the record has no whole run and no errors. |
+/// | `start` | any | The load is stopped, and the run ends with this error. |
+/// | `stop` | any | It is asked again until the timeout for the stop or [`deadman`](Self::snapshot), then the run ends with exit code 4. |
+///
+/// If a run ends, the scenario in hand has no record, so that a resumed run measures it again. A FAILED
+/// scenario has a record, and the run goes on.
 pub trait LoadGenerator {
-    /// The cumulative counts as they are known now; cheap enough for every second.
+    /// Its name for messages, such as `Locust`.
+    fn name(&self) -> &'static str;
+
+    /// The product name in the header `User-Agent` of its requests, in lower case. The replicas count requests
+    /// by this name.
+    fn caller(&self) -> &'static str;
+
+    /// What it can do, and its version. The answer does not change within a run.
+    fn capabilities(&self) -> impl Future<Output = Result<Capabilities>> + Send;
+
+    /// The cumulative counts that are known now. A snapshot is cheap enough for every second.
     ///
-    /// Each call also pushes the dead-man back: a generator that is not looked at for `deadman`
-    /// stops its load by itself.
+    /// Each call also sets the dead-man switch again: without a call for `deadman`, the load generator stops
+    /// its load by itself. [`Capabilities::caveat`] says so if it does not.
     fn snapshot(&self, deadman: Duration) -> impl Future<Output = Result<Snapshot>> + Send;
 
-    /// An exact cut: every worker hands over what it has counted until now.
+    /// A snapshot with the counts of all workers at one moment. [`Capabilities::exact_windows`] tells how
+    /// exact it is.
     fn cut(&self, deadman: Duration) -> impl Future<Output = Result<Snapshot>> + Send;
 
-    /// Starts that load against `host`.
+    /// Starts a load against `host`.
+    ///
+    /// Exit code 2: it cannot run the open model, see [`Capabilities::open_model`]; 4: it refuses or does not
+    /// answer.
     fn start(&self, load: Load, host: &str) -> impl Future<Output = Result<()>> + Send;
 
-    /// Stops the load; returns when the generator has ended its part of it, which is before or after
-    /// [`Snapshot::is_idle`] holds. The next start must wait for both.
+    /// Stops the load. It returns when the load generator has answered, which is before or after
+    /// [`Snapshot::is_idle`] is true. The next start must wait for both.
     fn stop(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// The error, with advice for the user, if a state did not come in time.
+    fn explain(&self, unreached: &Unreached, timed_out: &TimedOut) -> Error;
 }

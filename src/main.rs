@@ -5,7 +5,7 @@ use std::io::Write;
 use clap::Parser;
 use locust_matrix::cli::{Cli, Command};
 use locust_matrix::commands;
-use locust_matrix::events::{Event, Events};
+use locust_matrix::events::{Events, Progress};
 use locust_matrix::exit::{Error, ExitCode, Result};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -49,7 +49,7 @@ fn bug(panic: &str) -> Error {
 async fn dispatch(cli: &Cli) -> Result<ExitCode> {
     let mut out = std::io::stdout();
     let json = cli.json_events;
-    let events = Events::to(move |event: Event| {
+    let events = Events::to(move |event: Progress| {
         let text = if json { serde_json::to_string(&event).unwrap_or_default() } else { event.to_string() };
         let _ = writeln!(std::io::stderr(), "{text}");
     });
@@ -59,7 +59,9 @@ async fn dispatch(cli: &Cli) -> Result<ExitCode> {
     match &cli.command {
         Command::Plan(arguments) => commands::plan::run(&cli.cluster, arguments, &mut out).await,
         Command::Deploy(arguments) => commands::deploy::run(&cli.cluster, arguments, &events, &mut out).await,
-        Command::Job(arguments) => commands::job::run(&cli.cluster, arguments, &events, &mut out, &log).await,
+        Command::Job(arguments) => {
+            commands::job::run(&cli.cluster, arguments, json, &events, &mut out, &log).await
+        }
         Command::Run(arguments) => commands::run::run(&cli.cluster, arguments, &events).await,
         Command::Fetch(arguments) => commands::fetch::run(&cli.cluster, arguments, &mut out).await,
         Command::Report(arguments) => commands::report::run(arguments, &mut out),

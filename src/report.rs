@@ -1,52 +1,39 @@
-//! Reports: from the judged records alone, one file per format.
+//! Reports. A [`Document`] is made from the judged records, and each format renders it.
 
 mod csv;
-mod findings;
+pub mod document;
 mod markdown;
 mod summary;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use records::Mode;
-
+pub use document::Document;
 pub use summary::summary;
 
 use crate::exit::{Error, Result};
+use crate::files::replace;
 use crate::judge::JudgedRun;
 
-/// One format.
-pub trait Exporter {
-    /// The file's name.
-    fn file_name(&self) -> &'static str;
-    /// The file's bytes.
-    fn render(&self, run: &JudgedRun<'_>) -> Vec<u8>;
-}
-
-/// Writes every format into `folder`, each as a whole or not at all; returns the files written.
+/// Writes the report in every format into `folder`; returns the files written. Each file is replaced as a
+/// whole, or not at all.
 ///
 /// # Errors
 /// Exit code 3: the folder cannot be written.
 pub fn write(run: &JudgedRun<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
-    let open = run.rows.iter().any(|row| row.record.scenario.mode == Mode::Open);
-    let exporters: [&dyn Exporter; 3] = [&csv::Csv(Mode::Closed), &markdown::Markdown, &csv::Csv(Mode::Open)];
-    exporters
+    let document = Document::of(run);
+    let mut files: Vec<_> = document
+        .datasets
         .iter()
-        .take(if open { 3 } else { 2 })
-        .map(|exporter| replace(&folder.join(exporter.file_name()), &exporter.render(run)))
-        .collect()
+        .map(|dataset| (format!("{}.csv", dataset.name), csv::render(&dataset.table)))
+        .collect();
+    files.push(("auto_summary.md".to_owned(), markdown::render(&document)));
+    files.into_iter().map(|(name, bytes)| write_file(folder.join(name), &bytes)).collect()
 }
 
-/// Writes beside the file, then renames: a reader sees the old file or the new one.
-fn replace(path: &Path, bytes: &[u8]) -> Result<PathBuf> {
-    let beside = path.with_extension("tmp");
-    let written = std::fs::File::create(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_data()
-    });
-    written.and_then(|()| std::fs::rename(&beside, path)).map_err(|error| {
+fn write_file(path: PathBuf, bytes: &[u8]) -> Result<PathBuf> {
+    replace(&path, bytes).map_err(|error| {
         Error::preflight(format!("{} cannot be written: {error}", path.display()))
             .next("give a folder that can be written with --results")
     })?;
-    Ok(path.to_owned())
+    Ok(path)
 }

@@ -226,3 +226,16 @@ fn every_overlay_has_the_same_objects_as_with_kubectl_kustomize() {
         assert_eq!(sorted(ours), sorted(theirs), "{overlay}");
     }
 }
+
+#[test]
+fn json_events_by_flag_or_by_variable_leave_stdout_as_it_is() {
+    let out = |arguments: &[&str], variable: &str| {
+        let mut command = Command::cargo_bin("locust-matrix").unwrap();
+        let ended = command.args(arguments).env("LOCUST_MATRIX_JSON_EVENTS", variable).assert().success();
+        String::from_utf8(ended.get_output().stdout.clone()).unwrap()
+    };
+    let plain = out(&["plan", "--preset", "quick"], "false");
+    assert_eq!(out(&["plan", "--preset", "quick"], "true"), plain);
+    assert_eq!(out(&["--json-events", "plan", "--preset", "quick"], "false"), plain);
+    assert_eq!(out(&["plan", "--preset", "quick", "--json-events"], "false"), plain);
+}

@@ -1,5 +1,4 @@
-//! What the driver makes of a master that is not what it should be, by canned answers on the loopback
-//! interface.
+//! The driver and a web server that is not the Locust it expects, with canned answers on the loopback interface.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -11,14 +10,13 @@ use std::time::Duration;
 
 use locust_matrix::exit::{Error, ExitCode};
 use locust_matrix::load::{Load, LoadGenerator, Locust};
-use locust_matrix::measure::Figures;
 
 const DEADMAN: Duration = Duration::from_mins(1);
 
-/// A server that answers `METHOD path` with canned bytes and notes what it was asked.
+/// A server that answers each `METHOD path` with canned bytes and keeps a list of its requests.
 struct Canned {
     url: String,
-    asked: Arc<Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Canned {
@@ -27,14 +25,14 @@ impl Canned {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let answers: HashMap<String, String> =
             answers.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&asked);
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&requests);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 answer(stream, &answers, &log);
             }
         });
-        Self { url, asked }
+        Self { url, requests }
     }
 
     fn locust(&self) -> Locust {
@@ -70,8 +68,8 @@ fn response(status: &str, kind: &str, body: &str) -> String {
     )
 }
 
-/// What a look at a master that answers so ends with.
-async fn look(answer: String) -> Error {
+/// The error of a snapshot if the module's route answers this.
+async fn snapshot_error(answer: String) -> Error {
     let server =
         Canned::serve(&[("GET /matrix/snapshot", answer.clone()), ("POST /matrix/snapshot", answer)]);
     let error = server.locust().snapshot(DEADMAN).await.unwrap_err();
@@ -81,21 +79,22 @@ async fn look(answer: String) -> Error {
 }
 
 #[tokio::test]
-async fn a_login_page_is_not_taken_for_locust() {
-    let error = look(response("200 OK", "text/html", "<html>log in</html>")).await;
+async fn a_login_page_is_not_mistaken_for_locust() {
+    let error = snapshot_error(response("200 OK", "text/html", "<html>log in</html>")).await;
     assert!(error.message.contains("200 OK with text/html instead of JSON"), "{error}");
     assert!(error.next.unwrap().contains("login page"));
 }
 
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
-    let error = look("HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n".into()).await;
+    let error =
+        snapshot_error("HTTP/1.1 302 Found\r\nLocation: /login\r\nContent-Length: 0\r\n\r\n".into()).await;
     assert!(error.message.contains("302 Found"), "{error}");
 }
 
 #[tokio::test]
-async fn what_is_no_master_at_all_is_named_as_that() {
-    let error = look(response("404 Not Found", "text/html", "no")).await;
+async fn a_server_that_is_no_locust_master_is_named_as_such() {
+    let error = snapshot_error(response("404 Not Found", "text/html", "no")).await;
     assert!(error.message.contains("without the module locust_matrix.py, and is not Locust"), "{error}");
 }
 
@@ -125,54 +124,71 @@ async fn a_master_without_the_module_is_driven_by_its_stock_api() {
         ("POST /swarm", json(r#"{"success": true, "message": ""}"#)),
     ]);
     let load = server.locust();
+    let can = load.capabilities().await.unwrap();
+    assert_eq!((can.name.as_str(), can.percentile_digits), ("Locust 2.46.6", 2));
+    assert!(!can.exact_windows && !can.live_counts && can.open_model.is_err() && !can.health, "{can:?}");
+    assert!(can.caveat.as_ref().unwrap().contains("without the module locust_matrix.py"), "{can:?}");
     let seen = load.snapshot(DEADMAN).await.unwrap();
-    assert_eq!((seen.locust.as_str(), seen.percentile_digits), ("2.46.6", 2));
-    assert!(seen.caveat.as_ref().unwrap().contains("without the module locust_matrix.py"), "{seen:?}");
     assert!(seen.is_running(5, 1), "{}", seen.describe());
 
     load.start(Load::Closed { users: 5, spawn_rate: 1.0 }, "http://x").await.unwrap();
     let opening = load.cut(DEADMAN).await.unwrap();
     let closing = load.cut(DEADMAN).await.unwrap();
     let window = closing.since(&opening);
-    let figures = Figures::of(window.endpoint("POST /predict").unwrap(), 10.0);
-    assert_eq!(
-        (figures.p50_us, figures.p95_us, figures.max_us),
-        (Some(100_000), Some(210_000), Some(410_000))
-    );
+    let histogram = &window.endpoint("POST /predict").unwrap().histogram;
+    let quantiles = [0.5, 0.95, 1.0].map(|quantile| histogram.quantile(quantile));
+    assert_eq!(quantiles, [Some(100_000), Some(210_000), Some(410_000)]);
     assert_eq!((window.aggregated.requests, window.aggregated.failures), (200, 2));
     assert_eq!((closing.errors[0].occurrences, closing.exceptions[0].count), (2, 1));
 
-    let asked = server.asked.lock().unwrap().clone();
-    let count = |what: &str| asked.iter().filter(|key| *key == what).count();
-    assert_eq!(count("GET /matrix/snapshot"), 1, "probed once: {asked:?}");
-    assert_eq!(count("GET /stats/reset"), 1, "only the first cut begins the window: {asked:?}");
+    let requests = server.requests.lock().unwrap().clone();
+    let count = |key: &str| requests.iter().filter(|request| *request == key).count();
+    assert_eq!(count("GET /matrix/snapshot"), 1, "probed once: {requests:?}");
+    assert_eq!(count("GET /stats/reset"), 1, "only the first cut opens the window: {requests:?}");
     let open = load.start(Load::Open { rate: 5.0, users: 5 }, "http://x").await.unwrap_err();
     assert_eq!(open.code, ExitCode::Usage);
 }
 
+const EMPTY: &str = r#"{"version": 3, "locust": "2.47.0", "now": 1, "state": "ready", "user_count": 0,
+    "workers": [], "entries": [], "flush": null, "total": {"method": "", "name": "Aggregated", "requests": 0,
+    "failures": 0, "total_ms": 0, "histogram": {}}}"#;
+
 #[tokio::test]
-async fn a_module_of_another_version_is_named_as_that() {
-    let total = r#"{"method": "", "name": "Aggregated", "requests": 0, "failures": 0, "total_ms": 0, "histogram": {}}"#;
-    let body = format!(
-        r#"{{"version": 1, "locust": "2.46.6", "now": 1, "state": "ready", "user_count": 0, "workers": [], "entries": [], "total": {total}, "flush": null}}"#
-    );
-    let error = look(response("200 OK", "application/json", &body)).await;
+async fn a_master_with_the_module_can_do_everything() {
+    let answer = response("200 OK", "application/json", EMPTY);
+    let server =
+        Canned::serve(&[("GET /matrix/snapshot", answer.clone()), ("POST /matrix/snapshot", answer)]);
+    let load = server.locust();
+    let can = load.capabilities().await.unwrap();
+    assert_eq!((can.name.as_str(), can.percentile_digits, &can.caveat), ("Locust 2.47.0", 3, &None));
+    assert!(can.exact_windows && can.live_counts && can.open_model.is_ok() && can.health, "{can:?}");
+    assert!(load.snapshot(DEADMAN).await.unwrap().is_idle(0));
+    let error = load.cut(DEADMAN).await.unwrap_err();
+    assert!(error.message.contains("not every Locust worker handed over its counts"), "{error}");
+}
+
+#[tokio::test]
+async fn a_module_with_another_protocol_version_is_named_as_such() {
+    let body = r#"{"version": 1, "locust": "2.46.6"}"#;
+    let error = snapshot_error(response("200 OK", "application/json", body)).await;
     assert!(error.message.contains("answers in version 1; this program understands 3"), "{error}");
 }
 
 #[tokio::test]
-async fn half_an_answer_and_none_are_errors() {
-    let half =
-        look("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{".into()).await;
+async fn an_incomplete_a_missing_and_a_foreign_answer_are_errors() {
+    let half = snapshot_error(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{".into(),
+    )
+    .await;
     assert!(half.message.contains("half an answer"), "{half}");
-    let none = look(String::new()).await;
+    let none = snapshot_error(String::new()).await;
     assert!(none.message.contains("does not answer"), "{none}");
-    let other = look(response("200 OK", "application/json", "{\"a\": 1}")).await;
+    let other = snapshot_error(response("200 OK", "application/json", "{\"a\": 1}")).await;
     assert!(other.message.contains("not understood"), "{other}");
 }
 
 #[tokio::test]
-async fn a_refused_swarm_says_why() {
+async fn a_refused_start_says_why() {
     let body = r#"{"success": false, "message": "Invalid user_count value"}"#;
     let server = Canned::serve(&[
         ("GET /matrix/snapshot", response("200 OK", "application/json", "{}")),
@@ -184,10 +200,10 @@ async fn a_refused_swarm_says_why() {
 }
 
 #[tokio::test]
-async fn a_stop_by_post_that_is_refused_is_tried_by_get() {
+async fn a_stop_whose_method_is_refused_is_tried_with_the_other_method() {
     let stopped = response("200 OK", "application/json", r#"{"success": true, "message": "Test stopped"}"#);
     let refused = response("405 Method Not Allowed", "text/html", "");
     let server = Canned::serve(&[("POST /stop", refused), ("GET /stop", stopped)]);
     server.locust().stop().await.unwrap();
-    assert_eq!(*server.asked.lock().unwrap(), ["POST /stop", "GET /stop"]);
+    assert_eq!(*server.requests.lock().unwrap(), ["POST /stop", "GET /stop"]);
 }

@@ -15,7 +15,7 @@
 mod support;
 
 use locust_matrix::load::{Load, LoadGenerator};
-use support::{Cluster, DEADMAN, Setup, Stub, run_for, until};
+use support::{Cluster, Setup, Stub, run_for, until};
 
 const USERS: u32 = 6;
 const SECONDS: f64 = 10.0;
@@ -81,8 +81,8 @@ async fn main() {
         setup.start().await
     };
     let (with, without) = (start(&with).await, start(&without).await);
-    assert!(with.load.snapshot(DEADMAN).await.unwrap().caveat.is_none(), "one has the module");
-    assert!(without.load.snapshot(DEADMAN).await.unwrap().caveat.is_some(), "the other has not");
+    assert!(with.load.capabilities().await.unwrap().caveat.is_none(), "one has the module");
+    assert!(without.load.capabilities().await.unwrap().caveat.is_some(), "the other has not");
     let stub = Stub::start(&["--service-ms", "10", "--concurrency", "100"]);
     let mut ratios = Vec::new();
     for pair in 0..pairs {

@@ -4,66 +4,65 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-/// A small Kubernetes cluster without Docker, for development: pods are processes of this machine.
+/// A small Kubernetes cluster without Docker, for development. Its pods are processes of this machine.
 ///
-/// It answers the Kubernetes API on a loopback address, for whoever has its kubeconfig. An image stands for
-/// a local program; Locust is installed from PyPI. It prints one line when it is ready, and runs until it
-/// is told to end.
+/// It answers the Kubernetes API on a loopback address. Clients need its kubeconfig. Each image stands for a
+/// local program; Locust is installed from PyPI. The cluster prints one line when it is ready, and runs until
+/// it gets a signal to end.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "locust-matrix-cluster", version, after_help = EXIT_CODES, after_long_help = after())]
 pub struct Args {
-    /// Where to write the kubeconfig, for its owner's eyes only
+    /// File for the kubeconfig; only its owner may read it
     #[arg(long, value_name = "FILE", required_unless_present = "pull")]
     pub kubeconfig: Option<PathBuf>,
-    /// Folder for what pods write; what they leave there goes with the cluster
+    /// Folder for the files of the pods; they are removed when the cluster ends
     #[arg(long, value_name = "DIR", required_unless_present = "pull")]
     pub state: Option<PathBuf>,
     /// The program that an image stands for, such as fake-inference=target/release/fake-inference
     #[arg(long = "image", value_name = "NAME=PROGRAM", value_parser = image)]
     pub images: Vec<(String, PathBuf)>,
-    /// Port of the API server; 0 takes any free one
+    /// Port of the API server; 0 means any free port
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
-    /// End when the process with this ID does
+    /// End when the process with this ID ends
     #[arg(long, value_name = "PID")]
     pub parent_pid: Option<i32>,
-    /// Where Locust is kept between runs [default: locust-matrix in $XDG_CACHE_HOME or ~/.cache]
+    /// Folder in which Locust is kept between runs [default: locust-matrix in $XDG_CACHE_HOME or ~/.cache]
     #[arg(long, value_name = "DIR")]
     pub cache: Option<PathBuf>,
-    /// Only have this image at hand, and end: installs Locust for locustio/locust:2.46.6
+    /// Only install this image and end; for Locust: locustio/locust:2.46.6
     #[arg(long, value_name = "IMAGE", conflicts_with_all = ["kubeconfig", "state"])]
     pub pull: Option<String>,
 }
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  ended as it was told to, with all its pods
+  0  ended by a signal or with its parent process; all pods have ended
   1  a bug in this program
-  2  the command line cannot be used
-  3  something is missing: a port, a folder, Python, the way to PyPI";
+  2  the command line is invalid
+  3  something is missing: a port, a folder, Python, or the connection to PyPI";
 
-const DETAILS: &str = "\
+const EXAMPLES: &str = "\
 Examples:
-  A cluster with the stub and the driver, and a look at it:
+  Start a cluster with the stub and the driver, and look at it:
       locust-matrix-cluster --kubeconfig kubeconfig --state state \\
           --image fake-inference=target/debug/fake-inference --image locust-driver=target/debug/locust-matrix
       KUBECONFIG=kubeconfig kubectl get nodes
 
-  Locust, before it is needed:
-      locust-matrix-cluster --pull locustio/locust:2.46.6
+  Install Locust before it is needed:
+      locust-matrix-cluster --pull locustio/locust:2.46.6";
 
-What differs from a cluster:
-  Every pod and every service has an address of its own in 127.0.0.0/8. What a container would see as
-  0.0.0.0, as a mounted folder or as the name of a service is replaced in its arguments and variables;
-  names of services also in URLs in mounted ConfigMaps, and for Python programs whenever they look one up.
-  A name or a path inside a program's own code is not, nor is an address that a program binds by itself.
-  Requests decide whether a pod has a place; no limit of CPU or memory is enforced. Users, security
-  contexts and read-only file systems are ignored: a pod may do what you may.
+/// The list of differences, which is also part of the crate's documentation.
+const DIFFERENCES: &str = include_str!("../differences.md");
 
-Nothing is left when it ends, however it ends: its pods end with it, and the files in --state, too.";
-
+/// The text after the options in the long help.
 fn after() -> String {
-    format!("{DETAILS}\n\n{EXIT_CODES}")
+    let heading = |line: &str| match line.strip_prefix('#') {
+        Some(text) => format!("{}:\n", text.trim_start_matches('#').trim()),
+        None => format!("{line}\n"),
+    };
+    let differences: String = DIFFERENCES.lines().map(heading).collect();
+    format!("{EXAMPLES}\n\n{differences}\n{EXIT_CODES}")
 }
 
 fn image(text: &str) -> Result<(String, PathBuf), String> {
@@ -73,7 +72,7 @@ fn image(text: &str) -> Result<(String, PathBuf), String> {
             Ok((name.to_owned(), program))
         }
         _ => {
-            Err("give the image's name and a program, such as fake-inference=target/debug/fake-inference"
+            Err("give the name of an image and a program, such as fake-inference=target/debug/fake-inference"
                 .into())
         }
     }
@@ -91,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_a_name_and_a_program() {
+    fn an_image_needs_a_name_and_a_program() {
         assert_eq!(image("a/b=/bin/sh"), Ok(("a/b".into(), "/bin/sh".into())));
         for wrong in ["a", "=b", "a="] {
             assert!(image(wrong).is_err(), "{wrong}");

@@ -1,31 +1,37 @@
-//! The whole cluster: put together, run, and taken apart again.
+//! The whole cluster: its parts are put together, run, and taken apart again.
 
-use std::fs::{self, File, TryLockError};
+mod end;
+mod state_folder;
+
+use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{oneshot, watch};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tokio::sync::watch;
 
-use crate::api::{Api, Identity, Server, Tokens};
+use crate::addresses::Addresses;
+use crate::api::{Api, Server, Tokens};
 use crate::args::Args;
+use crate::control_loop;
 use crate::controllers;
-use crate::controllers::work;
 use crate::files::write_secret;
-use crate::kubelet::{Addresses, Environments, Images, Kubelet};
+use crate::kubelet::{Environments, Images, Kubelet};
 use crate::proxy::Proxy;
 use crate::runtime::Runtime;
 use crate::store::Store;
+use end::End;
+use state_folder::StateFolder;
 
-/// Runs a cluster until it is told to end, or has an image at hand where that is all.
+/// Largest number of open files that the cluster asks for.
+const MAX_OPEN_FILES: u64 = 65_536;
+
+/// Runs a cluster until it has to end. With `--pull`, only installs an image.
 ///
 /// # Errors
-/// In words, what is missing, and where there is one, the next step.
+/// What is missing, and usually the next step.
 pub async fn run(args: &Args) -> Result<(), String> {
     let images = Images::new(args.images.iter().cloned().collect(), Environments::new(cache(args)?));
     if let Some(image) = &args.pull {
@@ -34,53 +40,56 @@ pub async fn run(args: &Args) -> Result<(), String> {
     let (Some(kubeconfig), Some(state)) = (&args.kubeconfig, &args.state) else {
         return Err("--kubeconfig and --state are needed".into());
     };
-    // Before anything is begun, so that no signal and no end is missed.
+    // Before anything else, so that no signal is missed.
     let end = End::listen(args.parent_pid)?;
-    let state = State::take(state)?;
-    let ended = serve(args, images, kubeconfig, &state, end).await;
+    let state = StateFolder::lock(state)?;
+    let result = serve(args, images, kubeconfig, &state, end).await;
     let _ = fs::remove_file(kubeconfig);
-    state.leave();
-    ended
+    state.remove();
+    result
 }
 
 async fn serve(
     args: &Args,
     images: Images,
     kubeconfig: &Path,
-    state: &State,
+    state: &StateFolder,
     end: End,
 ) -> Result<(), String> {
+    raise_file_limit();
     let store = Store::new();
     let addresses = Arc::new(Addresses::claim()?);
     let kubelet = Kubelet::new(store.clone(), state.pods(), images, Arc::clone(&addresses))
-        .map_err(|error| format!("{}: {error}", state.folder.display()))?;
+        .map_err(|error| format!("{}: {error}", state.path().display()))?;
     let tokens = Tokens::new().map_err(|error| format!("no random numbers for a token: {error}"))?;
-    let api = Api::new(store.clone(), tokens.clone(), Arc::clone(&kubelet) as Arc<dyn Runtime>);
-    let wanted = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    let server = Server::bind(wanted, api).await.map_err(|error| {
+    let api = Api::new(store.clone(), tokens, Arc::clone(&kubelet) as Arc<dyn Runtime>);
+    let wanted_address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let server = Server::bind(wanted_address, api).await.map_err(|error| {
         format!(
-            "{wanted}: {error}\nnext: end the program that listens there, or take --port 0 for any free one"
+            "{wanted_address}: {error}\nnext: end the program that listens there, or use --port 0 for any free port"
         )
     })?;
     let address = server.address().map_err(|error| error.to_string())?;
-    let admin = server.kubeconfig(&Identity::Admin).map_err(|error| error.to_string())?;
-    write_secret(kubeconfig, &admin).map_err(|error| format!("{}: {error}", kubeconfig.display()))?;
-    kubelet
-        .set_kubeconfig(Box::new(move |namespace, account| for_account(&admin, &tokens, namespace, account)));
+    let kubeconfigs = server.kubeconfig().map_err(|error| error.to_string())?;
+    write_secret(kubeconfig, &kubeconfigs.admin())
+        .map_err(|error| format!("{}: {error}", kubeconfig.display()))?;
+    kubelet.set_kubeconfig(Box::new(move |namespace, account| {
+        kubeconfigs.service_account(namespace, account).map_err(|error| error.to_string())
+    }));
 
     let mut tasks = controllers::start(&store);
-    tasks.spawn(work::run(store, Proxy::new(addresses)));
+    tasks.spawn(control_loop::run(store, Proxy::new(addresses)));
     let (stopper, mut stop) = watch::channel(false);
     let pods = tokio::spawn(kubelet.run(stopper.subscribe()));
     let serving = tokio::spawn(server.serve(async move {
         let _ = stop.wait_for(|stop| *stop).await;
     }));
     let ready = format!("ready: https://{address}, kubeconfig {}\n", kubeconfig.display());
-    // Whoever started it may not want to know.
+    // Standard output may be closed. That is no error.
     let _ = std::io::stdout().write_all(ready.as_bytes()).and_then(|()| std::io::stdout().flush());
 
     end.reached().await;
-    // Nothing may be made anew while all is ended.
+    // The controllers stop first, so that they do not replace the pods that are ended.
     tasks.shutdown().await;
     stopper.send_replace(true);
     let _ = pods.await;
@@ -88,113 +97,24 @@ async fn serve(
     Ok(())
 }
 
-/// The admin's kubeconfig with a ServiceAccount's token and namespace.
-fn for_account(admin: &str, tokens: &Tokens, namespace: &str, account: &str) -> Result<String, String> {
-    let mut config: Value = serde_json::from_str(admin).map_err(|error| error.to_string())?;
-    let token = tokens.service_account(namespace, account).map_err(|error| error.to_string())?;
-    config["users"][0]["user"]["token"] = json!(token);
-    config["contexts"][0]["context"]["namespace"] = json!(namespace);
-    Ok(format!("{config:#}\n"))
+/// Raises the limit of open files of this process as far as the system allows. Every client needs one file,
+/// and every connection through the load balancer two. The usual limit of 1,024 is too low for a load test.
+/// If the limit cannot be raised, further clients wait.
+pub fn raise_file_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    let allowed = limit.maximum.map_or(MAX_OPEN_FILES, |maximum| maximum.min(MAX_OPEN_FILES));
+    limit.current = Some(allowed).max(limit.current);
+    // Some systems report a maximum that they do not grant.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
+/// The folder in which Locust is kept between runs.
 fn cache(args: &Args) -> Result<PathBuf, String> {
     if let Some(cache) = &args.cache {
         return std::path::absolute(cache).map_err(|error| format!("{}: {error}", cache.display()));
     }
     let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let base = folder("XDG_CACHE_HOME").or_else(|| folder("HOME").map(|home| home.join(".cache")));
-    let base = base.ok_or("there is no HOME to keep Locust in; give a folder with --cache")?;
+    let base = base.ok_or("HOME is not set, so there is no folder for Locust; name one with --cache")?;
     Ok(base.join("locust-matrix"))
-}
-
-/// The folder of one cluster, which is nobody else's meanwhile.
-struct State {
-    folder: PathBuf,
-    _lock: File,
-}
-
-impl State {
-    fn take(folder: &Path) -> Result<Self, String> {
-        let problem = |error: std::io::Error| format!("--state {}: {error}", folder.display());
-        let folder = std::path::absolute(folder).map_err(problem)?;
-        fs::create_dir_all(&folder).map_err(problem)?;
-        let lock = File::create(folder.join("lock")).map_err(problem)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(format!(
-                    "--state {}: another cluster is using it\nnext: end that one, or take another folder",
-                    folder.display()
-                ));
-            }
-            Err(TryLockError::Error(error)) => return Err(problem(error)),
-        }
-        let state = Self { folder, _lock: lock };
-        // Left by one that was killed, and its watchdog with it.
-        if let Err(error) = fs::remove_dir_all(state.pods())
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            return Err(problem(error));
-        }
-        fs::create_dir_all(state.pods()).map_err(problem)?;
-        Ok(state)
-    }
-
-    fn pods(&self) -> PathBuf {
-        self.folder.join("pods")
-    }
-
-    /// Leaves nothing of this cluster's; what else is there stays.
-    fn leave(self) {
-        let _ = fs::remove_dir_all(self.pods());
-        let _ = fs::remove_file(self.folder.join("lock"));
-        let _ = fs::remove_dir(&self.folder);
-    }
-}
-
-/// What ends a cluster: a signal, or the end of the process that it was started for.
-struct End {
-    signals: Vec<tokio::signal::unix::Signal>,
-    parent: Option<oneshot::Receiver<()>>,
-}
-
-impl End {
-    fn listen(parent: Option<i32>) -> Result<Self, String> {
-        let kinds = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()];
-        let signals: Result<Vec<_>, _> = kinds.into_iter().map(signal).collect();
-        let signals = signals.map_err(|error| format!("cannot listen for signals: {error}"))?;
-        let parent = match parent {
-            None => None,
-            Some(id) => {
-                let gone = |error: std::io::Error| format!("--parent-pid {id}: {error}");
-                let pid = Pid::from_raw(id).ok_or_else(|| format!("--parent-pid {id}: not a process"))?;
-                let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|error| gone(error.into()))?;
-                let (sender, receiver) = oneshot::channel();
-                // It can be read when its process has ended. The thread ends with this program.
-                std::thread::spawn(move || {
-                    let mut interest = [PollFd::new(&pidfd, PollFlags::IN)];
-                    while poll(&mut interest, None) == Err(rustix::io::Errno::INTR) {}
-                    let _ = sender.send(());
-                });
-                Some(receiver)
-            }
-        };
-        Ok(Self { signals, parent })
-    }
-
-    async fn reached(mut self) {
-        let [terminate, interrupt, hangup] = self.signals.as_mut_slice() else { return };
-        let parent = async {
-            match self.parent.take() {
-                Some(parent) => drop(parent.await),
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            _ = hangup.recv() => {}
-            () = parent => {}
-        }
-    }
 }

@@ -5,7 +5,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-/// Writes a file that nobody else may read. A reader sees the old one or the new one, never half of it.
+/// Writes a file that only its owner may read. It replaces an old file in one step, so that readers never see
+/// half of it.
 pub(crate) fn write_secret(path: &Path, text: &str) -> io::Result<()> {
     let part = path.with_extension(format!("part-{}", std::process::id()));
     let _ = fs::remove_file(&part);

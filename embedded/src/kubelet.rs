@@ -1,68 +1,52 @@
-//! The kubelet: runs pods as local processes.
+//! The kubelet: runs the pods of the node as processes of this machine.
 
-mod addresses;
-mod backoff;
 mod container;
-mod environment;
-mod hosts;
 mod images;
-mod launch;
-mod locust;
-mod logs;
 mod pod;
-mod probe;
-mod process;
-mod status;
-mod substitute;
-mod usage;
-mod volumes;
-mod waiting;
-mod watchdog;
+mod shared;
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::watch as tell;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::controllers::NODE;
-use crate::object::meta;
-use crate::runtime::{LogReader, Runtime, Usage};
-use crate::store::{EventKind, Key, Store, kinds};
-pub(crate) use addresses::Addresses;
-use hosts::Hosts;
-pub(crate) use images::Images;
-pub(crate) use locust::Environments;
-use pod::{Pod, Wish};
-pub use process::{POD_MODE, become_pod};
-pub(crate) use watchdog::Watchdog;
-pub use watchdog::{WATCHDOG_MODE, watch};
+pub(crate) use container::launch::AccountKubeconfig;
+pub use container::process::{POD_MODE, become_pod};
+pub use container::watchdog::{WATCHDOG_MODE, run_watchdog};
+pub(crate) use images::catalog::Images;
+pub(crate) use images::locust::Environments;
 
-/// How long pods have when the whole cluster ends.
-const LAST_GRACE: Duration = Duration::from_secs(5);
+use crate::addresses::Addresses;
+use crate::kinds;
+use crate::object::metadata::meta;
+use crate::object::node;
+use crate::runtime::{LogReader, Runtime};
+use crate::store::{DeleteOptions, EventKind, Key, Store};
+use pod::change::NextChange;
+use pod::lifecycle::{self, Desired};
+use pod::record::Pod;
+use shared::Shared;
 
-/// Makes the text of a kubeconfig for a namespace's ServiceAccount.
-pub(crate) type Kubeconfig = Box<dyn Fn(&str, &str) -> Result<String, String> + Send + Sync>;
+/// Grace period of all pods when the cluster ends.
+const FINAL_GRACE_PERIOD: Duration = Duration::from_secs(5);
+
+/// Send what the API says about a pod to the pod's task. By uid.
+type Senders = HashMap<String, watch::Sender<Desired>>;
 
 /// Runs the pods of this machine.
 pub(crate) struct Kubelet {
-    store: Store,
-    folder: PathBuf,
-    images: Images,
-    addresses: Arc<Addresses>,
-    hosts: Hosts,
-    watchdog: Arc<Watchdog>,
-    kubeconfig: OnceLock<Kubeconfig>,
+    shared: Arc<Shared>,
     pods: Mutex<HashMap<Key, Arc<Pod>>>,
 }
 
 impl Kubelet {
-    /// A kubelet whose pods' files are kept in `folder`.
+    /// A kubelet that keeps the files of its pods in `folder`.
     ///
     /// # Errors
     /// The folder cannot be used, or a process cannot be started.
@@ -72,115 +56,97 @@ impl Kubelet {
         images: Images,
         addresses: Arc<Addresses>,
     ) -> std::io::Result<Arc<Self>> {
-        let hosts = Hosts::create(folder.join("hosts"))?;
-        let watchdog = Arc::new(Watchdog::start(&folder)?);
-        let (kubeconfig, pods) = (OnceLock::new(), Mutex::default());
-        Ok(Arc::new(Self { store, folder, images, addresses, hosts, watchdog, kubeconfig, pods }))
+        let shared = Arc::new(Shared::new(store, folder, images, addresses)?);
+        Ok(Arc::new(Self { shared, pods: Mutex::default() }))
     }
 
-    /// Tells how pods find the API server, once it has an address. Only the first call counts.
-    pub(crate) fn set_kubeconfig(&self, kubeconfig: Kubeconfig) {
-        let _ = self.kubeconfig.set(kubeconfig);
+    /// Sets how pods reach the API server. Possible only when the server has its address. Later calls have no
+    /// effect.
+    pub(crate) fn set_kubeconfig(&self, kubeconfig: AccountKubeconfig) {
+        let _ = self.shared.kubeconfig.set(kubeconfig);
     }
 
-    /// Runs pods until `ending` says that the cluster ends; then ends them all, and returns when the last
-    /// one has gone.
-    pub(crate) async fn run(self: Arc<Self>, mut ending: tell::Receiver<bool>) {
-        let mut lives = JoinSet::new();
-        let mut wishes: HashMap<String, tell::Sender<Wish>> = HashMap::new();
-        let names = tokio::spawn(Arc::clone(&self).write_names());
+    /// Runs pods until `ending` is true. Then ends all pods, and returns when the last one has ended.
+    pub(crate) async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
+        let mut pod_tasks = JoinSet::new();
+        let mut senders = Senders::new();
+        let hosts_files = tokio::spawn(write_hosts_files(Arc::clone(&self.shared)));
         while !*ending.borrow() {
-            let (pods, version) = self.store.list(&kinds::PODS, None);
+            let (pods, version) = self.shared.store.list(&kinds::PODS, None);
             let present: BTreeSet<String> = pods.iter().map(|pod| meta(pod, "uid").to_owned()).collect();
             for pod in pods {
-                self.take_in(&mut lives, &mut wishes, pod);
+                self.observe(&mut pod_tasks, &mut senders, pod);
             }
-            wishes.iter().filter(|(uid, _)| !present.contains(*uid)).for_each(|(_, wish)| {
-                wish.send_replace(Wish::Gone);
+            senders.iter().filter(|(uid, _)| !present.contains(*uid)).for_each(|(_, sender)| {
+                sender.send_replace(Desired::Gone);
             });
-            let Ok(mut changes) = self.store.watch(&kinds::PODS, version) else { continue };
+            let Ok(mut changes) = self.shared.store.watch(&kinds::PODS, version) else { continue };
             loop {
                 tokio::select! {
                     change = changes.next() => match change {
                         Some(Ok(event)) if event.kind == EventKind::Deleted => {
-                            if let Some(wish) = wishes.remove(meta(&event.object, "uid")) {
-                                wish.send_replace(Wish::Gone);
+                            if let Some(sender) = senders.remove(meta(&event.object, "uid")) {
+                                sender.send_replace(Desired::Gone);
                             }
                         }
-                        Some(Ok(event)) => self.take_in(&mut lives, &mut wishes, event.object),
-                        // Too far behind: look at everything again.
+                        Some(Ok(event)) => self.observe(&mut pod_tasks, &mut senders, event.object),
+                        // The watch has fallen too far behind: list all pods again.
                         Some(Err(_)) | None => break,
                     },
-                    Some(_) = lives.join_next() => {}
+                    Some(_) = pod_tasks.join_next() => {}
                     _ = ending.wait_for(|ending| *ending) => break,
                 }
             }
         }
-        names.abort();
-        self.end_all(&wishes, lives).await;
-        let _ = tokio::task::spawn_blocking(move || self.watchdog.end()).await;
+        hosts_files.abort();
+        self.end_all(&senders, pod_tasks).await;
+        let _ = tokio::task::spawn_blocking(move || self.shared.watchdog.end()).await;
     }
 
-    fn take_in(
-        self: &Arc<Self>,
-        lives: &mut JoinSet<()>,
-        wishes: &mut HashMap<String, tell::Sender<Wish>>,
-        object: Arc<Value>,
-    ) {
-        if object["spec"]["nodeName"] != NODE {
+    /// Starts a pod that has been scheduled to this node, or tells a running pod's task about a change.
+    fn observe(self: &Arc<Self>, pod_tasks: &mut JoinSet<()>, senders: &mut Senders, object: Arc<Value>) {
+        if object["spec"]["nodeName"] != node::NAME {
             return;
         }
         let uid = meta(&object, "uid").to_owned();
-        if let Some(wish) = wishes.get(&uid) {
-            wish.send_replace(Wish::Present(object));
+        if let Some(sender) = senders.get(&uid) {
+            sender.send_replace(Desired::Present(object));
             return;
         }
-        let Some(address) = self.addresses.take() else { return };
+        let Some(address) = self.shared.addresses.assign_to_pod() else { return };
         let key = Key::of(&kinds::PODS, &object);
-        let pod = Pod::new(Arc::clone(self), Arc::clone(&object), address);
-        let (wish, receiver) = tell::channel(Wish::Present(object));
-        wishes.insert(uid, wish);
+        let pod = Pod::new(Arc::clone(&self.shared), Arc::clone(&object), address);
+        let (sender, receiver) = watch::channel(Desired::Present(object));
+        senders.insert(uid, sender);
         self.pods().insert(key.clone(), Arc::clone(&pod));
         let kubelet = Arc::clone(self);
-        lives.spawn(async move {
-            Arc::clone(&pod).live(receiver).await;
+        pod_tasks.spawn(async move {
+            lifecycle::run(Arc::clone(&pod), receiver).await;
             let mut pods = kubelet.pods();
             if pods.get(&key).is_some_and(|known| Arc::ptr_eq(known, &pod)) {
                 pods.remove(&key);
             }
             drop(pods);
-            kubelet.addresses.give_back(address);
+            kubelet.shared.addresses.release(address);
         });
     }
 
-    /// SIGTERM to all, and SIGKILL to those that are left after a moment.
-    async fn end_all(&self, wishes: &HashMap<String, tell::Sender<Wish>>, mut lives: JoinSet<()>) {
+    /// Sends SIGTERM to all pods, and SIGKILL to those that still run after the final grace period.
+    async fn end_all(&self, senders: &Senders, mut pod_tasks: JoinSet<()>) {
         for (key, _) in self.pods().iter() {
-            let grace = Some(LAST_GRACE.as_secs());
-            let options = crate::store::DeleteOptions { grace_period: grace, ..Default::default() };
-            // Gone meanwhile is what is wanted.
-            let _ = self.store.delete(key, &options);
+            let grace_period = Some(FINAL_GRACE_PERIOD.as_secs());
+            let options = DeleteOptions { grace_period, ..DeleteOptions::default() };
+            // The pod may have been deleted meanwhile. That is no error.
+            let _ = self.shared.store.delete(key, &options);
         }
-        for (uid, wish) in wishes {
-            let (pods, _) = self.store.list(&kinds::PODS, None);
+        for (uid, sender) in senders {
+            let (pods, _) = self.shared.store.list(&kinds::PODS, None);
             let now = pods.into_iter().find(|pod| meta(pod, "uid") == uid);
-            wish.send_replace(now.map_or(Wish::Gone, Wish::Present));
+            sender.send_replace(now.map_or(Desired::Gone, Desired::Present));
         }
-        let all = async { while lives.join_next().await.is_some() {} };
-        // Each is killed when its grace is over; what then still runs, the watchdog ends.
-        let _ = timeout(LAST_GRACE + Duration::from_secs(2), all).await;
-    }
-
-    /// Keeps the files up to date in which pods look up names.
-    async fn write_names(self: Arc<Self>) {
-        loop {
-            let patience = waiting::Patience::begin(&self.store, &[&kinds::SERVICES, &kinds::NAMESPACES]);
-            for namespace in self.store.list(&kinds::NAMESPACES, None).0 {
-                // A full disk: names stay as they were.
-                let _ = self.hosts.write(&self.store, &self.addresses, meta(&namespace, "name"));
-            }
-            patience.until_changed().await;
-        }
+        let all_ended = async { while pod_tasks.join_next().await.is_some() {} };
+        // The watchdog ends the processes that still run after this.
+        let _ = timeout(FINAL_GRACE_PERIOD + Duration::from_secs(2), all_ended).await;
     }
 
     fn pod(&self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
@@ -192,17 +158,25 @@ impl Kubelet {
     }
 }
 
+/// Keeps the files up to date in which Python programs look up the names of services.
+async fn write_hosts_files(shared: Arc<Shared>) {
+    loop {
+        let change = NextChange::watch(&shared.store, &[&kinds::SERVICES, &kinds::NAMESPACES]);
+        for namespace in shared.store.list(&kinds::NAMESPACES, None).0 {
+            // If the disk is full, the old file stays.
+            let _ = shared.hosts.write(&shared.store, &shared.addresses, meta(&namespace, "name"));
+        }
+        change.wait().await;
+    }
+}
+
 impl Runtime for Kubelet {
     fn address(&self, namespace: &str, pod: &str, port: u16) -> Option<SocketAddr> {
-        let pod = self.pod(namespace, pod).filter(|pod| pod.runs())?;
+        let pod = self.pod(namespace, pod).filter(|pod| pod.is_running())?;
         Some(SocketAddr::from((pod.address, port)))
     }
 
     fn logs(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> Option<LogReader> {
         self.pod(namespace, pod)?.read_log(container, previous)
-    }
-
-    fn usage(&self, namespace: &str, pod: &str) -> Option<Usage> {
-        self.pod(namespace, pod)?.usage()
     }
 }

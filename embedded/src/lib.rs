@@ -1,17 +1,26 @@
-//! The embedded cluster: a small server of the Kubernetes API whose pods are local processes.
+//! The embedded cluster: a small server of the Kubernetes API whose pods are processes of this machine.
 //!
-//! One [`store::Store`] keeps all objects. The API server answers for it over HTTP, the controllers and
-//! the kubelet work on it directly. It is a tool for development: what the manifests, the driver and
-//! everyday `kubectl` use is here, and every other call gets a `Status` that says so.
+//! One [`store::Store`] contains all objects. The API server answers requests from it over HTTP. The
+//! controllers, the kubelet and the load balancer watch it and change its objects directly.
+//!
+//! The cluster is a tool for development. It supports what the manifests, the driver and everyday `kubectl`
+//! commands need. Other requests are refused with a `Status` that gives the reason.
+//!
+#![doc = include_str!("../differences.md")]
 
+mod addresses;
 pub mod api;
 pub mod args;
 pub mod cluster;
+mod control_loop;
 mod controllers;
 mod files;
+pub mod kinds;
 pub mod kubelet;
 mod object;
 mod proxy;
+pub mod refusal;
 pub mod runtime;
-pub mod status;
 pub mod store;
+mod time;
+mod version;

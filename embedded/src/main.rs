@@ -1,4 +1,4 @@
-//! The `locust-matrix-cluster` command.
+//! The command `locust-matrix-cluster`.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use embedded::args::Args;
 use embedded::cluster;
-use embedded::kubelet::{POD_MODE, WATCHDOG_MODE, become_pod, watch};
+use embedded::kubelet::{POD_MODE, WATCHDOG_MODE, become_pod, run_watchdog};
 
-/// A bug in this program.
+/// Exit code: a bug in this program.
 const BUG: u8 = 1;
-/// Something is missing.
+/// Exit code: something that the cluster needs is missing.
 const MISSING: u8 = 3;
 
 fn main() -> ExitCode {
@@ -22,30 +22,32 @@ fn main() -> ExitCode {
             return ExitCode::from(code);
         }
         Some(WATCHDOG_MODE) => {
-            words.get(2).into_iter().for_each(|folder| watch(folder));
+            words.get(2).into_iter().for_each(|folder| run_watchdog(folder));
             return ExitCode::SUCCESS;
         }
         _ => {}
     }
     let args = Args::parse();
-    // Two threads: one may hold a core for a moment without everybody waiting for it.
+    // Two worker threads: while a task occupies one of them, the other tasks continue. Pods are started from
+    // these threads and end with them, so they must live as long as the cluster (see
+    // `kubelet::container::process`).
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let ended = match runtime {
+    let result = match runtime {
         Ok(runtime) => {
-            let ended = runtime.block_on(cluster::run(&args));
-            // Nobody waits for connections that clients hold open.
+            let result = runtime.block_on(cluster::run(&args));
+            // Do not wait for connections that clients keep open.
             runtime.shutdown_background();
-            ended
+            result
         }
-        Err(error) => return say(BUG, &format!("the runtime does not start: {error}")),
+        Err(error) => return fail(BUG, &format!("the asynchronous runtime does not start: {error}")),
     };
-    match ended {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => say(MISSING, &problem),
+        Err(problem) => fail(MISSING, &problem),
     }
 }
 
-fn say(code: u8, problem: &str) -> ExitCode {
+fn fail(code: u8, problem: &str) -> ExitCode {
     let _ = writeln!(std::io::stderr(), "error: {problem}");
     ExitCode::from(code)
 }

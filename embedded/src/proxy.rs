@@ -1,9 +1,9 @@
-//! Services: a TCP load balancer on an address of its own for each, as kube-proxy would be.
+//! The load balancer: it opens the ports of every service, as kube-proxy does.
 //!
-//! Each connection goes to a ready pod chosen at random. While none is ready nobody listens, so a
-//! connection is refused at once.
+//! Each service has its own address. Each TCP connection goes to a random ready pod. While no pod is ready,
+//! the port is closed, so that connections are refused at once.
 
-mod forward;
+mod service_port;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -12,19 +12,20 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::controllers::work::Controller;
-use crate::kubelet::Addresses;
-use crate::object::meta;
-use crate::store::{Key, Kind, Store, kinds};
-use forward::Forward;
+use crate::addresses::Addresses;
+use crate::control_loop::Controller;
+use crate::kinds::{self, Kind};
+use crate::object::metadata::meta;
+use crate::store::{Key, Store};
+use service_port::ServicePort;
 
-/// How soon a port that is taken is tried again.
-const AGAIN: Duration = Duration::from_secs(1);
+/// Time until the next attempt to open a port that is in use.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// All services' ports that are open now.
+/// The load balancer. It holds the open ports of each service.
 pub(crate) struct Proxy {
     addresses: Arc<Addresses>,
-    open: HashMap<Key, BTreeMap<u16, Forward>>,
+    open: HashMap<Key, BTreeMap<u16, ServicePort>>,
 }
 
 impl Proxy {
@@ -36,7 +37,7 @@ impl Proxy {
 impl Controller for Proxy {
     const KINDS: &'static [&'static Kind] = &[&kinds::SERVICES, &kinds::ENDPOINT_SLICES];
 
-    fn concerns(&self, _: &Store, kind: &'static Kind, object: &Value) -> Vec<Key> {
+    fn keys_for(&self, _: &Store, kind: &'static Kind, object: &Value) -> Vec<Key> {
         if *kind == kinds::SERVICES {
             return vec![Key::of(kind, object)];
         }
@@ -44,32 +45,32 @@ impl Controller for Proxy {
         service.map(|name| Key::new(&kinds::SERVICES, meta(object, "namespace"), name)).into_iter().collect()
     }
 
-    fn look(&mut self, store: &Store, key: &Key) -> Option<Duration> {
+    fn reconcile(&mut self, store: &Store, key: &Key) -> Option<Duration> {
         let service = store.get(key).filter(|service| service["spec"]["clusterIP"] != "None");
         let Some(service) = service else {
             self.open.remove(key);
             return None;
         };
         let address = IpAddr::from(self.addresses.of_service(&key.namespace, &key.name));
-        let known = json!(address.to_string());
+        let cluster_ip = json!(address.to_string());
         let _ = store.update(key, |service| {
-            service["spec"]["clusterIPs"] = json!([known]);
-            service["spec"]["clusterIP"] = known;
+            service["spec"]["clusterIPs"] = json!([cluster_ip]);
+            service["spec"]["clusterIP"] = cluster_ip;
             Ok(())
         });
-        let mut wanted = backends(store, &service);
-        wanted.retain(|_, backends| !backends.is_empty());
+        let mut desired = backends(store, &service);
+        desired.retain(|_, backends| !backends.is_empty());
         let open = self.open.entry(key.clone()).or_default();
-        open.retain(|port, _| wanted.contains_key(port));
+        open.retain(|port, _| desired.contains_key(port));
         let mut again = None;
-        for (port, backends) in wanted {
+        for (port, backends) in desired {
             match open.get(&port) {
-                Some(forward) => forward.choose_from(backends),
-                None => match Forward::open(SocketAddr::from((address, port)), backends) {
-                    Ok(forward) => drop(open.insert(port, forward)),
+                Some(open) => open.set_backends(backends),
+                None => match ServicePort::open(SocketAddr::from((address, port)), backends) {
+                    Ok(opened) => drop(open.insert(port, opened)),
                     Err(error) => {
                         eprintln!("service {}/{}: {address}:{port}: {error}", key.namespace, key.name);
-                        again = Some(AGAIN);
+                        again = Some(RETRY_AFTER);
                     }
                 },
             }
@@ -78,7 +79,7 @@ impl Controller for Proxy {
     }
 }
 
-/// The ready pods behind each port of a service.
+/// The addresses of the ready pods for each port of a service.
 fn backends(store: &Store, service: &Value) -> BTreeMap<u16, Vec<SocketAddr>> {
     let (slices, _) = store.list(&kinds::ENDPOINT_SLICES, Some(meta(service, "namespace")));
     let name = meta(service, "name");
@@ -88,11 +89,11 @@ fn backends(store: &Store, service: &Value) -> BTreeMap<u16, Vec<SocketAddr>> {
             continue;
         }
         for port in service["spec"]["ports"].as_array().into_iter().flatten() {
-            let Some(number) = as_port(&port["port"]) else { continue };
-            let named = port["name"].as_str().unwrap_or_default();
+            let Some(number) = to_port(&port["port"]) else { continue };
+            let port_name = port["name"].as_str().unwrap_or_default();
             let mut targets = slice["ports"].as_array().into_iter().flatten();
-            let target = targets.find(|target| target["name"].as_str().unwrap_or_default() == named);
-            let Some(target) = target.and_then(|target| as_port(&target["port"])) else { continue };
+            let target = targets.find(|target| target["name"].as_str().unwrap_or_default() == port_name);
+            let Some(target) = target.and_then(|target| to_port(&target["port"])) else { continue };
             let ready = slice["endpoints"].as_array().into_iter().flatten();
             let ready = ready.filter(|endpoint| endpoint["conditions"]["ready"] != false);
             let addresses =
@@ -106,7 +107,7 @@ fn backends(store: &Store, service: &Value) -> BTreeMap<u16, Vec<SocketAddr>> {
     backends
 }
 
-fn as_port(value: &Value) -> Option<u16> {
+fn to_port(value: &Value) -> Option<u16> {
     u16::try_from(value.as_u64()?).ok()
 }
 
@@ -115,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_ready_endpoints_take_connections() {
+    fn only_ready_endpoints_receive_connections() {
         let store = Store::new();
         let endpoint =
             |address: &str, ready: bool| json!({ "addresses": [address], "conditions": { "ready": ready } });

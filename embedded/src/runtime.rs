@@ -1,31 +1,26 @@
-//! What the API server asks of whoever runs the pods.
+//! The interface between the API server and the kubelet.
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use tokio::io::AsyncRead;
 
-/// Runs the pods. The API server asks it for what is in no object.
+/// Runs the pods. The API server asks it for facts that no object contains.
 pub trait Runtime: Send + Sync {
-    /// Where a port of a pod listens on this machine, for `kubectl port-forward` and its like. `None` when
-    /// the pod does not run.
+    /// The address on this machine where a port of a pod listens. `None` if the pod is not running.
     fn address(&self, namespace: &str, pod: &str, port: u16) -> Option<SocketAddr>;
 
-    /// What a container has written, or its predecessor in the same pod. `None` when it has not been
-    /// started yet. `container` is one of the pod's.
+    /// The output of a container, or (`previous`) of its run before the last restart. `None` if there is no
+    /// such run. `container` is the name of a container of the pod.
     fn logs(&self, namespace: &str, pod: &str, container: &str, previous: bool) -> Option<LogReader>;
-
-    /// What the pod uses now. `None` when it does not run.
-    fn usage(&self, namespace: &str, pod: &str) -> Option<Usage>;
 }
 
-/// The output of one container, in lines that each begin with their time and a space:
+/// The output of one container. Every line begins with its time and a space:
 /// `2026-11-22T06:57:54.123456789Z text`.
 pub struct LogReader {
-    /// What has been written until now; ends.
+    /// The lines that have been written until now.
     pub so_far: Box<dyn AsyncRead + Send + Unpin>,
-    /// What comes after that, until the container ends. Nothing for one that has ended.
+    /// The lines after that, until the container ends. `None` if it has already ended.
     pub following: Option<Box<dyn AsyncRead + Send + Unpin>>,
 }
 
@@ -35,16 +30,7 @@ impl fmt::Debug for LogReader {
     }
 }
 
-/// What a pod uses of the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Usage {
-    /// Processor time since its start.
-    pub cpu: Duration,
-    /// Memory in use, bytes.
-    pub memory: u64,
-}
-
-/// A runtime with no pods, for a server on its own.
+/// A runtime without pods, for an API server without a kubelet.
 #[derive(Clone, Copy, Debug)]
 pub struct NoPods;
 
@@ -54,10 +40,6 @@ impl Runtime for NoPods {
     }
 
     fn logs(&self, _: &str, _: &str, _: &str, _: bool) -> Option<LogReader> {
-        None
-    }
-
-    fn usage(&self, _: &str, _: &str) -> Option<Usage> {
         None
     }
 }

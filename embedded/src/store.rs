@@ -1,31 +1,31 @@
-//! All objects, in memory.
+//! The store: all objects, in memory.
 
+mod contents;
 mod delete;
+mod history;
 mod key;
-pub mod kinds;
 mod metadata;
-mod state;
 mod watch;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use delete::{DeleteOptions, Propagation};
+pub use history::{Event, EventKind};
 pub use key::Key;
-pub use kinds::Kind;
-pub use metadata::now;
-pub use watch::{Event, EventKind, Watch};
+pub use watch::Watch;
 
-use crate::status::Status;
-use state::State;
+use crate::kinds::{Kind, NAMESPACES};
+use crate::refusal::Refusal;
+use contents::{Contents, SharedContents};
 
-/// Keeps every object and tells of every change. Cheap to clone; all clones are the same store.
+/// Keeps all objects, and tells watchers about every change. Clones share the same objects.
 ///
-/// It knows metadata and deletion, and nothing else about the kinds: what an object must look like is the
-/// API's business.
+/// The store itself maintains metadata and carries out deletions. The flags of a [`Kind`] say how. The API
+/// server decides which objects are valid.
 #[derive(Clone, Debug)]
-pub struct Store(Arc<Mutex<State>>);
+pub struct Store(SharedContents);
 
 impl Default for Store {
     fn default() -> Self {
@@ -34,83 +34,76 @@ impl Default for Store {
 }
 
 impl Store {
-    /// A store with the namespaces `default` and `kube-system` and nothing in them.
+    /// A store that contains only the namespaces `default` and `kube-system`.
     pub fn new() -> Self {
-        let mut state = State::new();
+        let mut contents = Contents::new();
         for name in ["default", "kube-system"] {
-            state.add_namespace(name);
+            let created = contents.create(&NAMESPACES, namespace(name));
+            debug_assert!(created.is_ok(), "the store is empty, so both names are free");
         }
-        Self(Arc::new(Mutex::new(state)))
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing is left half done when a caller's closure panics: it works on a copy.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        Self(SharedContents::new(contents))
     }
 
     /// The object, if there is one.
     pub fn get(&self, key: &Key) -> Option<Arc<Value>> {
-        self.state().get(key)
+        self.0.lock().get(key)
     }
 
-    /// All objects of a kind, in one namespace or in all, sorted by key; and the version as of which this
-    /// is the whole truth, from which a watch can go on.
+    /// All objects of a kind in one namespace (or in all), sorted by key; and the store's version at that
+    /// moment. A watch from this version misses no change.
     pub fn list(&self, kind: &'static Kind, namespace: Option<&str>) -> (Vec<Arc<Value>>, u64) {
-        let state = self.state();
-        (state.list(kind, namespace), state.version())
+        let contents = self.0.lock();
+        (contents.list(kind, namespace), contents.version())
     }
 
-    /// Follows a kind from a version on: all that happened after it. 410 when that is too long ago, or in
-    /// the future, which is the version of another server's life.
-    pub fn watch(&self, kind: &'static Kind, since: u64) -> Result<Watch, Status> {
-        let state = self.state();
-        if since > state.version() {
-            let latest = state.version();
-            return Err(Status::expired(format!("too large resource version: {since} ({latest})")));
-        }
-        state.history(kind).after(since)?;
-        let latest = state.history(kind).subscribe();
-        drop(state);
-        Ok(Watch { store: self.clone(), kind, seen: since, latest })
+    /// Watches a kind for the changes after a version. Refused with 410 if that version is too old, or if it
+    /// is in the future: then the client got it from an earlier run of this server.
+    pub fn watch(&self, kind: &'static Kind, since: u64) -> Result<Watch, Refusal> {
+        Watch::start(self.0.clone(), kind, since)
     }
 
-    fn event_after(&self, kind: &'static Kind, version: u64) -> Result<Option<Event>, Status> {
-        self.state().history(kind).after(version)
+    /// Watches a kind for the changes from now on.
+    pub fn watch_from_now(&self, kind: &'static Kind) -> Result<Watch, Refusal> {
+        let now = self.0.lock().version();
+        self.watch(kind, now)
     }
 
-    fn quiet_until(&self, kind: &'static Kind, seen: u64) -> u64 {
-        let state = self.state();
-        if matches!(state.history(kind).after(seen), Ok(None)) { state.version() } else { seen }
+    /// Adds a new object. Sets uid, creation time, version and generation, and makes up a name if the object
+    /// has only a `generateName`.
+    pub fn create(&self, kind: &'static Kind, object: Value) -> Result<Arc<Value>, Refusal> {
+        self.0.lock().create(kind, object)
     }
 
-    /// Keeps a new object. Its name is made up where it has a `generateName` only; uid, creation time,
-    /// version and generation are set here.
-    pub fn create(&self, kind: &'static Kind, object: Value) -> Result<Arc<Value>, Status> {
-        self.state().create(kind, object)
-    }
-
-    /// Changes an object: `change` gets a copy, and what it makes of it is kept if it differs. The store
-    /// is locked meanwhile, so `change` must not use it. An object that is being deleted and has lost its
-    /// last finalizer is gone after this.
+    /// Changes an object: `change` receives a copy, which is stored if it differs. The store is locked
+    /// meanwhile, so `change` must not use it. An object that is being deleted disappears when its last
+    /// finalizer is removed.
     pub fn update(
         &self,
         key: &Key,
-        change: impl FnOnce(&mut Value) -> Result<(), Status>,
-    ) -> Result<Arc<Value>, Status> {
-        self.state().update(key, change)
+        change: impl FnOnce(&mut Value) -> Result<(), Refusal>,
+    ) -> Result<Arc<Value>, Refusal> {
+        self.0.lock().update(key, change)
     }
 
-    /// Deletes an object, or marks it for deletion: a pod that runs, for its kubelet; an object with
-    /// finalizers, for their owners. The answer is the object's last state.
-    pub fn delete(&self, key: &Key, options: &DeleteOptions) -> Result<Arc<Value>, Status> {
-        self.state().delete(key, options)
+    /// Deletes an object, or marks it as being deleted if others have to finish the deletion: the kubelet for
+    /// a running pod, the owners of finalizers for an object that has some. Returns the last state.
+    pub fn delete(&self, key: &Key, options: &DeleteOptions) -> Result<Arc<Value>, Refusal> {
+        self.0.lock().delete(key, options)
     }
 
-    /// Ends a marked deletion: the kubelet calls this when a pod's last process has ended. If there is a
-    /// finalizer the object stays until it goes. Nothing happens when there is no such object.
+    /// Finishes the deletion of an object. The kubelet calls this when the last process of a pod has ended.
+    /// An object with finalizers stays until they are removed. A missing object is no error.
     pub fn remove(&self, key: &Key) {
-        self.state().remove(key);
+        self.0.lock().remove(key);
     }
+}
+
+fn namespace(name: &str) -> Value {
+    json!({
+        "metadata": { "name": name, "labels": { "kubernetes.io/metadata.name": name } },
+        "spec": { "finalizers": ["kubernetes"] },
+        "status": { "phase": "Active" },
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Connecting to the API server, and the names that belong to this program in the cluster.
+//! Connecting to the API server.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,12 +11,6 @@ use kube::{Api, Client, Config, Resource};
 use crate::exit::{Error, Result};
 use crate::wait::with_causes;
 
-/// The Deployment of Locust's master in the manifests.
-pub const MASTER: &str = "locust-master";
-/// The Deployment of Locust's workers in the manifests.
-pub const WORKER: &str = "locust-worker";
-/// The Job of the driver in the manifests. The driver's Lease has the same name.
-pub const JOB: &str = "locust-load-test-matrix";
 /// The field manager of everything this program writes.
 pub const FIELD_MANAGER: &str = "locust-matrix";
 

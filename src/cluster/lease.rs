@@ -10,9 +10,10 @@ use kube::api::Patch;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{Cluster, JOB, patch_params};
+use super::connection::{Cluster, patch_params};
 use super::failure::explain;
 use crate::exit::{Error, Result};
+use crate::objects::JOB;
 use crate::wait::{Condition, poll};
 
 /// After this long without a renewal, the Lease has expired and another driver may take it.

@@ -5,7 +5,7 @@ use kube::ResourceExt;
 
 use super::connection::{Cluster, FIELD_MANAGER};
 use super::failure::explain;
-use crate::events::{Event, Events};
+use crate::events::{Events, Progress};
 use crate::exit::{Error, Result};
 
 /// The operation in `metadata.managedFields` after a server-side apply.
@@ -38,6 +38,10 @@ pub async fn confirm_target(cluster: &Cluster, name: &str, yes: bool, events: &E
         ))
         .next("check --context and --namespace; if they are right, confirm with --yes"));
     }
-    events.tell(Event::note(format!("service: {subject}")));
+    events.tell(Progress::TargetConfirmed {
+        deployment: name.to_owned(),
+        namespace: cluster.namespace.clone(),
+        server: cluster.server.clone(),
+    });
     Ok(())
 }

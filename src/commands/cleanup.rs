@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::cluster::{Cluster, ClusterFlags, await_gone};
 use crate::deploy::{Overlay, delete, job, objects};
-use crate::events::{Event, Events};
+use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
+use crate::objects::{DRIVER_PODS, RESULTS_APP};
 
 /// Arguments of `cleanup`.
 #[derive(clap::Args, Debug)]
@@ -33,19 +34,20 @@ pub async fn run(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitCode> {
     let cluster = Cluster::connect(flags).await?;
-    events.tell(Event::note(format!("cleaning up namespace {} in {}", cluster.namespace, cluster.server)));
+    let (namespace, server) = (cluster.namespace.clone(), cluster.server.clone());
+    events.tell(Progress::CleanupStarted { namespace, server });
     // The Job comes first, because its driver stops the load and needs Locust for that.
     let job = [job(&[])?];
     let deleted = delete(&cluster, &job, arguments.dry_run).await?;
     print(out, &deleted);
     if !deleted.is_empty() && !arguments.dry_run {
-        await_gone(&cluster, "app=locust,role=driver", ENDS_WITHIN).await.map_err(|timed_out| {
+        await_gone(&cluster, DRIVER_PODS, ENDS_WITHIN).await.map_err(|timed_out| {
             Error::cluster(format!("the driver's pod does not end {timed_out}"))
-                .next("kubectl delete pod -l app=locust,role=driver --force")
+                .next(format!("kubectl delete pod -l {DRIVER_PODS} --force"))
         })?;
     }
     let mut rest = objects(Overlay::Kind, &[], None)?;
-    rest.retain(|object| arguments.results || object["metadata"]["labels"]["app"] != "locust-matrix-results");
+    rest.retain(|object| arguments.results || object["metadata"]["labels"]["app"] != RESULTS_APP);
     print(out, &delete(&cluster, &rest, arguments.dry_run).await?);
     Ok(ExitCode::Success)
 }

@@ -8,11 +8,12 @@ use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::cluster::{Cluster, ClusterFlags, MASTER, Unready, WORKER, await_ready, read_workload};
+use crate::cluster::{Cluster, ClusterFlags, Unready, await_ready, read_workload};
 use crate::config::{MatrixFlags, Settings, Span};
 use crate::deploy::{Image, Overlay, allow_scaling, apply, diff, objects, refuse_foreign};
-use crate::events::{Event, Events};
+use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
+use crate::objects::{LOAD_PODS, MASTER, STUB_PODS, WORKERS};
 
 /// Flags that choose the manifests and change them.
 #[derive(clap::Args, Debug)]
@@ -75,7 +76,7 @@ pub async fn run(
     refuse_foreign(&cluster, &objects).await?;
     let (workers, others): (Vec<_>, Vec<_>) = objects
         .into_iter()
-        .partition(|object| object["kind"] == "Deployment" && object["metadata"]["name"] == WORKER);
+        .partition(|object| object["kind"] == "Deployment" && object["metadata"]["name"] == WORKERS);
     let limit = arguments.timeout.get();
     let await_all = async |objects: &[Value]| {
         let deployments = objects.iter().filter(|object| object["kind"] == "Deployment");
@@ -93,7 +94,7 @@ pub async fn run(
     apply(&cluster, &workers).await?;
     let applied =
         format!("applied {} objects to namespace {}", others.len() + workers.len(), cluster.namespace);
-    events.tell(Event::phase(applied, started.elapsed()));
+    events.tell(Progress::phase(applied, started.elapsed()));
     if master_exists {
         await_all(&workers).await?;
     } else {
@@ -147,10 +148,8 @@ async fn await_deployment(
     let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
     let workload = read_workload(cluster, name).await?;
     await_ready(cluster, &workload, workload.replicas, limit).await.map_err(|unready| {
-        let advice = match name {
-            MASTER | WORKER => "look at it with: kubectl describe pods -l app=locust",
-            _ => "look at it with: kubectl describe pods -l app=inference",
-        };
+        let pods = if matches!(name, MASTER | WORKERS) { LOAD_PODS } else { STUB_PODS };
+        let advice = format!("look at it with: kubectl describe pods -l {pods}");
         let message = unready.describe(&format!("deployment {}/{name}", cluster.namespace));
         match unready {
             Unready::Refused(error) => error,
@@ -158,6 +157,6 @@ async fn await_deployment(
             Unready::TimedOut(_) => Error::cluster(message).next(advice),
         }
     })?;
-    events.tell(Event::phase(format!("{name}: {} ready", workload.replicas), started.elapsed()));
+    events.tell(Progress::phase(format!("{name}: {} ready", workload.replicas), started.elapsed()));
     Ok(())
 }

@@ -33,7 +33,8 @@ pub struct Arguments {
     matrix: MatrixFlags,
 }
 
-/// Submits the Job, prints its run id to `out`, and passes every line of its log to `log`.
+/// Submits the Job, prints its run id to `out`, and passes every line of its log to `log`. With `json_events`,
+/// the driver in the Job's pod prints its progress as JSON, too.
 ///
 /// # Errors
 /// Exit code 2: the matrix cannot be used; 3: no cluster, a missing permission, a Job that is already
@@ -41,6 +42,7 @@ pub struct Arguments {
 pub async fn run(
     flags: &ClusterFlags,
     arguments: &Arguments,
+    json_events: bool,
     events: &Events,
     out: &mut (dyn Write + Send),
     log: &(dyn Fn(&str) + Sync),
@@ -55,7 +57,7 @@ pub async fn run(
         None => None,
     };
     let Arguments { driver_image, cluster_kind, .. } = arguments;
-    let job = submit::submit(&cluster, &settings, driver_image, cluster_kind).await?;
+    let job = submit::submit(&cluster, &settings, driver_image, cluster_kind, json_events).await?;
     let _ = writeln!(out, "run id: {}", job.uid).and_then(|()| out.flush());
     if arguments.detach {
         return Ok(ExitCode::Success);

@@ -15,7 +15,7 @@ use self::restore::{recorded_by_an_earlier_pod, restore};
 use super::signals;
 use crate::cluster::{Cluster, ClusterFlags, Lease, confirm_target};
 use crate::config::Settings;
-use crate::events::{Event as Progress, Events};
+use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
 use crate::judge::JudgedRun;
 use crate::plan::Grid;
@@ -63,7 +63,7 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
 /// Ends with the first error. A second one is shown, because it may need a hand, too.
 fn first_error(ended: Result<ExitCode>, restored: Result<()>, events: &Events) -> Result<ExitCode> {
     if let (Err(_), Err(error)) = (&ended, &restored) {
-        events.tell(Progress::note(error.to_string()));
+        events.tell(Progress::RestoreFailed { error: error.to_string() });
     }
     let code = ended?;
     restored.map(|()| code)

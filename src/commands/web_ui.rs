@@ -1,11 +1,9 @@
 //! Locust's web UI on a port of this machine.
 
-use crate::cluster::{Cluster, Destination, LocalPort, MASTER, PortForward, read_workload};
-use crate::events::{Event, Events};
+use crate::cluster::{Cluster, Destination, LocalPort, PortForward, read_workload};
+use crate::events::{Events, Progress};
 use crate::exit::Result;
-
-/// The web port of Locust's master in the manifests.
-const WEB_PORT: u16 = 8089;
+use crate::objects::{MASTER, WEB_PORT};
 
 /// Flags for Locust's web UI.
 #[derive(clap::Args, Debug)]
@@ -43,6 +41,6 @@ pub(super) async fn forward_to_master(
         return PortForward::open(cluster, destination, WEB_PORT).await;
     };
     let forward = PortForward::through(port, cluster, destination, WEB_PORT)?;
-    events.tell(Event::note(format!("Locust's web UI: {}", forward.url)));
+    events.tell(Progress::WebUi { url: forward.url.clone() });
     Ok(forward)
 }

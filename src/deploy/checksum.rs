@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::objects::SCRIPTS;
 use crate::plan::hex;
 
 const ANNOTATION: &str = "locust-matrix/scripts-checksum";
@@ -15,7 +16,7 @@ pub(super) fn replace_locustfile(objects: &mut [Value], text: &str) {
 }
 
 fn is_scripts(object: &Value) -> bool {
-    object["kind"] == "ConfigMap" && object["metadata"]["name"] == "locust-scripts"
+    object["kind"] == "ConfigMap" && object["metadata"]["name"] == SCRIPTS
 }
 
 /// Sets the annotation in every pod template that has it to the checksum of the ConfigMap `locust-scripts`.

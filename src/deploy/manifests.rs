@@ -98,6 +98,36 @@ mod tests {
     }
 
     #[test]
+    fn the_manifests_have_the_names_labels_and_ports_that_the_driver_uses() {
+        use crate::objects::*;
+        let mut all = objects(Overlay::Kind, &[], None).unwrap();
+        all.push(job(&[]).unwrap());
+        let find = |kind: &str, name: &str| {
+            let same = |object: &&Value| object["kind"] == kind && object["metadata"]["name"] == name;
+            all.iter().find(same).unwrap_or_else(|| panic!("there is no {kind} {name}"))
+        };
+        let pods = |kind: &str, name: &str| {
+            let labels = &find(kind, name)["spec"]["template"]["metadata"]["labels"];
+            let role = labels["role"].as_str().map(|role| format!(",role={role}")).unwrap_or_default();
+            format!("app={}{role}", labels["app"].as_str().unwrap())
+        };
+        assert_eq!(pods("Deployment", MASTER), MASTER_PODS);
+        assert_eq!(pods("Deployment", WORKERS), WORKER_PODS);
+        assert_eq!(pods("Deployment", DEFAULT_DEPLOYMENT), STUB_PODS);
+        assert_eq!(pods("Job", JOB), DRIVER_PODS);
+        for selector in [MASTER_PODS, WORKER_PODS, DRIVER_PODS] {
+            assert!(selector.starts_with(LOAD_PODS));
+        }
+        assert_eq!(LOAD_PODS, format!("app={LOAD_APP}"));
+        let scripts = find("ConfigMap", SCRIPTS);
+        assert!(scripts["data"]["locustfile.py"].as_str().unwrap().contains("\"User-Agent\""));
+        assert_eq!(find("ConfigMap", JOB_SETTINGS)["metadata"]["labels"]["app"], LOAD_APP);
+        assert!(all.iter().any(|object| object["metadata"]["labels"]["app"] == RESULTS_APP));
+        let ports = &find("Deployment", MASTER)["spec"]["template"]["spec"]["containers"][0]["ports"];
+        assert!(ports.as_array().unwrap().iter().any(|port| port["containerPort"] == WEB_PORT), "{ports}");
+    }
+
+    #[test]
     fn the_manifests_carry_the_checksum_of_their_scripts() {
         let plain = kustomize::build(&bundle::read, ".").unwrap();
         assert_eq!(

@@ -60,11 +60,17 @@ pub fn points<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<Point<'r, 'a>> {
     valid.collect()
 }
 
-/// The first scenario beside its repeat at the end, in a sentence; both must be valid.
-pub fn drift(rows: &[Row<'_>]) -> Option<String> {
+/// The first scenario and its repeat at the end; `None` if it was not repeated.
+pub fn drift_ends<'r, 'a>(rows: &'r [Row<'a>]) -> Option<(&'r Row<'a>, &'r Row<'a>)> {
     let last = rows.iter().find(|row| row.record.scenario.drift)?;
     let same = |row: &&Row<'_>| row.record.scenario.point_id() == last.record.scenario.point_id();
     let first = rows.iter().filter(same).min_by_key(|row| row.record.scenario.index)?;
+    Some((first, last))
+}
+
+/// The first scenario beside its repeat at the end, in a sentence; both must be valid.
+pub fn drift(rows: &[Row<'_>]) -> Option<String> {
+    let (first, last) = drift_ends(rows)?;
     if !(first.is_valid() && last.is_valid()) {
         return Some(format!("{}: both ends must be valid to be compared.", first.name()));
     }

@@ -3,7 +3,7 @@
 //! If more workers get more throughput out of the same service with the same users, the fewer workers were the
 //! limit. The test shows nothing if both are at the same limit.
 
-use records::Record;
+use records::{Record, Scenario};
 
 use super::judged::Judged;
 use super::points::median;
@@ -48,6 +48,13 @@ impl WorkerPair {
             "{point}: {fewer} → {more} workers gives {:.1} → {:.1} requests/s (× {:.2}); {meaning}",
             rps.0, rps.1, found.gain
         )
+    }
+
+    /// Whether the test compares this scenario with another.
+    pub fn is_about(&self, scenario: &Scenario) -> bool {
+        scenario.rate.is_none()
+            && (scenario.replicas, scenario.users) == (self.replicas, self.users)
+            && [self.workers.0, self.workers.1].contains(&scenario.workers)
     }
 
     fn is_limited(&self) -> bool {

@@ -1,4 +1,10 @@
-//! Locust's web API, with the routes that our module beside the locustfile adds.
+//! Locust's web API, with the routes that the module beside the locustfile adds.
+
+mod advice;
+mod answer;
+mod product;
+mod stock;
+mod web;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,49 +12,53 @@ use std::time::Duration;
 use reqwest::{Method, StatusCode};
 use tokio::sync::OnceCell;
 
-use super::stock::Stock;
-use super::web::{Answer, STOP, Web};
-use super::{Load, LoadGenerator, Snapshot};
+use self::answer::{SnapshotAnswer, VERSION, VersionAnswer};
+use self::product::{CALLER, NAME};
+use self::stock::Stock;
+use self::web::{Answer, STOP, Web};
+use super::{Capabilities, Load, LoadGenerator, Snapshot, Unreached};
 use crate::exit::{Error, Result};
+use crate::objects;
+use crate::wait::TimedOut;
 
 /// Users started per second in the open model; Locust warns above 100 per worker.
 const OPEN_SPAWN_RATE: f64 = 100.0;
 /// Without the module, load is stopped after this long at the latest.
 const LONGEST: Duration = Duration::from_hours(2);
+/// The module's own route.
+const SNAPSHOT: &str = "/matrix/snapshot";
 
 /// A Locust master, by its web address.
 ///
-/// A master whose script does not import our module (404 on its route, found out at its first use)
-/// is driven by its stock API from then on; see [`Snapshot::caveat`](Snapshot).
+/// At the first request it turns out whether the master has the module: without it, the module's route answers
+/// with status 404. Such a master is driven by Locust's stock API; see [`Capabilities::caveat`].
 #[derive(Clone, Debug)]
 pub struct Locust {
     web: Web,
     longest: Duration,
-    /// Without the module, what stands in for it; found out at the first use.
+    /// Drives a master without the module; `None` if the master has it. Found out at the first use.
     stock: Arc<OnceCell<Option<Stock>>>,
 }
-
-/// The module's own route.
-const SNAPSHOT: &str = "/matrix/snapshot";
 
 impl Locust {
     /// A master at `url`, such as `http://locust-master:8089`.
     ///
     /// # Errors
-    /// Exit code 1: no HTTP client can be made.
+    /// Exit code 1: the HTTP client cannot be built.
     pub fn new(url: &str) -> Result<Self> {
         Ok(Self { web: Web::new(url)?, longest: LONGEST, stock: Arc::default() })
     }
 
-    /// How long a load may run at most where only Locust's own `run_time` can stop it when the driver
-    /// is gone: without the module, from Locust 2.47 on. Must be more than any scenario takes.
+    /// Sets how long a load may run at most. This limit is used only without the module and from Locust 2.47
+    /// on, because only Locust's `run_time` can then stop a load whose driver is gone. It must be longer than
+    /// the load of any scenario.
     #[must_use]
     pub fn with_longest(mut self, longest: Duration) -> Self {
         self.longest = longest;
         self
     }
 
-    /// What drives a master without the module; `None` where it has it.
+    /// The stock API, if the master does not have the module.
     async fn stock(&self) -> Result<Option<&Stock>> {
         let probe = async || {
             let response = self.web.call(Method::GET, SNAPSHOT, &[]).await?;
@@ -63,40 +73,61 @@ impl Locust {
         Ok(self.stock.get_or_try_init(probe).await?.as_ref())
     }
 
-    async fn look(&self, flush: bool, deadman: Duration) -> Result<Snapshot> {
+    async fn read(&self, cut: bool, deadman: Duration) -> Result<Snapshot> {
         if let Some(stock) = self.stock().await? {
-            return stock.look(&self.web, flush).await;
+            return if cut { stock.cut(&self.web).await } else { stock.snapshot(&self.web).await };
         }
-        let form = [("flush", u8::from(flush).to_string()), ("deadman", deadman.as_secs_f64().to_string())];
-        let response = self.web.call(Method::POST, SNAPSHOT, &form).await?;
-        let snapshot: Snapshot = self.web.json(SNAPSHOT, response).await?;
-        if snapshot.version == Snapshot::VERSION {
-            return Ok(snapshot);
+        let form = [("flush", u8::from(cut).to_string()), ("deadman", deadman.as_secs_f64().to_string())];
+        self.ask_module(Method::POST, &form).await.map(Snapshot::from)
+    }
+
+    async fn ask_module(&self, method: Method, form: &[(&str, String)]) -> Result<SnapshotAnswer> {
+        let response = self.web.call(method, SNAPSHOT, form).await?;
+        let body = self.web.json_body(SNAPSHOT, response).await?;
+        let VersionAnswer { version } = self.web.parse(SNAPSHOT, &body)?;
+        if version == VERSION {
+            return self.web.parse(SNAPSHOT, &body);
         }
         Err(Error::cluster(format!(
-            "the module locust_matrix.py at {} answers in version {}; this program understands {}",
-            self.web.url,
-            snapshot.version,
-            Snapshot::VERSION
+            "the module locust_matrix.py at {} answers in version {version}; this program understands {VERSION}",
+            self.web.url
         ))
         .next("apply the manifests of this program's version"))
     }
 }
 
 impl LoadGenerator for Locust {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn caller(&self) -> &'static str {
+        CALLER
+    }
+
+    async fn capabilities(&self) -> Result<Capabilities> {
+        match self.stock().await? {
+            Some(stock) => Ok(stock.capabilities()),
+            None => Ok(self.ask_module(Method::GET, &[]).await?.capabilities()),
+        }
+    }
+
     async fn snapshot(&self, deadman: Duration) -> Result<Snapshot> {
-        self.look(false, deadman).await
+        self.read(false, deadman).await
     }
 
     async fn cut(&self, deadman: Duration) -> Result<Snapshot> {
-        let snapshot = self.look(true, deadman).await?;
+        let snapshot = self.read(true, deadman).await?;
         match snapshot.cut {
             Some(cut) if cut.complete => Ok(snapshot),
             _ => Err(Error::cluster(format!(
-                "not every Locust worker handed over its counts in time; {}",
+                "not every {NAME} worker handed over its counts in time; last seen: {}",
                 snapshot.describe()
             ))
-            .next("the workers may be short of CPU: look at kubectl top pods -l role=worker")),
+            .next(format!(
+                "the workers may be short of CPU; look at: kubectl top pods -l {}",
+                objects::WORKER_PODS
+            ))),
         }
     }
 
@@ -104,7 +135,7 @@ impl LoadGenerator for Locust {
         let users = load.users();
         let (path, spawn_rate) = match load {
             Load::Closed { spawn_rate, .. } => ("/swarm", spawn_rate),
-            // The users only stand ready; the rate decides when they begin.
+            // The users only wait for arrivals, so their own start takes no time from the load.
             Load::Open { .. } => ("/matrix/swarm", OPEN_SPAWN_RATE.min(f64::from(users))),
         };
         let mut form = vec![
@@ -116,12 +147,12 @@ impl LoadGenerator for Locust {
             form.push(("rate", rate.to_string()));
         }
         if let Some(stock) = self.stock().await? {
-            stock.begin(load, &mut form)?;
+            stock.prepare_start(load, &mut form)?;
         }
         let response = self.web.call(Method::POST, path, &form).await?;
         let answer: Answer = self.web.json(path, response).await?;
         if !answer.success {
-            return Err(Error::cluster(format!("Locust refused to start {users} users: {}", answer.message))
+            return Err(Error::cluster(format!("{NAME} refused to start {users} users: {}", answer.message))
                 .next("check users, rates and spawn_rate of the configuration"));
         }
         Ok(())
@@ -133,7 +164,11 @@ impl LoadGenerator for Locust {
         if answer.success {
             Ok(())
         } else {
-            Err(Error::cluster(format!("Locust refused to stop: {}", answer.message)))
+            Err(Error::cluster(format!("{NAME} refused to stop: {}", answer.message)))
         }
+    }
+
+    fn explain(&self, unreached: &Unreached, timed_out: &TimedOut) -> Error {
+        advice::explain(unreached, timed_out)
     }
 }

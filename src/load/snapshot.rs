@@ -1,13 +1,11 @@
-//! What the Locust master knows at one moment.
+//! The state and the counts of the load generator at one moment.
 
-use records::{Endpoint, Health, Histogram, OpenCounts, Window};
-use serde::Deserialize;
+use records::{Endpoint, Health, OpenCounts, Window};
 
-/// Locust's own word for what it is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// The state of the load generator or of one worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Never started.
+    /// Without users; a worker waits for the next load.
     Ready,
     /// Users are being started.
     Spawning,
@@ -15,35 +13,36 @@ pub enum State {
     Running,
     /// Users are being stopped.
     Stopping,
-    /// Stopped; a worker may still be draining.
+    /// The load is stopped; a worker may still have users.
     Stopped,
-    /// A worker that has not been heard of.
+    /// A worker whose heartbeats are missing.
     Missing,
-    /// Anything this program does not know.
-    #[serde(other)]
+    /// A state that this program does not know.
     Unknown,
 }
 
 /// One worker process.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Worker {
-    /// Host name and a random part; a new process has a new one.
+    /// Identifies the process: another process has another id, even in the same pod.
     pub id: String,
-    /// What it is doing.
+    /// Its state.
     pub state: State,
-    /// Users it runs.
+    /// Users that it runs.
     pub user_count: u32,
-    /// CPU over its last 10 s, % of one core; 0 in its first 20 s.
+    /// CPU use of the last seconds, % of one core; 0 until it is known.
     pub cpu_percent: f64,
     /// Resident memory, bytes.
     pub memory_bytes: u64,
-    /// Its own view of its CPU and its event loop, as of its last report or cut.
-    #[serde(default)]
+    /// CPU and event loop as the process itself sees them; `None` without [`Capabilities::health`] and before
+    /// the first report.
+    ///
+    /// [`Capabilities::health`]: super::Capabilities
     pub health: Option<Health>,
 }
 
 /// How exact a cut was.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cut {
     /// Whether every worker handed over its counts in time.
     pub complete: bool,
@@ -53,153 +52,133 @@ pub struct Cut {
     pub spread_ms: Option<f64>,
 }
 
-/// What the master knows at one moment: cumulative since the load was started.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+/// Finished requests since the load was started.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counts {
+    /// All endpoints together.
+    pub total: Endpoint,
+    /// Every endpoint.
+    pub endpoints: Vec<Endpoint>,
+    /// When the first request could have been counted, s since the epoch.
+    pub first_at: Option<f64>,
+    /// When the last request was counted, s since the epoch.
+    pub last_at: Option<f64>,
+    /// Requests whose response time cannot be true. They count as requests and are in no histogram.
+    pub impossible: u64,
+    /// Endpoints that share an entry of [`endpoints`](Self::endpoints), because there are too many of them.
+    pub folded: u64,
+    /// How often the counts were set to zero, apart from the start of a load. If this number grows within a
+    /// load, the counts have fallen back.
+    pub resets: u64,
+}
+
+/// The state and the counts at one moment.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Snapshot {
-    /// Version of this format; see [`Snapshot::VERSION`].
-    pub(super) version: u32,
-    /// Significant digits of the response times behind the percentiles.
-    #[serde(default = "three")]
-    pub percentile_digits: u32,
-    /// What is less certain than it should be, for people; `None` where our module is in use.
-    #[serde(skip)]
-    pub caveat: Option<String>,
-    /// Locust's version.
-    pub locust: String,
-    /// The master's clock, s since the epoch.
+    /// The load generator's clock, s since the epoch.
     pub now: f64,
-    /// What the master is doing.
+    /// The state of the load.
     pub state: State,
     /// Users that run.
     pub user_count: u32,
-    /// The workers it lists, missing ones included.
+    /// The workers on its list, missing ones included.
     pub workers: Vec<Worker>,
-    pub(super) entries: Vec<Entry>,
-    pub(super) total: Entry,
-    /// Errors by endpoint.
-    #[serde(default)]
+    /// Finished requests since the load was started.
+    pub counts: Counts,
+    /// Failed requests by endpoint and error.
     pub errors: Vec<Failure>,
     /// Exceptions in the test script.
-    #[serde(default)]
     pub exceptions: Vec<Exception>,
-    /// The open model's counts; `None` in the closed model.
-    #[serde(default)]
+    /// The arrivals of the open model; `None` in the closed model.
     pub open: Option<OpenCounts>,
-    /// For an exact cut, how exact.
-    #[serde(rename = "flush")]
+    /// How exact this snapshot is, if it is a cut.
     pub cut: Option<Cut>,
 }
 
 /// One kind of failed request.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// HTTP method.
     pub method: String,
     /// Name in the statistics.
     pub name: String,
-    /// What was wrong.
+    /// The error message.
     pub error: String,
     /// How often.
     pub occurrences: u64,
 }
 
 /// An exception in the test script.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exception {
-    /// What was raised.
+    /// The message of the exception.
     pub message: String,
-    /// How often.
+    /// How often it was raised.
     pub count: u64,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-pub(super) struct Entry {
-    pub(super) method: String,
-    pub(super) name: String,
-    pub(super) requests: u64,
-    pub(super) failures: u64,
-    pub(super) total_ms: f64,
-    #[serde(default)]
-    pub(super) start_at: Option<f64>,
-    #[serde(default)]
-    pub(super) last_at: Option<f64>,
-    pub(super) histogram: Histogram,
-    #[serde(default)]
-    pub(super) succeeded: Histogram,
-    #[serde(default)]
-    pub(super) from_send: Option<Histogram>,
-}
-
-const fn three() -> u32 {
-    3
-}
-
-impl From<&Entry> for Endpoint {
-    fn from(entry: &Entry) -> Self {
+impl Snapshot {
+    /// A snapshot without workers, users and counts.
+    pub fn empty(now: f64, state: State) -> Self {
         Self {
-            method: entry.method.clone(),
-            name: entry.name.clone(),
-            requests: entry.requests,
-            failures: entry.failures,
-            total_ms: entry.total_ms,
-            histogram: entry.histogram.clone(),
-            succeeded: entry.succeeded.clone(),
-            from_send: entry.from_send.clone(),
+            now,
+            state,
+            user_count: 0,
+            workers: Vec::new(),
+            counts: Counts::default(),
+            errors: Vec::new(),
+            exceptions: Vec::new(),
+            open: None,
+            cut: None,
         }
     }
-}
 
-impl Snapshot {
-    /// The format that this program understands.
-    pub(super) const VERSION: u32 = 3;
-
-    /// All endpoints together.
-    pub fn aggregated(&self) -> Endpoint {
-        Endpoint::from(&self.total)
-    }
-
-    /// When the counts were taken: the mean of the workers' clocks for a cut, else the master's.
+    /// When the counts were taken, s since the epoch: the mean of the workers' clocks for a cut, else the load
+    /// generator's.
     pub fn at(&self) -> f64 {
         self.cut.and_then(|cut| cut.at).unwrap_or(self.now)
     }
 
-    /// What came after `earlier`.
+    /// What came after `earlier`, a snapshot of the same load.
     pub fn since(&self, earlier: &Self) -> Window {
-        let spread = |snapshot: &Self| snapshot.cut.and_then(|cut| cut.spread_ms).unwrap_or(0.0);
-        let endpoints = self.entries.iter().map(Endpoint::from).map(|endpoint| {
-            let before =
-                earlier.entries.iter().find(|e| e.method == endpoint.method && e.name == endpoint.name);
-            endpoint.since(before.map(Endpoint::from).as_ref())
+        let endpoints = self.counts.endpoints.iter().map(|endpoint| {
+            let same = |other: &&Endpoint| other.method == endpoint.method && other.name == endpoint.name;
+            endpoint.since(earlier.counts.endpoints.iter().find(same))
         });
         Window {
             seconds: (self.at() - earlier.at()).max(0.0),
-            cut_spread_ms: spread(self).max(spread(earlier)),
-            aggregated: self.aggregated().since(Some(&earlier.aggregated())),
+            cut_spread_ms: self.cut_spread_ms().max(earlier.cut_spread_ms()),
+            aggregated: self.counts.total.since(Some(&earlier.counts.total)),
             endpoints: endpoints.collect(),
         }
     }
 
-    /// Everything from the start of the load to its last answer.
+    /// Everything from the start of the load to its last request.
     pub fn whole(&self) -> Window {
-        let seconds = self.total.last_at.zip(self.total.start_at).map_or(0.0, |(last, start)| last - start);
+        let Counts { total, endpoints, first_at, last_at, .. } = &self.counts;
+        let seconds = last_at.zip(*first_at).map_or(0.0, |(last, first)| last - first);
         Window {
             seconds: seconds.max(0.0),
-            cut_spread_ms: self.cut.and_then(|cut| cut.spread_ms).unwrap_or(0.0),
-            aggregated: self.aggregated(),
-            endpoints: self.entries.iter().map(Endpoint::from).collect(),
+            cut_spread_ms: self.cut_spread_ms(),
+            aggregated: total.clone(),
+            endpoints: endpoints.clone(),
         }
     }
 
-    /// Whether exactly `wanted` workers are listed, each ready and without users, and no test runs.
+    fn cut_spread_ms(&self) -> f64 {
+        self.cut.and_then(|cut| cut.spread_ms).unwrap_or(0.0)
+    }
+
+    /// Whether no load runs and exactly `workers` workers are listed, each of them ready and without users.
     ///
-    /// Locust can stay `stopping` for good after a worker was killed: with every worker that is left
-    /// ready and without users, that is a stop, too.
-    pub fn is_idle(&self, wanted: u32) -> bool {
-        let quiet = matches!(self.state, State::Ready | State::Stopped)
+    /// After a worker was killed, the load generator can stay `stopping` for good. If all other workers are
+    /// ready and without users, the load has stopped.
+    pub fn is_idle(&self, workers: u32) -> bool {
+        let stopped = matches!(self.state, State::Ready | State::Stopped)
             || self.state == State::Stopping && self.user_count == 0;
         let ready =
             self.present().filter(|worker| worker.state == State::Ready && worker.user_count == 0).count();
-        quiet && ready == wanted as usize && self.present().count() == wanted as usize
+        stopped && ready == workers as usize && self.present().count() == workers as usize
     }
 
     /// Whether `users` run, spread evenly over exactly `workers` workers.
@@ -221,21 +200,18 @@ impl Snapshot {
             || self.workers.iter().any(|worker| worker.user_count > 0)
     }
 
-    /// The workers that have been heard of lately.
+    /// The workers whose heartbeats arrive.
     pub fn present(&self) -> impl Iterator<Item = &Worker> {
         self.workers.iter().filter(|worker| worker.state != State::Missing)
     }
 
-    /// In words, for a "last seen".
+    /// State and workers in words, for messages about what was last seen.
     pub fn describe(&self) -> String {
-        let states: Vec<String> = self
-            .workers
-            .iter()
-            .map(|worker| format!("{:?} with {} users", worker.state, worker.user_count))
-            .collect();
-        let workers = if states.is_empty() { "no workers".to_owned() } else { states.join(", ") };
-        format!("Locust is {:?} with {} users; workers: {workers}", self.state, self.user_count)
-            .to_lowercase()
+        let state = |state: State, users: u32| format!("{state:?} with {users} users").to_lowercase();
+        let workers: Vec<_> =
+            self.workers.iter().map(|worker| state(worker.state, worker.user_count)).collect();
+        let workers = if workers.is_empty() { "none".to_owned() } else { workers.join(", ") };
+        format!("{}; workers: {workers}", state(self.state, self.user_count))
     }
 }
 

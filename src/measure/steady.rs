@@ -117,6 +117,24 @@ fn listed(values: impl Iterator<Item = String>) -> String {
 pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
+    use records::StoppingRule;
+
+    /// A closed loop of ten users who do not think.
+    pub(crate) fn closed() -> StoppingRule {
+        StoppingRule {
+            users: Some(10),
+            think_s: 0.0,
+            duration_s: 50.0,
+            stop_early_after_s: None,
+            most_s: 100.0,
+            exact: true,
+            quantiles: vec![0.95],
+        }
+    }
+
+    fn open() -> StoppingRule {
+        StoppingRule { users: None, ..closed() }
+    }
     use records::Histogram;
 
     /// 10 s with `requests` of `ms` each.
@@ -138,8 +156,8 @@ pub(super) mod tests {
             interval(1020, 104),
             interval(1010, 103),
         ];
-        assert_eq!(steady_from(&intervals), Ok(1), "the first is too slow");
-        assert_eq!(steady_from(&intervals[1..4]), Ok(0));
+        assert_eq!(steady_from(&closed(), &intervals), Ok(1), "the first is too slow");
+        assert_eq!(steady_from(&closed(), &intervals[1..4]), Ok(0));
     }
 
     /// 10 s of an open model, few requests under way: a median and a tail.
@@ -151,35 +169,35 @@ pub(super) mod tests {
 
     #[test]
     fn a_tail_that_grows_is_no_chance_where_samples_are_independent() {
-        assert!(steady_from(&[tail(3000, 5, 20), tail(3000, 5, 40), tail(3000, 5, 80)]).is_err());
+        assert!(steady_from(&closed(), &[tail(3000, 5, 20), tail(3000, 5, 40), tail(3000, 5, 80)]).is_err());
         // Neither is a shift of everything, with too few samples to bound P95: their medians tell.
-        assert!(steady_from(&[tail(40, 400, 400), tail(40, 200, 200), tail(40, 100, 100)]).is_err());
-        assert_eq!(steady_from(&[tail(40, 100, 140), tail(40, 100, 180), tail(40, 100, 120)]), Ok(0));
+        assert!(steady_from(&closed(), &[tail(40, 400, 400), tail(40, 200, 200), tail(40, 100, 100)]).is_err());
+        assert_eq!(steady_from(&closed(), &[tail(40, 100, 140), tail(40, 100, 180), tail(40, 100, 120)]), Ok(0));
     }
 
     #[test]
     fn what_does_not_agree_is_told() {
         let slower = [interval(400, 10), interval(400, 12), interval(400, 15)];
         assert_eq!(
-            steady_from(&slower).unwrap_err(),
+            steady_from(&closed(), &slower).unwrap_err(),
             "P95 of the last windows goes from 10.0 to 15.0 ms (10.0, 12.0, 15.0)"
         );
         let fewer = [interval(4000, 100), interval(3700, 100), interval(3500, 100)];
         assert!(
-            steady_from(&fewer).unwrap_err().starts_with("throughput of the last windows goes from 350.0")
+            steady_from(&closed(), &fewer).unwrap_err().starts_with("throughput of the last windows goes from 350.0")
         );
-        assert_eq!(steady_from(&fewer[..2]).unwrap_err(), "2 of 3 windows could be measured");
-        assert!(steady_from(&vec![interval(0, 1); 3]).unwrap_err().contains("no requests"));
+        assert_eq!(steady_from(&closed(), &fewer[..2]).unwrap_err(), "2 of 3 windows could be measured");
+        assert!(steady_from(&closed(), &vec![interval(0, 1); 3]).unwrap_err().contains("no requests"));
     }
 
     #[test]
     fn chance_alone_is_not_unsteady() {
         // 20 requests in three windows: 6, 8, 6.
-        assert_eq!(steady_from(&[interval(6, 100), interval(8, 104), interval(6, 98)]), Ok(0));
+        assert_eq!(steady_from(&closed(), &[interval(6, 100), interval(8, 104), interval(6, 98)]), Ok(0));
         // Five that are slower may be: nothing bounds even their median.
-        assert_eq!(steady_from(&[interval(5, 100), interval(5, 130), interval(5, 90)]), Ok(0));
+        assert_eq!(steady_from(&closed(), &[interval(5, 100), interval(5, 130), interval(5, 90)]), Ok(0));
         // But 2, 8, 30 is no chance.
-        assert!(steady_from(&[interval(2, 100), interval(8, 100), interval(30, 100)]).is_err());
+        assert!(steady_from(&closed(), &[interval(2, 100), interval(8, 100), interval(30, 100)]).is_err());
     }
 
     #[test]
@@ -189,16 +207,16 @@ pub(super) mod tests {
             interval.total_ms = 0.0;
             interval
         });
-        assert!(steady_from(&rise).unwrap_err().contains("from 2.00 to 3.00 ms"));
+        assert!(steady_from(&closed(), &rise).unwrap_err().contains("from 2.00 to 3.00 ms"));
     }
 
     #[test]
     fn a_service_that_warms_up_is_steady_once_it_is_warm() {
         let warming: Vec<Interval> =
             [800, 500, 300, 200, 190, 200].map(|ms| interval(200_000 / ms, ms)).into();
-        assert!(steady_from(&warming[..3]).is_err());
-        assert!(steady_from(&warming[..5]).is_err());
-        assert_eq!(steady_from(&warming), Ok(3));
+        assert!(steady_from(&closed(), &warming[..3]).is_err());
+        assert!(steady_from(&closed(), &warming[..5]).is_err());
+        assert_eq!(steady_from(&closed(), &warming), Ok(3));
     }
 
     proptest! {
@@ -209,13 +227,13 @@ pub(super) mod tests {
             let mut intervals: Vec<Interval> = before.iter().map(|(requests, ms)| interval(*requests, *ms)).collect();
             let first = intervals.len();
             intervals.extend(std::iter::repeat_n(interval(requests, ms), WINDOWS));
-            prop_assert!(steady_from(&intervals).is_ok_and(|from| from <= first));
+            prop_assert!(steady_from(&closed(), &intervals).is_ok_and(|from| from <= first));
         }
 
         #[test]
         fn a_fall_of_a_third_in_many_requests_never_passes(requests in 500_u64..5000, ms in 10_u64..2000) {
             let intervals = [interval(requests, ms), interval(requests, ms), interval(requests * 2 / 3, ms)];
-            prop_assert!(steady_from(&intervals).is_err());
+            prop_assert!(steady_from(&closed(), &intervals).is_err());
         }
     }
 }

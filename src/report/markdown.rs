@@ -1,139 +1,82 @@
-//! `auto_summary.md`: for people who read.
+//! Markdown, for people.
 
-mod confidence;
-mod generator;
-mod scenarios;
-mod time;
+mod escape;
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-use super::{Exporter, findings};
-use crate::events::minutes;
-use crate::judge::{JudgedRun, Row, drift, points};
-use crate::measure::percentile_name;
+use escape::{escape, escape_line};
 
-/// The Markdown report.
-#[derive(Debug)]
-pub(super) struct Markdown;
+use super::document::{Alignment, Block, Cell, Column, Document, Section, Table};
 
-impl Exporter for Markdown {
-    fn file_name(&self) -> &'static str {
-        "auto_summary.md"
+/// The bytes of the file.
+pub(super) fn render(document: &Document) -> Vec<u8> {
+    let mut text = String::new();
+    // A String takes everything that is written to it.
+    let _ = write_document(&mut text, document);
+    text.into_bytes()
+}
+
+fn write_document(text: &mut String, document: &Document) -> fmt::Result {
+    writeln!(text, "# {}", escape(&document.title))?;
+    document.sections.iter().try_for_each(|section| write_section(text, section))
+}
+
+/// A section; each of its parts follows an empty line.
+fn write_section(text: &mut String, section: &Section) -> fmt::Result {
+    writeln!(text, "\n## {}", escape(&section.title))?;
+    if let Some(intro) = &section.intro {
+        writeln!(text, "\n{}", escape_line(intro))?;
     }
+    section.blocks.iter().try_for_each(|block| write_block(text, block))
+}
 
-    fn render(&self, run: &JudgedRun<'_>) -> Vec<u8> {
-        let mut text = String::from("# Load test summary\n\n");
-        let rows: Vec<Row<'_>> = run.rows.iter().map(Row::of).collect();
-        let (open, closed): (Vec<_>, Vec<_>) = rows.iter().cloned().partition(Row::is_open);
-        let points = points(&rows);
-        metadata(&mut text, run);
-        scenarios::closed(&mut text, &closed);
-        scenarios::open(&mut text, &open);
-        scenarios::verdicts(&mut text, &rows);
-        section(
-            &mut text,
-            "Key findings",
-            &findings::key_findings(&points),
-            "No scenario is valid: there is nothing to cite.",
-        );
-        goals(&mut text, run, &findings::objective(&points));
-        section(
-            &mut text,
-            "Performance recommendations",
-            &findings::performance(&points),
-            "No two valid scenarios differ in replicas alone.",
-        );
-        section(
-            &mut text,
-            "Latency advice",
-            &findings::latency(&points),
-            "No step in users raised P95 without raising throughput.",
-        );
-        confidence::repeats(&mut text, &points, drift(&rows));
-        confidence::percentiles(&mut text, &rows);
-        confidence::all_and_successful(&mut text, &closed, &open);
-        generator::workers(&mut text, &rows, &run.worker_pairs);
-        time::whole_runs(&mut text, &rows);
-        time::orchestration(&mut text, &rows);
-        text.into_bytes()
+fn write_block(text: &mut String, block: &Block) -> fmt::Result {
+    match block {
+        Block::KeyValues(facts) => {
+            writeln!(text, "\n| | |\n|---|---|")?;
+            facts
+                .iter()
+                .try_for_each(|(name, value)| writeln!(text, "| {} | {} |", escape(name), escape(value)))
+        }
+        Block::Paragraph(sentence) => writeln!(text, "\n{}", escape_line(&sentence.text)),
+        Block::Sentences { lead, items } => {
+            if let Some(lead) = lead {
+                writeln!(text, "\n{}", escape_line(&lead.text))?;
+            }
+            writeln!(text)?;
+            items.iter().try_for_each(|item| writeln!(text, "- {}", escape_line(&item.text)))
+        }
+        Block::Table(table) => write_table(text, table),
     }
 }
 
-fn metadata(text: &mut String, run: &JudgedRun<'_>) {
-    let Some(first) = run.rows.first().map(|row| row.record) else {
-        text.push_str("No scenario is recorded.\n\n");
-        return;
-    };
-    let environment = &first.environment;
-    let valid = run.valid();
-    let end = run.rows.iter().map(|row| row.record.finished_at).max().unwrap_or(first.finished_at);
-    let start = run.rows.iter().map(|row| row.record.started_at).min().unwrap_or(first.started_at);
-    let took = minutes(end.duration_since(start).as_secs_f64());
-    let _ = writeln!(text, "| | |\n|---|---|");
-    let mut line = |key: &str, value: &str| {
-        let _ = writeln!(text, "| {key} | {} |", value.replace('|', "\\|"));
-    };
-    line("Run", &first.run_id);
-    line("Started", &format!("{} UTC, took {took}", start.strftime("%Y-%m-%d %H:%M:%S")));
-    line("Cluster", &environment.cluster);
-    line("Target", &format!("{}, primary endpoint {}", environment.target, environment.primary));
-    line("Load", &environment.generator);
-    for (deployment, image) in &environment.images {
-        line(&format!("Image of {deployment}"), image);
-    }
-    line("Scenarios", &format!("{} recorded, {valid} valid", run.rows.len()));
-    if let Some(seed) = environment.order_seed {
-        line("Order", &format!("drawn by lot, seed {seed}"));
-    }
-    line(
-        "Percentiles",
-        &format!(
-            "nearest rank, from merged histograms of {} significant digits",
-            environment.percentile_digits
-        ),
-    );
-    if first.stopping_rule.as_ref().is_some_and(|rule| !rule.exact) {
-        line(
-            "Caution",
-            "Locust runs without the module locust_matrix.py: both ends of a window are off by up to 3 s, and \
-             whether it was steady is not judged",
-        );
-    }
-    text.push('\n');
+fn write_table(text: &mut String, table: &Table) -> fmt::Result {
+    writeln!(text, "\n{}", line(table.columns.iter().map(title)))?;
+    let alignments = table.columns.iter().map(|column| match column.alignment {
+        Alignment::Left => "---",
+        Alignment::Right => "---:",
+    });
+    writeln!(text, "|{}|", alignments.collect::<Vec<_>>().join("|"))?;
+    table.rows.iter().try_for_each(|row| writeln!(text, "{}", line(row.cells.iter().map(value))))
 }
 
-/// What the service is meant to reach, and which rows do.
-fn goals(text: &mut String, run: &JudgedRun<'_>, sentences: &[findings::Sentence]) {
-    let goals = run.rows.first().map(|row| row.record.objective.goals()).unwrap_or_default();
-    if goals.is_empty() {
-        return;
-    }
-    let named: Vec<_> =
-        goals.iter().map(|(quantile, most)| format!("{} ≤ {most} ms", percentile_name(*quantile))).collect();
-    let title = format!("Objective: {}", named.join(", "));
-    section(text, &title, sentences, "No scenario is valid: there is nothing to say about it.");
+fn line(cells: impl Iterator<Item = String>) -> String {
+    format!("| {} |", cells.collect::<Vec<_>>().join(" | "))
 }
 
-fn section(text: &mut String, title: &str, sentences: &[findings::Sentence], otherwise: &str) {
-    let _ = writeln!(text, "## {title}\n");
-    if sentences.is_empty() {
-        let _ = writeln!(text, "{otherwise}\n");
-        return;
+fn title(column: &Column) -> String {
+    match column.unit {
+        Some(unit) => escape(&format!("{} {unit}", column.title)),
+        None => escape(&column.title),
     }
-    for sentence in sentences {
-        let _ = writeln!(text, "- {sentence}");
-    }
-    text.push('\n');
 }
 
-/// A number with `places` decimals, or a dash.
-fn number(value: Option<f64>, places: usize) -> String {
-    value.map_or("–".to_owned(), |value| format!("{value:.places$}"))
-}
-
-/// A value, or a dash.
-fn shown<T: ToString>(value: Option<T>) -> String {
-    value.map_or("–".to_owned(), |value| value.to_string())
+fn value(cell: &Cell) -> String {
+    match cell {
+        Cell::Text(text) => escape(text),
+        // Numbers have no character that Markdown interprets.
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What each replica says it has served: the pods' own counters, read before and after the load.
+//! The replicas' own counts of requests, read before and after the load.
 
 use std::collections::BTreeMap;
 
@@ -7,32 +7,26 @@ use records::Replica;
 
 use crate::cluster::{PodHttp, PodSummary};
 
-/// The counter that the stub keeps, by endpoint, status and caller.
+/// The stub's counter of answered requests, by endpoint, status and caller.
 const COUNTER: &str = "inference_requests_total";
-/// The caller as which the test script announces itself.
-pub(super) const LOAD: &str = "locust";
 
 /// One pod's counts for one caller, by `endpoint status`.
-type Counts = BTreeMap<String, u64>;
+pub(super) type Counts = BTreeMap<String, u64>;
+/// The counts of each pod, by its name; `None` for a pod that has no counter or does not answer.
+pub(super) type PodCounts = BTreeMap<String, Option<Counts>>;
 
-/// Asks every pod, side by side. A pod that has no such counter, or cannot be
-/// asked, has `None`.
-pub(super) async fn ask(
-    reach: &PodHttp,
-    pods: &[PodSummary],
-    place: &str,
-    caller: &str,
-) -> BTreeMap<String, Option<Counts>> {
-    let asked =
-        pods.iter().map(|pod| async move { (pod.name.clone(), ask_one(reach, pod, place, caller).await) });
-    join_all(asked).await.into_iter().collect()
+/// Reads the counts of all pods at the same time, from the metrics at `path`.
+pub(super) async fn read(reach: &PodHttp, pods: &[PodSummary], path: &str, caller: &str) -> PodCounts {
+    let counts =
+        pods.iter().map(|pod| async move { (pod.name.clone(), read_one(reach, pod, path, caller).await) });
+    join_all(counts).await.into_iter().collect()
 }
 
-async fn ask_one(reach: &PodHttp, pod: &PodSummary, place: &str, caller: &str) -> Option<Counts> {
-    parse(&reach.get(pod, place).await?, caller)
+async fn read_one(reach: &PodHttp, pod: &PodSummary, path: &str, caller: &str) -> Option<Counts> {
+    parse(&reach.get(pod, path).await?, caller)
 }
 
-/// Reads the counter out of Prometheus text; `None` where it is not there at all.
+/// The counts of one caller in Prometheus text; `None` if the text does not have the counter.
 fn parse(text: &str, caller: &str) -> Option<Counts> {
     text.contains(COUNTER).then(|| {
         let lines =
@@ -54,11 +48,8 @@ fn parse(text: &str, caller: &str) -> Option<Counts> {
     })
 }
 
-/// What came between: pod by pod, for those that are there at both times.
-pub(super) fn between(
-    before: &BTreeMap<String, Option<Counts>>,
-    after: BTreeMap<String, Option<Counts>>,
-) -> Vec<Replica> {
+/// The requests between two readings. A pod without counts in both has `None`.
+pub(super) fn difference(before: &PodCounts, after: PodCounts) -> Vec<Replica> {
     let replicas = after.into_iter().map(|(pod, counts)| {
         let requests = counts.zip(before.get(&pod).cloned().flatten()).map(|(after, before)| {
             let new = after.into_iter().map(|(key, count)| {
@@ -77,31 +68,31 @@ mod tests {
     use super::*;
 
     const TEXT: &str = r#"# TYPE inference_requests counter
-inference_requests_total{endpoint="/predict",status="200",caller="locust"} 12
-inference_requests_total{endpoint="/predict",status="500",caller="locust"} 1
+inference_requests_total{endpoint="/predict",status="200",caller="load"} 12
+inference_requests_total{endpoint="/predict",status="500",caller="load"} 1
 inference_requests_total{endpoint="/healthz",status="200",caller="kube-probe"} 40
-inference_requests_started_total{endpoint="/predict",caller="locust"} 13
+inference_requests_started_total{endpoint="/predict",caller="load"} 13
 "#;
 
     #[test]
-    fn only_the_load_is_counted() {
-        let counts = parse(TEXT, LOAD).unwrap();
+    fn only_requests_of_the_caller_are_counted() {
+        let counts = parse(TEXT, "load").unwrap();
         assert_eq!(counts, Counts::from([("/predict 200".into(), 12), ("/predict 500".into(), 1)]));
     }
 
     #[test]
-    fn a_service_without_the_counter_has_none() {
-        assert_eq!(parse("process_cpu_seconds_total 1\n", LOAD), None);
+    fn a_service_without_the_counter_has_no_counts() {
+        assert_eq!(parse("process_cpu_seconds_total 1\n", "load"), None);
     }
 
     #[test]
-    fn the_difference_is_per_pod() {
+    fn each_pod_has_its_own_difference() {
         let before = BTreeMap::from([("a".to_owned(), Some(Counts::from([("/predict 200".into(), 10)])))]);
-        let after =
-            BTreeMap::from([("a".to_owned(), parse(TEXT, LOAD)), ("b".to_owned(), parse(TEXT, LOAD))]);
-        let replicas = between(&before, after);
+        let counts = parse(TEXT, "load");
+        let after = BTreeMap::from([("a".to_owned(), counts.clone()), ("b".to_owned(), counts)]);
+        let replicas = difference(&before, after);
         let expected = Counts::from([("/predict 200".into(), 2), ("/predict 500".into(), 1)]);
         assert_eq!(replicas[0].requests, Some(expected));
-        assert_eq!(replicas[1].requests, None, "a pod that was not asked before has no difference");
+        assert_eq!(replicas[1].requests, None, "the pod has no counts from before");
     }
 }

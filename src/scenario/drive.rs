@@ -14,59 +14,53 @@ use records::{
 };
 use tokio::time::Instant;
 
+use super::counts::PodCounts;
 use super::machine::{Action, Event};
 use super::setup::{DEADMAN, Run, Setup};
 use crate::cluster::PodSummary;
-use crate::events::Event as Progress;
-use crate::exit::{Error, Result};
-use crate::load::{LoadGenerator, Snapshot, State};
+use crate::events::Progress;
+use crate::load::{LoadGenerator, Snapshot};
 use crate::wait::{Condition, TimedOut, poll};
 
-/// Finer response times than Locust's own come with our module, and with it exact cuts.
-const EXACT_DIGITS: u32 = 3;
-/// How often Locust is asked for a snapshot while something is awaited.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often a snapshot is taken while the load generator should reach a state.
+const POLL_EVERY: Duration = Duration::from_millis(200);
+/// How often a snapshot is taken while load runs.
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
-/// One scenario on its way, with everything gathered so far.
+/// One scenario in progress, with everything gathered so far.
 pub(super) struct Drive<'a, L> {
     setup: &'a Setup<L>,
     scenario: &'a Scenario,
     started_at: Timestamp,
     timings: BTreeMap<String, u64>,
-    before: Before,
+    at_start: AtStart,
     gathered: Gathered,
-    /// When the load was asked to stop; the cooldown counts from here.
+    /// When the load was asked to stop; the cooldown starts then.
     pub(super) stopped: Option<Instant>,
 }
 
-/// The state when the load began.
+/// The pods, and the replicas' counts, immediately before the load was started.
 #[derive(Default)]
-struct Before {
-    pods: Vec<PodSummary>,
+struct AtStart {
+    replicas: Vec<PodSummary>,
     workers: Vec<PodSummary>,
-    counts: BTreeMap<String, Option<BTreeMap<String, u64>>>,
+    counts: PodCounts,
 }
 
-/// The parts of the record that are gathered on the way.
+/// The parts of the record that are gathered while the scenario runs.
 #[derive(Default)]
 struct Gathered {
     window: Option<Window>,
-    whole: Option<Window>,
+    whole_run: Option<Window>,
     intervals: Vec<Interval>,
     open: Option<OpenCounts>,
     samples: Vec<Sample>,
-    health: Vec<WorkerHealth>,
+    workers: Vec<WorkerHealth>,
     replicas: Vec<Replica>,
     errors: Vec<(String, u64)>,
     exceptions: Vec<(String, u64)>,
     membership: Option<Membership>,
     disturbed: Option<String>,
-}
-
-impl From<Error> for Event {
-    fn from(error: Error) -> Self {
-        Self::Abandoned(error)
-    }
 }
 
 impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
@@ -76,13 +70,13 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             scenario,
             started_at: Timestamp::now(),
             timings: BTreeMap::new(),
-            before: Before::default(),
+            at_start: AtStart::default(),
             gathered: Gathered::default(),
             stopped: None,
         }
     }
 
-    /// Carries out one action; the caller handles the ends of a scenario.
+    /// Carries out one action. The last action of a scenario is left to the caller.
     pub(super) async fn perform(&mut self, action: &Action) -> Event {
         let done = match action {
             Action::Scale => self.scale().await,
@@ -90,31 +84,31 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             Action::WarmUp => self.warm_up().await,
             Action::Measure => self.measure().await,
             Action::Drain => self.drain().await,
-            Action::Record(_) | Action::Leave => Ok(()),
+            Action::Record(_) | Action::Discard => Ok(()),
         };
         done.err().unwrap_or(Event::Done)
     }
 
-    /// Notes how long a phase took, and tells it.
-    fn took(&mut self, phase: &str, since: Instant, words: impl Into<String>) {
-        let took = since.elapsed();
-        self.note(phase, took);
+    /// Records how long a phase took, and tells the user that it is over.
+    fn end_phase(&mut self, phase: &str, started: Instant, words: impl Into<String>) {
+        let took = started.elapsed();
+        self.record_timing(phase, took);
         self.setup.events.tell(Progress::phase(words, took));
     }
 
-    fn note(&mut self, phase: &str, took: Duration) {
+    fn record_timing(&mut self, phase: &str, took: Duration) {
         self.timings.insert(phase.to_owned(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
     }
 
-    /// Asks Locust for snapshots until `done`. A snapshot that fails is asked for again.
-    async fn look_until(
+    /// Takes snapshots until one meets the condition. After an error, the next snapshot is tried.
+    async fn await_snapshot(
         &self,
         limit: Duration,
-        done: impl Fn(&Snapshot) -> bool,
+        condition: impl Fn(&Snapshot) -> bool,
     ) -> Result<Snapshot, TimedOut> {
-        poll(limit, LOOK_EVERY, || async {
+        poll(limit, POLL_EVERY, || async {
             match self.setup.load.snapshot(DEADMAN).await {
-                Ok(snapshot) if done(&snapshot) => Condition::Met(snapshot),
+                Ok(snapshot) if condition(&snapshot) => Condition::Met(snapshot),
                 Ok(snapshot) => Condition::NotMet(snapshot.describe()),
                 Err(error) => Condition::NotMet(error.message),
             }
@@ -122,7 +116,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
         .await
     }
 
-    /// What decides how long it is measured.
+    /// The rule that decides how long the scenario is measured.
     fn stopping_rule(&self) -> StoppingRule {
         let (config, scenario) = (&self.setup.config, self.scenario);
         let mut quantiles: Vec<f64> =
@@ -136,12 +130,12 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             duration_s: config.duration.secs(),
             stop_early_after_s: config.shortest().map(|least| least.as_secs_f64()),
             most_s: config.longest().as_secs_f64(),
-            exact: self.setup.environment.percentile_digits >= EXACT_DIGITS,
+            exact: self.setup.capabilities.exact_windows,
             quantiles,
         }
     }
 
-    /// The record of the scenario; `unmeasured` says why there are no figures, if so.
+    /// The record of the scenario; `unmeasured` says why it has no figures, if it has none.
     pub(super) fn record(self, run: &Run, attempt: u32, unmeasured: Option<Unmeasured>) -> Record {
         let stopping_rule = self.stopping_rule();
         let gathered = self.gathered;
@@ -156,7 +150,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             finished_at: Timestamp::now(),
             timings_ms: self.timings,
             window: gathered.window,
-            whole_run: gathered.whole,
+            whole_run: gathered.whole_run,
             intervals: gathered.intervals,
             stopping_rule: Some(stopping_rule),
             objective: self.setup.config.objective,
@@ -167,13 +161,8 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             unmeasured,
             samples: gathered.samples,
             replicas: gathered.replicas,
-            workers: gathered.health,
+            workers: gathered.workers,
             errors: gathered.errors,
         }
     }
-}
-
-/// Whether the load must be stopped before anything else is done.
-pub(super) fn needs_stop(snapshot: &Snapshot) -> bool {
-    snapshot.is_active() && snapshot.state != State::Stopping
 }

@@ -1,13 +1,12 @@
-//! A scenario as a pure state machine: events go in, actions come out.
+//! A scenario as a pure state machine: it takes events and returns actions.
 //!
 //! ```text
-//! Pending → Scaling → AwaitingReady → WarmingUp → Measuring → Draining → over
+//! Pending → Scaling → AwaitingReady → WarmingUp → Measuring → Draining → Over
 //! ```
 //!
-//! Whatever goes wrong once load may be running leads through Draining, so that no load is left
-//! behind a scenario that has ended.
+//! Once load may be running, every failure leads through Draining, so that no scenario leaves load behind.
 
-use records::Unmeasured;
+use records::{Unmeasured, UnmeasuredKind};
 
 use crate::exit::Error;
 
@@ -16,15 +15,15 @@ use crate::exit::Error;
 pub enum Phase {
     /// Nothing has been done.
     Pending,
-    /// Replicas and workers are being asked for.
+    /// Replicas and workers are being scaled.
     Scaling,
-    /// They are being waited for.
+    /// Replicas and workers are being awaited.
     AwaitingReady,
-    /// Users are being started, and run until the window opens.
+    /// Users are being started; they run until the window opens.
     WarmingUp,
     /// The window is open.
     Measuring,
-    /// The load is being stopped; how the scenario will end is decided.
+    /// The load is being stopped; then the scenario ends as decided.
     Draining(End),
     /// It has ended.
     Over(End),
@@ -35,9 +34,9 @@ pub enum Phase {
 pub enum End {
     /// It was measured.
     Measured,
-    /// It could not be measured; with the reason.
+    /// It could not be measured, for this reason.
     Failed(Unmeasured),
-    /// The run ends with it: an interruption, or a cluster or Locust that failed. It is not
+    /// The run ends: it was interrupted, or the cluster or the load generator failed. The scenario is not
     /// recorded, so that a resumed run measures it.
     Abandoned(Error),
 }
@@ -45,8 +44,8 @@ pub enum End {
 /// Something that happened to the scenario.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The scenario begins.
-    Begin,
+    /// The scenario starts.
+    Started,
     /// The last action has been carried out.
     Done,
     /// The scenario cannot be measured.
@@ -55,23 +54,37 @@ pub enum Event {
     Abandoned(Error),
 }
 
+impl Event {
+    /// The scenario cannot be measured, because something is broken.
+    pub(super) fn broken(reason: String) -> Self {
+        Self::Failed(Unmeasured::new(UnmeasuredKind::Broken, reason))
+    }
+}
+
+/// An error ends the run unless the caller decides otherwise.
+impl From<Error> for Event {
+    fn from(error: Error) -> Self {
+        Self::Abandoned(error)
+    }
+}
+
 /// Something to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Ask for replicas and workers.
+    /// Scale the replicas and the workers.
     Scale,
-    /// Wait until both are exactly there.
+    /// Wait until exactly these replicas and workers are ready.
     AwaitReady,
     /// Start the users, and wait until all of them run.
     WarmUp,
-    /// Open the window, watch, close it.
+    /// Open the window, take samples, close the window.
     Measure,
     /// Stop the load and wait until it has ended.
     Drain,
     /// Write the record.
     Record(Option<Unmeasured>),
-    /// Record nothing.
-    Leave,
+    /// Write no record.
+    Discard,
 }
 
 /// The state of one scenario.
@@ -87,16 +100,16 @@ impl Default for ScenarioMachine {
 }
 
 impl ScenarioMachine {
-    /// The phase that it is in.
+    /// The present phase.
     pub const fn phase(&self) -> &Phase {
         &self.phase
     }
 
     /// Takes an event and returns the next action, or `None` once the scenario is over.
     pub fn next(&mut self, event: Event) -> Option<Action> {
-        use Event::{Abandoned, Begin, Done, Failed};
+        use Event::{Abandoned, Done, Failed, Started};
         let (phase, action) = match (&self.phase, event) {
-            (Phase::Pending, Begin) => (Phase::Scaling, Action::Scale),
+            (Phase::Pending, Started) => (Phase::Scaling, Action::Scale),
             (Phase::Scaling, Done) => (Phase::AwaitingReady, Action::AwaitReady),
             (Phase::AwaitingReady, Done) => (Phase::WarmingUp, Action::WarmUp),
             (Phase::WarmingUp, Done) => (Phase::Measuring, Action::Measure),
@@ -104,11 +117,11 @@ impl ScenarioMachine {
             (Phase::WarmingUp | Phase::Measuring, Failed(unmeasured)) => drain(End::Failed(unmeasured)),
             (Phase::WarmingUp | Phase::Measuring, Abandoned(error)) => drain(End::Abandoned(error)),
             (Phase::Draining(end), Done) => over(end.clone()),
-            // The load may still be running: no figure of this scenario or the next can be trusted.
+            // The load may still be running, which would distort the figures of the next scenario.
             (Phase::Draining(_), Failed(unmeasured)) => {
                 over(End::Abandoned(Error::cluster(unmeasured.reasons.join("; "))))
             }
-            // What went wrong first is what is told.
+            // The first error is the one to report.
             (Phase::Draining(End::Abandoned(first)), Abandoned(_)) => over(End::Abandoned(first.clone())),
             (Phase::Draining(_), Abandoned(error)) => over(End::Abandoned(error)),
             (Phase::Pending | Phase::Scaling | Phase::AwaitingReady, Failed(unmeasured)) => {
@@ -117,7 +130,7 @@ impl ScenarioMachine {
             (Phase::Pending | Phase::Scaling | Phase::AwaitingReady, Abandoned(error)) => {
                 over(End::Abandoned(error))
             }
-            (Phase::Over(_), _) | (_, Begin) | (Phase::Pending, Done) => return None,
+            (Phase::Over(_), _) | (_, Started) | (Phase::Pending, Done) => return None,
         };
         self.phase = phase;
         Some(action)
@@ -132,7 +145,7 @@ fn over(end: End) -> (Phase, Action) {
     let action = match &end {
         End::Measured => Action::Record(None),
         End::Failed(unmeasured) => Action::Record(Some(unmeasured.clone())),
-        End::Abandoned(_) => Action::Leave,
+        End::Abandoned(_) => Action::Discard,
     };
     (Phase::Over(end), action)
 }
@@ -141,9 +154,8 @@ fn over(end: End) -> (Phase, Action) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use records::UnmeasuredKind;
 
-    use Action::{AwaitReady, Drain, Leave, Measure, Record, Scale, WarmUp};
+    use Action::{AwaitReady, Discard, Drain, Measure, Record, Scale, WarmUp};
 
     fn failed() -> Event {
         Event::Failed(Unmeasured::new(UnmeasuredKind::Broken, "the service crashes"))
@@ -156,13 +168,13 @@ mod tests {
     fn event() -> impl Strategy<Value = Event> {
         prop_oneof![
             6 => Just(Event::Done),
-            1 => Just(Event::Begin),
+            1 => Just(Event::Started),
             1 => Just(failed()),
             1 => Just(abandoned()),
         ]
     }
 
-    /// Every action that a sequence of events leads to.
+    /// The machine after these events, and the actions that it returned.
     fn actions(events: &[Event]) -> (ScenarioMachine, Vec<Action>) {
         let mut machine = ScenarioMachine::default();
         let actions = events.iter().filter_map(|event| machine.next(event.clone())).collect();
@@ -170,12 +182,12 @@ mod tests {
     }
 
     fn is_last(action: &Action) -> bool {
-        matches!(action, Record(_) | Leave)
+        matches!(action, Record(_) | Discard)
     }
 
     #[test]
-    fn the_good_way_leads_to_a_record() {
-        let mut events = vec![Event::Begin];
+    fn a_scenario_without_problems_is_recorded() {
+        let mut events = vec![Event::Started];
         events.extend(std::iter::repeat_n(Event::Done, 5));
         let (machine, actions) = actions(&events);
         assert_eq!(actions, [Scale, AwaitReady, WarmUp, Measure, Drain, Record(None)]);
@@ -185,7 +197,7 @@ mod tests {
     #[test]
     fn a_load_that_does_not_stop_ends_the_run() {
         let events = [
-            Event::Begin,
+            Event::Started,
             Event::Done,
             Event::Done,
             Event::Done,
@@ -193,7 +205,7 @@ mod tests {
             Event::Failed(Unmeasured::new(UnmeasuredKind::Broken, "workers still drain")),
         ];
         let (machine, actions) = actions(&events);
-        assert_eq!(actions.last(), Some(&Leave));
+        assert_eq!(actions.last(), Some(&Discard));
         assert!(
             matches!(machine.phase(), Phase::Over(End::Abandoned(error)) if error.message == "workers still drain")
         );
@@ -201,8 +213,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn load_is_stopped_before_the_end(events in prop::collection::vec(event(), 0..20)) {
-            let mut all = vec![Event::Begin];
+        fn started_load_is_stopped_before_the_scenario_ends(events in prop::collection::vec(event(), 0..20)) {
+            let mut all = vec![Event::Started];
             all.extend(events);
             let (_, actions) = actions(&all);
             if let (Some(started), Some(ended)) = (
@@ -215,7 +227,7 @@ mod tests {
         }
 
         #[test]
-        fn there_is_at_most_one_end_and_nothing_after_it(events in prop::collection::vec(event(), 0..30)) {
+        fn a_scenario_ends_at_most_once_and_nothing_follows(events in prop::collection::vec(event(), 0..30)) {
             let (_, actions) = actions(&events);
             let ends = actions.iter().filter(|action| is_last(action)).count();
             prop_assert!(ends <= 1);
@@ -223,22 +235,22 @@ mod tests {
         }
 
         #[test]
-        fn every_way_ends_when_actions_end(events in prop::collection::vec(event(), 0..30)) {
+        fn every_started_scenario_ends_if_its_actions_succeed_from_now_on(events in prop::collection::vec(event(), 0..30)) {
             let (mut machine, actions) = actions(&events);
             let over = actions.last().is_some_and(is_last);
-            let begun = !actions.is_empty();
+            let started = !actions.is_empty();
             let rest = std::iter::repeat_with(|| machine.next(Event::Done)).take(10).flatten().collect::<Vec<_>>();
-            prop_assert!(over || !begun || rest.last().is_some_and(is_last));
+            prop_assert!(over || !started || rest.last().is_some_and(is_last));
         }
 
         #[test]
-        fn what_is_abandoned_before_draining_is_never_recorded(done in 0_usize..4) {
-            let mut all = vec![Event::Begin];
+        fn a_scenario_abandoned_before_draining_is_never_recorded(done in 0_usize..4) {
+            let mut all = vec![Event::Started];
             all.extend(std::iter::repeat_n(Event::Done, done));
             all.push(abandoned());
             all.extend(std::iter::repeat_n(Event::Done, 3));
             let (_, actions) = actions(&all);
-            prop_assert_eq!(actions.last(), Some(&Leave));
+            prop_assert_eq!(actions.last(), Some(&Discard));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A run: scenario after scenario, as the plan decides, one at a time.
+//! A run: one scenario at a time, as the plan decides.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,27 +7,26 @@ use records::{Record, Scenario, Unmeasured};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::drive::{Drive, needs_stop};
+use super::drive::Drive;
 use super::machine::{Action, End, Event, Phase, ScenarioMachine};
 use super::setup::{DEADMAN, Run, Setup};
-use crate::events::Event as Progress;
-use crate::events::Events;
+use crate::events::{Events, Progress};
 use crate::exit::{Error, Result};
 use crate::judge::{JudgedRun, Row, Verdict, judge_alone};
-use crate::load::{LoadGenerator, Snapshot};
+use crate::load::{LoadGenerator, Snapshot, State, Unreached};
 use crate::plan::{Outcome, Plan};
 use crate::record::{ConfigMapStore, RecordFile};
 use crate::wait::{Condition, poll};
 
-/// How often a scenario is tried: a VOID one is tried once more.
+/// How often a scenario is tried at most. Only a VOID one is tried again.
 const ATTEMPTS: u32 = 2;
 
-/// A run on its way.
+/// A run in progress.
 #[derive(Debug)]
 pub struct Matrix<L> {
-    /// What it is driven with.
+    /// What every scenario uses.
     pub setup: Setup<L>,
-    /// Decides what is measured next.
+    /// Decides which scenario is measured next.
     pub plan: Box<dyn Plan>,
     /// The run that the records belong to.
     pub run: Run,
@@ -44,13 +43,13 @@ pub struct Matrix<L> {
 }
 
 impl<L: LoadGenerator + Sync> Matrix<L> {
-    /// Measures what is not recorded yet. A scenario that fails is a record, and the run continues.
+    /// Measures the scenarios that are not recorded yet. A scenario that fails has a record, and the run goes on.
     ///
     /// # Errors
-    /// Exit code 4 or 130: the run cannot continue. Everything recorded stays.
+    /// Exit code 4 or 130: the run cannot go on. All records are kept.
     pub async fn run(&mut self) -> Result<()> {
         let mut cooldown_ends = None;
-        // The verdict that the console has shown for each scenario.
+        // The verdict that the user was told for each scenario.
         let mut shown = BTreeMap::new();
         while let Some(scenario) = self.plan.next(&outcomes(&self.records)) {
             if let Some(until) = cooldown_ends {
@@ -60,32 +59,29 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
                     () = self.superseded.cancelled() => {}
                 }
             }
-            let (record, stopped) = self.measure_until_valid(&scenario).await?;
+            let (record, stopped) = self.measure_and_retry(&scenario).await?;
             cooldown_ends = stopped.map(|stopped| stopped + self.setup.config.cooldown.get());
-            self.keep(record).await?;
-            self.show(&scenario, &mut shown);
+            self.save(record).await?;
+            self.tell_verdicts(&scenario, &mut shown);
         }
         Ok(())
     }
 
     /// Writes the record to disk, then to the cluster.
-    async fn keep(&mut self, record: Record) -> Result<()> {
+    async fn save(&mut self, record: Record) -> Result<()> {
         self.file.append(&record)?;
         self.records.push(record);
         if let Some(store) = &mut self.store {
             let without_samples = store.write(&self.records).await?;
             if without_samples > 0 {
-                let text = format!(
-                    "  the cluster's copy has no per-second samples for {without_samples} records: no room"
-                );
-                self.setup.events.tell(Progress::note(text));
+                self.setup.events.tell(Progress::SamplesDropped { records: without_samples });
             }
         }
         Ok(())
     }
 
-    /// Shows the row of a scenario that has just been recorded, and every earlier verdict that it changes.
-    fn show(&self, scenario: &Scenario, shown: &mut BTreeMap<String, Verdict>) {
+    /// Tells the verdict of a scenario that has just been recorded, and every earlier verdict that it changes.
+    fn tell_verdicts(&self, scenario: &Scenario, shown: &mut BTreeMap<String, Verdict>) {
         let judged = JudgedRun::of(&self.records);
         for row in &judged.rows {
             let (id, verdict) = (&row.record.scenario.id, row.judgement.verdict);
@@ -107,18 +103,18 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
         }
     }
 
-    /// One scenario, tried again if it was disturbed; with the time when its load was stopped.
-    async fn measure_until_valid(&self, scenario: &Scenario) -> Result<(Record, Option<Instant>)> {
+    /// Measures one scenario, and again if it is VOID. Returns its record and when its load was stopped.
+    async fn measure_and_retry(&self, scenario: &Scenario) -> Result<(Record, Option<Instant>)> {
         let mut attempt = 1;
         loop {
             self.setup.events.tell(Progress::ScenarioStarted {
                 number: scenario.index + 1,
                 of: self.plan.total(),
-                point: point(scenario),
+                point: heading(scenario),
                 attempt,
             });
             let mut drive = Drive::new(&self.setup, scenario);
-            let unmeasured = self.conduct(&mut drive).await?;
+            let unmeasured = self.run_to_end(&mut drive).await?;
             let stopped = drive.stopped;
             let record = drive.record(&self.run, attempt, unmeasured);
             let judgement = judge_alone(&record);
@@ -130,15 +126,15 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
         }
     }
 
-    /// Takes one scenario through the state machine to its end; returns why it could not be measured, if so.
-    async fn conduct(&self, drive: &mut Drive<'_, L>) -> Result<Option<Unmeasured>> {
+    /// Runs one scenario from its start to its end. Returns why it could not be measured, or `None` if it was.
+    async fn run_to_end(&self, drive: &mut Drive<'_, L>) -> Result<Option<Unmeasured>> {
         let mut machine = ScenarioMachine::default();
-        let mut event = Event::Begin;
+        let mut event = Event::Started;
         while let Some(action) = machine.next(event) {
             match action {
                 Action::Record(unmeasured) => return Ok(unmeasured),
-                Action::Leave => break,
-                // Running load is stopped, whatever happens meanwhile.
+                Action::Discard => break,
+                // Nothing may interrupt the stop of a load.
                 Action::Drain => event = drive.perform(&action).await,
                 _ => {
                     event = tokio::select! {
@@ -158,8 +154,8 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
     }
 }
 
-/// What the plan may learn from these records.
-pub(super) fn outcomes(records: &[Record]) -> Vec<Outcome> {
+/// The outcome of each scenario, for the plan.
+fn outcomes(records: &[Record]) -> Vec<Outcome> {
     let judged = JudgedRun::of(records);
     let outcome = |judged| {
         let row = Row::of(judged);
@@ -173,8 +169,8 @@ pub(super) fn outcomes(records: &[Record]) -> Vec<Outcome> {
     judged.rows.iter().map(outcome).collect()
 }
 
-/// A scenario in the words of its heading.
-fn point(scenario: &Scenario) -> String {
+/// A scenario in words, for the heading of its progress.
+fn heading(scenario: &Scenario) -> String {
     let Scenario { replicas, workers, users, repeat, .. } = scenario;
     let load = match scenario.rate {
         Some(rate) => format!("open at {rate} requests/s, {users} users at most"),
@@ -194,10 +190,10 @@ fn interrupted() -> Error {
 
 fn superseded() -> Error {
     Error::cluster("another driver has taken the Lease")
-        .next(format!("see which Job runs: kubectl get lease {} -o yaml", crate::cluster::JOB))
+        .next(format!("see which Job runs: kubectl get lease {} -o yaml", crate::objects::JOB))
 }
 
-/// Waits until the load generator answers, and stops the load that an earlier driver left running.
+/// Waits until the load generator answers, and stops load that an earlier driver has left running.
 ///
 /// # Errors
 /// Exit code 4: it does not answer within `limit`.
@@ -205,23 +201,22 @@ pub async fn stop_leftover_load(
     load: &(impl LoadGenerator + Sync),
     limit: Duration,
     events: &Events,
-) -> Result<Snapshot> {
+) -> Result<()> {
     let answered = poll(limit, Duration::from_millis(500), || async {
         match load.snapshot(DEADMAN).await {
             Ok(snapshot) => Condition::Met(snapshot),
             Err(error) => Condition::NotMet(error.to_string()),
         }
     });
-    let snapshot = answered.await.map_err(|timed_out| {
-        Error::cluster(format!("Locust's master does not answer {timed_out}"))
-            .next("look at it with: kubectl describe pods -l app=locust,role=master")
-    })?;
+    let snapshot = answered.await.map_err(|timed_out| load.explain(&Unreached::Answer, &timed_out))?;
     if needs_stop(&snapshot) {
-        events.tell(Progress::note(format!(
-            "load is running already ({} users); stopping it",
-            snapshot.user_count
-        )));
+        events.tell(Progress::LeftoverLoadStopped { users: snapshot.user_count });
         load.stop().await?;
     }
-    Ok(snapshot)
+    Ok(())
+}
+
+/// Whether load runs that nobody is stopping.
+fn needs_stop(snapshot: &Snapshot) -> bool {
+    snapshot.is_active() && snapshot.state != State::Stopping
 }

@@ -1,56 +1,58 @@
-//! The window while it is open: samples about every second, and the live line.
+//! Samples about every second while the window is open, and the live figures.
 
 use std::collections::VecDeque;
 
 use records::{OpenCounts, Sample, Window, WorkerHealth};
 
-use crate::events::{Arrivals, Event};
+use crate::events::{Arrivals, Progress};
 use crate::load::Snapshot;
 use crate::measure::Figures;
 
-/// How far back the live figures look, s.
-const LIVE_SPAN: f64 = 10.0;
+/// The live figures are those of this time, s.
+const LIVE_SPAN_S: f64 = 10.0;
 
-/// Gathers what is seen between the first and the last cut.
+/// Collects the snapshots between the first and the last cut.
 #[derive(Debug)]
 pub(super) struct Sampler {
     opening: Snapshot,
-    /// Length of the measurement, as it is planned by now, s.
-    of_s: f64,
-    /// Looks of the last seconds. The cuts are not among them: a look is up to a second behind, and a
-    /// difference between the two kinds would be off by that.
+    /// Planned length of the measurement, s. It grows if the measurement is extended.
+    planned_s: f64,
+    /// Whether snapshots have counts. If false, there are no samples, because all would be zero.
+    live_counts: bool,
+    /// Snapshots of the last seconds, without the cuts. The counts of a snapshot are up to a second old, so a
+    /// difference to a cut would be wrong by that.
     recent: VecDeque<Snapshot>,
     samples: Vec<Sample>,
     workers: Vec<WorkerHealth>,
 }
 
-/// What a measurement has come to.
+/// The result of a measurement.
 #[derive(Debug)]
-pub(super) struct Closed {
+pub(super) struct Measurement {
     pub window: Window,
     pub samples: Vec<Sample>,
     pub workers: Vec<WorkerHealth>,
-    /// The live line over the whole window.
-    pub live: Event,
+    /// The figures of the whole window, in the form of the live figures.
+    pub live: Progress,
 }
 
 impl Sampler {
-    pub(super) fn open(opening: &Snapshot, of_s: f64) -> Self {
+    pub(super) fn new(opening: &Snapshot, planned_s: f64, live_counts: bool) -> Self {
         let mut workers = Vec::new();
-        watch(&mut workers, opening);
-        Self { opening: opening.clone(), of_s, recent: VecDeque::new(), samples: Vec::new(), workers }
+        update_workers(&mut workers, opening);
+        let (recent, samples) = (VecDeque::new(), Vec::new());
+        Self { opening: opening.clone(), planned_s, live_counts, recent, samples, workers }
     }
 
-    /// The measurement goes on for longer than planned.
+    /// Extends the planned length of the measurement.
     pub(super) fn extend(&mut self, by_s: f64) {
-        self.of_s += by_s;
+        self.planned_s += by_s;
     }
 
-    /// Takes one look into the samples; gives how many there are.
-    pub(super) fn take(&mut self, snapshot: Snapshot) -> usize {
-        watch(&mut self.workers, &snapshot);
-        if snapshot.caveat.is_some() {
-            // Without our module a look has no counts, and zeros would be a lie.
+    /// Makes a sample of a snapshot; returns the number of samples.
+    pub(super) fn add(&mut self, snapshot: Snapshot) -> usize {
+        update_workers(&mut self.workers, &snapshot);
+        if !self.live_counts {
             return self.samples.len();
         }
         let total = snapshot.since(&self.opening);
@@ -64,26 +66,26 @@ impl Sampler {
             users: snapshot.user_count,
         });
         self.recent.push_back(snapshot);
-        while self.recent.len() > 2 && self.recent.get(1).is_some_and(|next| self.age(next) >= LIVE_SPAN) {
+        while self.recent.len() > 2 && self.recent.get(1).is_some_and(|next| self.age(next) >= LIVE_SPAN_S) {
             self.recent.pop_front();
         }
         self.samples.len()
     }
 
-    /// The live line; `None` before there are two looks to compare.
-    pub(super) fn live(&self) -> Option<Event> {
+    /// The live figures; `None` before the second snapshot.
+    pub(super) fn live(&self) -> Option<Progress> {
         let (first, last) = (self.recent.front()?, self.recent.back()?);
         let span = last.now - first.now;
         let open = last.open.zip(first.open).map(|(later, earlier)| later.since(&earlier));
         (span > 0.0).then(|| {
             let figures = Figures::of(&last.since(first).aggregated, span);
-            self.line(last.now - self.opening.now, figures, open)
+            self.progress(last.now - self.opening.now, figures, open)
         })
     }
 
-    /// Closes the measurement with the window between two of its cuts.
-    pub(super) fn close(mut self, opening: &Snapshot, closing: &Snapshot) -> Closed {
-        watch(&mut self.workers, closing);
+    /// Ends the measurement; its window is the time between these two cuts.
+    pub(super) fn finish(mut self, opening: &Snapshot, closing: &Snapshot) -> Measurement {
+        update_workers(&mut self.workers, closing);
         for worker in &mut self.workers {
             let health = |snapshot: &Snapshot| {
                 snapshot.workers.iter().find(|other| other.id == worker.id)?.health.clone()
@@ -92,18 +94,18 @@ impl Sampler {
         }
         let window = closing.since(opening);
         let open = closing.open.zip(opening.open).map(|(later, earlier)| later.since(&earlier));
-        let live = self.line(
+        let live = self.progress(
             closing.at() - self.opening.at(),
             Figures::of(&window.aggregated, window.seconds),
             open,
         );
-        Closed { window, samples: self.samples, workers: self.workers, live }
+        Measurement { window, samples: self.samples, workers: self.workers, live }
     }
 
-    fn line(&self, at_s: f64, figures: Figures, open: Option<OpenCounts>) -> Event {
-        Event::Live {
+    fn progress(&self, at_s: f64, figures: Figures, open: Option<OpenCounts>) -> Progress {
+        Progress::Live {
             at_s,
-            of_s: self.of_s,
+            of_s: self.planned_s,
             rps: figures.rps,
             median_us: figures.p50_us,
             p90_us: figures.p90_us,
@@ -116,13 +118,14 @@ impl Sampler {
         }
     }
 
+    /// How much older a snapshot is than the latest one, s.
     fn age(&self, snapshot: &Snapshot) -> f64 {
         self.recent.back().map_or(0.0, |last| last.now - snapshot.now)
     }
 }
 
-/// Keeps the highest CPU and memory of each worker.
-fn watch(workers: &mut Vec<WorkerHealth>, snapshot: &Snapshot) {
+/// Keeps the highest CPU use and memory of each worker.
+fn update_workers(workers: &mut Vec<WorkerHealth>, snapshot: &Snapshot) {
     for worker in &snapshot.workers {
         if let Some(known) = workers.iter_mut().find(|known| known.id == worker.id) {
             known.cpu_percent = known.cpu_percent.max(worker.cpu_percent);

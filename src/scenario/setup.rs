@@ -1,4 +1,4 @@
-//! What every scenario of a run is driven with.
+//! What every scenario of a run uses.
 
 use std::time::Duration;
 
@@ -7,28 +7,32 @@ use records::Environment;
 use crate::cluster::{Cluster, PodHttp, Workload};
 use crate::config::Config;
 use crate::events::Events;
+use crate::load::Capabilities;
 
-/// The load generator stops its load by itself if nobody asks for a snapshot for this long: the driver is gone.
+/// The load generator stops its load by itself if it gets no request for a snapshot for this long, because the
+/// driver is then gone.
 pub(super) const DEADMAN: Duration = Duration::from_mins(1);
 
-/// What every scenario of a run is driven with.
+/// What every scenario of a run uses.
 #[derive(Debug)]
 pub struct Setup<L> {
     /// The cluster.
     pub cluster: Cluster,
     /// The load generator.
     pub load: L,
+    /// What the load generator can do.
+    pub capabilities: Capabilities,
     /// The complete configuration.
     pub config: Config,
-    /// The service under test, as it was found.
+    /// The service under test, with its replicas from before the run.
     pub inference: Workload,
-    /// The workers of the load generator, as they were found.
+    /// The workers of the load generator, with their replicas from before the run.
     pub workers: Workload,
     /// The part of every record that is the same for the whole run.
     pub environment: Environment,
-    /// The way to the replicas' own counters.
+    /// Reads the replicas' own counters.
     pub reach: PodHttp,
-    /// Where progress is told.
+    /// Gets the progress, for the user.
     pub events: Events,
 }
 

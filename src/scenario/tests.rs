@@ -1,5 +1,5 @@
-//! Whole scenarios, from scaling to their record, each with one thing that is not as it should be; the
-//! cluster and the load are by script, and minutes pass in no time.
+//! Whole scenarios, from scaling to their record, each with one problem. The cluster and the load generator follow
+//! a script, and tokio's paused clock makes minutes pass at once.
 
 mod cluster;
 mod world;
@@ -10,23 +10,25 @@ use records::{Environment, Record};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use self::world::{Script, World};
+use self::world::{Script, WORKERS, World, capabilities};
 use super::{Matrix, Run, Setup};
 use crate::cluster::{PodHttp, ScriptedPods as Pages, Workload};
 use crate::config::{Config, Settings};
 use crate::events::Events;
 use crate::judge::{JudgedRun, Judgement, Verdict, judge_alone};
+use crate::load::{Capabilities, LoadGenerator};
 use crate::plan::Grid;
 use crate::record::RecordFile;
 
 /// 20 users on one replica for 20 s.
 const ONE: &str = "{replicas: [1], workers: [2], users: [20], duration: 20s, cooldown: 1s}";
 
-/// What a run has left behind.
+/// The result of a run.
 struct Ran {
     records: Vec<Record>,
+    /// The progress that the user was told.
     told: Vec<String>,
-    /// How long it took, s.
+    /// How long the run took, s.
     took_s: f64,
 }
 
@@ -48,10 +50,11 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
         image: "image:1".into(),
         selector: format!("app={name}"),
     };
+    let capabilities = world.capabilities().await.unwrap();
     let environment = Environment {
         target: config.inference.url.clone(),
         primary: config.inference.primary.clone(),
-        percentile_digits: 3,
+        percentile_digits: capabilities.percentile_digits,
         order_seed: config.is_shuffled().then_some(config.seed),
         ..Environment::default()
     };
@@ -62,9 +65,10 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
         setup: Setup {
             cluster: cluster::cluster(&world),
             load: world.clone(),
+            capabilities,
             config,
             inference: workload("inference"),
-            workers: workload("locust-worker"),
+            workers: workload(WORKERS),
             environment,
             reach: PodHttp::Scripted(Pages(Arc::new(move |pod| pages.page(&pod.name)))),
             events: Events::to(move |event| sink.lock().unwrap().push(event.to_string())),
@@ -76,11 +80,11 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
         interrupted: CancellationToken::new(),
         superseded: CancellationToken::new(),
     };
-    let begun = Instant::now();
+    let started = Instant::now();
     let ended = matrix.run().await;
-    let took_s = begun.elapsed().as_secs_f64();
+    let took_s = started.elapsed().as_secs_f64();
     assert!(!world.is_loaded(), "no load is left");
-    // The file holds everything that is judged.
+    // Reports are made from the file, so it must hold the same records.
     let records = RecordFile::read(&path).unwrap();
     assert_eq!(records, matrix.records);
     let told = told.lock().unwrap().clone();
@@ -111,7 +115,7 @@ impl Ran {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_service_that_is_well_is_valid_in_its_time() {
+async fn a_healthy_service_is_valid_within_the_planned_time() {
     let ran = run(ONE, Script::default()).await;
     assert_eq!(ran.judgement().reasons, [""; 0]);
     assert_eq!((ran.judgement().verdict, ran.only().attempt), (Verdict::Valid, 1));
@@ -132,14 +136,23 @@ async fn a_service_that_is_well_is_valid_in_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_starved_worker_is_the_generators_limit() {
-    run(ONE, Script { cpu: 0.95, ..Script::default() })
-        .await
-        .assert_judged(Verdict::LoadgenLimited, "worker locust-worker-0 used 95 % of its CPU");
+async fn inexact_windows_make_one_interval_and_snapshots_without_counts_make_no_samples() {
+    let capabilities = Capabilities { exact_windows: false, live_counts: false, ..capabilities() };
+    let ran = run(ONE, Script { capabilities, ..Script::default() }).await;
+    assert_eq!((ran.only().intervals.len(), ran.only().samples.len()), (1, 0));
+    assert!(!ran.only().stopping_rule.as_ref().unwrap().exact);
+    assert_eq!(ran.told.iter().filter(|line| line.contains("RPS")).count(), 1, "{:?}", ran.told);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pod_killed_meanwhile_is_void_and_tried_once_more() {
+async fn a_worker_short_of_cpu_limits_the_load() {
+    run(ONE, Script { cpu: 0.95, ..Script::default() })
+        .await
+        .assert_judged(Verdict::LoadgenLimited, "worker load-worker-0 used 95 % of its CPU");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_killed_in_the_window_makes_the_scenario_void_and_it_is_tried_once_more() {
     let killed = |kills| Script { kill: Some((8.0, "inference")), kills, ..Script::default() };
     let ran = run(ONE, killed(1)).await;
     assert_eq!((ran.judgement().verdict, ran.only().attempt), (Verdict::Valid, 2));
@@ -154,16 +167,16 @@ async fn a_pod_killed_meanwhile_is_void_and_tried_once_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_killed_meanwhile_is_void_too() {
-    let ran = run(ONE, Script { kill: Some((8.0, "locust-worker")), kills: 2, ..Script::default() }).await;
+async fn a_worker_killed_in_the_window_makes_the_scenario_void() {
+    let ran = run(ONE, Script { kill: Some((8.0, WORKERS)), kills: 2, ..Script::default() }).await;
     ran.assert_judged(
         Verdict::Void,
-        "the Locust workers changed while it was measured: locust-worker-0 is gone",
+        "the Locust workers changed while it was measured: load-worker-0 is gone",
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_replica_with_most_of_the_load_is_imbalanced() {
+async fn most_of_the_load_on_one_replica_is_imbalanced() {
     let two = "{replicas: [2], workers: [2], users: [20], duration: 20s}";
     let ran = run(two, Script { first_share: 0.8, ..Script::default() }).await;
     ran.assert_judged(Verdict::Imbalanced, "inference-0 got 1.60 times the mean");
@@ -171,7 +184,7 @@ async fn one_replica_with_most_of_the_load_is_imbalanced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn measuring_longer_cures_a_slow_start_but_not_every_unrest() {
+async fn a_longer_measurement_makes_a_slow_start_valid_but_not_a_lasting_change() {
     // 400 ms, and 100 ms from the fifteenth second on: the ramp is over at once here.
     let warming = |at: f64| if at < 15.0 { 400 } else { 100 };
     let ran = run(ONE, Script { response_ms: warming, ..Script::default() }).await;
@@ -181,18 +194,18 @@ async fn measuring_longer_cures_a_slow_start_but_not_every_unrest() {
     assert_eq!(
         record.window.as_ref().unwrap().aggregated.histogram.max(),
         Some(500_000),
-        "only when it was warm"
+        "only the time after the warm-up counts"
     );
     assert!(ran.told.iter().any(|line| line.contains("measuring on: ")), "{:?}", ran.told);
 
-    let restless = |at: f64| if at % 14.0 < 7.0 { 100 } else { 300 };
-    let ran = run(ONE, Script { response_ms: restless, ..Script::default() }).await;
+    let changing = |at: f64| if at % 14.0 < 7.0 { 100 } else { 300 };
+    let ran = run(ONE, Script { response_ms: changing, ..Script::default() }).await;
     ran.assert_judged(Verdict::Unstable, "of the last windows goes from");
-    assert!((ran.measured_s() - 40.0).abs() < 0.5, "up to the cap: {}", ran.measured_s());
+    assert!((ran.measured_s() - 40.0).abs() < 0.5, "the longest measurement: {}", ran.measured_s());
 }
 
 #[tokio::test(start_paused = true)]
-async fn twenty_requests_are_too_few_where_the_objective_needs_more() {
+async fn too_few_requests_for_the_objective_are_undersampled() {
     let slow = || Script { response_ms: |_| 1000, ..Script::default() };
     let one_user = |rest: &str| format!("{{replicas: [1], workers: [1], users: [1], duration: 20s{rest}}}");
     let ran = run(&one_user(", objective: {p95_ms: 1500}"), slow()).await;
@@ -201,20 +214,20 @@ async fn twenty_requests_are_too_few_where_the_objective_needs_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dead_service_fails_and_has_no_figures() {
-    let dead = run(ONE, Script { fails: true, response_ms: |_| 2, ..Script::default() }).await;
-    dead.assert_judged(Verdict::Failed, "every request to POST /predict failed");
-    let mute = run(ONE, Script { slots: 0.0001, response_ms: |_| 60_000, ..Script::default() }).await;
-    mute.assert_judged(Verdict::Failed, "no request finished in the window");
+async fn a_service_without_a_success_is_failed_and_has_no_figures() {
+    let failing = run(ONE, Script { fails: true, response_ms: |_| 2, ..Script::default() }).await;
+    failing.assert_judged(Verdict::Failed, "every request to POST /predict failed");
+    let hanging = run(ONE, Script { slots: 0.0001, response_ms: |_| 60_000, ..Script::default() }).await;
+    hanging.assert_judged(Verdict::Failed, "no request finished in the window");
     let folder = tempfile::tempdir().unwrap();
-    crate::report::write(&JudgedRun::of(&mute.records), folder.path()).unwrap();
+    crate::report::write(&JudgedRun::of(&hanging.records), folder.path()).unwrap();
     let table = std::fs::read_to_string(folder.path().join("auto_summary.csv")).unwrap();
     let row = table.lines().nth(1).unwrap();
     assert!(row.starts_with("1,2,20,,,,,,,,") && row.ends_with(",FAILED"), "no zeros: {row}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn pods_without_a_place_are_infeasible_within_two_seconds() {
+async fn pods_that_cannot_be_placed_are_infeasible_within_two_seconds() {
     let ran = run(ONE, Script { unplaced: true, ..Script::default() }).await;
     ran.assert_judged(Verdict::Infeasible, "0/1 nodes are available");
     assert!(ran.took_s < 2.0, "{} s", ran.took_s);
@@ -224,16 +237,16 @@ async fn pods_without_a_place_are_infeasible_within_two_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_master_that_falls_silent_ends_the_run_and_is_no_verdict() {
-    let error = attempt(ONE, Script { mute_from: Some(9.0), ..Script::default() }).await.1.unwrap_err();
+async fn a_load_generator_that_stops_answering_ends_the_run_without_a_verdict() {
+    let error = attempt(ONE, Script { silent_from: Some(9.0), ..Script::default() }).await.1.unwrap_err();
     assert_eq!(
         (error.code, error.message.as_str()),
-        (crate::exit::ExitCode::Cluster, "Locust does not answer")
+        (crate::exit::ExitCode::Cluster, "the script does not answer")
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_models_run_in_one_matrix() {
+async fn closed_and_open_scenarios_run_in_one_matrix() {
     let both = "{replicas: [1], workers: [2], users: [20], rates: [30, 60], duration: 20s, cooldown: 1s}";
     let ran = run(both, Script::default()).await;
     let judged: Vec<_> =
@@ -241,7 +254,7 @@ async fn both_models_run_in_one_matrix() {
     let expected = [
         ("closed-r1-w2-u20-1", Verdict::Valid),
         ("open-r1-w2-q30-1", Verdict::Valid),
-        // 40 requests/s are all that the service can do.
+        // The service can answer 40 requests/s at most.
         ("open-r1-w2-q60-1", Verdict::Unstable),
     ];
     assert_eq!(judged, expected);
@@ -256,7 +269,7 @@ async fn both_models_run_in_one_matrix() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_steady_service_is_known_in_less_than_half_the_time() {
+async fn a_steady_service_is_measured_in_less_than_half_the_time() {
     let smoke = |until: &str| format!("{{preset: smoke, until: {until}}}");
     let fixed = run(&smoke("duration"), Script { response_ms: |_| 20, ..Script::default() }).await;
     let early = run(&smoke("stable"), Script { response_ms: |_| 20, ..Script::default() }).await;
@@ -269,7 +282,7 @@ async fn a_steady_service_is_known_in_less_than_half_the_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn repeats_come_in_the_drawn_order_and_the_first_once_more() {
+async fn repeats_run_in_the_shuffled_order_and_the_first_runs_again_for_drift() {
     let settings = "{replicas: [1, 2], workers: [1], users: [20], duration: 5s, cooldown: 1s, repeats: 2, seed: 9, drift: true}";
     let ran = run(settings, Script::default()).await;
     let config = Settings::parse(settings).unwrap().complete().unwrap();

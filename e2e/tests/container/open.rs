@@ -71,7 +71,7 @@ async fn arrivals_have_the_rate_that_was_asked_for(version: &str) {
     let closed = stop(load, 2).await;
     assert_eq!((closed.open, closed.whole().aggregated.from_send), (None, None), "{version}");
     // Four users without think time, 30 ms each: far more than the rate before, if not 4 / 0.03.
-    assert!(closed.aggregated().requests > 200, "{version}: {}", closed.aggregated().requests);
+    assert!(closed.counts.total.requests > 200, "{version}: {}", closed.counts.total.requests);
 }
 
 async fn even_arrivals_are_even_over_all_workers(version: &str) {
@@ -162,7 +162,7 @@ async fn who_finds_no_free_user_waits_in_line(version: &str) {
     let last = stop(load, 2).await;
     let open = last.open.unwrap();
     assert_eq!(open.due, open.started + open.skipped, "{version}: {open:?}");
-    assert!(open.skipped > 0 && open.started == last.aggregated().requests, "{version}: {open:?}");
+    assert!(open.skipped > 0 && open.started == last.counts.total.requests, "{version}: {open:?}");
 }
 
 on_both_versions!(

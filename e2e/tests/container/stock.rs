@@ -26,8 +26,9 @@ async fn a_window_is_right_but_for_what_is_not_sent_yet(version: &str) {
     let load = &cluster.load;
     let total = async || stub.served().await.values().map(|(count, _)| count).sum::<u64>();
     load.start(Load::Closed { users: 10, spawn_rate: 10.0 }, &stub.url).await.unwrap();
-    let seen = until(load, |snapshot| snapshot.is_running(10, 2)).await;
-    assert_eq!((seen.locust.as_str(), seen.percentile_digits), (version, 2));
+    until(load, |snapshot| snapshot.is_running(10, 2)).await;
+    let can = load.capabilities().await.unwrap();
+    assert_eq!((can.version.as_str(), can.percentile_digits, can.open_model.is_ok()), (version, 2, false));
     let before = total().await;
     let opening = load.cut(DEADMAN).await.unwrap();
     run_for(load, 12.0).await;
@@ -44,7 +45,7 @@ async fn a_window_is_right_but_for_what_is_not_sent_yet(version: &str) {
     assert!(figures.failures_pct.unwrap() > 0.0, "{version}");
 
     let last = stop(load, 2).await;
-    let counted = last.aggregated().requests as f64;
+    let counted = last.counts.total.requests as f64;
     let served = (total().await - before) as f64;
     // All samples are in now; what was on its way at the reset is the only difference.
     assert!((counted - served).abs() <= 3.0 * rate + 20.0, "{version}: {counted} of {served}");

@@ -1,4 +1,4 @@
-//! Services: which pods stand behind each, in EndpointSlices.
+//! EndpointSlices: the addresses of the pods that each Service selects.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,44 +6,49 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::pods;
-use super::work::Controller;
-use crate::object::{controller_uid, is_leaving, matches, meta, owned_by};
-use crate::store::{DeleteOptions, Key, Kind, Store, kinds};
+use crate::control_loop::Controller;
+use crate::kinds::{self, Kind};
+use crate::object::labels::service_selects;
+use crate::object::metadata::{is_terminating, meta};
+use crate::object::owners::{controller_reference, is_controlled_by};
+use crate::object::pods;
+use crate::object::ports::container_port;
+use crate::store::{DeleteOptions, Key, Store};
 
-pub(super) struct Slices;
+pub(super) struct EndpointSlices;
 
-/// The label by which a Service's slices are found.
-const SERVICE: &str = "kubernetes.io/service-name";
+/// The label that connects a slice to its Service.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
-impl Controller for Slices {
+impl Controller for EndpointSlices {
     const KINDS: &'static [&'static Kind] = &[&kinds::SERVICES, &kinds::PODS, &kinds::ENDPOINT_SLICES];
 
-    fn concerns(&self, store: &Store, kind: &'static Kind, object: &Value) -> Vec<Key> {
+    fn keys_for(&self, store: &Store, kind: &'static Kind, object: &Value) -> Vec<Key> {
         let namespace = meta(object, "namespace");
         if *kind == kinds::SERVICES {
             return vec![Key::of(kind, object)];
         }
         if *kind == kinds::ENDPOINT_SLICES {
-            let service = object["metadata"]["labels"][SERVICE].as_str();
+            let service = object["metadata"]["labels"][SERVICE_NAME].as_str();
             return service.map(|name| Key::new(&kinds::SERVICES, namespace, name)).into_iter().collect();
         }
         let (services, _) = store.list(&kinds::SERVICES, Some(namespace));
         let labels = &object["metadata"]["labels"];
-        let behind = services.iter().filter(|service| matches(&service["spec"]["selector"], labels));
-        behind.map(|service| Key::of(&kinds::SERVICES, service)).collect()
+        let selecting =
+            services.iter().filter(|service| service_selects(&service["spec"]["selector"], labels));
+        selecting.map(|service| Key::of(&kinds::SERVICES, service)).collect()
     }
 
-    fn look(&mut self, store: &Store, key: &Key) -> Option<Duration> {
-        // The slices of a Service that is gone are the garbage collector's.
+    fn reconcile(&mut self, store: &Store, key: &Key) -> Option<Duration> {
+        // If the Service is deleted, the garbage collector deletes its slices.
         let service = store.get(key)?;
         if !service["spec"]["selector"].is_object() {
             return None;
         }
         let (slices, _) = store.list(&kinds::ENDPOINT_SLICES, Some(&key.namespace));
         let mut present: Vec<Arc<Value>> =
-            slices.into_iter().filter(|slice| controller_uid(slice) == Some(meta(&service, "uid"))).collect();
-        for (ports, endpoints) in wanted(store, &service) {
+            slices.into_iter().filter(|slice| is_controlled_by(slice, &service)).collect();
+        for (ports, endpoints) in desired(store, &service) {
             let ports: Value = ports.into_iter().map(|port| port.to_value()).collect();
             let same = present.iter().position(|slice| slice["ports"] == ports);
             if let Some(slice) =
@@ -64,7 +69,7 @@ impl Controller for Slices {
     }
 }
 
-/// A port of a Service as it is in some pods: a named target may be another number in each.
+/// A port of a Service in a pod. A named target port may have another number in each pod.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Port {
     name: String,
@@ -78,21 +83,25 @@ impl Port {
     }
 }
 
-/// The pods behind a Service, together where their ports are the same.
-fn wanted(store: &Store, service: &Value) -> BTreeMap<Vec<Port>, Vec<Value>> {
+/// The endpoints of a Service, grouped by their ports.
+fn desired(store: &Store, service: &Value) -> BTreeMap<Vec<Port>, Vec<Value>> {
     let (pods, _) = store.list(&kinds::PODS, Some(meta(service, "namespace")));
-    let mut wanted: BTreeMap<Vec<Port>, Vec<Value>> = BTreeMap::new();
+    let mut groups: BTreeMap<Vec<Port>, Vec<Value>> = BTreeMap::new();
     for pod in pods {
-        let behind = matches(&service["spec"]["selector"], &pod["metadata"]["labels"]);
-        let Some(address) = pod["status"]["podIP"].as_str().filter(|_| behind && !pods::has_ended(&pod))
-        else {
+        if !service_selects(&service["spec"]["selector"], &pod["metadata"]["labels"]) || pods::has_ended(&pod)
+        {
             continue;
-        };
-        let (serving, leaving) = (pods::is_ready(&pod), is_leaving(&pod));
-        let anyway = service["spec"]["publishNotReadyAddresses"] == json!(true);
-        wanted.entry(ports(service, &pod)).or_default().push(json!({
+        }
+        let Some(address) = pod["status"]["podIP"].as_str() else { continue };
+        let (serving, terminating) = (pods::is_ready(&pod), is_terminating(&pod));
+        let always_ready = service["spec"]["publishNotReadyAddresses"] == json!(true);
+        groups.entry(ports(service, &pod)).or_default().push(json!({
             "addresses": [address],
-            "conditions": { "ready": anyway || (serving && !leaving), "serving": serving, "terminating": leaving },
+            "conditions": {
+                "ready": always_ready || (serving && !terminating),
+                "serving": serving,
+                "terminating": terminating,
+            },
             "nodeName": pod["spec"]["nodeName"],
             "targetRef": {
                 "kind": "Pod",
@@ -102,10 +111,10 @@ fn wanted(store: &Store, service: &Value) -> BTreeMap<Vec<Port>, Vec<Value>> {
             },
         }));
     }
-    if wanted.is_empty() {
-        wanted.insert(Vec::new(), Vec::new());
+    if groups.is_empty() {
+        groups.insert(Vec::new(), Vec::new());
     }
-    wanted
+    groups
 }
 
 fn ports(service: &Value, pod: &Value) -> Vec<Port> {
@@ -121,28 +130,16 @@ fn ports(service: &Value, pod: &Value) -> Vec<Port> {
     ports.iter().filter_map(port).collect()
 }
 
-/// The number of a port that is given by number or by the name that a container has for it.
-pub(crate) fn container_port(spec: &Value, port: &Value) -> Option<u16> {
-    if let Some(number) = port.as_u64() {
-        return u16::try_from(number).ok();
-    }
-    let name = port.as_str()?;
-    let containers = spec["containers"].as_array()?;
-    let named = containers.iter().flat_map(|container| container["ports"].as_array().into_iter().flatten());
-    let found = named.into_iter().find(|port| port["name"] == name)?["containerPort"].as_u64();
-    u16::try_from(found?).ok()
-}
-
 fn slice(service: &Value, ports: &Value, endpoints: &[Value]) -> Value {
     json!({
         "metadata": {
             "generateName": format!("{}-", meta(service, "name")),
             "namespace": meta(service, "namespace"),
             "labels": {
-                SERVICE: meta(service, "name"),
+                SERVICE_NAME: meta(service, "name"),
                 "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
             },
-            "ownerReferences": [owned_by(&kinds::SERVICES, service)],
+            "ownerReferences": [controller_reference(&kinds::SERVICES, service)],
         },
         "addressType": "IPv4",
         "ports": ports,
@@ -155,12 +152,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_named_port_is_each_pod_s_own() {
+    fn a_named_target_port_is_resolved_in_each_pod() {
         let pod = |number: u16| json!({ "spec": { "containers": [{ "ports": [{ "name": "http", "containerPort": number }] }] } });
         let service = json!({ "spec": { "ports": [{ "name": "web", "port": 80, "targetPort": "http" }] } });
         assert_eq!(ports(&service, &pod(8000))[0].number, 8000);
         assert_eq!(ports(&service, &pod(9000))[0].number, 9000);
         let service = json!({ "spec": { "ports": [{ "port": 80 }] } });
-        assert_eq!(ports(&service, &pod(8000))[0].number, 80, "its own number unless there is a target");
+        assert_eq!(ports(&service, &pod(8000))[0].number, 80, "the target port defaults to the port");
     }
 }

@@ -1,7 +1,7 @@
-//! Jobs: pods until enough of them have succeeded, or too many have failed.
+//! Jobs: run pods until enough of them have succeeded or too many have failed.
 
 mod policy;
-mod state;
+mod status;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -10,85 +10,92 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::events::Source;
-use super::pods;
-use super::work::Controller;
-use crate::object::{controller_key, controller_uid, is_leaving, meta, number, time};
-use crate::store::{DeleteOptions, Event, EventKind, Key, Kind, Propagation, Store, kinds};
-use policy::{Verdict, judge, pause};
-use state::{Counts, Failure};
+use super::pods::from_template;
+use crate::control_loop::Controller;
+use crate::kinds::{self, Kind};
+use crate::object::events::Recorder;
+use crate::object::metadata::{is_terminating, meta, number};
+use crate::object::owners::{controller_key, controller_uid, is_controlled_by};
+use crate::object::{conditions, pods};
+use crate::store::{DeleteOptions, Event, EventKind, Key, Propagation, Store};
+use crate::time;
+use policy::{Verdict, back_off, judge};
+use status::{Counts, Failure};
 
-const SOURCE: Source = Source("job-controller");
+const EVENTS: Recorder = Recorder("job-controller");
 
-/// All Jobs, and what is known of their pods that have ended: the pods themselves may be deleted.
+/// The Job controller. It remembers the pods that have ended, because they may be deleted before the Job is
+/// complete.
 #[derive(Default)]
 pub(super) struct Jobs {
+    /// By the uid of the Job.
     tallies: HashMap<String, Tally>,
 }
 
+/// The pods of one Job that have ended.
 #[derive(Default)]
 struct Tally {
+    /// Uids of the pods that have been counted.
     counted: HashSet<String>,
     succeeded: usize,
     failed: usize,
-    /// Failures since the last success, and the time of the last one.
-    in_a_row: u32,
+    /// Failures since the last success.
+    failures_in_a_row: u32,
+    /// Time of the last failure.
     last_failure: Option<Timestamp>,
     failure: Option<Failure>,
-    /// Pods that ended and have not been judged: that needs the Job's policy.
-    unjudged: BTreeMap<String, Arc<Value>>,
+    /// Pods that have ended and are not counted yet, by uid. Counting needs the Job's failure policy.
+    uncounted: BTreeMap<String, Arc<Value>>,
 }
 
 impl Controller for Jobs {
     const KINDS: &'static [&'static Kind] = &[&kinds::JOBS, &kinds::PODS];
 
-    fn concerns(&self, _: &Store, kind: &'static Kind, object: &Value) -> Vec<Key> {
+    fn keys_for(&self, _: &Store, kind: &'static Kind, object: &Value) -> Vec<Key> {
         if *kind == kinds::JOBS {
             return vec![Key::of(kind, object)];
         }
         controller_key(object, &kinds::JOBS).into_iter().collect()
     }
 
-    fn notice(&mut self, kind: &'static Kind, event: &Event) {
-        let gone = event.kind == EventKind::Deleted;
+    fn observe(&mut self, kind: &'static Kind, event: &Event) {
+        let deleted = event.kind == EventKind::Deleted;
         if *kind == kinds::JOBS {
-            if gone {
+            if deleted {
                 self.tallies.remove(meta(&event.object, "uid"));
             }
         } else if let Some(job) = controller_uid(&event.object)
-            && (gone || pods::has_ended(&event.object))
+            && (deleted || pods::has_ended(&event.object))
         {
-            self.tallies.entry(job.to_owned()).or_default().note(&event.object);
+            self.tallies.entry(job.to_owned()).or_default().add(&event.object);
         }
     }
 
-    fn look(&mut self, store: &Store, key: &Key) -> Option<Duration> {
+    fn reconcile(&mut self, store: &Store, key: &Key) -> Option<Duration> {
         let job = store.get(key)?;
-        if is_leaving(&job) {
+        if is_terminating(&job) {
             return None;
         }
-        if state::is_over(&job) {
-            return expire(store, key, &job);
+        if status::is_finished(&job) {
+            return delete_after_ttl(store, key, &job);
         }
-        let job = labelled(store, key, &job)?;
         let (pods, _) = store.list(&kinds::PODS, Some(meta(&job, "namespace")));
-        let owned: Vec<Arc<Value>> =
-            pods.into_iter().filter(|pod| controller_uid(pod) == Some(meta(&job, "uid"))).collect();
+        let owned: Vec<Arc<Value>> = pods.into_iter().filter(|pod| is_controlled_by(pod, &job)).collect();
         let tally = self.tallies.entry(meta(&job, "uid").to_owned()).or_default();
-        // The store may be ahead of its events: who has ended is not replaced before it is judged.
-        owned.iter().filter(|pod| pods::has_ended(pod)).for_each(|pod| tally.note(pod));
-        tally.judge(store, &job);
+        // The store may be ahead of the events. A pod that has ended must be counted before it is replaced.
+        owned.iter().filter(|pod| pods::has_ended(pod)).for_each(|pod| tally.add(pod));
+        tally.count(store, &job);
         let active: Vec<&Arc<Value>> = owned.iter().filter(|pod| pods::is_active(pod)).collect();
-        let terminating = owned.iter().filter(|pod| is_leaving(pod) && !pods::has_ended(pod)).count();
+        let terminating = owned.iter().filter(|pod| is_terminating(pod) && !pods::has_ended(pod)).count();
         let completions = number(&job, "/spec/completions");
-        let wanted = usize::try_from(completions.unwrap_or(1)).unwrap_or(0);
-        let done = tally.succeeded >= wanted && (completions.is_some() || active.is_empty());
-        let late = tally.failure.is_none().then(|| deadline(&job)).flatten();
-        if late == Some(Duration::ZERO) {
+        let required = usize::try_from(completions.unwrap_or(1)).unwrap_or(0);
+        let done = tally.succeeded >= required && (completions.is_some() || active.is_empty());
+        let time_left = tally.failure.is_none().then(|| time_until_deadline(&job)).flatten();
+        if time_left == Some(Duration::ZERO) {
             let message = "Job was active longer than specified deadline".to_owned();
             tally.failure = Some(Failure { reason: "DeadlineExceeded", message });
         }
-        let mut again = late.filter(|left| !left.is_zero());
+        let mut again = time_left.filter(|left| !left.is_zero());
         let suspended = job["spec"]["suspend"] == json!(true);
         if tally.failure.is_some() || suspended || done {
             for pod in &active {
@@ -96,15 +103,15 @@ impl Controller for Jobs {
             }
         } else if terminating == 0 {
             let parallel = usize::try_from(number(&job, "/spec/parallelism").unwrap_or(1)).unwrap_or(0);
-            let missing = parallel.min(wanted.saturating_sub(tally.succeeded)).saturating_sub(active.len());
-            let wait = if missing > 0 { tally.wait() } else { Duration::ZERO };
+            let missing = parallel.min(required.saturating_sub(tally.succeeded)).saturating_sub(active.len());
+            let wait = if missing > 0 { tally.back_off_left() } else { Duration::ZERO };
             if wait.is_zero() {
                 (0..missing).for_each(|_| create(store, &job));
             } else {
                 again = Some(again.map_or(wait, |again| again.min(wait)));
             }
         }
-        // Counted as it is now: what was just made or deleted comes back as a change.
+        // Pods created or deleted above are not counted yet: each is a change that reconciles this key again.
         let counts = Counts {
             active: active.len(),
             ready: active.iter().filter(|pod| pods::is_ready(pod)).count(),
@@ -114,15 +121,15 @@ impl Controller for Jobs {
         };
         let (failure, done) = (tally.failure.clone(), done && !suspended);
         let written = store.update(key, |job| {
-            state::write(&mut job["status"], counts, done, failure.as_ref());
+            status::write(&mut job["status"], counts, done, failure.as_ref());
             Ok(())
         });
-        if let Some(job) = written.ok().filter(|job| state::is_over(job)) {
+        if let Some(job) = written.ok().filter(|job| status::is_finished(job)) {
             match &failure {
                 Some(Failure { reason, message }) => {
-                    SOURCE.warning(store, &kinds::JOBS, &job, reason, message);
+                    EVENTS.warning(store, &kinds::JOBS, &job, reason, message);
                 }
-                None => SOURCE.normal(store, &kinds::JOBS, &job, "Completed", "Job completed"),
+                None => EVENTS.normal(store, &kinds::JOBS, &job, "Completed", "Job completed"),
             }
         }
         again
@@ -130,20 +137,20 @@ impl Controller for Jobs {
 }
 
 impl Tally {
-    /// A pod that has ended, which is counted once.
-    fn note(&mut self, pod: &Arc<Value>) {
+    /// Adds a pod that has ended. Each pod is counted only once.
+    fn add(&mut self, pod: &Arc<Value>) {
         let uid = meta(pod, "uid");
         if !self.counted.contains(uid) {
-            self.unjudged.entry(uid.to_owned()).or_insert_with(|| Arc::clone(pod));
+            self.uncounted.entry(uid.to_owned()).or_insert_with(|| Arc::clone(pod));
         }
     }
 
-    fn judge(&mut self, store: &Store, job: &Value) {
-        for (uid, pod) in std::mem::take(&mut self.unjudged) {
+    fn count(&mut self, store: &Store, job: &Value) {
+        for (uid, pod) in std::mem::take(&mut self.uncounted) {
             self.counted.insert(uid);
             if pod["status"]["phase"] == "Succeeded" {
                 self.succeeded += 1;
-                self.in_a_row = 0;
+                self.failures_in_a_row = 0;
                 continue;
             }
             match judge(&job["spec"]["podFailurePolicy"], &pod) {
@@ -154,7 +161,7 @@ impl Tally {
                     self.failure.get_or_insert(Failure { reason: "PodFailurePolicy", message });
                 }
             }
-            self.in_a_row += 1;
+            self.failures_in_a_row += 1;
             self.last_failure = Some(Timestamp::now());
         }
         let limit = number(job, "/spec/backoffLimit").unwrap_or(6);
@@ -164,72 +171,51 @@ impl Tally {
         }
     }
 
-    /// How long to wait before the next pod.
-    fn wait(&self) -> Duration {
+    /// The remaining back-off before the next pod may be created.
+    fn back_off_left(&self) -> Duration {
         let Some(last) = self.last_failure else { return Duration::ZERO };
         let since = Duration::try_from(Timestamp::now().duration_since(last)).unwrap_or_default();
-        pause(self.in_a_row).saturating_sub(since)
+        back_off(self.failures_in_a_row).saturating_sub(since)
     }
 }
 
-/// With `restartPolicy: OnFailure` the containers' restarts are the failures.
+/// The restarts of the containers, which count as failures if the `restartPolicy` is `OnFailure`.
 fn restarts(store: &Store, job: &Value) -> usize {
     if job["spec"]["template"]["spec"]["restartPolicy"] != "OnFailure" {
         return 0;
     }
     let (pods, _) = store.list(&kinds::PODS, Some(meta(job, "namespace")));
-    let own = pods.iter().filter(|pod| controller_uid(pod) == Some(meta(job, "uid")) && pods::is_active(pod));
+    let own = pods.iter().filter(|pod| is_controlled_by(pod, job) && pods::is_active(pod));
     let statuses =
         own.flat_map(|pod| pod["status"]["containerStatuses"].as_array().cloned().unwrap_or_default());
     statuses.filter_map(|status| usize::try_from(status["restartCount"].as_i64()?).ok()).sum()
 }
 
-/// The labels by which its pods are found, where the server has not set them.
-fn labelled(store: &Store, key: &Key, job: &Arc<Value>) -> Option<Arc<Value>> {
-    if job["spec"]["selector"].is_object() {
-        return Some(Arc::clone(job));
-    }
-    let (uid, name) = (meta(job, "uid").to_owned(), meta(job, "name").to_owned());
-    let changed = store.update(key, |job| {
-        job["spec"]["selector"] = json!({ "matchLabels": { "batch.kubernetes.io/controller-uid": uid } });
-        for (label, value) in [
-            ("batch.kubernetes.io/controller-uid", &uid),
-            ("controller-uid", &uid),
-            ("batch.kubernetes.io/job-name", &name),
-            ("job-name", &name),
-        ] {
-            job["spec"]["template"]["metadata"]["labels"][label] = json!(value);
-        }
-        Ok(())
-    });
-    changed.ok()
-}
-
 fn create(store: &Store, job: &Value) {
-    match store.create(&kinds::PODS, pods::from_template(&kinds::JOBS, job)) {
+    match store.create(&kinds::PODS, from_template(&kinds::JOBS, job)) {
         Ok(pod) => {
             let message = format!("Created pod: {}", meta(&pod, "name"));
-            SOURCE.normal(store, &kinds::JOBS, job, "SuccessfulCreate", &message);
+            EVENTS.normal(store, &kinds::JOBS, job, "SuccessfulCreate", &message);
         }
-        Err(status) => {
-            SOURCE.warning(store, &kinds::JOBS, job, "FailedCreate", &format!("Error creating: {status}"));
+        Err(refusal) => {
+            EVENTS.warning(store, &kinds::JOBS, job, "FailedCreate", &format!("Error creating: {refusal}"));
         }
     }
 }
 
-/// How long the Job may go on; zero once its time is over.
-fn deadline(job: &Value) -> Option<Duration> {
+/// The time until `activeDeadlineSeconds` is reached. Zero after that.
+fn time_until_deadline(job: &Value) -> Option<Duration> {
     let limit = number(job, "/spec/activeDeadlineSeconds")?;
-    let start = time(&job["status"]["startTime"]).unwrap_or_else(Timestamp::now);
+    let start = time::parse(&job["status"]["startTime"]).unwrap_or_else(Timestamp::now);
     let left = limit - (Timestamp::now().as_second() - start.as_second());
     Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)))
 }
 
-/// Deletes a Job that is over when its time to live is.
-fn expire(store: &Store, key: &Key, job: &Value) -> Option<Duration> {
+/// Deletes a finished Job when its `ttlSecondsAfterFinished` have passed.
+fn delete_after_ttl(store: &Store, key: &Key, job: &Value) -> Option<Duration> {
     let ttl = number(job, "/spec/ttlSecondsAfterFinished")?;
-    let ended = ["Complete", "Failed"].iter().find_map(|kind| crate::object::condition(job, kind))?;
-    let since = Timestamp::now().as_second() - time(&ended["lastTransitionTime"])?.as_second();
+    let ended = ["Complete", "Failed"].iter().find_map(|kind| conditions::of_object(job, kind))?;
+    let since = Timestamp::now().as_second() - time::parse(&ended["lastTransitionTime"])?.as_second();
     if since < ttl {
         return Some(Duration::from_secs((ttl - since).unsigned_abs()));
     }

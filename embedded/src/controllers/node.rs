@@ -1,20 +1,21 @@
-//! The one node: this machine.
+//! The only node: this machine.
 
 use std::num::NonZero;
 
 use serde_json::{Value, json};
 
-use crate::store::{Store, kinds, now};
+use crate::kinds;
+use crate::object::node::NAME;
+use crate::store::Store;
+use crate::time::now;
+use crate::version;
 
-/// Its name.
-pub(crate) const NAME: &str = "embedded";
+/// Largest number of pods on the node.
+const MAX_PODS: &str = "250";
 
-/// Pods that one machine may have.
-const PODS: &str = "250";
-
-/// Adds the node, with the machine's cores and memory.
+/// Adds the node. Its capacity is the number of cores and the memory of this machine.
 pub(super) fn register(store: &Store) {
-    let room = room();
+    let capacity = capacity();
     let condition = |kind: &str, status: &str, reason: &str, message: &str| {
         json!({
             "type": kind, "status": status, "reason": reason, "message": message,
@@ -33,8 +34,8 @@ pub(super) fn register(store: &Store) {
         },
         "spec": {},
         "status": {
-            "capacity": room,
-            "allocatable": room,
+            "capacity": capacity,
+            "allocatable": capacity,
             "conditions": [condition("Ready", "True", "KubeletReady", "pods are processes of this machine")],
             "addresses": [
                 { "type": "InternalIP", "address": "127.0.0.1" },
@@ -46,22 +47,22 @@ pub(super) fn register(store: &Store) {
                 "osImage": "this machine",
                 "kernelVersion": kernel(),
                 "containerRuntimeVersion": concat!("processes://", env!("CARGO_PKG_VERSION")),
-                "kubeletVersion": "v1.34.0",
+                "kubeletVersion": version::full(),
                 "kubeProxyVersion": "",
                 "bootID": "", "machineID": "", "systemUUID": "",
             },
         },
     });
-    // The store is new, so the name is free.
+    // The store is new, so the node does not exist yet.
     let _ = store.create(&kinds::NODES, node);
 }
 
-fn room() -> Value {
+fn capacity() -> Value {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    json!({ "cpu": cores.to_string(), "memory": format!("{}Ki", memory_kib()), "pods": PODS })
+    json!({ "cpu": cores.to_string(), "memory": format!("{}Ki", memory_kib()), "pods": MAX_PODS })
 }
 
-/// The machine's memory in KiB; where it cannot be known, enough to be in nobody's way.
+/// The machine's memory in KiB. If it is unknown: 64 GiB, so that it limits no pod.
 fn memory_kib() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));

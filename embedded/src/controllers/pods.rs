@@ -1,18 +1,21 @@
-//! Pods as controllers make them and judge them.
+//! Pods that controllers create from templates.
 
 use serde_json::{Value, json};
 
-use crate::object::{holds, is_leaving, meta, owned_by, time};
-use crate::store::Kind;
+use crate::kinds::Kind;
+use crate::object::metadata::meta;
+use crate::object::owners::controller_reference;
+use crate::object::pods::{fill_defaults, is_ready, is_scheduled};
 
-/// A pod from the template in `spec.template` of its owner.
+/// A new pod from the template in `spec.template` of its owner. The template already has the defaults that
+/// the API server gives to templates.
 pub(super) fn from_template(kind: &'static Kind, owner: &Value) -> Value {
     let template = &owner["spec"]["template"];
     let mut pod = json!({
         "metadata": {
             "generateName": format!("{}-", meta(owner, "name")),
             "namespace": meta(owner, "namespace"),
-            "ownerReferences": [owned_by(kind, owner)],
+            "ownerReferences": [controller_reference(kind, owner)],
         },
         "spec": template["spec"],
         "status": { "phase": "Pending", "qosClass": qos_class(&template["spec"]) },
@@ -22,69 +25,37 @@ pub(super) fn from_template(kind: &'static Kind, owner: &Value) -> Value {
             pod["metadata"][field] = template["metadata"][field].clone();
         }
     }
-    let spec = &mut pod["spec"];
-    for (field, value) in [
-        ("restartPolicy", json!("Always")),
-        ("serviceAccountName", json!("default")),
-        ("terminationGracePeriodSeconds", json!(30)),
-        ("enableServiceLinks", json!(true)),
-    ] {
-        if spec[field].is_null() {
-            spec[field] = value;
-        }
-    }
+    fill_defaults(&mut pod["spec"]);
     pod
 }
 
-/// `Guaranteed`, `Burstable` or `BestEffort`, by what the containers ask for.
-pub(crate) fn qos_class(spec: &Value) -> &'static str {
+/// The QoS class that follows from the containers' requests and limits.
+fn qos_class(spec: &Value) -> &'static str {
     let containers = spec["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let given =
-        |container: &Value, what: &str, resource: &str| !container["resources"][what][resource].is_null();
-    let any = |container: &Value| {
-        ["requests", "limits"].iter().any(|what| ["cpu", "memory"].iter().any(|r| given(container, what, r)))
+    let sets =
+        |container: &Value, field: &str, resource: &str| !container["resources"][field][resource].is_null();
+    let sets_any = |container: &Value| {
+        ["requests", "limits"].iter().any(|field| ["cpu", "memory"].iter().any(|r| sets(container, field, r)))
     };
-    let full = |container: &Value| {
+    let is_guaranteed = |container: &Value| {
         ["cpu", "memory"].iter().all(|resource| {
             let limit = &container["resources"]["limits"][resource];
             let request = &container["resources"]["requests"][resource];
             !limit.is_null() && (request.is_null() || request == limit)
         })
     };
-    if !containers.iter().any(any) {
+    if !containers.iter().any(sets_any) {
         "BestEffort"
-    } else if containers.iter().all(full) {
+    } else if containers.iter().all(is_guaranteed) {
         "Guaranteed"
     } else {
         "Burstable"
     }
 }
 
-/// Has run to its end.
-pub(super) fn has_ended(pod: &Value) -> bool {
-    matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
-}
-
-/// Counts as one of a controller's pods.
-pub(super) fn is_active(pod: &Value) -> bool {
-    !has_ended(pod) && !is_leaving(pod)
-}
-
-/// Can be used.
-pub(super) fn is_ready(pod: &Value) -> bool {
-    holds(pod, "Ready")
-}
-
-/// For how many seconds it has been ready.
-pub(super) fn ready_for(pod: &Value) -> Option<i64> {
-    let condition = crate::object::condition(pod, "Ready").filter(|ready| ready["status"] == "True")?;
-    let since = time(&condition["lastTransitionTime"])?;
-    Some(jiff::Timestamp::now().as_second() - since.as_second())
-}
-
-/// Which of two pods goes first when there are too many: one that has no place, one that is not ready,
-/// the younger one.
-pub(super) fn dispensable(pod: &Value) -> impl Ord + use<> {
-    let made = std::cmp::Reverse(meta(pod, "creationTimestamp").to_owned());
-    (pod["spec"]["nodeName"].is_string(), is_ready(pod), made, meta(pod, "name").to_owned())
+/// The order in which a ReplicaSet deletes surplus pods: unscheduled pods first, then pods that are not
+/// ready, then the youngest.
+pub(super) fn deletion_order(pod: &Value) -> impl Ord + use<> {
+    let created = std::cmp::Reverse(meta(pod, "creationTimestamp").to_owned());
+    (is_scheduled(pod), is_ready(pod), created, meta(pod, "name").to_owned())
 }

@@ -1,57 +1,62 @@
-//! ReplicaSets: as many pods as are asked for.
+//! ReplicaSets: create and delete pods until there are `spec.replicas` of them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::events::Source;
 use super::pods;
-use super::work::Controller;
-use crate::object::{claimed, controller_key, controller_uid, is_leaving, meta, number, selects};
-use crate::store::{DeleteOptions, Key, Kind, Store, kinds};
+use crate::control_loop::Controller;
+use crate::kinds::{self, Kind};
+use crate::object::events::Recorder;
+use crate::object::labels::selects;
+use crate::object::metadata::{is_terminating, meta, number};
+use crate::object::owners::{claim, controller_key, controller_uid};
+use crate::object::pods::{is_active, is_ready, ready_for};
+use crate::store::{DeleteOptions, Key, Store};
 
 pub(super) struct ReplicaSets;
 
-const SOURCE: Source = Source("replicaset-controller");
+const EVENTS: Recorder = Recorder("replicaset-controller");
 
 impl Controller for ReplicaSets {
     const KINDS: &'static [&'static Kind] = &[&kinds::REPLICA_SETS, &kinds::PODS];
 
-    fn concerns(&self, store: &Store, kind: &'static Kind, object: &Value) -> Vec<Key> {
+    fn keys_for(&self, store: &Store, kind: &'static Kind, object: &Value) -> Vec<Key> {
         if *kind == kinds::REPLICA_SETS {
             return vec![Key::of(kind, object)];
         }
         if controller_uid(object).is_some() {
             return controller_key(object, &kinds::REPLICA_SETS).into_iter().collect();
         }
-        // A pod of nobody's may be adopted.
+        // A ReplicaSet may adopt a pod without a controller.
         let (sets, _) = store.list(&kinds::REPLICA_SETS, Some(meta(object, "namespace")));
-        let fits = |set: &Arc<Value>| selects(&set["spec"]["selector"], &object["metadata"]["labels"]);
-        sets.iter().filter(|set| fits(set)).map(|set| Key::of(&kinds::REPLICA_SETS, set)).collect()
+        let is_selected = |set: &Arc<Value>| selects(&set["spec"]["selector"], &object["metadata"]["labels"]);
+        sets.iter().filter(|set| is_selected(set)).map(|set| Key::of(&kinds::REPLICA_SETS, set)).collect()
     }
 
-    fn look(&mut self, store: &Store, key: &Key) -> Option<Duration> {
+    fn reconcile(&mut self, store: &Store, key: &Key) -> Option<Duration> {
         let set = store.get(key)?;
-        let owned = claimed(store, &kinds::PODS, &kinds::REPLICA_SETS, &set);
-        let mut active: Vec<Arc<Value>> = owned.into_iter().filter(|pod| pods::is_active(pod)).collect();
-        if !is_leaving(&set) {
-            let wanted = wanted(&set);
-            for _ in active.len()..wanted {
+        let owned = claim(store, &kinds::PODS, &kinds::REPLICA_SETS, &set);
+        let mut active: Vec<Arc<Value>> = owned.into_iter().filter(|pod| is_active(pod)).collect();
+        if !is_terminating(&set) {
+            let desired = desired_replicas(&set);
+            for _ in active.len()..desired {
                 create(store, &set);
             }
-            if active.len() > wanted {
-                active.sort_by_cached_key(|pod| pods::dispensable(pod));
-                for pod in active.drain(..active.len() - wanted) {
+            if active.len() > desired {
+                active.sort_by_cached_key(|pod| pods::deletion_order(pod));
+                for pod in active.drain(..active.len() - desired) {
                     delete(store, &set, &pod);
                 }
             }
         }
-        // What was made above comes back as a change, and is counted then.
+        // The pods created above are not counted yet: their creation is a change that reconciles this key
+        // again.
         let min_ready = number(&set, "/spec/minReadySeconds").unwrap_or(0);
-        let count = |wanted: &dyn Fn(&Value) -> bool| active.iter().filter(|pod| wanted(pod)).count();
-        let ready = count(&pods::is_ready);
-        let available = count(&|pod| pods::ready_for(pod).is_some_and(|seconds| seconds >= min_ready));
+        let count = |holds: &dyn Fn(&Value) -> bool| active.iter().filter(|pod| holds(pod)).count();
+        let ready = count(&is_ready);
+        let available = count(&|pod| ready_for(pod).is_some_and(|seconds| seconds >= min_ready));
         let mut status = json!({
             "replicas": active.len(),
             "observedGeneration": set["metadata"]["generation"],
@@ -65,7 +70,7 @@ impl Controller for ReplicaSets {
                 status[field] = json!(count);
             }
         }
-        // Gone meanwhile: nothing to say about it.
+        // Refused if the set has been deleted meanwhile.
         let _ = store.update(key, |set| {
             set["status"] = status;
             Ok(())
@@ -74,7 +79,7 @@ impl Controller for ReplicaSets {
     }
 }
 
-fn wanted(set: &Value) -> usize {
+fn desired_replicas(set: &Value) -> usize {
     usize::try_from(number(set, "/spec/replicas").unwrap_or(1)).unwrap_or(0)
 }
 
@@ -82,10 +87,10 @@ fn create(store: &Store, set: &Value) {
     match store.create(&kinds::PODS, pods::from_template(&kinds::REPLICA_SETS, set)) {
         Ok(pod) => {
             let message = format!("Created pod: {}", meta(&pod, "name"));
-            SOURCE.normal(store, &kinds::REPLICA_SETS, set, "SuccessfulCreate", &message);
+            EVENTS.normal(store, &kinds::REPLICA_SETS, set, "SuccessfulCreate", &message);
         }
         Err(status) => {
-            SOURCE.warning(
+            EVENTS.warning(
                 store,
                 &kinds::REPLICA_SETS,
                 set,
@@ -99,6 +104,6 @@ fn create(store: &Store, set: &Value) {
 fn delete(store: &Store, set: &Value, pod: &Value) {
     if store.delete(&Key::of(&kinds::PODS, pod), &DeleteOptions::default()).is_ok() {
         let message = format!("Deleted pod: {}", meta(pod, "name"));
-        SOURCE.normal(store, &kinds::REPLICA_SETS, set, "SuccessfulDelete", &message);
+        EVENTS.normal(store, &kinds::REPLICA_SETS, set, "SuccessfulDelete", &message);
     }
 }

@@ -1,101 +1,104 @@
-//! The scheduler: does a pod's request fit beside the others on this machine?
+//! The scheduler: assigns a pod to the node if its requests fit beside those of the other pods.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::events::Source;
-use super::work::Controller;
-use super::{node, pods};
-use crate::object::{meta, set_condition};
-use crate::store::{Key, Kind, Store, kinds};
+use crate::control_loop::Controller;
+use crate::kinds::{self, Kind};
+use crate::object::events::Recorder;
+use crate::object::metadata::meta;
+use crate::object::pods::{has_ended, is_active, is_scheduled};
+use crate::object::quantity::thousandths;
+use crate::object::{conditions, node};
+use crate::store::{Key, Store};
 
 pub(super) struct Scheduler;
 
-const SOURCE: Source = Source("default-scheduler");
+const EVENTS: Recorder = Recorder("default-scheduler");
 
 impl Controller for Scheduler {
     const KINDS: &'static [&'static Kind] = &[&kinds::PODS, &kinds::NODES];
 
-    fn concerns(&self, store: &Store, kind: &'static Kind, object: &Value) -> Vec<Key> {
-        let waits = |pod: &Value| pod["spec"]["nodeName"].is_null() && pods::is_active(pod);
-        if *kind == kinds::PODS && waits(object) {
+    fn keys_for(&self, store: &Store, kind: &'static Kind, object: &Value) -> Vec<Key> {
+        let is_waiting = |pod: &Value| !is_scheduled(pod) && is_active(pod);
+        if *kind == kinds::PODS && is_waiting(object) {
             return vec![Key::of(kind, object)];
         }
-        // Another pod's end may have made room.
+        // Another pod may have ended and made room for the waiting pods.
         let (pods, _) = store.list(&kinds::PODS, None);
-        pods.iter().filter(|pod| waits(pod)).map(|pod| Key::of(&kinds::PODS, pod)).collect()
+        pods.iter().filter(|pod| is_waiting(pod)).map(|pod| Key::of(&kinds::PODS, pod)).collect()
     }
 
-    fn look(&mut self, store: &Store, key: &Key) -> Option<Duration> {
+    fn reconcile(&mut self, store: &Store, key: &Key) -> Option<Duration> {
         let pod = store.get(key)?;
-        if pod["spec"]["nodeName"].is_string() || !pods::is_active(&pod) {
+        if is_scheduled(&pod) || !is_active(&pod) {
             return None;
         }
         let node = store.get(&Key::new(&kinds::NODES, "", node::NAME))?;
         let (pods, _) = store.list(&kinds::PODS, None);
-        let placed = pods.iter().filter(|pod| pod["spec"]["nodeName"].is_string() && !pods::has_ended(pod));
-        let used = placed.fold(Room::default(), |sum, pod| sum.plus(Room::asked_by(&pod["spec"])));
-        let free = Room::of(&node["status"]["allocatable"]);
-        let unfit =
-            selector_problem(&pod, &node).or_else(|| free.lacks(used.plus(Room::asked_by(&pod["spec"]))));
-        match unfit {
-            None => place(store, key, &pod),
-            Some(lack) => refuse(store, key, &pod, lack),
+        let scheduled = pods.iter().filter(|pod| is_scheduled(pod) && !has_ended(pod));
+        let used =
+            scheduled.fold(Resources::default(), |sum, pod| sum.plus(Resources::requested(&pod["spec"])));
+        let allocatable = Resources::of(&node["status"]["allocatable"]);
+        let needed = used.plus(Resources::requested(&pod["spec"]));
+        match selector_mismatch(&pod, &node).or_else(|| allocatable.shortage(needed)) {
+            None => bind(store, key, &pod),
+            Some(reason) => mark_unschedulable(store, key, &pod, reason),
         }
         None
     }
 }
 
-fn place(store: &Store, key: &Key, pod: &Value) {
+fn bind(store: &Store, key: &Key, pod: &Value) {
     let bound = store.update(key, |pod| {
         pod["spec"]["nodeName"] = json!(node::NAME);
-        set_condition(&mut pod["status"]["conditions"], "PodScheduled", "True", "", "");
+        conditions::set(&mut pod["status"]["conditions"], "PodScheduled", "True", "", "");
         Ok(())
     });
     if bound.is_ok() {
         let (namespace, name) = (meta(pod, "namespace"), meta(pod, "name"));
         let message = format!("Successfully assigned {namespace}/{name} to {}", node::NAME);
-        SOURCE.normal(store, &kinds::PODS, pod, "Scheduled", &message);
+        EVENTS.normal(store, &kinds::PODS, pod, "Scheduled", &message);
     }
 }
 
-fn refuse(store: &Store, key: &Key, pod: &Value, lack: &str) {
-    let message = format!("0/1 nodes are available: 1 {lack}.");
-    let told = crate::object::condition(pod, "PodScheduled").is_some_and(|told| told["message"] == message);
-    if told {
+fn mark_unschedulable(store: &Store, key: &Key, pod: &Value, reason: &str) {
+    let message = format!("0/1 nodes are available: 1 {reason}.");
+    let present = conditions::of_object(pod, "PodScheduled");
+    if present.is_some_and(|condition| condition["message"] == message) {
         return;
     }
     let marked = store.update(key, |pod| {
-        let conditions = &mut pod["status"]["conditions"];
-        set_condition(conditions, "PodScheduled", "False", "Unschedulable", &message);
+        let list = &mut pod["status"]["conditions"];
+        conditions::set(list, "PodScheduled", "False", "Unschedulable", &message);
         Ok(())
     });
     if marked.is_ok() {
-        SOURCE.warning(store, &kinds::PODS, pod, "FailedScheduling", &message);
+        EVENTS.warning(store, &kinds::PODS, pod, "FailedScheduling", &message);
     }
 }
 
-fn selector_problem(pod: &Value, node: &Value) -> Option<&'static str> {
+fn selector_mismatch(pod: &Value, node: &Value) -> Option<&'static str> {
     let wanted = pod["spec"]["nodeSelector"].as_object()?;
     let labels = &node["metadata"]["labels"];
-    let fits = wanted.iter().all(|(key, value)| labels.get(key) == Some(value));
-    (!fits).then_some("node(s) didn't match Pod's node affinity/selector")
+    let matches = wanted.iter().all(|(key, value)| labels.get(key) == Some(value));
+    (!matches).then_some("node(s) didn't match Pod's node affinity/selector")
 }
 
-/// Processor time, memory and places for pods.
+/// The resources that decide about scheduling.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Room {
+struct Resources {
     /// Thousandths of a core.
     cpu: i64,
-    /// Thousandths of a byte: a quantity may be that small.
+    /// Thousandths of a byte, because a quantity can be that small.
     memory: i128,
     pods: i64,
 }
 
-impl Room {
+impl Resources {
     fn of(resources: &Value) -> Self {
-        let milli = |name: &str| quantity(&resources[name]).unwrap_or(0);
+        let milli = |name: &str| thousandths(&resources[name]).unwrap_or(0);
         Self {
             cpu: i64::try_from(milli("cpu")).unwrap_or(i64::MAX),
             memory: milli("memory"),
@@ -103,20 +106,20 @@ impl Room {
         }
     }
 
-    /// What a pod's containers ask for together; where they name only a limit, that.
-    fn asked_by(spec: &Value) -> Self {
+    /// The sum of the containers' requests. A limit without a request counts as a request.
+    fn requested(spec: &Value) -> Self {
         let containers = spec["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let asked = containers.iter().fold(Self::default(), |sum, container| {
+        let sum = containers.iter().fold(Self::default(), |sum, container| {
             let resources = &container["resources"];
             let of = |name: &str| {
                 let request = &resources["requests"][name];
                 let value = if request.is_null() { &resources["limits"][name] } else { request };
-                quantity(value).unwrap_or(0)
+                thousandths(value).unwrap_or(0)
             };
             let cpu = i64::try_from(of("cpu")).unwrap_or(i64::MAX);
             sum.plus(Self { cpu, memory: of("memory"), pods: 0 })
         });
-        Self { pods: 1, ..asked }
+        Self { pods: 1, ..sum }
     }
 
     fn plus(self, other: Self) -> Self {
@@ -127,13 +130,13 @@ impl Room {
         }
     }
 
-    /// What there is too little of for `wanted`.
-    fn lacks(self, wanted: Self) -> Option<&'static str> {
-        if wanted.pods > self.pods {
+    /// Why `needed` does not fit. `None` if it fits.
+    fn shortage(self, needed: Self) -> Option<&'static str> {
+        if needed.pods > self.pods {
             Some("Too many pods")
-        } else if wanted.cpu > self.cpu {
+        } else if needed.cpu > self.cpu {
             Some("Insufficient cpu")
-        } else if wanted.memory > self.memory {
+        } else if needed.memory > self.memory {
             Some("Insufficient memory")
         } else {
             None
@@ -141,73 +144,22 @@ impl Room {
     }
 }
 
-/// The units of quantities, in thousandths.
-const UNITS: [(&str, i128); 14] = [
-    ("Ki", 1000 << 10),
-    ("Mi", 1000 << 20),
-    ("Gi", 1000 << 30),
-    ("Ti", 1000 << 40),
-    ("Pi", 1000 << 50),
-    ("Ei", 1000 << 60),
-    ("m", 1),
-    ("k", 1_000_000),
-    ("M", 1_000_000_000),
-    ("G", 1_000_000_000_000),
-    ("T", 1_000_000_000_000_000),
-    ("P", 1_000_000_000_000_000_000),
-    ("u", 0),
-    ("n", 0),
-];
-
-/// A quantity of Kubernetes in thousandths: `250m`, `2Gi`, `1.5`, `1e3`.
-pub(crate) fn quantity(value: &Value) -> Option<i128> {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    let (number, unit) = UNITS
-        .iter()
-        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)))
-        .unwrap_or((&text, 1000));
-    let number: f64 = number.parse().ok()?;
-    #[expect(clippy::cast_possible_truncation, reason = "a quantity's thousandth is as fine as it gets")]
-    let milli = (number * unit as f64).ceil() as i128;
-    Some(milli)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn quantities_are_read_as_kubernetes_writes_them() {
-        for (text, milli) in [
-            ("250m", 250),
-            ("2", 2000),
-            ("1.5", 1500),
-            ("1Ki", 1_024_000),
-            ("2Gi", 2_147_483_648_000),
-            ("1k", 1_000_000),
-        ] {
-            assert_eq!(quantity(&json!(text)), Some(milli), "{text}");
-        }
-        assert_eq!(quantity(&json!(1)), Some(1000));
-        assert_eq!(quantity(&json!("much")), None);
-    }
-
-    #[test]
-    fn what_is_lacking_is_named() {
-        let node = Room::of(&json!({ "cpu": "2", "memory": "1Gi", "pods": "10" }));
+    fn the_resource_that_is_too_small_is_named() {
+        let node = Resources::of(&json!({ "cpu": "2", "memory": "1Gi", "pods": "10" }));
         let pod = |cpu: &str, memory: &str| {
             let requests = json!({ "cpu": cpu, "memory": memory });
-            Room::asked_by(&json!({ "containers": [{ "resources": { "requests": requests } }] }))
+            Resources::requested(&json!({ "containers": [{ "resources": { "requests": requests } }] }))
         };
-        assert_eq!(node.lacks(pod("2", "1Gi")), None);
-        assert_eq!(node.lacks(pod("2001m", "1Gi")), Some("Insufficient cpu"));
-        assert_eq!(node.lacks(pod("1", "2Gi")), Some("Insufficient memory"));
+        assert_eq!(node.shortage(pod("2", "1Gi")), None);
+        assert_eq!(node.shortage(pod("2001m", "1Gi")), Some("Insufficient cpu"));
+        assert_eq!(node.shortage(pod("1", "2Gi")), Some("Insufficient memory"));
         assert_eq!(
-            node.lacks(pod("1", "1Mi").plus(Room { pods: 10, ..Room::default() })),
+            node.shortage(pod("1", "1Mi").plus(Resources { pods: 10, ..Resources::default() })),
             Some("Too many pods")
         );
     }

@@ -1,22 +1,22 @@
-//! What an object is kept under.
+//! The key of an object.
 
 use serde_json::Value;
 
-use super::kinds::Kind;
+use crate::kinds::Kind;
 
 /// Kind, namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key {
     /// Its kind.
     pub kind: &'static Kind,
-    /// Its namespace; empty for a kind that lives in none.
+    /// Its namespace. Empty for a kind without namespaces.
     pub namespace: String,
     /// Its name.
     pub name: String,
 }
 
 impl Key {
-    /// A key. The namespace of a kind that lives in none is dropped.
+    /// A key. The namespace is ignored for a kind without namespaces.
     pub fn new(kind: &'static Kind, namespace: impl Into<String>, name: impl Into<String>) -> Self {
         let namespace = if kind.namespaced { namespace.into() } else { String::new() };
         Self { kind, namespace, name: name.into() }

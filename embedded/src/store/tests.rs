@@ -1,25 +1,25 @@
 use futures::FutureExt;
 use serde_json::{Value, json};
 
-use super::kinds::{CONFIG_MAPS, DEPLOYMENTS, JOBS, NAMESPACES, PODS};
 use super::{DeleteOptions, EventKind, Key, Propagation, Store};
+use crate::kinds::{CONFIG_MAPS, DEPLOYMENTS, JOBS, Kind, NAMESPACES, PODS};
 
 fn named(name: &str) -> Value {
     json!({ "metadata": { "namespace": "default", "name": name } })
 }
 
-fn key(kind: &'static super::Kind, name: &str) -> Key {
+fn key(kind: &'static Kind, name: &str) -> Key {
     Key::new(kind, "default", name)
 }
 
 #[test]
-fn a_new_object_has_the_metadata_of_kubernetes() {
+fn a_new_object_gets_uid_creation_time_and_generation() {
     let store = Store::new();
-    let made = store
+    let created = store
         .create(&DEPLOYMENTS, json!({ "metadata": { "namespace": "default", "generateName": "a-" } }))
         .unwrap();
-    let metadata = &made["metadata"];
-    assert_eq!(made["apiVersion"], "apps/v1");
+    let metadata = &created["metadata"];
+    assert_eq!(created["apiVersion"], "apps/v1");
     assert_eq!(metadata["generation"], 1);
     assert!(metadata["name"].as_str().unwrap().starts_with("a-"));
     assert_eq!(metadata["uid"].as_str().unwrap().len(), 36);
@@ -36,18 +36,18 @@ fn a_new_object_has_the_metadata_of_kubernetes() {
 }
 
 #[test]
-fn only_a_change_makes_a_version_and_only_one_of_the_spec_a_generation() {
+fn every_change_raises_the_version_and_a_change_of_the_spec_the_generation() {
     let store = Store::new();
-    let made = store.create(&DEPLOYMENTS, named("a")).unwrap();
+    let created = store.create(&DEPLOYMENTS, named("a")).unwrap();
     let key = key(&DEPLOYMENTS, "a");
-    assert_eq!(store.update(&key, |_| Ok(())).unwrap(), made);
+    assert_eq!(store.update(&key, |_| Ok(())).unwrap(), created);
     let status = store
         .update(&key, |object| {
             object["status"] = json!({ "replicas": 1 });
             Ok(())
         })
         .unwrap();
-    assert_ne!(status["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"]);
+    assert_ne!(status["metadata"]["resourceVersion"], created["metadata"]["resourceVersion"]);
     assert_eq!(status["metadata"]["generation"], 1);
     let spec = store
         .update(&key, |object| {
@@ -63,11 +63,11 @@ fn only_a_change_makes_a_version_and_only_one_of_the_spec_a_generation() {
         })
         .unwrap();
     assert_eq!(renamed["metadata"]["name"], "a");
-    assert_eq!(renamed["metadata"]["uid"], made["metadata"]["uid"]);
+    assert_eq!(renamed["metadata"]["uid"], created["metadata"]["uid"]);
 }
 
 #[test]
-fn a_list_is_one_kind_in_one_namespace_sorted() {
+fn a_list_holds_one_kind_of_one_namespace_in_order() {
     let store = Store::new();
     store.create(&NAMESPACES, json!({ "metadata": { "name": "other" } })).unwrap();
     for (namespace, name) in [("other", "a"), ("default", "b"), ("default", "a")] {
@@ -85,7 +85,7 @@ fn a_list_is_one_kind_in_one_namespace_sorted() {
 }
 
 #[test]
-fn a_watch_goes_on_from_a_list_and_says_when_it_cannot() {
+fn a_watch_continues_from_a_list_and_expires_when_it_is_too_far_behind() {
     let store = Store::new();
     let (_, since) = store.list(&CONFIG_MAPS, None);
     store.create(&CONFIG_MAPS, named("a")).unwrap();
@@ -97,14 +97,14 @@ fn a_watch_goes_on_from_a_list_and_says_when_it_cannot() {
         .unwrap();
     store.delete(&key(&CONFIG_MAPS, "a"), &DeleteOptions::default()).unwrap();
     let mut watch = store.watch(&CONFIG_MAPS, since).unwrap();
-    let mut seen = Vec::new();
+    let mut events = Vec::new();
     while let Some(event) = watch.next().now_or_never() {
-        seen.push(event.unwrap().unwrap());
+        events.push(event.unwrap().unwrap());
     }
-    let kinds: Vec<EventKind> = seen.iter().map(|event| event.kind).collect();
+    let kinds: Vec<EventKind> = events.iter().map(|event| event.kind).collect();
     assert_eq!(kinds, [EventKind::Added, EventKind::Modified, EventKind::Deleted]);
-    assert_eq!(seen[2].object["data"]["x"], "1");
-    assert_eq!(seen[2].object["metadata"]["resourceVersion"], seen[2].version.to_string());
+    assert_eq!(events[2].object["data"]["x"], "1");
+    assert_eq!(events[2].object["metadata"]["resourceVersion"], events[2].version.to_string());
     assert_eq!(store.watch(&CONFIG_MAPS, 1_000_000).unwrap_err().code, 410);
     for i in 0..2_000 {
         store.create(&CONFIG_MAPS, named(&format!("m{i}"))).unwrap();
@@ -114,7 +114,7 @@ fn a_watch_goes_on_from_a_list_and_says_when_it_cannot() {
 }
 
 #[test]
-fn large_objects_leave_room_for_few_events() {
+fn fewer_events_of_large_objects_are_kept() {
     let store = Store::new();
     store.create(&CONFIG_MAPS, named("a")).unwrap();
     let mut versions = Vec::new();
@@ -132,7 +132,7 @@ fn large_objects_leave_room_for_few_events() {
 }
 
 #[tokio::test]
-async fn a_watch_wakes() {
+async fn a_waiting_watch_wakes_on_a_change() {
     let store = Store::new();
     let (_, since) = store.list(&PODS, None);
     let mut watch = store.watch(&PODS, since).unwrap();
@@ -143,7 +143,7 @@ async fn a_watch_wakes() {
 }
 
 #[test]
-fn a_running_pod_is_marked_and_ended_by_its_kubelet() {
+fn a_running_pod_is_marked_and_removed_by_the_kubelet() {
     let store = Store::new();
     let mut pod = named("a");
     pod["spec"] = json!({ "nodeName": "here", "terminationGracePeriodSeconds": 7 });
@@ -162,7 +162,7 @@ fn a_running_pod_is_marked_and_ended_by_its_kubelet() {
 }
 
 #[test]
-fn finalizers_hold_an_object_until_the_last_is_gone() {
+fn an_object_stays_until_its_last_finalizer_is_removed() {
     let store = Store::new();
     store.create(&JOBS, named("a")).unwrap();
     let key = key(&JOBS, "a");
@@ -185,7 +185,7 @@ fn finalizers_hold_an_object_until_the_last_is_gone() {
 }
 
 #[test]
-fn a_namespace_ends_with_what_is_in_it() {
+fn a_namespace_is_deleted_after_everything_in_it() {
     let store = Store::new();
     store.create(&NAMESPACES, json!({ "metadata": { "name": "n" } })).unwrap();
     for i in 0..100 {

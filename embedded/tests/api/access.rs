@@ -1,4 +1,4 @@
-//! Roles, as the driver has one.
+//! Authorization by Roles, such as the driver's.
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
@@ -6,7 +6,7 @@ use kube::api::ListParams;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Cluster, DEPLOYMENTS, PODS, deployment, status};
+use crate::support::{Cluster, DEPLOYMENTS, PODS, deployment, expect_refusal};
 
 /// A cluster with the account `robot`, which may list pods, read the Deployment `a` and scale it.
 async fn with_robot() -> (Cluster, String) {
@@ -37,7 +37,7 @@ async fn with_robot() -> (Cluster, String) {
 }
 
 #[tokio::test]
-async fn only_what_a_role_names_is_allowed() {
+async fn a_client_has_only_the_rights_of_its_role() {
     let (cluster, robot) = with_robot().await;
     let json = "application/json";
     let ask = async |method: Method, path: &str| {
@@ -111,12 +111,12 @@ async fn only_what_a_role_names_is_allowed() {
     ];
     for (method, path, message) in forbidden {
         let answer = ask(method.clone(), &path).await;
-        assert_eq!(status(&answer, 403, "Forbidden"), message, "{method} {path}");
+        assert_eq!(expect_refusal(&answer, 403, "Forbidden"), message, "{method} {path}");
     }
 }
 
 #[tokio::test]
-async fn a_role_that_is_taken_away_holds_no_longer() {
+async fn rights_end_when_the_role_binding_is_deleted() {
     let (cluster, robot) = with_robot().await;
     let pods: Api<Pod> = Api::namespaced(cluster.kube_with(&robot).await, "default");
     pods.list(&ListParams::default()).await.unwrap();
@@ -126,7 +126,7 @@ async fn a_role_that_is_taken_away_holds_no_longer() {
 }
 
 #[tokio::test]
-async fn everybody_may_ask_what_they_may_do() {
+async fn every_client_may_review_its_own_rights() {
     let (cluster, robot) = with_robot().await;
     let reviews = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
     let asked = |verb: &str, resource: &str, subresource: &str, name: &str| {

@@ -1,4 +1,4 @@
-//! Server-side apply, through kube.
+//! Server-side apply, with the library kube.
 
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::Api;
@@ -24,13 +24,13 @@ fn with_replicas(replicas: i32) -> Value {
 }
 
 #[tokio::test]
-async fn applying_twice_changes_nothing_and_others_conflict() {
+async fn applying_twice_changes_nothing_and_another_manager_conflicts() {
     let cluster = Cluster::start().await;
     let api: Api<Deployment> = Api::namespaced(cluster.kube().await, "default");
     let first = apply(&api, "one", false, &with_replicas(2)).await.unwrap();
     let again = apply(&api, "one", false, &with_replicas(2)).await.unwrap();
     assert_eq!(first, again);
-    // The same value is shared, another is a conflict.
+    // Two managers can own the same value. Another value is a conflict.
     apply(&api, "two", false, &with_replicas(2)).await.unwrap();
     let error = apply(&api, "two", false, &with_replicas(3)).await.unwrap_err();
     let kube::Error::Api(status) = error else { panic!("{error}") };
@@ -40,13 +40,13 @@ async fn applying_twice_changes_nothing_and_others_conflict() {
     assert_eq!((cause.reason.as_str(), cause.field.as_str()), ("FieldManagerConflict", ".spec.replicas"));
     let forced = apply(&api, "two", true, &with_replicas(3)).await.unwrap();
     assert_eq!(forced.spec.unwrap().replicas, Some(3));
-    // What was taken over is nobody else's.
+    // After a forced apply only the second manager owns the field.
     let error = apply(&api, "one", false, &with_replicas(2)).await.unwrap_err();
     assert!(error.to_string().contains("conflict with \"two\""), "{error}");
 }
 
 #[tokio::test]
-async fn who_scales_owns_the_replicas() {
+async fn a_client_that_scales_owns_the_replicas() {
     let cluster = Cluster::start().await;
     let api: Api<Deployment> = Api::namespaced(cluster.kube().await, "default");
     apply(&api, "one", false, &with_replicas(2)).await.unwrap();
@@ -61,13 +61,13 @@ async fn who_scales_owns_the_replicas() {
             .contains("conflict with \"scaler\" with subresource \"scale\" using apps/v1: .spec.replicas"),
         "{error}"
     );
-    // Who does not speak of replicas has no conflict, and leaves them.
+    // Applying without replicas is no conflict, and leaves the replicas as they are.
     let silent = apply(&api, "one", false, &deployment("a")).await.unwrap();
     assert_eq!(silent.spec.unwrap().replicas, Some(5));
 }
 
 #[tokio::test]
-async fn what_is_no_longer_applied_goes() {
+async fn fields_that_are_no_longer_applied_are_removed() {
     let cluster = Cluster::start().await;
     let api: Api<Deployment> = Api::namespaced(cluster.kube().await, "default");
     let mut rich = deployment("a");
@@ -88,7 +88,7 @@ async fn what_is_no_longer_applied_goes() {
 }
 
 #[tokio::test]
-async fn an_update_takes_fields_over() {
+async fn an_update_takes_over_the_fields_that_it_changes() {
     let cluster = Cluster::start().await;
     let api: Api<Deployment> = Api::namespaced(cluster.kube().await, "default");
     apply(&api, "one", false, &with_replicas(2)).await.unwrap();

@@ -1,4 +1,4 @@
-//! The real `kubectl`, where it is there.
+//! Tests with the real `kubectl`, if it is installed.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ struct Kubectl {
 }
 
 impl Kubectl {
-    /// Nothing, and the reason on stderr, when there is no `kubectl`.
+    /// `None` if there is no `kubectl`. The reason is printed.
     fn find(cluster: &Cluster) -> Option<Self> {
         let version = Command::new("kubectl").args(["version", "--client"]).stdin(Stdio::null()).output();
         match version {
@@ -40,7 +40,7 @@ impl Kubectl {
         command
     }
 
-    /// Exit status, stdout and stderr.
+    /// Returns success, stdout and stderr.
     async fn run(&self, args: &str) -> (bool, String, String) {
         let mut command = self.command(args);
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
@@ -62,7 +62,7 @@ impl Kubectl {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_manifests_are_applied_twice_scaled_and_deleted() {
+async fn the_manifests_can_be_applied_twice_scaled_and_deleted() {
     let cluster = Cluster::start().await;
     let Some(kubectl) = Kubectl::find(&cluster) else { return };
     kubectl.ok("apply --server-side -k manifests/kind").await;
@@ -99,17 +99,17 @@ async fn the_manifests_are_applied_twice_scaled_and_deleted() {
     let described = kubectl.ok("describe deployment locust-worker").await;
     assert!(described.contains("2 desired"), "{described}");
     kubectl.ok("delete all,cm,sa,role,rolebinding -l app=locust").await;
-    let left = kubectl.ok("get all,cm -o name").await;
+    let rest = kubectl.ok("get all,cm -o name").await;
     assert_eq!(
-        left.lines().filter(|line| line.contains("locust-") && !line.contains("results")).count(),
+        rest.lines().filter(|line| line.contains("locust-") && !line.contains("results")).count(),
         0,
-        "{left}"
+        "{rest}"
     );
-    assert!(left.contains("configmap/locust-load-test-results-0"), "{left}");
+    assert!(rest.contains("configmap/locust-load-test-results-0"), "{rest}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn client_side_apply_and_the_commands_that_patch() {
+async fn client_side_apply_and_patching_commands_work() {
     let cluster = Cluster::start().await;
     let Some(kubectl) = Kubectl::find(&cluster) else { return };
     kubectl.ok("apply -k manifests/stub").await;
@@ -132,34 +132,34 @@ async fn client_side_apply_and_the_commands_that_patch() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pods_are_shown_waited_for_and_watched() {
+async fn pods_can_be_described_awaited_and_watched() {
     let cluster = Cluster::start().await;
     let Some(kubectl) = Kubectl::find(&cluster) else { return };
-    let (_, made) = cluster.post(PODS, &pod("a")).await;
+    let (_, created) = cluster.post(PODS, &pod("a")).await;
     let event = json!({
-        "metadata": { "name": "a.1" }, "reason": "Scheduled", "message": "it has a place", "type": "Normal",
-        "involvedObject": { "kind": "Pod", "name": "a", "namespace": "default", "uid": made["metadata"]["uid"] },
+        "metadata": { "name": "a.1" }, "reason": "Scheduled", "message": "assigned to a node", "type": "Normal",
+        "involvedObject": { "kind": "Pod", "name": "a", "namespace": "default", "uid": created["metadata"]["uid"] },
         "count": 1,
     });
     cluster.post("/api/v1/namespaces/default/events", &event).await;
-    assert!(kubectl.ok("describe pod a").await.contains("it has a place"));
+    assert!(kubectl.ok("describe pod a").await.contains("assigned to a node"));
     assert!(kubectl.ok("get events").await.contains("pod/a"));
 
-    // It ends when the second state has been seen.
+    // The thread ends when the pod is shown as Running.
     let mut watch = kubectl.command("get pods -w").stdout(Stdio::piped()).spawn().unwrap();
     let stdout = watch.stdout.take().unwrap();
     let lines = tokio::task::spawn_blocking(move || {
         use std::io::{BufRead, BufReader};
         let lines = BufReader::new(stdout).lines().map_while(Result::ok);
-        let mut seen = Vec::new();
+        let mut shown = Vec::new();
         for line in lines {
             let done = line.contains("Running");
-            seen.push(line);
+            shown.push(line);
             if done {
                 break;
             }
         }
-        seen
+        shown
     });
     let waiting = {
         let mut command = kubectl.command("wait pod/a --for=condition=Ready --timeout=60s");
@@ -169,18 +169,18 @@ async fn pods_are_shown_waited_for_and_watched() {
         json!({ "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] } });
     cluster.patch(&format!("{PODS}/a/status"), "merge-patch+json", &ready).await;
     assert!(waiting.await.unwrap().status.success());
-    // The watch may have begun after the change; it is told of the next.
+    // If the watch began after the change, it shows the new state first.
     let running = lines.await.unwrap();
     watch.kill().unwrap();
     watch.wait().unwrap();
     assert!(running.iter().any(|line| line.starts_with("a ") && line.contains("Running")), "{running:?}");
     kubectl.ok("delete pod a").await;
-    let gone = kubectl.fails("get pod a").await;
-    assert!(gone.contains("pods \"a\" not found"), "{gone}");
+    let error = kubectl.fails("get pod a").await;
+    assert!(error.contains("pods \"a\" not found"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_an_account_may_do() {
+async fn the_rights_of_a_service_account_are_shown() {
     let cluster = Cluster::start().await;
     let Some(kubectl) = Kubectl::find(&cluster) else { return };
     kubectl.ok("apply --server-side -f manifests/job/locust-driver-job.yaml").await;
@@ -198,7 +198,7 @@ async fn what_an_account_may_do() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn simple_objects_are_created_by_command() {
+async fn simple_objects_can_be_created_by_commands() {
     let cluster = Cluster::start().await;
     let Some(kubectl) = Kubectl::find(&cluster) else { return };
     for create in [
@@ -226,7 +226,7 @@ async fn simple_objects_are_created_by_command() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_this_cluster_does_not_have_is_said() {
+async fn missing_features_are_reported() {
     let cluster = Cluster::start().await;
     let Some(kubectl) = Kubectl::find(&cluster) else { return };
     cluster.post(PODS, &pod("a")).await;

@@ -1,9 +1,10 @@
-//! The API server from outside: through kube, through raw HTTP, and through `kubectl` where it is there.
+//! Tests of the API server from outside: with the library kube, with plain HTTP, and with `kubectl` if it is
+//! installed.
 
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "helpers of tests; clippy knows only the tests themselves"
+    reason = "clippy allows this only in tests themselves, not in their helpers"
 )]
 
 mod access;

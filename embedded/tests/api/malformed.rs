@@ -1,4 +1,4 @@
-//! Nonsense of many kinds: always a `Status`, and the server goes on.
+//! Malformed requests: the answer is always a `Status`, and the server goes on.
 
 use proptest::prelude::*;
 use reqwest::Method;
@@ -25,8 +25,8 @@ fn anything() -> impl Strategy<Value = Value> {
     })
 }
 
-/// An object that is well but for one place.
-fn spoiled() -> impl Strategy<Value = Value> {
+/// A valid object with one random value in one place.
+fn damaged_object() -> impl Strategy<Value = Value> {
     let good = prop_oneof![Just(deployment("a")), Just(pod("a")), Just(config_map("a"))];
     let places = vec![
         "",
@@ -74,7 +74,7 @@ fn body() -> impl Strategy<Value = Vec<u8>> {
     let operations =
         prop::collection::vec(anything(), 0..4).prop_map(|all| json!(all).to_string().into_bytes());
     prop_oneof![
-        4 => spoiled().prop_map(|object| object.to_string().into_bytes()),
+        4 => damaged_object().prop_map(|object| object.to_string().into_bytes()),
         1 => anything().prop_map(|value| value.to_string().into_bytes()),
         1 => prop::collection::vec(any::<u8>(), 0..64),
         1 => prop::collection::vec(any::<u8>(), 0..64).prop_map(|bytes| [b"k8s\0".to_vec(), bytes].concat()),
@@ -143,7 +143,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_request_gets_an_answer_and_every_refusal_a_status(requests in prop::collection::vec(request(), 1..24)) {
+    fn every_request_gets_an_answer_and_every_refusal_is_a_status(requests in prop::collection::vec(request(), 1..24)) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(async {
             let cluster = Cluster::start().await;
@@ -176,9 +176,8 @@ proptest! {
     }
 }
 
-/// What is not HTTP gets no `Status`, but an end.
 #[tokio::test]
-async fn what_is_not_http_is_cut_off() {
+async fn connections_that_do_not_speak_http_are_closed() {
     let cluster = Cluster::start().await;
     for nonsense in [
         "\0\0\0\0\r\n\r\n".to_owned(),
@@ -186,13 +185,13 @@ async fn what_is_not_http_is_cut_off() {
         "BREW /pot\r\n\r\n".into(),
     ] {
         let mut stream = cluster.connect().await;
-        // It may be cut off before all is said.
+        // The server may close the connection before everything is sent.
         let _ = stream.write_all(nonsense.as_bytes()).await;
         let mut answer = Vec::new();
         let end = tokio::time::timeout(DEADLINE, stream.read_to_end(&mut answer)).await;
         assert!(end.is_ok(), "still open after {} bytes", answer.len());
     }
-    // Nor does one that speaks no TLS harm anybody.
+    // A client without TLS does not disturb the others either.
     let mut plain = tokio::net::TcpStream::connect(cluster.address).await.unwrap();
     plain.write_all(b"GET /version HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
     assert_eq!(cluster.get("/version").await.0, 200);

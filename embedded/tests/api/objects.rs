@@ -1,16 +1,16 @@
-//! Making, changing and deleting objects.
+//! Creating, reading, changing and deleting objects.
 
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{CONFIG_MAPS, Cluster, DEPLOYMENTS, PODS, config_map, deployment, pod, status};
+use crate::support::{CONFIG_MAPS, Cluster, DEPLOYMENTS, PODS, config_map, deployment, expect_refusal, pod};
 
 #[tokio::test]
-async fn a_new_deployment_has_the_defaults_of_kubernetes() {
+async fn a_new_deployment_gets_kubernetes_defaults() {
     let cluster = Cluster::start().await;
-    let (code, made) = cluster.post(DEPLOYMENTS, &deployment("a")).await;
-    assert_eq!(code, 201, "{made}");
-    let spec = &made["spec"];
+    let (code, created) = cluster.post(DEPLOYMENTS, &deployment("a")).await;
+    assert_eq!(code, 201, "{created}");
+    let spec = &created["spec"];
     assert_eq!(spec["replicas"], 1);
     assert_eq!(
         spec["strategy"],
@@ -22,10 +22,10 @@ async fn a_new_deployment_has_the_defaults_of_kubernetes() {
         (&json!("Always"), &json!(30))
     );
     assert_eq!(pod["containers"][0]["imagePullPolicy"], "IfNotPresent");
-    assert_eq!(made["metadata"]["generation"], 1);
-    assert_eq!(made["metadata"]["namespace"], "default");
+    assert_eq!(created["metadata"]["generation"], 1);
+    assert_eq!(created["metadata"]["namespace"], "default");
     let again = cluster.post(DEPLOYMENTS, &deployment("a")).await;
-    assert_eq!(status(&again, 409, "AlreadyExists"), "deployments.apps \"a\" already exists");
+    assert_eq!(expect_refusal(&again, 409, "AlreadyExists"), "deployments.apps \"a\" already exists");
 }
 
 #[tokio::test]
@@ -34,23 +34,23 @@ async fn a_job_selects_its_pods_by_its_uid() {
     let job = json!({ "metadata": { "name": "j" }, "spec": { "template": { "spec": {
         "restartPolicy": "Never", "containers": [{ "name": "c", "image": "i" }] } } } });
     let jobs = "/apis/batch/v1/namespaces/default/jobs";
-    let (code, made) = cluster.post(jobs, &job).await;
-    assert_eq!(code, 201, "{made}");
-    let uid = &made["metadata"]["uid"];
-    assert_eq!(made["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"], *uid);
-    assert_eq!(made["spec"]["template"]["metadata"]["labels"]["batch.kubernetes.io/controller-uid"], *uid);
-    assert_eq!(made["spec"]["backoffLimit"], 6);
-    // Applied again without what the server added, it is the same.
+    let (code, created) = cluster.post(jobs, &job).await;
+    assert_eq!(code, 201, "{created}");
+    let uid = &created["metadata"]["uid"];
+    assert_eq!(created["spec"]["selector"]["matchLabels"]["batch.kubernetes.io/controller-uid"], *uid);
+    assert_eq!(created["spec"]["template"]["metadata"]["labels"]["batch.kubernetes.io/controller-uid"], *uid);
+    assert_eq!(created["spec"]["backoffLimit"], 6);
+    // A patch without the fields that the server has added changes nothing.
     let (code, same) = cluster.patch(&format!("{jobs}/j"), "merge-patch+json", &job).await;
-    assert_eq!((code, &same), (200, &made));
+    assert_eq!((code, &same), (200, &created));
     let mut other = job.clone();
     other["spec"]["template"]["spec"]["containers"][0]["image"] = json!("other");
     let refused = cluster.patch(&format!("{jobs}/j"), "merge-patch+json", &other).await;
-    assert!(status(&refused, 422, "Invalid").contains("spec.template: Invalid value"));
+    assert!(expect_refusal(&refused, 422, "Invalid").contains("spec.template: Invalid value"));
 }
 
 #[tokio::test]
-async fn who_writes_an_older_version_is_told() {
+async fn replacing_an_outdated_version_is_a_conflict() {
     let cluster = Cluster::start().await;
     let (_, first) = cluster.post(CONFIG_MAPS, &config_map("a")).await;
     let path = format!("{CONFIG_MAPS}/a");
@@ -59,12 +59,12 @@ async fn who_writes_an_older_version_is_told() {
     let (code, second) = cluster.put(&path, &second).await;
     assert_eq!((code, &second["data"]["a"]), (200, &json!("2")));
     let stale = cluster.put(&path, &first).await;
-    let message = status(&stale, 409, "Conflict");
+    let message = expect_refusal(&stale, 409, "Conflict");
     assert_eq!(
         message,
         "Operation cannot be fulfilled on configmaps \"a\": the object has been modified; please apply your changes to the latest version and try again"
     );
-    // Without a version the last one wins; the same again changes nothing.
+    // Without a version, the last writer wins. Writing the same again changes nothing.
     let (_, third) = cluster.put(&path, &config_map("a")).await;
     let (_, same) = cluster.put(&path, &config_map("a")).await;
     assert_ne!(third["metadata"]["resourceVersion"], second["metadata"]["resourceVersion"]);
@@ -72,7 +72,7 @@ async fn who_writes_an_older_version_is_told() {
 }
 
 #[tokio::test]
-async fn patches_of_three_kinds() {
+async fn json_merge_and_strategic_patches_work() {
     let cluster = Cluster::start().await;
     cluster.post(DEPLOYMENTS, &deployment("a")).await;
     let path = format!("{DEPLOYMENTS}/a");
@@ -80,7 +80,7 @@ async fn patches_of_three_kinds() {
     let (code, after) = cluster.patch(&path, "json-patch+json", &json_patch).await;
     assert_eq!((code, &after["spec"]["replicas"]), (200, &json!(2)));
     let failed = cluster.patch(&path, "json-patch+json", &json_patch).await;
-    status(&failed, 422, "Invalid");
+    expect_refusal(&failed, 422, "Invalid");
     let (code, after) =
         cluster.patch(&path, "merge-patch+json", &json!({ "metadata": { "labels": { "x": "y" } } })).await;
     assert_eq!((code, &after["metadata"]["labels"]["x"]), (200, &json!("y")));
@@ -91,16 +91,16 @@ async fn patches_of_three_kinds() {
     assert_eq!(after["metadata"]["generation"], 3);
     let selector = json!({ "spec": { "selector": { "matchLabels": { "app": "b" } } } });
     let refused = cluster.patch(&path, "merge-patch+json", &selector).await;
-    assert!(status(&refused, 422, "Invalid").contains("field is immutable"));
+    assert!(expect_refusal(&refused, 422, "Invalid").contains("field is immutable"));
 }
 
 #[tokio::test]
-async fn status_and_scale_are_parts_of_their_own() {
+async fn status_and_scale_are_changed_only_through_their_subresources() {
     let cluster = Cluster::start().await;
     let mut wanted = deployment("a");
     wanted["status"] = json!({ "replicas": 7 });
-    let (_, made) = cluster.post(DEPLOYMENTS, &wanted).await;
-    assert!(made["status"].get("replicas").is_none(), "{made}");
+    let (_, created) = cluster.post(DEPLOYMENTS, &wanted).await;
+    assert!(created["status"].get("replicas").is_none(), "{created}");
     let path = format!("{DEPLOYMENTS}/a");
     let both = json!({ "spec": { "replicas": 5 }, "status": { "replicas": 3 } });
     let (_, after) = cluster.patch(&format!("{path}/status"), "merge-patch+json", &both).await;
@@ -117,14 +117,14 @@ async fn status_and_scale_are_parts_of_their_own() {
     let refused = cluster
         .patch(&format!("{path}/scale"), "merge-patch+json", &json!({ "spec": { "replicas": -1 } }))
         .await;
-    assert!(status(&refused, 422, "Invalid").contains("must be greater than or equal to 0"));
+    assert!(expect_refusal(&refused, 422, "Invalid").contains("must be greater than or equal to 0"));
     let mut old = scale.clone();
     old["metadata"]["resourceVersion"] = json!("1");
-    status(&cluster.put(&format!("{path}/scale"), &old).await, 409, "Conflict");
+    expect_refusal(&cluster.put(&format!("{path}/scale"), &old).await, 409, "Conflict");
 }
 
 #[tokio::test]
-async fn deletion_by_name_by_label_and_with_preconditions() {
+async fn objects_are_deleted_by_name_by_label_and_with_preconditions() {
     let cluster = Cluster::start().await;
     for name in ["a", "b", "c"] {
         let mut object = config_map(name);
@@ -132,16 +132,16 @@ async fn deletion_by_name_by_label_and_with_preconditions() {
         cluster.post(CONFIG_MAPS, &object).await;
     }
     let wrong = json!({ "preconditions": { "uid": "other" } });
-    status(&cluster.delete(&format!("{CONFIG_MAPS}/a"), &wrong).await, 409, "Conflict");
+    expect_refusal(&cluster.delete(&format!("{CONFIG_MAPS}/a"), &wrong).await, 409, "Conflict");
     let (code, answer) = cluster.delete(&format!("{CONFIG_MAPS}/a"), &json!({})).await;
     assert_eq!((code, &answer["status"]), (200, &json!("Success")));
-    status(&cluster.delete(&format!("{CONFIG_MAPS}/a"), &json!({})).await, 404, "NotFound");
+    expect_refusal(&cluster.delete(&format!("{CONFIG_MAPS}/a"), &json!({})).await, 404, "NotFound");
     let (code, _) =
         cluster.delete(&format!("{CONFIG_MAPS}?labelSelector=keep+notin+(yes)"), &json!({})).await;
     assert_eq!(code, 200);
-    let (_, left) = cluster.get(CONFIG_MAPS).await;
+    let (_, rest) = cluster.get(CONFIG_MAPS).await;
     let names: Vec<_> =
-        left["items"].as_array().unwrap().iter().map(|item| &item["metadata"]["name"]).collect();
+        rest["items"].as_array().unwrap().iter().map(|item| &item["metadata"]["name"]).collect();
     assert_eq!(names, ["c"]);
     cluster.post(DEPLOYMENTS, &deployment("d")).await;
     let (_, marked) =
@@ -150,15 +150,15 @@ async fn deletion_by_name_by_label_and_with_preconditions() {
     assert!(marked["metadata"]["deletionTimestamp"].is_string());
     let nonsense =
         cluster.delete(&format!("{DEPLOYMENTS}/d"), &json!({ "propagationPolicy": "Maybe" })).await;
-    status(&nonsense, 422, "Invalid");
+    expect_refusal(&nonsense, 422, "Invalid");
 }
 
 #[tokio::test]
-async fn a_dry_run_answers_and_keeps_nothing() {
+async fn a_dry_run_answers_but_stores_nothing() {
     let cluster = Cluster::start().await;
-    let (code, made) = cluster.post(&format!("{DEPLOYMENTS}?dryRun=All"), &deployment("a")).await;
-    assert_eq!((code, &made["spec"]["replicas"]), (201, &json!(1)));
-    status(&cluster.get(&format!("{DEPLOYMENTS}/a")).await, 404, "NotFound");
+    let (code, created) = cluster.post(&format!("{DEPLOYMENTS}?dryRun=All"), &deployment("a")).await;
+    assert_eq!((code, &created["spec"]["replicas"]), (201, &json!(1)));
+    expect_refusal(&cluster.get(&format!("{DEPLOYMENTS}/a")).await, 404, "NotFound");
     let (_, before) = cluster.post(DEPLOYMENTS, &deployment("a")).await;
     let path = format!("{DEPLOYMENTS}/a?dryRun=All");
     let (_, would) = cluster.patch(&path, "merge-patch+json", &json!({ "spec": { "replicas": 4 } })).await;
@@ -190,7 +190,7 @@ async fn lists_are_selected_by_labels_and_fields() {
     assert_eq!(names("fieldSelector=metadata.name!%3Db,metadata.namespace=default").await, ["a"]);
     assert_eq!(names("labelSelector=app+in+(x,y)").await, ["a", "b"]);
     assert_eq!(names("labelSelector=!app").await, [""; 0]);
-    status(&cluster.get(&format!("{PODS}?fieldSelector=spec.nope=1")).await, 400, "BadRequest");
+    expect_refusal(&cluster.get(&format!("{PODS}?fieldSelector=spec.nope=1")).await, 400, "BadRequest");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! Random operations from several clients: every watcher ends with what the server has, whatever its
-//! selector, and however often its connection was cut.
+//! Random operations of several clients. At the end every watcher knows the same objects as the server,
+//! whatever its selector is and however often its connection was cut.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ enum Operation {
     Label(u8, bool),
     Delete(u8),
     DeleteLabelled,
-    /// The watcher with this number loses its connection.
+    /// Cuts the connection of the watcher with this number.
     Cut(u8),
 }
 
@@ -40,7 +40,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     ]
 }
 
-/// Objects by name, as version and data.
+/// Versions and data of objects, by name.
 type Objects = BTreeMap<String, (String, String)>;
 
 fn entry(object: &ConfigMap) -> (String, (String, String)) {
@@ -53,7 +53,7 @@ async fn list(api: &Api<ConfigMap>, params: &ListParams) -> (Objects, String) {
     (list.items.iter().map(entry).collect(), list.metadata.resource_version.unwrap())
 }
 
-/// Follows what a selector selects, from one list on, through all cuts.
+/// Follows the objects that a selector selects. Continues after each cut.
 async fn follow(
     api: Api<ConfigMap>,
     list_params: ListParams,
@@ -131,7 +131,7 @@ async fn carry_out(api: &Api<ConfigMap>, operation: &Operation, cuts: &[mpsc::Se
             Ok(())
         }
     };
-    // Others may have been quicker: then it is there already, or not any more.
+    // Another client may have created or deleted the object before.
     match outcome {
         Ok(()) => {}
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
@@ -172,7 +172,7 @@ async fn run(clients: Vec<Vec<Operation>>) {
         let last = state.clone();
         let same = tokio::time::timeout(DEADLINE, state.wait_for(|state| *state == expected)).await;
         let same = same.map(|same| same.is_ok());
-        // If the sender is gone, the watcher itself has failed.
+        // If the sender no longer exists, the watcher has panicked.
         if same == Ok(false) {
             task.await.unwrap();
             continue;
@@ -190,7 +190,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, max_shrink_iters: 8, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_watcher_ends_with_what_the_server_has(
+    fn every_watcher_finally_knows_the_objects_of_the_server(
         clients in prop::collection::vec(prop::collection::vec(operation(), 1..30), 1..4)
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -1,15 +1,15 @@
-//! What is refused, and in which words.
+//! Refused requests, and the messages.
 
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{CONFIG_MAPS, Cluster, DEPLOYMENTS, PODS, config_map, deployment, pod, status};
+use crate::support::{CONFIG_MAPS, Cluster, DEPLOYMENTS, PODS, config_map, deployment, expect_refusal, pod};
 
 #[tokio::test]
-async fn what_is_not_there_is_not_found() {
+async fn missing_objects_and_unknown_paths_are_not_found() {
     let cluster = Cluster::start().await;
     let missing = cluster.get(&format!("{DEPLOYMENTS}/a")).await;
-    assert_eq!(status(&missing, 404, "NotFound"), "deployments.apps \"a\" not found");
+    assert_eq!(expect_refusal(&missing, 404, "NotFound"), "deployments.apps \"a\" not found");
     for path in [
         "/apis/apps/v1/namespaces/default/statefulsets",
         "/apis/nope/v1",
@@ -17,49 +17,53 @@ async fn what_is_not_there_is_not_found() {
         "/api/v2/pods",
         "/apis/apps/v1/namespaces/default/deployments/a/nope",
     ] {
-        status(&cluster.get(path).await, 404, "NotFound");
+        expect_refusal(&cluster.get(path).await, 404, "NotFound");
     }
     let nowhere = cluster.post("/api/v1/namespaces/nowhere/configmaps", &config_map("a")).await;
-    assert_eq!(status(&nowhere, 404, "NotFound"), "namespaces \"nowhere\" not found");
+    assert_eq!(expect_refusal(&nowhere, 404, "NotFound"), "namespaces \"nowhere\" not found");
 }
 
 #[tokio::test]
-async fn wrong_tokens_methods_and_media() {
+async fn wrong_tokens_methods_and_media_types_are_refused() {
     let cluster = Cluster::start().await;
     for token in ["", "wrong", &cluster.tokens.admin()[1..]] {
-        status(&cluster.ask_as(token, Method::GET, PODS, "application/json", "").await, 401, "Unauthorized");
+        expect_refusal(
+            &cluster.ask_as(token, Method::GET, PODS, "application/json", "").await,
+            401,
+            "Unauthorized",
+        );
     }
-    status(&cluster.put(CONFIG_MAPS, &config_map("a")).await, 405, "MethodNotAllowed");
-    status(&cluster.post("/version", &json!({})).await, 405, "MethodNotAllowed");
+    expect_refusal(&cluster.put(CONFIG_MAPS, &config_map("a")).await, 405, "MethodNotAllowed");
+    expect_refusal(&cluster.post("/version", &json!({})).await, 405, "MethodNotAllowed");
     let html = cluster.ask(Method::POST, CONFIG_MAPS, "text/html", "<p>").await;
-    status(&html, 415, "UnsupportedMediaType");
+    expect_refusal(&html, 415, "UnsupportedMediaType");
     cluster.post(CONFIG_MAPS, &config_map("a")).await;
     let patch = cluster.ask(Method::PATCH, &format!("{CONFIG_MAPS}/a"), "application/json", "{}").await;
-    assert!(status(&patch, 415, "UnsupportedMediaType").contains("application/merge-patch+json"));
+    assert!(expect_refusal(&patch, 415, "UnsupportedMediaType").contains("application/merge-patch+json"));
     let request = cluster.http().get(cluster.url(PODS)).bearer_auth(cluster.tokens.admin());
     let response = request.header("accept", "text/html").send().await.unwrap();
     assert_eq!(response.status(), 406);
 }
 
 #[tokio::test]
-async fn bodies_that_are_too_large() {
+async fn bodies_that_are_too_large_are_refused() {
     let cluster = Cluster::start().await;
     let mut object = config_map("a");
     object["data"]["a"] = json!("x".repeat(4 * 1024 * 1024));
-    status(&cluster.post(CONFIG_MAPS, &object).await, 413, "RequestEntityTooLarge");
+    expect_refusal(&cluster.post(CONFIG_MAPS, &object).await, 413, "RequestEntityTooLarge");
     object["data"]["a"] = json!("x".repeat(1_100_000));
-    assert!(status(&cluster.post(CONFIG_MAPS, &object).await, 422, "Invalid").contains("Too long"));
+    assert!(expect_refusal(&cluster.post(CONFIG_MAPS, &object).await, 422, "Invalid").contains("Too long"));
     object["data"]["a"] = json!("x".repeat(1_000_000));
     assert_eq!(cluster.post(CONFIG_MAPS, &object).await.0, 201);
-    // Copies of copies.
+    // Each operation copies the result of the one before.
     let doubled: Vec<_> =
         (0..40).map(|i| json!({ "op": "copy", "from": "/data", "path": format!("/data/c{i}") })).collect();
     let refused = cluster.patch(&format!("{CONFIG_MAPS}/a"), "json-patch+json", &json!(doubled)).await;
-    status(&refused, 413, "RequestEntityTooLarge");
+    expect_refusal(&refused, 413, "RequestEntityTooLarge");
 }
 
 #[tokio::test]
-async fn a_wrong_field_is_named() {
+async fn the_message_names_the_invalid_field() {
     let cluster = Cluster::start().await;
     let cases = [
         ("/spec/replicas", json!("two"), 400, "spec.replicas"),
@@ -105,24 +109,24 @@ async fn a_wrong_field_is_named() {
         ("/kind", json!("Pod"), 400, "the kind in the data (Pod)"),
         ("/metadata/resourceVersion", json!("5"), 400, "resourceVersion should not be set"),
     ];
-    for (pointer, value, code, words) in cases {
+    for (pointer, value, code, expected) in cases {
         let mut object = deployment("a");
         object["metadata"]["namespace"] = json!("default");
         let (parent, field) = pointer.rsplit_once('/').unwrap();
         object.pointer_mut(parent).unwrap()[field] = value;
         let reason = if code == 422 { "Invalid" } else { "BadRequest" };
-        let message = status(&cluster.post(DEPLOYMENTS, &object).await, code, reason);
-        assert!(message.contains(words), "{pointer}: {message}");
+        let message = expect_refusal(&cluster.post(DEPLOYMENTS, &object).await, code, reason);
+        assert!(message.contains(expected), "{pointer}: {message}");
     }
 }
 
 #[tokio::test]
-async fn unknown_fields_are_refused_warned_of_or_ignored() {
+async fn unknown_fields_are_refused_or_reported_as_warnings() {
     let cluster = Cluster::start().await;
     let mut object = deployment("a");
     object["spec"]["template"]["spec"]["containers"][0]["imag"] = json!("x");
     let refused = cluster.post(&format!("{DEPLOYMENTS}?fieldValidation=Strict"), &object).await;
-    let message = status(&refused, 400, "BadRequest");
+    let message = expect_refusal(&refused, 400, "BadRequest");
     assert!(
         message.ends_with("strict decoding error: unknown field \"spec.template.spec.containers[0].imag\""),
         "{message}"
@@ -136,7 +140,7 @@ async fn unknown_fields_are_refused_warned_of_or_ignored() {
 }
 
 #[tokio::test]
-async fn pods_change_in_nothing_but_their_images_and_need_their_account() {
+async fn only_images_of_pods_can_change_and_their_service_account_must_exist() {
     let cluster = Cluster::start().await;
     cluster.post(PODS, &pod("a")).await;
     let path = format!("{PODS}/a");
@@ -144,11 +148,11 @@ async fn pods_change_in_nothing_but_their_images_and_need_their_account() {
     assert_eq!(cluster.patch(&path, "strategic-merge-patch+json", &image).await.0, 200);
     let policy = json!({ "spec": { "restartPolicy": "Never" } });
     let refused = cluster.patch(&path, "merge-patch+json", &policy).await;
-    assert!(status(&refused, 422, "Invalid").contains("pod updates may not change fields"));
-    let mut stranger = pod("b");
-    stranger["spec"]["serviceAccountName"] = json!("nobody");
-    let refused = cluster.post(PODS, &stranger).await;
-    let message = status(&refused, 403, "Forbidden");
+    assert!(expect_refusal(&refused, 422, "Invalid").contains("pod updates may not change fields"));
+    let mut other = pod("b");
+    other["spec"]["serviceAccountName"] = json!("nobody");
+    let refused = cluster.post(PODS, &other).await;
+    let message = expect_refusal(&refused, 403, "Forbidden");
     assert_eq!(
         message,
         "pods \"b\" is forbidden: error looking up service account default/nobody: serviceaccount \"nobody\" not found"

@@ -1,10 +1,10 @@
-//! A server of its own for each test, and clients for it.
+//! A server for each test, and clients for it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use embedded::api::{Api, Identity, Server, Tokens};
+use embedded::api::{Api, Server, Tokens};
 use embedded::runtime::{NoPods, Runtime};
 use embedded::store::Store;
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Long enough for a busy machine; a test that waits this long has failed.
+/// A test that waits this long has failed, even on a busy machine.
 pub(crate) const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A server that runs until it is dropped.
@@ -33,7 +33,7 @@ impl Drop for Cluster {
     }
 }
 
-/// An answer's code and its body, which is an object in all answers but logs.
+/// Status code and body of an answer. The body of a log is a text, all others are objects.
 pub(crate) type Answer = (u16, Value);
 
 impl Cluster {
@@ -42,18 +42,18 @@ impl Cluster {
     }
 
     pub(crate) async fn with(runtime: Arc<dyn Runtime>) -> Self {
-        // All but the first find it installed.
+        // Only the first call installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let (store, tokens) = (Store::new(), Tokens::new().unwrap());
         let api = Api::new(store.clone(), tokens.clone(), runtime);
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), api).await.unwrap();
         let (address, authority) = (server.address().unwrap(), server.authority().to_owned());
-        let kubeconfig = server.kubeconfig(&Identity::Admin).unwrap();
+        let kubeconfig = server.kubeconfig().unwrap().admin();
         let task = tokio::spawn(server.serve(std::future::pending()));
         Self { store, tokens, address, kubeconfig, authority, task }
     }
 
-    /// kube, as the admin.
+    /// A client of the library kube, as the admin.
     pub(crate) async fn kube(&self) -> kube::Client {
         self.kube_with(self.tokens.admin()).await
     }
@@ -75,7 +75,7 @@ impl Cluster {
         format!("https://{}{path}", self.address)
     }
 
-    /// One request as the admin.
+    /// Sends one request as the admin.
     pub(crate) async fn ask(
         &self,
         method: Method,
@@ -123,7 +123,7 @@ impl Cluster {
         self.ask(Method::DELETE, path, "application/json", options.to_string()).await
     }
 
-    /// A connection on which nothing has been said yet.
+    /// A TLS connection on which nothing has been sent yet.
     pub(crate) async fn connect(&self) -> TlsStream<tokio::net::TcpStream> {
         use rustls::pki_types::pem::PemObject;
 
@@ -138,9 +138,9 @@ impl Cluster {
     }
 }
 
-/// That an answer is a `Status` with this code and reason; its message.
+/// Checks that an answer is a `Status` with this code and reason. Returns its message.
 #[track_caller]
-pub(crate) fn status((code, body): &Answer, expected: u16, reason: &str) -> String {
+pub(crate) fn expect_refusal((code, body): &Answer, expected: u16, reason: &str) -> String {
     assert_eq!((*code, body["kind"].as_str()), (expected, Some("Status")), "{body}");
     assert_eq!(body["code"], expected, "{body}");
     assert_eq!(body["status"], "Failure", "{body}");

@@ -1,4 +1,4 @@
-//! Deployments, ReplicaSets and what they own.
+//! Deployments and ReplicaSets.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,8 @@ fn deployment(replicas: u32, strategy: &Value) -> Value {
     })
 }
 
-/// Exactly so many, all of them of the newest template, and the status has seen it.
+/// Whether the rollout is complete: all replicas have the newest template and are available, and the status
+/// is up to date.
 fn complete(object: &Value, replicas: u64) -> bool {
     let status = &object["status"];
     let counts = ["replicas", "updatedReplicas", "readyReplicas", "availableReplicas"];
@@ -38,28 +39,28 @@ async fn change(cluster: &Cluster, change: Value) {
 }
 
 #[tokio::test]
-async fn it_scales_to_eight_and_down_again() {
+async fn a_deployment_scales_to_eight_replicas_and_back() {
     let cluster = Cluster::start().await;
     cluster.create::<Deployment>(deployment(1, &json!({}))).await;
     cluster.await_object::<Deployment>("web", |object| complete(object, 1)).await;
     let first = cluster.pods("app=web").await.remove(0);
-    // Times of creation are whole seconds: only so is the first pod older than the others.
+    // Creation times have whole seconds. After this pause the first pod is older than the others.
     tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
     change(&cluster, json!({ "spec": { "replicas": 8 } })).await;
     cluster.await_object::<Deployment>("web", |object| complete(object, 8)).await;
     let pods = cluster.pods("app=web").await;
     let addresses: BTreeSet<&str> = pods.iter().filter_map(|pod| pod["status"]["podIP"].as_str()).collect();
-    assert_eq!(addresses.len(), 8, "each has an address of its own");
+    assert_eq!(addresses.len(), 8, "every pod has its own address");
     change(&cluster, json!({ "spec": { "replicas": 1 } })).await;
     let scaled = cluster.await_object::<Deployment>("web", |object| complete(object, 1)).await;
     assert_eq!(scaled["status"]["conditions"][0]["type"], "Available");
     let left = cluster.pods("app=web").await;
     assert_eq!(left.len(), 1);
-    assert_eq!(left[0]["metadata"]["uid"], first["metadata"]["uid"], "the oldest stays");
+    assert_eq!(left[0]["metadata"]["uid"], first["metadata"]["uid"], "the oldest pod stays");
 }
 
 #[tokio::test]
-async fn a_pod_that_is_deleted_is_replaced() {
+async fn a_deleted_pod_is_replaced() {
     let cluster = Cluster::start().await;
     cluster.create::<Deployment>(deployment(2, &json!({}))).await;
     cluster.await_object::<Deployment>("web", |object| complete(object, 2)).await;
@@ -70,7 +71,7 @@ async fn a_pod_that_is_deleted_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_rollout_never_has_fewer_or_more_than_allowed() {
+async fn a_rollout_stays_within_max_surge_and_max_unavailable() {
     let cluster = Cluster::start().await;
     let strategy = json!({ "rollingUpdate": { "maxSurge": 1, "maxUnavailable": 0 } });
     cluster.create::<Deployment>(deployment(3, &strategy)).await;
@@ -87,13 +88,13 @@ async fn a_rollout_never_has_fewer_or_more_than_allowed() {
     let pods = cluster.pods("app=web").await;
     assert!(pods.iter().all(|pod| pod["metadata"]["annotations"]["version"] == "2"));
     let sets = cluster.api::<ReplicaSet>().list(&ListParams::default()).await.unwrap();
-    assert_eq!(sets.items.len(), 2, "the old one is kept, empty");
+    assert_eq!(sets.items.len(), 2, "the old set is kept without pods");
     let revision = cluster.api::<Deployment>().get("web").await.unwrap().metadata.annotations.unwrap();
     assert_eq!(revision["deployment.kubernetes.io/revision"], "2");
 }
 
 #[tokio::test]
-async fn recreate_ends_the_old_before_it_begins_the_new() {
+async fn recreate_ends_all_old_pods_before_it_starts_new_ones() {
     let cluster = Cluster::start().await;
     cluster.create::<Deployment>(deployment(2, &json!({ "type": "Recreate" }))).await;
     cluster.await_object::<Deployment>("web", |object| complete(object, 2)).await;
@@ -103,7 +104,7 @@ async fn recreate_ends_the_old_before_it_begins_the_new() {
         let all = cluster.api::<Pod>().list(&ListParams::default().labels("app=web")).await.unwrap().items;
         let hashes: BTreeSet<_> =
             all.iter().filter_map(|pod| pod.metadata.labels.clone()?.remove("pod-template-hash")).collect();
-        assert!(hashes.len() <= 1, "two kinds at once: {hashes:?}");
+        assert!(hashes.len() <= 1, "pods of two templates at the same time: {hashes:?}");
         let object = serde_json::to_value(cluster.api::<Deployment>().get("web").await.unwrap()).unwrap();
         if complete(&object, 2) { Ok(()) } else { Err(format!("{:#}", object["status"])) }
     })
@@ -111,7 +112,7 @@ async fn recreate_ends_the_old_before_it_begins_the_new() {
 }
 
 #[tokio::test]
-async fn what_is_owned_goes_with_its_owner_or_stays_without_it() {
+async fn dependents_are_deleted_or_orphaned_as_requested() {
     let cluster = Cluster::start().await;
     cluster.create::<Deployment>(deployment(2, &json!({}))).await;
     cluster.await_object::<Deployment>("web", |object| complete(object, 2)).await;
@@ -125,5 +126,5 @@ async fn what_is_owned_goes_with_its_owner_or_stays_without_it() {
     cluster.api::<ReplicaSet>().delete(&name, &DeleteParams::foreground()).await.unwrap();
     cluster.await_gone::<ReplicaSet>(&name).await;
     let pods = cluster.api::<Pod>().list(&ListParams::default()).await.unwrap().items;
-    assert!(pods.is_empty(), "in the foreground the pods go first");
+    assert!(pods.is_empty(), "foreground deletion deletes the pods first");
 }

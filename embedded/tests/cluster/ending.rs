@@ -1,4 +1,4 @@
-//! Nothing is left, whatever ends a cluster; and what keeps one from starting is said in words.
+//! The end of a cluster, and the reasons for which it does not start.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -9,20 +9,20 @@ use serde_json::json;
 
 use super::support::{Cluster, command, eventually, processes};
 
-/// A pod whose shell has a child that ignores every polite signal.
+/// A cluster with a pod whose processes ignore SIGTERM.
 async fn with_a_pod(arguments: &[&str]) -> Cluster {
     let cluster = Cluster::start_with(arguments).await;
     cluster.pod("busy", "trap '' TERM; sleep 1000 & touch began; wait", json!({}), json!({})).await;
     cluster.await_object::<Pod>("busy", |pod| pod["status"]["phase"] == "Running").await;
     let state = cluster.state().display().to_string();
-    // A container runs as soon as it is started, which is before its program has been loaded.
+    // The status is Running before the program has been loaded.
     eventually(|| async {
         let found = processes(&state);
         let enough = found.len() >= 4;
         if enough {
             Ok(())
         } else {
-            Err(format!("{found:?} for the cluster, its watchdog, a shell, its child"))
+            Err(format!("{found:?} instead of the cluster, its watchdog, a shell and its child"))
         }
     })
     .await;
@@ -45,7 +45,7 @@ fn signal(id: u32, signal: Signal) {
 }
 
 #[tokio::test]
-async fn asked_to_end_it_ends_its_pods_and_removes_its_files() {
+async fn after_sigterm_no_process_and_no_file_is_left() {
     let mut cluster = with_a_pod(&[]).await;
     signal(cluster.process.id(), Signal::TERM);
     let status = cluster.process.wait().unwrap();
@@ -55,12 +55,12 @@ async fn asked_to_end_it_ends_its_pods_and_removes_its_files() {
 }
 
 #[tokio::test]
-async fn killed_it_takes_its_pods_and_their_children_along() {
+async fn after_sigkill_no_pod_is_left_and_the_folder_can_be_used_again() {
     let mut cluster = with_a_pod(&[]).await;
     cluster.process.kill().unwrap();
     cluster.process.wait().unwrap();
     nothing_is_left(&cluster).await;
-    // And the folder can be used again.
+    // The folder can be used again.
     std::fs::remove_file(cluster.folder.path().join("kubeconfig")).unwrap();
     let mut next = command(cluster.folder.path()).stdout(Stdio::null()).spawn().unwrap();
     eventually(|| async {
@@ -72,7 +72,7 @@ async fn killed_it_takes_its_pods_and_their_children_along() {
 }
 
 #[tokio::test]
-async fn it_ends_with_the_process_that_it_was_started_for() {
+async fn the_cluster_ends_with_its_parent_process() {
     let mut parent = Command::new("sleep").arg("1000").spawn().unwrap();
     let cluster = with_a_pod(&["--parent-pid", &parent.id().to_string()]).await;
     parent.kill().unwrap();
@@ -81,7 +81,7 @@ async fn it_ends_with_the_process_that_it_was_started_for() {
 }
 
 #[tokio::test]
-async fn a_folder_or_a_port_in_use_is_said_in_words() {
+async fn a_folder_or_port_that_is_in_use_is_reported() {
     let cluster = Cluster::start().await;
     let output = command(cluster.folder.path()).output().unwrap();
     let words = String::from_utf8(output.stderr).unwrap();
@@ -95,7 +95,7 @@ async fn a_folder_or_a_port_in_use_is_said_in_words() {
     let words = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3));
     assert!(words.contains(&format!("127.0.0.1:{port}")) && words.contains("--port 0"), "{words}");
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing was begun");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no file is left");
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn a_wrong_command_line_is_a_usage_error() {
 }
 
 #[tokio::test]
-async fn without_python_locust_is_not_to_be_had() {
+async fn without_python_installing_locust_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_locust-matrix-cluster"))
         .args(["--pull", "locustio/locust:2.46.6", "--cache"])
@@ -119,14 +119,14 @@ async fn without_python_locust_is_not_to_be_had() {
 }
 
 #[tokio::test]
-async fn idle_it_costs_next_to_nothing() {
+async fn an_idle_cluster_uses_less_than_one_percent_of_a_core() {
     let cluster = with_a_pod(&[]).await;
     let ticks = || {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", cluster.process.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     };
-    // What is measured is a time in which nothing happens.
+    // Wait until everything has started.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = ticks();
     tokio::time::sleep(Duration::from_secs(5)).await;

@@ -1,4 +1,4 @@
-//! Jobs, to their success and to their failure.
+//! Jobs.
 
 use k8s_openapi::api::batch::v1::Job;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ fn reason(object: &Value) -> (&str, &str) {
 }
 
 #[tokio::test]
-async fn success_is_complete_and_the_pod_knows_its_job() {
+async fn a_successful_job_is_complete_and_its_pod_has_its_labels() {
     let cluster = Cluster::start().await;
     cluster.create::<Job>(job("exit 0", &json!({}))).await;
     let object = cluster.await_object::<Job>("job", |object| has(object, "Complete")).await;
@@ -39,7 +39,7 @@ async fn success_is_complete_and_the_pod_knows_its_job() {
 }
 
 #[tokio::test]
-async fn too_many_failures_end_it() {
+async fn a_job_fails_after_too_many_failed_pods() {
     let cluster = Cluster::start().await;
     cluster.create::<Job>(job("exit 4", &json!({ "backoffLimit": 0 }))).await;
     let object = cluster.await_object::<Job>("job", |object| has(object, "Failed")).await;
@@ -48,17 +48,17 @@ async fn too_many_failures_end_it() {
 }
 
 #[tokio::test]
-async fn a_failure_is_tried_again_after_a_pause() {
+async fn a_failed_pod_is_replaced_after_a_back_off() {
     let cluster = Cluster::start().await;
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     cluster.create::<Job>(job("exit 4", &json!({ "backoffLimit": 1 }))).await;
     let object = cluster.await_object::<Job>("job", |object| has(object, "Failed")).await;
     assert_eq!(object["status"]["failed"], 2);
-    assert!(begun.elapsed().as_secs() >= 9, "the second pod came after {:?}", begun.elapsed());
+    assert!(started.elapsed().as_secs() >= 9, "the second pod came after {:?}", started.elapsed());
 }
 
 #[tokio::test]
-async fn a_code_that_the_policy_names_ends_it_at_once() {
+async fn an_exit_code_in_the_failure_policy_fails_the_job_at_once() {
     let cluster = Cluster::start().await;
     let rule = json!({ "action": "FailJob", "onExitCodes": { "containerName": "main", "operator": "In", "values": [3] } });
     cluster
@@ -72,7 +72,7 @@ async fn a_code_that_the_policy_names_ends_it_at_once() {
 }
 
 #[tokio::test]
-async fn it_is_not_run_for_longer_than_it_may() {
+async fn a_job_fails_at_its_active_deadline() {
     let cluster = Cluster::start().await;
     cluster.create::<Job>(job("sleep 1000", &json!({ "activeDeadlineSeconds": 1 }))).await;
     let object = cluster.await_object::<Job>("job", |object| has(object, "Failed")).await;
@@ -80,7 +80,7 @@ async fn it_is_not_run_for_longer_than_it_may() {
 }
 
 #[tokio::test]
-async fn it_goes_when_its_time_is_over_with_its_pods() {
+async fn a_finished_job_is_deleted_with_its_pods_after_its_ttl() {
     let cluster = Cluster::start().await;
     cluster.create::<Job>(job("exit 0", &json!({ "ttlSecondsAfterFinished": 0 }))).await;
     cluster.await_gone::<Job>("job").await;
@@ -88,7 +88,7 @@ async fn it_goes_when_its_time_is_over_with_its_pods() {
 }
 
 #[tokio::test]
-async fn suspending_ends_its_pod_and_resuming_makes_another() {
+async fn suspending_deletes_the_pod_and_resuming_creates_a_new_one() {
     use kube::api::{Patch, PatchParams};
     let cluster = Cluster::start().await;
     cluster.create::<Job>(job("sleep 1000", &json!({}))).await;

@@ -1,5 +1,6 @@
-//! The cluster as a whole, as its own process, reached through its kubeconfig: pods are shells.
-#![expect(clippy::unwrap_used, reason = "a test ends at the first thing that is not as it should be")]
+//! Tests of the whole cluster: it runs as a process of its own and is reached through its kubeconfig. Most
+//! pods are shells.
+#![expect(clippy::unwrap_used, reason = "clippy allows this only in tests themselves, not in their helpers")]
 
 mod deployments;
 mod ending;

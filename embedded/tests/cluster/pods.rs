@@ -1,4 +1,4 @@
-//! What becomes of single pods.
+//! Pods and their containers.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ fn ready(pod: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn a_program_runs_to_its_end_and_its_output_stays() {
+async fn a_pod_succeeds_and_its_log_stays() {
     let cluster = Cluster::start().await;
     cluster
         .pod("once", "echo out; echo err >&2; exit 0", json!({}), json!({ "restartPolicy": "Never" }))
@@ -30,11 +30,11 @@ async fn a_program_runs_to_its_end_and_its_output_stays() {
 }
 
 #[tokio::test]
-async fn a_program_that_fails_or_is_killed_says_how() {
+async fn the_status_shows_exit_code_and_signal() {
     let cluster = Cluster::start().await;
     let never = || json!({ "restartPolicy": "Never" });
     cluster.pod("fails", "exit 3", json!({}), never()).await;
-    // In arguments two dollars are one, so that $(NAME) can be written.
+    // In arguments, $$ means one dollar sign. So the shell gets $$, its own process ID.
     cluster.pod("killed", "kill -9 $$$$", json!({}), never()).await;
     let failed = cluster.await_object::<Pod>("fails", |pod| pod["status"]["phase"] == "Failed").await;
     assert_eq!(
@@ -49,14 +49,14 @@ async fn a_program_that_fails_or_is_killed_says_how() {
 }
 
 #[tokio::test]
-async fn a_crashing_program_is_started_again_and_then_waits() {
+async fn a_crashing_container_is_restarted_with_a_back_off() {
     let cluster = Cluster::start().await;
     cluster.pod("crash", "echo run; exit 1", json!({}), json!({})).await;
     let pod = cluster
         .await_object::<Pod>("crash", |pod| state(pod)["waiting"]["reason"] == "CrashLoopBackOff")
         .await;
     let status = &pod["status"]["containerStatuses"][0];
-    assert_eq!(status["restartCount"], 1, "the first restart comes at once, the second waits");
+    assert_eq!(status["restartCount"], 1, "the first restart has no delay, the second one has");
     assert_eq!(status["lastState"]["terminated"]["exitCode"], 1);
     let message = status["state"]["waiting"]["message"].as_str().unwrap();
     assert!(
@@ -70,7 +70,7 @@ async fn a_crashing_program_is_started_again_and_then_waits() {
 }
 
 #[tokio::test]
-async fn an_image_that_is_not_known_is_told_so() {
+async fn an_unknown_image_is_reported() {
     let cluster = Cluster::start().await;
     cluster.pod("unknown", "", json!({ "image": "nginx:1" }), json!({})).await;
     let pod = cluster
@@ -85,7 +85,7 @@ async fn an_image_that_is_not_known_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_pod_that_asks_for_too_much_has_no_place() {
+async fn a_pod_with_too_large_requests_is_unschedulable() {
     let cluster = Cluster::start().await;
     let resources = json!({ "resources": { "requests": { "cpu": "1000" } } });
     cluster.pod("large", "sleep 100", resources, json!({})).await;
@@ -98,7 +98,7 @@ async fn a_pod_that_asks_for_too_much_has_no_place() {
 }
 
 #[tokio::test]
-async fn surroundings_are_put_into_arguments_variables_and_files() {
+async fn addresses_paths_and_names_are_replaced_in_arguments_variables_and_files() {
     let cluster = Cluster::start().await;
     cluster
         .create::<k8s_openapi::api::core::v1::Service>(json!({
@@ -143,7 +143,7 @@ async fn surroundings_are_put_into_arguments_variables_and_files() {
 }
 
 #[tokio::test]
-async fn a_pod_waits_for_the_config_map_that_it_needs() {
+async fn a_pod_waits_for_a_missing_config_map() {
     let cluster = Cluster::start().await;
     let container = json!({ "volumeMounts": [{ "name": "v", "mountPath": "/v" }] });
     let volumes =
@@ -159,13 +159,13 @@ async fn a_pod_waits_for_the_config_map_that_it_needs() {
 }
 
 #[tokio::test]
-async fn readiness_comes_and_goes_with_its_probe() {
+async fn readiness_follows_the_probe() {
     let cluster = Cluster::start().await;
     let probe = json!({ "exec": { "command": ["/bin/sh", "-c", "test -e flag"] }, "periodSeconds": 1, "failureThreshold": 1 });
     let script = "sleep 1; touch flag; sleep 3; rm flag; sleep 100";
     cluster.pod("probed", script, json!({ "readinessProbe": probe }), json!({})).await;
     let pod = cluster.await_object::<Pod>("probed", |pod| state(pod)["running"].is_object()).await;
-    assert!(!ready(&pod), "not before its probe says so");
+    assert!(!ready(&pod), "not ready before the probe succeeds");
     cluster.await_object::<Pod>("probed", ready).await;
     let pod = cluster.await_object::<Pod>("probed", |pod| !ready(pod)).await;
     assert_eq!(pod["status"]["containerStatuses"][0]["restartCount"], 0);
@@ -173,7 +173,41 @@ async fn readiness_comes_and_goes_with_its_probe() {
 }
 
 #[tokio::test]
-async fn a_dead_program_is_started_again() {
+async fn the_output_of_a_failed_probe_command_is_reported() {
+    let cluster = Cluster::start().await;
+    let probe =
+        json!({ "exec": { "command": ["/bin/sh", "-c", "echo broken; exit 3"] }, "periodSeconds": 1 });
+    cluster.pod("broken", "sleep 100", json!({ "readinessProbe": probe }), json!({})).await;
+    eventually(|| async {
+        let messages = cluster.messages("broken").await;
+        let expected = "Readiness probe failed: broken".to_owned();
+        if messages.contains(&expected) { Ok(()) } else { Err(format!("{messages:?}")) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_probe_command_that_times_out_leaves_no_process() {
+    let cluster = Cluster::start().await;
+    let command = "sleep 5813 & sleep 5813";
+    let probe = json!({ "exec": { "command": ["/bin/sh", "-c", command] }, "periodSeconds": 100 });
+    cluster.pod("slow", "sleep 100", json!({ "readinessProbe": probe }), json!({})).await;
+    eventually(|| async {
+        let messages = cluster.messages("slow").await;
+        let timed_out = messages.iter().any(|message| message.contains("context deadline exceeded"));
+        if timed_out { Ok(()) } else { Err(format!("{messages:?}")) }
+    })
+    .await;
+    let state = cluster.state().display().to_string();
+    eventually(|| async {
+        let left = super::support::processes_with_argument(&state, "5813");
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_failed_liveness_probe_restarts_the_container() {
     let cluster = Cluster::start().await;
     let probe = json!({ "exec": { "command": ["/bin/false"] }, "periodSeconds": 1, "failureThreshold": 1 });
     cluster.pod("dead", "sleep 100", json!({ "livenessProbe": probe }), json!({})).await;
@@ -184,7 +218,7 @@ async fn a_dead_program_is_started_again() {
 }
 
 #[tokio::test]
-async fn an_end_is_asked_for_before_it_is_forced() {
+async fn sigterm_comes_first_and_sigkill_after_the_grace_period() {
     let cluster = Cluster::start().await;
     let stubborn = "trap '' TERM; while true; do sleep 0.1; done";
     cluster.pod("stubborn", stubborn, json!({}), json!({ "terminationGracePeriodSeconds": 2 })).await;
@@ -199,30 +233,25 @@ async fn an_end_is_asked_for_before_it_is_forced() {
     for name in ["stubborn", "willing"] {
         cluster.await_object::<Pod>(name, |pod| state(pod)["running"].is_object()).await;
     }
-    let begun = std::time::Instant::now();
+    let started = std::time::Instant::now();
     cluster.delete::<Pod>("willing").await;
     cluster.await_gone::<Pod>("willing").await;
-    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
-    let begun = std::time::Instant::now();
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+    let started = std::time::Instant::now();
     cluster.delete::<Pod>("stubborn").await;
     cluster.await_gone::<Pod>("stubborn").await;
-    assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert!(started.elapsed() >= Duration::from_secs(2), "{:?}", started.elapsed());
 }
 
 #[tokio::test]
-async fn nothing_of_a_pod_that_was_deleted_by_force_is_left() {
+async fn a_forced_deletion_leaves_no_process() {
     let cluster = Cluster::start().await;
     cluster.pod("forced", "trap '' TERM; sleep 4711 & wait; sleep 4711", json!({}), json!({})).await;
     cluster.await_object::<Pod>("forced", |pod| state(pod)["running"].is_object()).await;
     let state = cluster.state().display().to_string();
     cluster.api::<Pod>().delete("forced", &DeleteParams::default().grace_period(0)).await.unwrap();
     eventually(|| async {
-        let left: Vec<u32> = super::support::processes(&state)
-            .into_iter()
-            .filter(|id| {
-                std::fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default().contains("4711")
-            })
-            .collect();
+        let left = super::support::processes_with_argument(&state, "4711");
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
     })
     .await;

@@ -1,4 +1,4 @@
-//! Services: which pods get connections, and when.
+//! Services: which pods receive connections.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -12,9 +12,9 @@ use tokio::net::TcpStream;
 
 use super::support::{Cluster, eventually};
 
-/// Not a test: as a pod's program this same binary answers connections with its pod's name.
+/// Not a test: pods run this binary as their program. It answers every connection with the name of its pod.
 #[test]
-fn answers_in_a_pod() {
+fn answer_in_a_pod() {
     let (Ok(address), Ok(name)) = (std::env::var("ANSWER_AT"), std::env::var("HOSTNAME")) else { return };
     let listener = std::net::TcpListener::bind(address).unwrap();
     loop {
@@ -48,7 +48,7 @@ async fn cluster_with_service(replicas: u32) -> (Cluster, String) {
                         "containers": [{
                             "name": "main",
                             "image": "answer",
-                            "args": ["--exact", "services::answers_in_a_pod"],
+                            "args": ["--exact", "services::answer_in_a_pod"],
                             "env": [{ "name": "ANSWER_AT", "value": "0.0.0.0:7000" }],
                             "ports": [{ "name": "answers", "containerPort": 7000 }],
                             "readinessProbe": probe,
@@ -74,19 +74,19 @@ async fn ask(address: &str) -> Result<String, String> {
 }
 
 #[tokio::test]
-async fn every_ready_pod_gets_its_share_of_connections() {
+async fn all_ready_pods_receive_equally_many_connections() {
     let (_cluster, address) = cluster_with_service(3).await;
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     eventually(|| async { ask(&address).await }).await;
     for _ in 0..300 {
         *counts.entry(ask(&address).await.unwrap()).or_default() += 1;
     }
-    // 100 expected of each, with a standard deviation of 8.
+    // Expected: 100 of each, with a standard deviation of 8.
     assert!(counts.len() == 3 && counts.values().all(|count| (60..=140).contains(count)), "{counts:?}");
 }
 
 #[tokio::test]
-async fn without_a_ready_pod_a_connection_is_refused() {
+async fn without_a_ready_pod_connections_are_refused() {
     let (cluster, address) = cluster_with_service(1).await;
     let name = eventually(|| async { ask(&address).await }).await;
     assert!(name.starts_with("web-"), "{name}");
@@ -104,5 +104,5 @@ async fn without_a_ready_pod_a_connection_is_refused() {
     let one = Patch::Merge(json!({ "spec": { "replicas": 1 } }));
     cluster.api::<Deployment>().patch("web", &PatchParams::default(), &one).await.unwrap();
     let again = eventually(|| async { ask(&address).await }).await;
-    assert_ne!(again, name, "a new pod behind the same address");
+    assert_ne!(again, name, "a new pod answers at the same address of the service");
 }

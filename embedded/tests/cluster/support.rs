@@ -1,11 +1,11 @@
-//! A cluster for one test, and ways to wait for what should come.
+//! A cluster for each test, and functions that wait for a state.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{DeleteParams, ListParams, LogParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::NamespaceResourceScope;
@@ -15,10 +15,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Longer than anything here should take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+/// A test that waits this long has failed, even on a busy machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(40);
 
-/// The image of every pod here: a shell.
+/// The image of most pods: a shell.
 pub(crate) const IMAGE: &str = "shell:1";
 
 /// A cluster that ends with its test.
@@ -34,7 +34,7 @@ impl Cluster {
     }
 
     pub(crate) async fn start_with(arguments: &[&str]) -> Self {
-        // Two libraries could each bring a TLS provider; this names the one for all.
+        // Several libraries may bring a TLS provider, so one has to be chosen.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = TempDir::new().unwrap();
         let mut process = command(folder.path()).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
@@ -68,7 +68,7 @@ impl Cluster {
         self.api::<K>().create(&PostParams::default(), &object).await.unwrap()
     }
 
-    /// A pod of one shell, with more in its specification and its container.
+    /// Creates a pod with one shell. `container` and `spec` are added to the container and to the pod's spec.
     pub(crate) async fn pod(&self, name: &str, script: &str, container: Value, spec: Value) -> Pod {
         self.create(json!({
             "metadata": { "name": name, "labels": { "app": name } },
@@ -85,7 +85,7 @@ impl Cluster {
         self.api::<K>().delete(name, &DeleteParams::background()).await.unwrap();
     }
 
-    /// Waits until an object is as it should be.
+    /// Waits until an object has the wanted state.
     pub(crate) async fn await_object<K>(&self, name: &str, wanted: impl Fn(&Value) -> bool) -> Value
     where
         K: Resource<Scope = NamespaceResourceScope> + Clone + Serialize + DeserializeOwned + std::fmt::Debug,
@@ -113,7 +113,7 @@ impl Cluster {
         .await;
     }
 
-    /// The pods with a label that are not on their way out.
+    /// The pods with these labels that are not being deleted.
     pub(crate) async fn pods(&self, selector: &str) -> Vec<Value> {
         let pods = self.api::<Pod>().list(&ListParams::default().labels(selector)).await.unwrap();
         let pods = pods.items.into_iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
@@ -124,11 +124,19 @@ impl Cluster {
         self.api::<Pod>().logs(pod, &LogParams::default()).await.unwrap()
     }
 
-    /// Reasons of the events about an object.
+    /// The reasons of the events of an object.
     pub(crate) async fn reasons(&self, name: &str) -> Vec<String> {
+        self.events(name).await.into_iter().filter_map(|event| event.reason).collect()
+    }
+
+    /// The messages of the events of an object.
+    pub(crate) async fn messages(&self, name: &str) -> Vec<String> {
+        self.events(name).await.into_iter().filter_map(|event| event.message).collect()
+    }
+
+    async fn events(&self, name: &str) -> Vec<Event> {
         let params = ListParams::default().fields(&format!("involvedObject.name={name}"));
-        let events = self.api::<k8s_openapi::api::core::v1::Event>().list(&params).await.unwrap();
-        events.items.into_iter().filter_map(|event| event.reason).collect()
+        self.api::<Event>().list(&params).await.unwrap().items
     }
 }
 
@@ -139,7 +147,7 @@ impl Drop for Cluster {
     }
 }
 
-/// The program with its folders in `folder` and shells for its one image.
+/// The command that starts a cluster with its files in `folder` and the image `shell`.
 pub(crate) fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_locust-matrix-cluster"));
     command.arg("--kubeconfig").arg(folder.join("kubeconfig")).arg("--state").arg(folder.join("state"));
@@ -147,7 +155,7 @@ pub(crate) fn command(folder: &Path) -> Command {
     command
 }
 
-/// The specification of a pod of one shell.
+/// The spec of a pod with one shell.
 pub(crate) fn shell(script: &str, container: Value, spec: Value) -> Value {
     let mut whole = json!({ "terminationGracePeriodSeconds": 1, "automountServiceAccountToken": false });
     let mut only = json!({ "name": "main", "image": IMAGE, "args": ["-c", script] });
@@ -159,27 +167,35 @@ pub(crate) fn shell(script: &str, container: Value, spec: Value) -> Value {
     whole
 }
 
-/// Asks again and again until it is so; a test that waits in vain says what it saw last.
+/// Repeats `look` until it succeeds. If it does not succeed in time, the test fails with the last error.
 pub(crate) async fn eventually<T, F: Future<Output = Result<T, String>>>(mut look: impl FnMut() -> F) -> T {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + DEADLINE;
     loop {
         match look().await {
             Ok(found) => return found,
-            Err(seen) => assert!(Instant::now() < deadline, "waited {PATIENCE:?}; last seen: {seen}"),
+            Err(seen) => assert!(Instant::now() < deadline, "waited {DEADLINE:?}; last seen: {seen}"),
         }
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
 }
 
-/// IDs of processes whose command line or environment speaks of this text.
+/// IDs of the processes whose command line or environment contains this text.
 pub(crate) fn processes(text: &str) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let ids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let speaks = |id: &u32| {
+    let contains = |id: &u32| {
         ["cmdline", "environ"].iter().any(|file| {
             let bytes = std::fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
             String::from_utf8_lossy(&bytes).contains(text)
         })
     };
-    ids.filter(|id| *id != std::process::id()).filter(speaks).collect()
+    ids.filter(|id| *id != std::process::id()).filter(contains).collect()
+}
+
+/// IDs of those processes of a cluster whose command line contains `argument`.
+pub(crate) fn processes_with_argument(state: &str, argument: &str) -> Vec<u32> {
+    let has_argument = |id: &u32| {
+        std::fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default().contains(argument)
+    };
+    processes(state).into_iter().filter(has_argument).collect()
 }

@@ -15,10 +15,11 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::submit::{SubmittedJob, has_ended};
-use crate::cluster::{Cluster, JOB, await_gone, explain, patch_params, startup_failure};
+use crate::cluster::{Cluster, await_gone, explain, patch_params, startup_failure};
 use crate::commands::signals;
-use crate::events::{Event, Events};
+use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
+use crate::objects::JOB;
 
 /// How long the driver may take to stop: the pod's grace period, in which it stops the load, and a margin.
 const STOPS_WITHIN: Duration = Duration::from_secs(170);
@@ -46,8 +47,7 @@ pub(super) async fn follow(
             () = ended.cancelled() => return Ok(false),
             () = interrupted.cancelled() => {}
         }
-        events
-            .tell(Event::note("interrupted: suspending the Job, which stops the load and keeps the records"));
+        events.tell(Progress::JobSuspended);
         suspend(cluster).await?;
         await_gone(cluster, &job.selector(), STOPS_WITHIN).await.map_err(|timed_out| {
             Error::cluster(format!("the driver does not stop {timed_out}"))
@@ -101,7 +101,7 @@ async fn follow_pods(
                 continue;
             }
             if let Some(code) = last_exit {
-                events.tell(Event::note(format!("the Job continues in pod {name}, after exit code {code}")));
+                events.tell(Progress::JobContinues { pod: name.clone(), exit_code: code });
             }
             show_log(cluster, &name, log).await;
             shown.insert(name.clone());

@@ -7,14 +7,14 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
-use crate::cluster::{Cluster, FIELD_MANAGER, JOB, explain};
+use crate::cluster::{Cluster, FIELD_MANAGER, explain};
 use crate::config::Settings;
 use crate::deploy::{Image, job};
+use crate::events::JSON_EVENTS_VARIABLE;
 use crate::exit::{Error, ExitCode, Result};
+use crate::objects::{JOB, JOB_SETTINGS, LOAD_APP};
 use crate::wait::{Condition, poll};
 
-/// The ConfigMap from which the Job reads its settings.
-const CONFIG_MAP: &str = "locust-matrix-config";
 /// How long the Job of an earlier run may take to disappear after its deletion.
 const DELETED_WITHIN: Duration = Duration::from_secs(30);
 
@@ -38,20 +38,21 @@ pub(super) async fn submit(
     settings: &Settings,
     driver_image: &str,
     cluster_kind: &str,
+    json_events: bool,
 ) -> Result<SubmittedJob> {
     delete_ended_job(cluster).await?;
     let map = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": { "name": CONFIG_MAP, "labels": { "app": "locust" } },
+        "metadata": { "name": JOB_SETTINGS, "labels": { "app": LOAD_APP } },
         "data": { "config.yaml": settings.to_yaml()? },
     });
     let params = PatchParams::apply(FIELD_MANAGER).force();
-    let applied = cluster.api::<ConfigMap>().patch(CONFIG_MAP, &params, &Patch::Apply(&map)).await;
+    let applied = cluster.api::<ConfigMap>().patch(JOB_SETTINGS, &params, &Patch::Apply(&map)).await;
     applied
-        .map_err(|error| explain(&format!("apply ConfigMap {}/{CONFIG_MAP}", cluster.namespace), &error))?;
+        .map_err(|error| explain(&format!("apply ConfigMap {}/{JOB_SETTINGS}", cluster.namespace), &error))?;
 
-    let manifest = manifest(driver_image, cluster_kind)?;
+    let manifest = manifest(driver_image, cluster_kind, json_events)?;
     let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
     let created = cluster.api::<Job>().create(&params, &manifest).await;
     let created =
@@ -59,16 +60,18 @@ pub(super) async fn submit(
     Ok(SubmittedJob { uid: created.metadata.uid.unwrap_or_default() })
 }
 
-/// The Job of the manifests with this image and cluster kind.
-fn manifest(driver_image: &str, cluster_kind: &str) -> Result<Job> {
+/// The Job of the manifests with this image and these settings.
+fn manifest(driver_image: &str, cluster_kind: &str, json_events: bool) -> Result<Job> {
     let bug = |problem: String| Error::new(ExitCode::Bug, format!("manifest of the Job: {problem}"));
     let image: Image = format!("locust-driver={driver_image}").parse().map_err(Error::usage)?;
     let mut manifest = job(&[image])?;
     let environment =
         manifest.pointer_mut("/spec/template/spec/containers/0/env").and_then(Value::as_array_mut);
-    environment
-        .ok_or_else(|| bug("its container has no environment".into()))?
-        .push(json!({ "name": "LOCUST_MATRIX_CLUSTER_KIND", "value": cluster_kind }));
+    let environment = environment.ok_or_else(|| bug("its container has no environment".into()))?;
+    environment.push(json!({ "name": "LOCUST_MATRIX_CLUSTER_KIND", "value": cluster_kind }));
+    if json_events {
+        environment.push(json!({ "name": JSON_EVENTS_VARIABLE, "value": "true" }));
+    }
     serde_json::from_value(manifest).map_err(|error| bug(error.to_string()))
 }
 
@@ -101,4 +104,23 @@ async fn delete_ended_job(cluster: &Cluster) -> Result<()> {
 pub(super) fn has_ended(job: &Job) -> bool {
     let conditions = job.status.iter().flat_map(|status| status.conditions.iter().flatten());
     conditions.into_iter().any(|c| matches!(c.type_.as_str(), "Complete" | "Failed") && c.status == "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_driver_prints_json_only_if_the_user_asks_for_it() {
+        for json_events in [false, true] {
+            let job = manifest("locust-driver:1", "kind", json_events).unwrap();
+            let container = &job.spec.unwrap().template.spec.unwrap().containers[0];
+            let value = |name: &str| {
+                let variable = container.env.iter().flatten().find(|variable| variable.name == name)?;
+                variable.value.clone()
+            };
+            assert_eq!(value("LOCUST_MATRIX_CLUSTER_KIND").as_deref(), Some("kind"));
+            assert_eq!(value(JSON_EVENTS_VARIABLE).as_deref(), json_events.then_some("true"));
+        }
+    }
 }

@@ -9,11 +9,12 @@ use records::{Environment, Record, Scenario};
 use super::super::web_ui::forward_to_master;
 use super::arguments::Arguments;
 use super::resume::{Origin, origin, resumed};
-use crate::cluster::{Cluster, LocalPort, PodHttp, PortForward, WORKER, read_workload};
+use crate::cluster::{Cluster, LocalPort, PodHttp, PortForward, read_workload};
 use crate::config::Config;
-use crate::events::{Event as Progress, Events};
+use crate::events::{Events, Progress};
 use crate::exit::Result;
-use crate::load::Locust;
+use crate::load::{Capabilities, LoadGenerator, Locust};
+use crate::objects::WORKERS;
 use crate::plan::{Grid, expected};
 use crate::record::{ConfigMapStore, OriginalReplicas, RecordFile, RunState};
 use crate::scenario::{Run, Setup, stop_leftover_load};
@@ -50,24 +51,25 @@ pub(super) async fn prepare(
         let load = Locust::new(&forward.url)?.with_longest(longest);
         (load, Some(forward), PodHttp::OutsideCluster(client, cluster.clone()))
     };
-    let (snapshot, stored, inference, workers) = tokio::try_join!(
+    let ((), stored, inference, workers) = tokio::try_join!(
         stop_leftover_load(&load, config.timeouts.master.get(), events),
         ConfigMapStore::read(cluster),
         read_workload(cluster, &config.inference.deployment),
-        read_workload(cluster, WORKER),
+        read_workload(cluster, WORKERS),
     )?;
+    let capabilities = load.capabilities().await?;
+    refuse_impossible_load(&plan, &capabilities)?;
     let images =
         [(inference.name.clone(), inference.image.clone()), (workers.name.clone(), workers.image.clone())];
-    let plan_hash = plan.hash(&config, &images, &snapshot.locust);
+    let plan_hash = plan.hash(&config, &images, &capabilities.version);
     let Origin { run_id, folder, recorded } = origin(arguments)?;
     let original = OriginalReplicas { inference: inference.replicas, workers: workers.replicas };
     let fresh = RunState { run_id: run_id.clone(), plan_hash, original };
     let (state, records) = resumed(stored, recorded, fresh)?;
     let file = RecordFile::create(&folder.join(records::FILE_NAME), &records)?;
     let store = ConfigMapStore::begin(cluster, &state, &records).await?;
-    let generator = format!("Locust {}", snapshot.locust);
-    if let Some(caveat) = &snapshot.caveat {
-        events.tell(Progress::note(caveat.clone()));
+    if let Some(caveat) = &capabilities.caveat {
+        events.tell(Progress::GeneratorCaveat { caveat: caveat.clone() });
     }
     let left = plan.scenarios.iter().filter(|s| !records.iter().any(|r| r.scenario.id == s.id));
     events.tell(Progress::RunStarted {
@@ -75,7 +77,7 @@ pub(super) async fn prepare(
         scenarios: plan.scenarios.len(),
         recorded: records.len(),
         expected_s: left.map(|scenario| expected(scenario, &config).as_secs_f64()).sum(),
-        generator: generator.clone(),
+        generator: capabilities.name.clone(),
         target: config.inference.url.clone(),
     });
     let environment = Environment {
@@ -83,13 +85,14 @@ pub(super) async fn prepare(
         target: config.inference.url.clone(),
         primary: config.inference.primary.clone(),
         images: BTreeMap::from(images),
-        generator,
-        percentile_digits: snapshot.percentile_digits,
+        generator: capabilities.name.clone(),
+        percentile_digits: capabilities.percentile_digits,
         order_seed: config.is_shuffled().then_some(config.seed),
     };
     let setup = Setup {
         cluster: cluster.clone(),
         load,
+        capabilities,
         config,
         inference,
         workers,
@@ -100,6 +103,15 @@ pub(super) async fn prepare(
     let run = Run { run_id, plan_hash: state.plan_hash };
     let original = state.original;
     Ok(Prepared { setup, plan, run, records, file, store, folder, original, _forward: forward })
+}
+
+/// Refuses a plan with the open model before anything is measured, if the load generator cannot run it.
+///
+/// # Errors
+/// Exit code 2: see [`Capabilities::open_model`].
+fn refuse_impossible_load(plan: &Grid, capabilities: &Capabilities) -> Result<()> {
+    let is_open = plan.scenarios.iter().any(|scenario| scenario.rate.is_some());
+    if is_open { capabilities.open_model.clone() } else { Ok(()) }
 }
 
 /// A time that no scenario's load exceeds: ramp, warm-up, measurement, and a minute for the cuts.
@@ -114,6 +126,28 @@ fn longest_load(config: &Config, plan: &Grid) -> Duration {
 mod tests {
     use super::*;
     use crate::config::Settings;
+    use crate::exit::Error;
+
+    #[test]
+    fn an_open_plan_is_refused_if_the_load_generator_cannot_run_it() {
+        let plan = |settings: &str| Grid::of(&Settings::parse(settings).unwrap().complete().unwrap());
+        let closed = plan("{replicas: [1], workers: [1], users: [10]}");
+        let open = plan("{replicas: [1], workers: [1], users: [10], rates: [30]}");
+        let able = |open_model| Capabilities {
+            name: "script 1.0".into(),
+            version: "1.0".into(),
+            exact_windows: true,
+            live_counts: true,
+            open_model,
+            health: true,
+            percentile_digits: 3,
+            caveat: None,
+        };
+        let refusal = Error::usage("there is no open model");
+        assert_eq!(refuse_impossible_load(&closed, &able(Err(refusal.clone()))), Ok(()));
+        assert_eq!(refuse_impossible_load(&open, &able(Err(refusal.clone()))), Err(refusal));
+        assert_eq!(refuse_impossible_load(&open, &able(Ok(()))), Ok(()));
+    }
 
     #[test]
     fn the_longest_load_covers_the_largest_ramp_and_the_longest_measurement() {

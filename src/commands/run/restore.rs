@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::cluster::{Cluster, WORKER, scale};
-use crate::events::{Event as Progress, Events};
+use crate::cluster::{Cluster, scale};
+use crate::events::{DeploymentReplicas, Events, Progress};
 use crate::exit::{Error, Result};
+use crate::objects::WORKERS;
 use crate::record::{ConfigMapStore, OriginalReplicas};
 
 /// How long the API server may take.
@@ -34,14 +35,16 @@ pub(super) async fn restore(
 ) -> Result<()> {
     let OriginalReplicas { inference: replicas, workers } = original;
     let scaled =
-        async { tokio::try_join!(scale(cluster, inference, replicas), scale(cluster, WORKER, workers)) };
+        async { tokio::try_join!(scale(cluster, inference, replicas), scale(cluster, WORKERS, workers)) };
     let silent = || Err(Error::cluster("the API server does not answer"));
     timeout(RESTORED_WITHIN, scaled).await.unwrap_or_else(|_| silent()).map_err(|error| {
-        let found = format!("{inference} had {replicas} replicas, {WORKER} {workers}");
+        let found = format!("{inference} had {replicas} replicas, {WORKERS} {workers}");
         Error::new(error.code, format!("{}; {found}", error.message))
             .next("scale them back by hand: kubectl scale deployment")
     })?;
-    events.tell(Progress::note(format!("replicas as found: {inference} {replicas}, {WORKER} {workers}")));
+    let deployments =
+        vec![DeploymentReplicas::new(inference, replicas), DeploymentReplicas::new(WORKERS, workers)];
+    events.tell(Progress::ReplicasRestored { deployments });
     Ok(())
 }
 

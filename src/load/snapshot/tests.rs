@@ -1,98 +1,112 @@
-use std::collections::BTreeMap;
-
-use serde_json::{Value, json};
+use records::Histogram;
 
 use super::*;
 
 fn histogram(counts: &[(u64, u64)]) -> Histogram {
-    Histogram(counts.iter().copied().collect::<BTreeMap<_, _>>())
+    Histogram(counts.iter().copied().collect())
 }
 
-/// What the module answers, of 10 requests at 100 ms, 2 of them failed.
-fn closed() -> Value {
-    let entry = |method: &str, name: &str| {
-        json!({
-            "method": method, "name": name, "requests": 10, "failures": 2, "total_ms": 1000.0,
-            "min_ms": 100.0, "max_ms": 100.0, "last_at": 1010.0, "start_at": 1000.0,
-            "histogram": {"100": 10}, "succeeded": {"100": 8},
-        })
-    };
-    json!({
-        "version": 3, "locust": "2.47.0", "now": 1010.5, "state": "running",
-        "user_count": 5, "target_user_count": 5,
-        "workers": [{
-            "id": "w_1", "state": "running", "user_count": 5, "cpu_percent": 12.5,
-            "memory_bytes": 60_000_000,
-            "health": {
-                "at": 1010.25, "cpu_seconds": 3.5, "cores": 2, "cpu_limit": 0.5, "periods": 100,
-                "throttled": 7, "lag": {"0": 90, "1": 9, "40": 1},
-            },
-        }],
-        "entries": [entry("POST", "/predict")], "total": entry("", "Aggregated"),
-        "errors": [], "exceptions": [], "open": null, "flush": null,
-    })
-}
-
-fn parse(answer: Value) -> Snapshot {
-    serde_json::from_value(answer).unwrap()
-}
-
-#[test]
-fn failures_are_in_all_and_not_in_succeeded() {
-    let snapshot = parse(closed());
-    let window = snapshot.whole();
-    for endpoint in window.endpoints.iter().chain([&window.aggregated]) {
-        assert_eq!(endpoint.histogram, histogram(&[(100, 10)]));
-        assert_eq!(endpoint.succeeded, histogram(&[(100, 8)]));
-        assert_eq!(endpoint.from_send, None, "there is only one start in the closed model");
+fn endpoint(counts: &[(u64, u64)], succeeded: &[(u64, u64)]) -> Endpoint {
+    let (histogram, succeeded) = (histogram(counts), histogram(succeeded));
+    Endpoint {
+        method: "POST".into(),
+        name: "/predict".into(),
+        requests: histogram.count(),
+        failures: histogram.count() - succeeded.count(),
+        total_ms: histogram.total_ms(),
+        histogram,
+        succeeded,
+        from_send: None,
     }
-    assert_eq!(snapshot.open, None);
+}
+
+fn counted(now: f64, endpoint: Endpoint) -> Snapshot {
+    let total = Endpoint { method: String::new(), name: "Aggregated".into(), ..endpoint.clone() };
+    let counts = Counts { total, endpoints: vec![endpoint], ..Counts::default() };
+    Snapshot { counts, ..Snapshot::empty(now, State::Running) }
+}
+
+fn with_workers(state: State, workers: &[(State, u32)]) -> Snapshot {
+    let worker = |(at, (state, user_count)): (usize, &(State, u32))| Worker {
+        id: format!("worker_{at}"),
+        state: *state,
+        user_count: *user_count,
+        cpu_percent: 0.0,
+        memory_bytes: 0,
+        health: None,
+    };
+    let user_count = workers.iter().map(|(_, users)| users).sum();
+    let workers = workers.iter().enumerate().map(worker).collect();
+    Snapshot { user_count, workers, ..Snapshot::empty(0.0, state) }
 }
 
 #[test]
 fn a_window_has_the_difference_of_both_histograms() {
-    let mut later = closed();
-    later["entries"][0]["histogram"] = json!({"100": 12, "500": 1});
-    later["entries"][0]["succeeded"] = json!({"100": 9, "500": 1});
-    let window = parse(later).since(&parse(closed()));
+    let earlier = counted(1000.0, endpoint(&[(100_000, 10)], &[(100_000, 8)]));
+    let later = counted(1010.0, endpoint(&[(100_000, 12), (500_000, 1)], &[(100_000, 9), (500_000, 1)]));
+    let window = later.since(&earlier);
     let endpoint = window.endpoint("POST /predict").unwrap();
-    assert_eq!(endpoint.histogram, histogram(&[(100, 2), (500, 1)]));
-    assert_eq!(endpoint.succeeded, histogram(&[(100, 1), (500, 1)]));
+    assert_eq!(endpoint.histogram, histogram(&[(100_000, 2), (500_000, 1)]));
+    assert_eq!(endpoint.succeeded, histogram(&[(100_000, 1), (500_000, 1)]));
+    assert_eq!((window.aggregated.requests, window.aggregated.failures), (3, 1));
+    assert!((window.seconds - 10.0).abs() < 1e-9);
 }
 
 #[test]
-fn a_worker_tells_its_health() {
-    let health = parse(closed()).workers[0].health.clone().unwrap();
-    assert_eq!((health.cores, health.cpu_limit), (2, Some(0.5)));
-    assert_eq!((health.periods, health.throttled), (Some(100), Some(7)));
-    assert_eq!(health.lag, histogram(&[(0, 90), (1, 9), (40, 1)]));
-    assert!((health.at - 1010.25).abs() < 1e-9 && (health.cpu_seconds - 3.5).abs() < 1e-9);
+fn an_endpoint_that_is_new_in_a_window_has_all_its_counts() {
+    let later = counted(1010.0, endpoint(&[(60_000, 10)], &[(60_000, 10)]));
+    let window = later.since(&Snapshot::empty(1000.0, State::Running));
+    assert_eq!(window.endpoints[0].histogram, histogram(&[(60_000, 10)]));
 }
 
 #[test]
-fn what_a_worker_does_not_know_is_not_known() {
-    let mut answer = closed();
-    answer["workers"][0]["health"] = json!({
-        "at": 1.0, "cpu_seconds": 1.0, "cores": 8, "cpu_limit": null, "periods": null,
-        "throttled": null, "lag": {},
-    });
-    let health = parse(answer).workers[0].health.clone().unwrap();
-    assert_eq!((health.cpu_limit, health.periods, health.throttled), (None, None, None));
-    let mut answer = closed();
-    answer["workers"][0]["health"] = Value::Null;
-    assert_eq!(parse(answer).workers[0].health, None);
+fn a_window_between_cuts_has_the_workers_time_and_the_larger_spread() {
+    let cut = |at: f64, spread_ms: f64| Snapshot {
+        cut: Some(Cut { complete: true, at: Some(at), spread_ms: Some(spread_ms) }),
+        ..Snapshot::empty(0.0, State::Running)
+    };
+    let window = cut(20.5, 1.0).since(&cut(10.0, 3.0));
+    assert!((window.seconds - 10.5).abs() < 1e-9 && (window.cut_spread_ms - 3.0).abs() < 1e-9);
 }
 
 #[test]
-fn the_open_model_has_its_counts_and_a_second_start() {
-    let mut answer = closed();
-    answer["open"] = json!({
-        "rate": 50.0, "due": 100, "started": 97, "late": 4, "late_max_ms": 31.5, "skipped": 3,
-    });
-    answer["entries"][0]["from_send"] = json!({"60": 10});
-    let snapshot = parse(answer);
-    let open = snapshot.open.unwrap();
-    assert_eq!((open.due, open.started, open.late, open.skipped), (100, 97, 4, 3));
-    let window = snapshot.since(&parse(closed()));
-    assert_eq!(window.endpoints[0].from_send, Some(histogram(&[(60, 10)])), "nothing was there before");
+fn the_whole_load_lasts_from_its_start_to_its_last_request() {
+    let mut snapshot = counted(1010.5, endpoint(&[(100_000, 10)], &[]));
+    assert!(snapshot.whole().seconds.abs() < 1e-9, "unknown without both times");
+    (snapshot.counts.first_at, snapshot.counts.last_at) = (Some(1000.0), Some(1010.0));
+    assert!((snapshot.whole().seconds - 10.0).abs() < 1e-9);
+    assert_eq!(snapshot.whole().aggregated.requests, 10);
+}
+
+#[test]
+fn the_load_is_idle_if_exactly_the_wanted_workers_are_ready_without_users() {
+    let ready = (State::Ready, 0);
+    assert!(with_workers(State::Ready, &[ready, ready]).is_idle(2));
+    assert!(with_workers(State::Stopping, &[ready, (State::Missing, 0)]).is_idle(1), "a killed worker");
+    assert!(!with_workers(State::Ready, &[ready]).is_idle(2));
+    assert!(!with_workers(State::Ready, &[ready, ready, ready]).is_idle(2));
+    assert!(!with_workers(State::Stopped, &[ready, (State::Stopping, 3)]).is_idle(2));
+    assert!(!with_workers(State::Running, &[ready, ready]).is_idle(2));
+}
+
+#[test]
+fn the_load_is_running_if_all_users_are_spread_evenly_over_the_workers() {
+    let running = |users: &[u32]| {
+        let workers: Vec<_> = users.iter().map(|users| (State::Running, *users)).collect();
+        with_workers(State::Running, &workers)
+    };
+    assert!(running(&[3, 2]).is_running(5, 2));
+    assert!(!running(&[4, 1]).is_running(5, 2), "uneven");
+    assert!(!running(&[3, 2]).is_running(6, 2), "too few users");
+    assert!(!running(&[5]).is_running(5, 2), "too few workers");
+}
+
+#[test]
+fn a_description_names_the_state_and_every_worker() {
+    let snapshot = with_workers(State::Spawning, &[(State::Running, 12), (State::Missing, 0)]);
+    assert_eq!(
+        snapshot.describe(),
+        "spawning with 12 users; workers: running with 12 users, missing with 0 users"
+    );
+    assert_eq!(with_workers(State::Ready, &[]).describe(), "ready with 0 users; workers: none");
 }

@@ -1,9 +1,16 @@
-use super::*;
-use crate::record::tests::record;
+use proptest::prelude::*;
 use records::{Histogram, Mode, OpenCounts, Record, Unmeasured, UnmeasuredKind, WorkerHealth};
 
+use crate::judge::JudgedRun;
+use crate::record::tests::record;
+use crate::report::document::{Block, Cell, Column, Document, Section, Sentence, Table};
+
 fn render(records: &[Record]) -> String {
-    String::from_utf8(Markdown.render(&JudgedRun::of(records))).unwrap()
+    render_document(&Document::of(&JudgedRun::of(records)))
+}
+
+fn render_document(document: &Document) -> String {
+    String::from_utf8(super::render(document)).unwrap()
 }
 
 #[track_caller]
@@ -28,18 +35,21 @@ fn findings_cite_valid_rows_only() {
     void.disturbed = Some("a replica is gone".into());
     let text = render(&[record(0, 1, 20, 800), void]);
     assert_has(&text, "Best throughput: 40.0 requests/s with 1 replica, 2 workers, 20 users.");
-    assert_has(&text, "- 2 replicas, 2 workers, 20 users: VOID: a replica is gone. See why");
+    assert_has(
+        &text,
+        "VOID: find out why the pods changed: kubectl get events.\n\n- 2 replicas, 2 workers, 20 users: a replica is gone.\n",
+    );
     assert_has(&text, "| 1 replica, 2 workers, 20 users | 1.20 | – | – | – | – |");
     assert_has(&text, "No two valid scenarios differ in replicas alone.");
     assert_has(&text, "| Scenarios | 2 recorded, 1 valid |");
 }
 
 #[test]
-fn replicas_are_compared_where_nothing_else_differs() {
+fn replicas_are_compared_if_nothing_else_differs() {
     let text = render(&[record(0, 1, 20, 800), record(1, 2, 20, 1600)]);
     assert_has(
         &text,
-        "1 → 2 replicas gives 40.0 → 80.0 requests/s (× 2.00 for × 2.00 replicas); the service scales",
+        "The service scales with its replicas here:\n\n- 20 users on 2 workers: 2 replicas instead of 1 give 80.0 instead of 40.0 requests/s (× 2.00 for × 2.00 replicas).\n",
     );
 }
 
@@ -65,7 +75,7 @@ fn each_percentile_has_its_samples_and_its_interval() {
 }
 
 #[test]
-fn the_models_have_tables_of_their_own() {
+fn each_model_has_a_table_of_its_own() {
     let text = render(&[record(0, 1, 20, 800), open(1)]);
     let closed = text.split("## Scenarios: open model").next().unwrap();
     assert_has(closed, "| 1 | 2 | 20 | SUCCESS | 40.0 | 100 | 100 | 100 | 40.0 | 0.00 | 800 | 20.00 |");
@@ -82,7 +92,7 @@ fn the_models_have_tables_of_their_own() {
 }
 
 #[test]
-fn a_stall_shows_in_the_corrected_column_alone() {
+fn only_the_corrected_columns_show_a_stall() {
     let mut stalls = record(0, 1, 10, 1810);
     let counts = &mut stalls.window.as_mut().unwrap().endpoints[0];
     counts.histogram = Histogram::of_ms([(50, 1800), (1000, 10)]);
@@ -93,7 +103,7 @@ fn a_stall_shows_in_the_corrected_column_alone() {
 }
 
 #[test]
-fn the_worker_axis_is_told_for_what_it_is() {
+fn rows_with_too_few_workers_are_named_and_not_cited() {
     let mut more = record(1, 1, 20, 1200);
     more.scenario.workers = 4;
     let mut records = [record(0, 1, 20, 800), more];
@@ -113,7 +123,7 @@ fn the_worker_axis_is_told_for_what_it_is() {
     );
     assert_has(
         &text,
-        "- 1 replica, 2 workers, 20 users: LOADGEN_LIMITED: with 4 workers, the same users get more",
+        "LOADGEN_LIMITED: use more workers, or give them more CPU.\n\n- 1 replica, 2 workers, 20 users: with 4 workers, the same users get more",
     );
     assert_has(&text, "| 1 replica, 2 workers, 20 users | 61 | – | – | 60 |");
     assert_has(&text, "Best throughput: 60.0 requests/s with 1 replica, 4 workers, 20 users.");
@@ -127,10 +137,10 @@ fn repeats_have_medians_and_spread() {
         record.environment.order_seed = Some(7);
     }
     let text = render(&records);
-    assert_has(&text, "| Order | drawn by lot, seed 7 |");
+    assert_has(&text, "| Order | shuffled with seed 7 |");
     assert_has(
         &text,
-        "| 1 replica, 2 workers, 20 users | 3 of 3 | 40.6 | 40.0 – 42.0 | 4.9 | 100 | 100 – 100 |",
+        "| 1 replica, 2 workers, 20 users | 3 of 3 | 40.6 | 40.0 | 42.0 | 4.9 | 100 | 100 | 100 |",
     );
     assert_has(
         &text,
@@ -139,7 +149,7 @@ fn repeats_have_medians_and_spread() {
 }
 
 #[test]
-fn an_objective_has_a_section_and_a_failed_run_no_figures() {
+fn an_objective_has_a_section_and_a_failed_scenario_has_no_figures() {
     let mut failed = record(0, 1, 20, 0);
     failed.window = None;
     failed.whole_run = None;
@@ -149,4 +159,101 @@ fn an_objective_has_a_section_and_a_failed_run_no_figures() {
     assert_has(&text, "## Objective: P95 ≤ 500 ms\n\nNo scenario is valid");
     assert_has(&text, "| 1 | 2 | 20 | FAILED | – | – | – | – | – | – | – | – |");
     assert_has(&text, "No scenario is valid: there is nothing to cite.");
+}
+
+#[test]
+fn rows_with_the_same_reason_share_a_sentence() {
+    let records = [0, 1].map(|index| {
+        let mut failed = record(index, 1, [20, 40][index], 0);
+        failed.window = None;
+        failed.unmeasured = Some(Unmeasured::new(UnmeasuredKind::Broken, "the service crashes."));
+        failed
+    });
+    let text = render(&records);
+    assert_has(
+        &text,
+        "- 1 replica, 2 workers, 20 users; 1 replica, 2 workers, 40 users: the service crashes.\n",
+    );
+}
+
+/// Columns of a line of a table. By CommonMark, a backslash escapes the character after it; for GitHub, a pipe is
+/// escaped if a backslash is directly before it. Both must give the same.
+fn columns(line: &str) -> usize {
+    let mut pipes = 0_usize;
+    let mut characters = line.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => drop(characters.next()),
+            '|' => pipes += 1,
+            _ => {}
+        }
+    }
+    assert_eq!(pipes, line.matches('|').count() - line.matches("\\|").count(), "{line}");
+    pipes.saturating_sub(1)
+}
+
+/// Names as hostile as they come: separators, escapes, other scripts, and very long ones.
+fn name() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[|\\\\\n\r<>`*_&#\\[\\]~\t\u{85}\u{2028} ]{0,40}",
+        "[\u{5d0}-\u{5ea}\u{627}-\u{64a}\u{202a}-\u{202e}|]{1,40}",
+        "[a|\\\\]{1}".prop_map(|part| part.repeat(10_000)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_table_keeps_its_columns_and_its_lines_with_any_names(
+        names in prop::collection::vec(prop::collection::vec(name(), 3), 0..4),
+    ) {
+        let mut table = Table::new(["a", "b|c", "d"].map(Column::words).into());
+        for row in &names {
+            table.push([], row.iter().map(Cell::text).collect());
+        }
+        let facts = names.iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+        let blocks = vec![Block::Table(table), Block::KeyValues(facts)];
+        let section = Section { id: "a", title: "A".into(), intro: None, blocks };
+        let text = render_document(&Document { title: "T".into(), sections: vec![section], datasets: vec![] });
+        let found: Vec<_> = text.split('\n').filter(|line| line.starts_with('|')).map(columns).collect();
+        let expected: Vec<_> =
+            std::iter::repeat_n(3, 2 + names.len()).chain(std::iter::repeat_n(2, 2 + names.len())).collect();
+        prop_assert_eq!(found, expected);
+        // Title, section title, and an empty line before each part.
+        prop_assert_eq!(text.lines().count(), 5 + 2 * (2 + names.len()));
+        let breaks = |c: char| c != '\n' && (c.is_control() || ('\u{2028}'..='\u{202e}').contains(&c));
+        prop_assert!(!text.contains(breaks), "a character breaks or reorders a line");
+    }
+
+    #[test]
+    fn every_name_of_a_record_stays_on_its_line(names in prop::collection::vec(name(), 6)) {
+        let mut record = record(0, 1, 20, 800);
+        let environment = &mut record.environment;
+        (environment.cluster, environment.target) = (names[0].clone(), names[1].clone());
+        environment.images = [(names[2].clone(), names[3].clone())].into();
+        record.run_id.clone_from(&names[4]);
+        record.disturbed = Some(names[5].clone());
+        let text = render(&[record.clone()]);
+        let plain = {
+            let mut plain = record;
+            (plain.environment.cluster, plain.environment.target) = ("a".into(), "b".into());
+            plain.environment.images = [("c".to_owned(), "d".to_owned())].into();
+            (plain.run_id, plain.disturbed) = ("e".into(), Some("f".into()));
+            render(&[plain])
+        };
+        let shape = |text: &str| -> Vec<_> {
+            text.split('\n').map(|line| line.starts_with('|').then(|| columns(line))).collect()
+        };
+        prop_assert_eq!(shape(&text), shape(&plain));
+    }
+
+    #[test]
+    fn a_sentence_stays_one_item_with_any_names(name in name()) {
+        let blocks = vec![Block::Sentences { lead: None, items: vec![Sentence::general(name)] }];
+        let section = Section { id: "a", title: "A".into(), intro: None, blocks };
+        let text = render_document(&Document { title: "T".into(), sections: vec![section], datasets: vec![] });
+        prop_assert_eq!(text.split('\n').filter(|line| !line.is_empty()).count(), 3);
+    }
 }

@@ -1,28 +1,26 @@
-//! The load itself: started and stopped.
+//! Starts the load, and stops it.
 
 use std::time::Duration;
 
-use records::{Member, Membership, Scenario, Unmeasured, UnmeasuredKind};
+use records::{Member, Membership, Scenario};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::Drive;
+use super::{Drive, SAMPLE_EVERY};
 use crate::cluster::{PodSummary, pods_of};
-use crate::events::Event as Progress;
-use crate::exit::{Error, Result};
-use crate::load::{Load, LoadGenerator, Snapshot};
-use crate::scenario::counts::{self, LOAD};
+use crate::events::Progress;
+use crate::exit::Result;
+use crate::load::{Load, LoadGenerator, Snapshot, Unreached};
+use crate::scenario::counts;
 use crate::scenario::machine::Event;
 use crate::scenario::setup::{DEADMAN, Setup};
 use crate::wait::TimedOut;
 
-/// How often Locust is looked at while the window is open.
-pub(super) const SAMPLE_EVERY: Duration = Duration::from_secs(1);
-/// Load that is still there so long after a stop is stopped again.
-const STOP_AGAIN: Duration = Duration::from_secs(2);
+/// If load still runs this long after a stop, it is stopped again.
+const STOP_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 impl<L: LoadGenerator + Sync> Drive<'_, L> {
     pub(super) async fn warm_up(&mut self) -> Result<(), Event> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let (load, config) = (&self.setup.load, &self.setup.config);
         let Scenario { users, workers, rate, .. } = *self.scenario;
         let spawn_rate = config.spawn_rate_for(users);
@@ -32,25 +30,25 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         };
         load.start(offered, &config.inference.url).await?;
         let limit = Duration::from_secs_f64(f64::from(users) / spawn_rate) + config.timeouts.ramp.get();
-        let ramped = self.look_until(limit, |snapshot| snapshot.is_running(users, workers)).await;
-        ramped.map_err(|timed_out| {
-            failed(format!("{users} users do not run on {workers} workers {timed_out}"))
+        let running = self.await_snapshot(limit, |snapshot| snapshot.is_running(users, workers)).await;
+        running.map_err(|timed_out| {
+            Event::broken(format!("{users} users do not run on {workers} workers {timed_out}"))
         })?;
-        self.took("ramp", begun, format!("{users} users run"));
+        self.end_phase("ramp", started, format!("{users} users run"));
         if !config.warmup.is_zero() {
-            let warming = Instant::now();
-            let until = warming + config.warmup.get();
+            let started = Instant::now();
+            let until = started + config.warmup.get();
             while Instant::now() < until {
                 sleep_until(until.min(Instant::now() + SAMPLE_EVERY)).await;
-                // Keeps the dead-man away; the figures of the warm-up are nobody's.
+                // Only for the dead-man switch: the figures of the warm-up are not used.
                 let _ = load.snapshot(DEADMAN).await;
             }
-            self.took("warmup", warming, "warmed up");
+            self.end_phase("warmup", started, "warmed up");
         }
         Ok(())
     }
 
-    /// An exact cut; a second try where a worker was too busy for the first.
+    /// A cut. It is tried twice, because a worker may be too busy for the first.
     pub(super) async fn cut(&self) -> Result<Snapshot> {
         match self.setup.load.cut(DEADMAN).await {
             Ok(snapshot) => Ok(snapshot),
@@ -58,77 +56,80 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         }
     }
 
+    /// Stops the load and gathers what the record needs from the time after it.
     pub(super) async fn drain(&mut self) -> Result<(), Event> {
-        let begun = Instant::now();
-        self.stopped = Some(begun);
-        self.stop().await?;
+        let started = Instant::now();
+        self.stopped = Some(started);
+        self.stop_load().await?;
         match self.cut().await {
             Ok(last) => {
-                self.gathered.whole = Some(last.whole());
+                self.gathered.whole_run = Some(last.whole());
                 let errors = last.errors.iter();
-                let words = errors.map(|e| (format!("{} {}: {}", e.method, e.name, e.error), e.occurrences));
-                self.gathered.errors = words.collect();
-                let raised = last.exceptions.iter().map(|raised| (raised.message.clone(), raised.count));
-                self.gathered.exceptions = raised.collect();
+                let errors = errors.map(|e| (format!("{} {}: {}", e.method, e.name, e.error), e.occurrences));
+                self.gathered.errors = errors.collect();
+                let exceptions = last.exceptions.iter();
+                self.gathered.exceptions = exceptions.map(|e| (e.message.clone(), e.count)).collect();
             }
-            Err(error) => self.setup.events.tell(Progress::note(format!("  {error}"))),
+            Err(error) => self.setup.events.tell(Progress::WholeRunMissing { error: error.to_string() }),
         }
-        let Setup { cluster, inference, workers, reach, config, .. } = self.setup;
-        let (pods, workers) = tokio::try_join!(pods_of(cluster, inference), pods_of(cluster, workers))?;
-        let after = counts::ask(reach, &pods, &config.inference.metrics, LOAD).await;
+        let Setup { cluster, load, inference, workers, reach, config, .. } = self.setup;
+        let (replicas, workers) = tokio::try_join!(pods_of(cluster, inference), pods_of(cluster, workers))?;
+        let counts = counts::read(reach, &replicas, &config.inference.metrics, load.caller()).await;
         self.gathered.membership = Some(Membership {
-            replicas_before: members(&self.before.pods),
-            replicas_after: members(&pods),
-            workers_before: members(&self.before.workers),
+            replicas_before: members(&self.at_start.replicas),
+            replicas_after: members(&replicas),
+            workers_before: members(&self.at_start.workers),
             workers_after: members(&workers),
         });
-        self.gathered.replicas = counts::between(&self.before.counts, after);
-        self.took("drain", begun, "load stopped, all samples in");
+        self.gathered.replicas = counts::difference(&self.at_start.counts, counts);
+        self.end_phase("drain", started, "load stopped, all samples in");
         Ok(())
     }
 
-    /// Stops the load and waits for both ends of it: every worker idle, and the master's own stop
-    /// over. A test that began before the latter could be taken for the one that is being stopped.
-    async fn stop(&self) -> Result<(), Event> {
-        let begun = Instant::now();
-        let stuck = |last_seen: String| {
-            let timed_out = TimedOut { after: begun.elapsed(), last_seen };
-            let error = Error::cluster(format!("the load does not stop {timed_out}"));
-            let next = "restart Locust: kubectl rollout restart deployment locust-master locust-worker";
-            Event::Abandoned(error.next(next))
+    /// Stops the load. Waits until the load generator has answered and every worker is idle: if the next load
+    /// started before the answer, the load generator could stop that one.
+    async fn stop_load(&self) -> Result<(), Event> {
+        let started = Instant::now();
+        let load = &self.setup.load;
+        let still_running = |last_seen: String| {
+            let timed_out = TimedOut { after: started.elapsed(), last_seen };
+            Event::Abandoned(load.explain(&Unreached::Stopped, &timed_out))
         };
-        let deadline = begun + self.setup.config.timeouts.stop.get();
+        let deadline = started + self.setup.config.timeouts.stop.get();
         let mut last_seen = "nothing".to_owned();
-        let mut heard = Instant::now();
-        let mut told = false;
+        let mut last_answer = Instant::now();
+        let mut user_knows = false;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            // Load that nobody has looked at for this long has stopped by itself.
-            if left.is_zero() || heard.elapsed() > DEADMAN {
-                return Err(stuck(last_seen));
+            // After this long without an answer, the load has stopped by itself, and waiting is of no use.
+            if left.is_zero() || last_answer.elapsed() > DEADMAN {
+                return Err(still_running(last_seen));
             }
-            match timeout(left, self.setup.load.stop()).await {
-                // A stop that overtakes the start that it is to undo stops nothing: it is asked for again
-                // for as long as there is load.
+            match timeout(left, load.stop()).await {
                 Ok(Ok(())) => {
-                    heard = Instant::now();
-                    let idle =
-                        self.look_until(left.min(STOP_AGAIN), |seen| seen.is_idle(self.scenario.workers));
-                    match idle.await {
+                    last_answer = Instant::now();
+                    // A stop that arrives before the start has taken effect stops nothing. So it is repeated
+                    // until the workers are idle.
+                    let workers = self.scenario.workers;
+                    let limit = left.min(STOP_AGAIN_AFTER);
+                    match self.await_snapshot(limit, |snapshot| snapshot.is_idle(workers)).await {
                         Ok(_) => return Ok(()),
                         Err(timed_out) => last_seen = timed_out.last_seen,
                     }
                 }
                 Ok(Err(error)) => {
-                    if !told {
-                        let text = "  Locust does not answer; load that nobody looks at stops by itself within a minute";
-                        self.setup.events.tell(Progress::note(text));
-                        told = true;
+                    if !user_knows {
+                        self.setup.events.tell(Progress::LoadStopUnanswered {
+                            generator: load.name().to_owned(),
+                            stops_after_s: DEADMAN.as_secs(),
+                            error: error.message.clone(),
+                        });
+                        user_knows = true;
                     }
                     last_seen = error.message;
                     sleep_until(Instant::now() + SAMPLE_EVERY).await;
                 }
-                Err(_) => last_seen = "Locust's master still waits for its users".into(),
+                Err(_) => last_seen = format!("{} still waits for its users to end", load.name()),
             }
         }
     }
@@ -138,8 +139,4 @@ fn members(pods: &[PodSummary]) -> Vec<Member> {
     let member =
         |pod: &PodSummary| Member { name: pod.name.clone(), id: pod.uid.clone(), restarts: pod.restarts };
     pods.iter().map(member).collect()
-}
-
-pub(super) fn failed(reason: String) -> Event {
-    Event::Failed(Unmeasured::new(UnmeasuredKind::Broken, reason))
 }

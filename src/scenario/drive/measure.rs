@@ -5,53 +5,52 @@ use std::time::Duration;
 use records::{Arrivals, Interval, Scenario, StoppingRule};
 use tokio::time::{Instant, sleep_until};
 
-use super::Drive;
-use super::load::{SAMPLE_EVERY, failed};
-use crate::events::Event as Progress;
+use super::{Drive, SAMPLE_EVERY};
+use crate::events::Progress;
 use crate::load::{LoadGenerator, Snapshot};
 use crate::measure::{Next, interval_s, next, window_from};
 use crate::scenario::machine::Event;
 use crate::scenario::sampler::Sampler;
 use crate::scenario::setup::DEADMAN;
 
-/// Samples per live line.
-const SAMPLES_PER_LINE: usize = 2;
-/// How long the master may be silent while measuring before the run is given up.
-const SILENCE: Duration = Duration::from_secs(10);
+/// The live figures are shown once for this many samples.
+const SAMPLES_PER_LIVE_LINE: usize = 2;
+/// The run ends if the load generator does not answer for this long while the window is open.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 
-/// The pace of the snapshots, which continues from interval to interval.
-struct Pace {
-    /// When Locust last answered.
-    heard: Instant,
+/// When snapshots are taken. Their rhythm continues from interval to interval.
+struct SnapshotTimer {
+    /// When the load generator last answered.
+    last_answer: Instant,
     /// When the next snapshot is due.
-    next: Instant,
+    next_due: Instant,
 }
 
 impl<L: LoadGenerator + Sync> Drive<'_, L> {
     pub(super) async fn measure(&mut self) -> Result<(), Event> {
         let rule = self.stopping_rule();
-        let begun = Instant::now();
-        let mut cuts = vec![self.cut().await.map_err(|error| failed(error.message))?];
+        let started = Instant::now();
+        let mut cuts = vec![self.cut().await.map_err(|error| Event::broken(error.message))?];
         let opened = Instant::now();
-        self.note("open", opened - begun);
-        let mut sampler = Sampler::open(&cuts[0], rule.duration_s);
+        self.record_timing("open", opened - started);
+        let mut sampler = Sampler::new(&cuts[0], rule.duration_s, self.setup.capabilities.live_counts);
         let (mut intervals, mut cutting) = (Vec::new(), Duration::ZERO);
-        let mut pace = Pace { heard: opened, next: opened + SAMPLE_EVERY };
+        let mut timer = SnapshotTimer { last_answer: opened, next_due: opened + SAMPLE_EVERY };
         loop {
             let until = Instant::now() + Duration::from_secs_f64(interval_s(&rule));
-            self.watch(&mut sampler, &mut pace, until).await?;
-            let cut_begun = Instant::now();
+            self.sample_until(until, &mut sampler, &mut timer).await?;
+            let cut_started = Instant::now();
             let cut = self.cut().await;
-            cutting += cut_begun.elapsed();
+            cutting += cut_started.elapsed();
             match (cut, cuts.last()) {
                 (Ok(cut), Some(last)) => {
-                    intervals.push(interval(&cut, last, &self.setup.config.inference.primary));
+                    intervals.push(interval(last, &cut, &self.setup.config.inference.primary));
                     cuts.push(cut);
                 }
-                (Err(error), _) if pace.heard.elapsed() > SILENCE => return Err(error.into()),
-                // Without a cut, the interval goes on; but the last one must end with a cut.
+                (Err(error), _) if timer.last_answer.elapsed() > ANSWERS_WITHIN => return Err(error.into()),
+                // Without a cut, the interval goes on. But the last interval must end with a cut.
                 (Err(error), _) if opened.elapsed().as_secs_f64() >= rule.duration_s => {
-                    return Err(failed(error.message));
+                    return Err(Event::broken(error.message));
                 }
                 _ => continue,
             }
@@ -59,51 +58,56 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 Next::Measure => {}
                 Next::Extend(why) => {
                     sampler.extend(interval_s(&rule));
-                    self.setup.events.tell(Progress::note(format!("  measuring on: {why}")));
+                    self.setup.events.tell(Progress::MeasurementExtended { reason: why });
                 }
                 Next::Close => break,
             }
         }
-        self.note("window", opened.elapsed().saturating_sub(cutting));
-        self.note("close", cutting);
-        self.close(sampler, &rule, &cuts, intervals);
+        self.record_timing("window", opened.elapsed().saturating_sub(cutting));
+        self.record_timing("close", cutting);
+        self.gather(sampler, &rule, &cuts, intervals);
         Ok(())
     }
 
-    /// The row's window is the steady part of what was measured.
-    fn close(&mut self, sampler: Sampler, rule: &StoppingRule, cuts: &[Snapshot], intervals: Vec<Interval>) {
+    /// Gathers the result. The record's window is the steady part of the measurement.
+    fn gather(&mut self, sampler: Sampler, rule: &StoppingRule, cuts: &[Snapshot], intervals: Vec<Interval>) {
         let from = window_from(rule, &intervals);
         let (Some(opening), Some(closing)) = (cuts.get(from), cuts.last()) else { return };
-        let closed = sampler.close(opening, closing);
-        self.setup.events.tell(closed.live);
+        let measurement = sampler.finish(opening, closing);
+        self.setup.events.tell(measurement.live);
         self.gathered.open = closing.open.zip(opening.open).map(|(later, earlier)| later.since(&earlier));
-        self.gathered.window = Some(closed.window);
-        self.gathered.samples = closed.samples;
-        self.gathered.health = closed.workers;
+        self.gathered.window = Some(measurement.window);
+        self.gathered.samples = measurement.samples;
+        self.gathered.workers = measurement.workers;
         self.gathered.intervals = intervals;
     }
 
-    /// Takes samples until an interval is over.
-    async fn watch(&mut self, sampler: &mut Sampler, pace: &mut Pace, until: Instant) -> Result<(), Event> {
+    /// Takes samples until the end of an interval.
+    async fn sample_until(
+        &mut self,
+        until: Instant,
+        sampler: &mut Sampler,
+        timer: &mut SnapshotTimer,
+    ) -> Result<(), Event> {
         let Scenario { users, workers, .. } = *self.scenario;
-        while pace.next < until {
-            sleep_until(pace.next).await;
-            // A slow snapshot is not made up for: requests would pile up on a busy master.
-            pace.next = (pace.next + SAMPLE_EVERY).max(Instant::now());
+        while timer.next_due < until {
+            sleep_until(timer.next_due).await;
+            // After a slow snapshot, none is made up for: they would burden a load generator that is busy.
+            timer.next_due = (timer.next_due + SAMPLE_EVERY).max(Instant::now());
             match self.setup.load.snapshot(DEADMAN).await {
                 Ok(snapshot) => {
-                    pace.heard = Instant::now();
+                    timer.last_answer = Instant::now();
                     if self.gathered.disturbed.is_none() && !snapshot.is_running(users, workers) {
                         self.gathered.disturbed =
                             Some(format!("the load was disturbed: {}", snapshot.describe()));
                     }
-                    if sampler.take(snapshot).is_multiple_of(SAMPLES_PER_LINE)
+                    if sampler.add(snapshot).is_multiple_of(SAMPLES_PER_LIVE_LINE)
                         && let Some(live) = sampler.live()
                     {
                         self.setup.events.tell(live);
                     }
                 }
-                Err(error) if pace.heard.elapsed() > SILENCE => return Err(error.into()),
+                Err(error) if timer.last_answer.elapsed() > ANSWERS_WITHIN => return Err(error.into()),
                 Err(_) => {}
             }
         }
@@ -112,11 +116,11 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     }
 }
 
-/// What happened between two cuts.
-fn interval(cut: &Snapshot, last: &Snapshot, primary: &str) -> Interval {
-    let window = cut.since(last);
+/// The interval between two cuts.
+fn interval(opening: &Snapshot, closing: &Snapshot, primary: &str) -> Interval {
+    let window = closing.since(opening);
     let endpoint = window.endpoint(primary);
-    let open = cut.open.zip(last.open).map(|(later, earlier)| later.since(&earlier));
+    let open = closing.open.zip(opening.open).map(|(later, earlier)| later.since(&earlier));
     Interval {
         seconds: window.seconds,
         requests: window.aggregated.requests,

@@ -1,4 +1,4 @@
-//! An API server of two Deployments and their pods, answering for a [`World`].
+//! An API server with the two Deployments and the pods of a [`World`].
 
 use std::future::pending;
 
@@ -8,7 +8,7 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use tower::service_fn;
 
-use super::world::{State, World};
+use super::world::{State, WORKERS, World};
 use crate::cluster::Cluster;
 
 /// A cluster whose API server is the world.
@@ -20,7 +20,7 @@ pub(super) fn cluster(world: &World) -> Cluster {
             let (parts, body) = request.into_parts();
             let query = parts.uri.query().unwrap_or_default().to_owned();
             if query.contains("watch=true") {
-                // Nothing changes by itself here: what was listed is what there is.
+                // Nothing changes by itself here, so a list is complete.
                 return pending().await;
             }
             let patch = body.collect_bytes().await.unwrap_or_default();
@@ -34,7 +34,7 @@ pub(super) fn cluster(world: &World) -> Cluster {
 
 fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[u8]) -> Value {
     let last = path.rsplit('/').next().unwrap_or_default();
-    let named = |query: &str| if query.contains("locust-worker") { "locust-worker" } else { "inference" };
+    let named = |query: &str| if query.contains(WORKERS) { WORKERS } else { "inference" };
     if last == "scale" && *method == Method::PATCH {
         let patch: Value = serde_json::from_slice(patch).unwrap();
         let replicas = patch["spec"]["replicas"].as_u64().unwrap();

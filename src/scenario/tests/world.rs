@@ -1,21 +1,44 @@
-//! A service, its load generator and their pods, by script: time is tokio's, which tests let run at will.
+//! A service, its load generator and their pods, which follow a script. Time is tokio's, which tests can pause.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use records::three_digits;
-use serde_json::{Value, json};
+use records::{Endpoint, Health, Histogram, OpenCounts, three_digits};
 use tokio::time::Instant;
 
 use crate::exit::{Error, Result};
-use crate::load::{Load, LoadGenerator, Snapshot};
+use crate::load::{
+    Capabilities, Counts, Cut, Load, LoadGenerator, Snapshot, State as LoadState, Unreached, Worker,
+};
+use crate::wait::TimedOut;
 
-/// How a world goes.
+/// The Deployment of the load generator's workers.
+pub(super) const WORKERS: &str = "load-worker";
+/// The load generator's name on the replicas' metrics page.
+const CALLER: &str = "script";
+
+/// A load generator that can do everything.
+pub(super) fn capabilities() -> Capabilities {
+    Capabilities {
+        name: "script 1.0".into(),
+        version: "1.0".into(),
+        exact_windows: true,
+        live_counts: true,
+        open_model: Ok(()),
+        health: true,
+        percentile_digits: 3,
+        caveat: None,
+    }
+}
+
+/// The behaviour of a world.
 pub(super) struct Script {
-    /// Response time, ms, by the seconds since the load began.
+    /// What the load generator says that it can do.
+    pub capabilities: Capabilities,
+    /// Response time, ms, by the seconds since the start of the load.
     pub response_ms: fn(f64) -> u32,
-    /// Requests that are under way at most in the service; more users only wait.
+    /// Requests that the service handles at the same time; others wait.
     pub slots: f64,
     /// Whether every request fails.
     pub fails: bool,
@@ -23,22 +46,23 @@ pub(super) struct Script {
     pub cpu: f64,
     /// Share of the first replica, 0 to 1.
     pub first_share: f64,
-    /// So many seconds into the load, a pod whose name begins so is replaced.
+    /// The time since the start of the load, s, at which the first pod of this Deployment is replaced.
     pub kill: Option<(f64, &'static str)>,
-    /// How often that happens.
+    /// In how many loads this happens.
     pub kills: u32,
     /// Whether no pod can be placed.
     pub unplaced: bool,
     /// Whether a quota refuses the pods.
     pub refused: bool,
-    /// From so many seconds into the load on, the master does not answer.
-    pub mute_from: Option<f64>,
+    /// The time since the start of the load, s, from which the load generator does not answer.
+    pub silent_from: Option<f64>,
 }
 
 impl Default for Script {
-    /// 40 requests/s per 100 ms and 4 slots, all well.
+    /// No problems: 100 ms and 4 slots, which make 40 requests/s.
     fn default() -> Self {
         Self {
+            capabilities: capabilities(),
             response_ms: |_| 100,
             slots: 4.0,
             fails: false,
@@ -48,44 +72,44 @@ impl Default for Script {
             kills: 0,
             unplaced: false,
             refused: false,
-            mute_from: None,
+            silent_from: None,
         }
     }
 }
 
-/// What is so at this moment.
+/// The present state of a world.
 pub(super) struct State {
     pub script: Script,
-    begun: Instant,
+    created: Instant,
     /// Replicas of each Deployment.
     pub replicas: BTreeMap<String, u32>,
     /// How often each pod was replaced.
     pub lives: BTreeMap<String, u32>,
-    /// A worker that is gone cannot hand over its counts.
+    /// Whether the next cut fails, because a worker that is gone cannot hand over its counts.
     lost_worker: bool,
     /// Whether the pod of the script was replaced during this load.
     killed: bool,
     load: Option<(Load, Instant)>,
-    /// Up to when requests are counted, s since the load began.
+    /// Up to when requests are counted, s since the start of the load.
     counted: f64,
     partial: f64,
     histogram: BTreeMap<u64, u64>,
     total_ms: f64,
     arrived: f64,
-    /// Requests of every load together, which the replicas have counted.
+    /// Requests of all loads together, as the replicas count them.
     pub served: u64,
 }
 
-/// The world, as the scenario's parts see it.
+/// A shared world: the load generator, and the state behind the cluster's API server.
 #[derive(Clone)]
 pub(super) struct World(Arc<Mutex<State>>);
 
 impl World {
     pub(super) fn new(script: Script) -> Self {
-        let replicas = BTreeMap::from([("inference".to_owned(), 1), ("locust-worker".to_owned(), 1)]);
+        let replicas = BTreeMap::from([("inference".to_owned(), 1), (WORKERS.to_owned(), 1)]);
         Self(Arc::new(Mutex::new(State {
             script,
-            begun: Instant::now(),
+            created: Instant::now(),
             replicas,
             lives: BTreeMap::new(),
             lost_worker: false,
@@ -108,7 +132,7 @@ impl World {
         self.state().load.is_some()
     }
 
-    /// The page of a replica's own counts.
+    /// The metrics page of a replica.
     pub(super) fn page(&self, pod: &str) -> String {
         let mut state = self.state();
         state.advance();
@@ -117,30 +141,30 @@ impl World {
         let share = if pod.ends_with("-0") { first } else { (1.0 - first) / f64::from(replicas - 1) };
         let count = (share * state.served as f64).round();
         format!(
-            "inference_requests_total{{endpoint=\"/predict\",status=\"200\",caller=\"locust\"}} {count}\n"
+            "inference_requests_total{{endpoint=\"/predict\",status=\"200\",caller=\"{CALLER}\"}} {count}\n"
         )
     }
 
-    fn look(&self, cut: bool) -> Result<Snapshot> {
+    fn read(&self, cut: bool) -> Result<Snapshot> {
         let mut state = self.state();
         state.advance();
-        if state.load.is_some() && state.script.mute_from.is_some_and(|from| state.counted >= from) {
-            return Err(Error::cluster("Locust does not answer"));
+        if state.load.is_some() && state.script.silent_from.is_some_and(|from| state.counted >= from) {
+            return Err(Error::cluster("the script does not answer"));
         }
         if cut && state.lost_worker {
             state.lost_worker = false;
-            return Err(Error::cluster("not every Locust worker handed over its counts in time"));
+            return Err(Error::cluster("not every worker handed over its counts in time"));
         }
-        Ok(serde_json::from_value(state.snapshot(cut)).unwrap())
+        Ok(state.snapshot(cut))
     }
 }
 
 impl State {
-    /// Counts what was answered until now, in steps of 10 ms.
+    /// Counts the requests that were answered until now, in steps of 10 ms.
     fn advance(&mut self) {
         const STEP: f64 = 0.01;
-        let Some((load, begun)) = self.load else { return };
-        let now = begun.elapsed().as_secs_f64();
+        let Some((load, started)) = self.load else { return };
+        let now = started.elapsed().as_secs_f64();
         while self.counted + STEP <= now {
             self.counted += STEP;
             let own_ms = f64::from((self.script.response_ms)(self.counted));
@@ -172,71 +196,92 @@ impl State {
         {
             self.script.kills -= 1;
             *self.lives.entry(format!("{prefix}-0")).or_default() += 1;
-            self.lost_worker = prefix == "locust-worker";
-            // Once per load: the next one has not come so far.
+            self.lost_worker = prefix == WORKERS;
+            // Once per load.
             self.killed = true;
         }
     }
 
-    fn snapshot(&self, cut: bool) -> Value {
-        let now = self.begun.elapsed().as_secs_f64();
-        let count: u64 = self.histogram.values().sum();
-        let succeeded = if self.script.fails { BTreeMap::new() } else { self.histogram.clone() };
-        let entry = |method: &str, name: &str| {
-            json!({
-                "method": method, "name": name, "requests": count,
-                "failures": if self.script.fails { count } else { 0 }, "total_ms": self.total_ms,
-                "start_at": 0.0, "last_at": self.counted, "histogram": self.histogram,
-                "succeeded": succeeded,
-            })
+    fn snapshot(&self, cut: bool) -> Snapshot {
+        let now = self.created.elapsed().as_secs_f64();
+        let histogram = Histogram(self.histogram.clone());
+        let requests = histogram.count();
+        let endpoint = |method: &str, name: &str| Endpoint {
+            method: method.into(),
+            name: name.into(),
+            requests,
+            failures: if self.script.fails { requests } else { 0 },
+            total_ms: self.total_ms,
+            succeeded: if self.script.fails { Histogram::default() } else { histogram.clone() },
+            histogram: histogram.clone(),
+            from_send: None,
         };
-        let workers = self.replicas["locust-worker"];
         let users = self.load.map_or(0, |(load, _)| load.users());
-        let state = if users > 0 { "running" } else { "ready" };
-        let worker = |at: u32| {
-            let share = users / workers + u32::from(at < users % workers);
-            json!({
-                "id": format!("locust-worker-{at}_x"), "state": state, "user_count": share,
-                "cpu_percent": 100.0 * self.script.cpu, "memory_bytes": 60_000_000,
-                "health": {
-                    "at": now, "cpu_seconds": now * self.script.cpu, "cores": 2, "cpu_limit": null,
-                    "periods": null, "throttled": null, "lag": {},
-                },
-            })
+        let state = if users > 0 { LoadState::Running } else { LoadState::Ready };
+        let workers = self.replicas[WORKERS];
+        let health = Health {
+            at: now,
+            cpu_seconds: now * self.script.cpu,
+            cores: 2,
+            cpu_limit: None,
+            periods: None,
+            throttled: None,
+            lag: Histogram::default(),
+        };
+        let worker = |at: u32| Worker {
+            id: format!("{WORKERS}-{at}_x"),
+            state,
+            user_count: users / workers + u32::from(at < users % workers),
+            cpu_percent: 100.0 * self.script.cpu,
+            memory_bytes: 60_000_000,
+            health: Some(health.clone()),
         };
         let open = self.load.and_then(|(load, _)| match load {
-            Load::Open { rate, .. } => Some(json!({
-                "rate": rate, "due": self.arrived.floor(), "started": count, "late": 0,
-                "late_max_ms": 0.0, "skipped": 0,
-            })),
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
+            Load::Open { rate, .. } => Some(OpenCounts {
+                rate,
+                due: self.arrived.floor() as u64,
+                started: requests,
+                ..OpenCounts::default()
+            }),
             Load::Closed { .. } => None,
         });
-        let mut value = json!({
-            "version": 3, "locust": "2.47.0", "now": now, "state": state, "user_count": users,
-            "workers": (0..workers).map(worker).collect::<Vec<_>>(),
-            "entries": if count > 0 { vec![entry("POST", "/predict")] } else { vec![] },
-            "total": entry("", "Aggregated"), "open": open, "flush": null,
-        });
-        if cut {
-            value["flush"] = json!({"complete": true, "at": now, "spread_ms": 1.0});
+        Snapshot {
+            user_count: users,
+            workers: (0..workers).map(worker).collect(),
+            counts: Counts {
+                total: endpoint("", "Aggregated"),
+                endpoints: if requests > 0 { vec![endpoint("POST", "/predict")] } else { Vec::new() },
+                first_at: Some(0.0),
+                last_at: Some(self.counted),
+                ..Counts::default()
+            },
+            open,
+            cut: cut.then_some(Cut { complete: true, at: Some(now), spread_ms: Some(1.0) }),
+            ..Snapshot::empty(now, state)
         }
-        // Whole numbers only: a float is no count.
-        if let Some(due) = value["open"].get("due").and_then(Value::as_f64) {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
-            let due = due as u64;
-            value["open"]["due"] = due.into();
-        }
-        value
     }
 }
 
 impl LoadGenerator for World {
+    fn name(&self) -> &'static str {
+        "The script"
+    }
+
+    fn caller(&self) -> &'static str {
+        CALLER
+    }
+
+    async fn capabilities(&self) -> Result<Capabilities> {
+        Ok(self.state().script.capabilities.clone())
+    }
+
     async fn snapshot(&self, _deadman: Duration) -> Result<Snapshot> {
-        self.look(false)
+        self.read(false)
     }
 
     async fn cut(&self, _deadman: Duration) -> Result<Snapshot> {
-        self.look(true)
+        self.read(true)
     }
 
     async fn start(&self, load: Load, _host: &str) -> Result<()> {
@@ -253,5 +298,9 @@ impl LoadGenerator for World {
         state.advance();
         state.load = None;
         Ok(())
+    }
+
+    fn explain(&self, unreached: &Unreached, timed_out: &TimedOut) -> Error {
+        Error::cluster(format!("{unreached:?} {timed_out}"))
     }
 }

@@ -2,82 +2,85 @@
 
 use serde_json::Value;
 
-/// How far a rollout may stray from the wanted number.
+/// How far the number of pods may differ from the desired number during a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Bounds {
-    /// Pods above it.
+pub(super) struct Limits {
+    /// Largest number of pods above the desired number.
     pub(super) surge: i64,
-    /// Pods below it that may be unavailable.
+    /// Largest number of desired pods that may be unavailable.
     pub(super) unavailable: i64,
 }
 
-impl Bounds {
-    /// From a strategy: numbers or percentages of the wanted number, a quarter unless given.
+impl Limits {
+    /// The limits of a strategy: numbers, or percentages of the desired number. Default: 25 %.
     pub(super) fn of(strategy: &Value, desired: i64) -> Self {
         let surge = portion(&strategy["maxSurge"], desired, true);
         let unavailable = portion(&strategy["maxUnavailable"], desired, false);
-        // With neither, nothing could ever move.
+        // If both were 0, the rollout could never make a step.
         let unavailable = if surge == 0 && unavailable == 0 { 1 } else { unavailable };
         Self { surge, unavailable: unavailable.min(desired.max(1)) }
     }
 }
 
-fn portion(value: &Value, of: i64, up: bool) -> i64 {
+/// A number, or a percentage of `of` that is rounded up or down.
+fn portion(value: &Value, of: i64, round_up: bool) -> i64 {
     let percent = match value {
         Value::Number(number) => return number.as_i64().unwrap_or(0).max(0),
         Value::String(text) => text.trim_end_matches('%').parse::<i64>().unwrap_or(25),
         _ => 25,
     };
     let hundredths = of * percent.max(0);
-    if up { (hundredths + 99) / 100 } else { hundredths / 100 }
+    if round_up { (hundredths + 99) / 100 } else { hundredths / 100 }
 }
 
-/// What a ReplicaSet is asked for, and what of it can be used.
+/// Desired and available replicas of a ReplicaSet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Set {
-    pub(super) wanted: i64,
+pub(super) struct Replicas {
+    pub(super) desired: i64,
     pub(super) available: i64,
 }
 
-/// What the sets should be asked for now.
+/// The replicas that each set should have next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Step {
-    pub(super) new: i64,
-    /// In the order given: the oldest first.
-    pub(super) olds: Vec<i64>,
+    pub(super) new_set: i64,
+    /// In the order of the argument: the oldest set first.
+    pub(super) old_sets: Vec<i64>,
 }
 
-/// The next step: first up as far as the surge allows, then down as far as availability does. Pods that
-/// are not available go before those that are.
-pub(super) fn step(desired: i64, bounds: Bounds, new: Set, olds: &[Set]) -> Step {
-    let mut step = Step { new: new.wanted, olds: olds.iter().map(|old| old.wanted).collect() };
-    let old_wanted: i64 = step.olds.iter().sum();
-    if new.wanted > desired {
-        step.new = desired;
+/// The next step. The new set grows as far as the surge allows. Only if it cannot grow, old sets shrink as
+/// far as availability allows: pods that are not available first.
+pub(super) fn step(total: i64, limits: Limits, new_set: Replicas, old_sets: &[Replicas]) -> Step {
+    let mut step =
+        Step { new_set: new_set.desired, old_sets: old_sets.iter().map(|set| set.desired).collect() };
+    let old_desired: i64 = step.old_sets.iter().sum();
+    if new_set.desired > total {
+        step.new_set = total;
         return step;
     }
-    if new.wanted < desired {
-        let room = desired + bounds.surge - (new.wanted + old_wanted);
-        step.new = new.wanted + room.clamp(0, desired - new.wanted);
-        if step.new != new.wanted {
+    if new_set.desired < total {
+        let room = total + limits.surge - (new_set.desired + old_desired);
+        step.new_set = new_set.desired + room.clamp(0, total - new_set.desired);
+        if step.new_set != new_set.desired {
             return step;
         }
     }
-    let least = desired - bounds.unavailable;
-    let mut may_go = new.wanted + old_wanted - least - (new.wanted - new.available).max(0);
-    for (wanted, old) in step.olds.iter_mut().zip(olds) {
-        let useless = (old.wanted - old.available).max(0).min(may_go.max(0));
-        *wanted -= useless;
-        may_go -= useless;
+    let min_available = total - limits.unavailable;
+    let new_unavailable = (new_set.desired - new_set.available).max(0);
+    let mut removable = new_set.desired + old_desired - min_available - new_unavailable;
+    for (count, set) in step.old_sets.iter_mut().zip(old_sets) {
+        let removed = (set.desired - set.available).max(0).min(removable.max(0));
+        *count -= removed;
+        removable -= removed;
     }
-    // What is no longer asked for is about to go, though it may still be counted as available.
-    let usable = |old: &Set| old.available.min(old.wanted);
-    let available = new.available + olds.iter().map(usable).sum::<i64>();
-    let mut may_go = (available - least).max(0);
-    for (wanted, old) in step.olds.iter_mut().zip(olds) {
-        let goes = (*wanted).min(usable(old)).min(may_go);
-        *wanted -= goes;
-        may_go -= goes;
+    // A pod that is no longer desired is about to end, although it may still be counted as available.
+    let staying = |set: &Replicas| set.available.min(set.desired);
+    let available = new_set.available + old_sets.iter().map(staying).sum::<i64>();
+    let mut removable = (available - min_available).max(0);
+    for (count, set) in step.old_sets.iter_mut().zip(old_sets) {
+        let removed = (*count).min(staying(set)).min(removable);
+        *count -= removed;
+        removable -= removed;
     }
     step
 }
@@ -89,82 +92,84 @@ mod tests {
 
     use super::*;
 
-    fn bounds(surge: &Value, unavailable: &Value, desired: i64) -> (i64, i64) {
-        let bounds = Bounds::of(&json!({ "maxSurge": surge, "maxUnavailable": unavailable }), desired);
-        (bounds.surge, bounds.unavailable)
+    fn limits(surge: &Value, unavailable: &Value, desired: i64) -> (i64, i64) {
+        let limits = Limits::of(&json!({ "maxSurge": surge, "maxUnavailable": unavailable }), desired);
+        (limits.surge, limits.unavailable)
     }
 
     #[test]
-    fn percentages_round_so_that_a_rollout_can_move() {
-        assert_eq!(bounds(&json!("25%"), &json!("25%"), 3), (1, 0));
-        assert_eq!(bounds(&json!(0), &json!("100%"), 8), (0, 8));
-        assert_eq!(bounds(&json!(0), &json!(0), 3), (0, 1));
-        assert_eq!(bounds(&json!(2), &json!(1), 3), (2, 1));
-        assert_eq!(bounds(&Value::Null, &Value::Null, 4), (1, 1));
+    fn surge_rounds_up_and_unavailable_rounds_down() {
+        assert_eq!(limits(&json!("25%"), &json!("25%"), 3), (1, 0));
+        assert_eq!(limits(&json!(0), &json!("100%"), 8), (0, 8));
+        assert_eq!(limits(&json!(0), &json!(0), 3), (0, 1));
+        assert_eq!(limits(&json!(2), &json!(1), 3), (2, 1));
+        assert_eq!(limits(&Value::Null, &Value::Null, 4), (1, 1));
     }
 
     #[test]
-    fn all_at_once_first_goes_down_and_then_up() {
-        let bounds = Bounds { surge: 0, unavailable: 3 };
-        let old = Set { wanted: 3, available: 3 };
-        let first = step(3, bounds, Set { wanted: 0, available: 0 }, &[old]);
-        assert_eq!(first, Step { new: 0, olds: vec![0] });
-        let then = step(3, bounds, Set { wanted: 0, available: 0 }, &[Set { wanted: 0, available: 0 }]);
-        assert_eq!(then, Step { new: 3, olds: vec![0] });
+    fn without_surge_old_pods_end_before_new_pods_start() {
+        let limits = Limits { surge: 0, unavailable: 3 };
+        let old = Replicas { desired: 3, available: 3 };
+        let first = step(3, limits, Replicas { desired: 0, available: 0 }, &[old]);
+        assert_eq!(first, Step { new_set: 0, old_sets: vec![0] });
+        let then =
+            step(3, limits, Replicas { desired: 0, available: 0 }, &[Replicas { desired: 0, available: 0 }]);
+        assert_eq!(then, Step { new_set: 3, old_sets: vec![0] });
     }
 
     #[test]
-    fn a_surge_comes_up_before_an_old_pod_goes() {
-        let bounds = Bounds { surge: 1, unavailable: 0 };
-        let old = Set { wanted: 3, available: 3 };
-        assert_eq!(step(3, bounds, Set { wanted: 0, available: 0 }, &[old]).new, 1);
-        let waiting = step(3, bounds, Set { wanted: 1, available: 0 }, &[old]);
-        assert_eq!(waiting, Step { new: 1, olds: vec![3] }, "the new one is not available yet");
-        let ready = step(3, bounds, Set { wanted: 1, available: 1 }, &[old]);
-        assert_eq!(ready, Step { new: 1, olds: vec![2] });
+    fn with_surge_new_pods_are_available_before_old_pods_end() {
+        let limits = Limits { surge: 1, unavailable: 0 };
+        let old = Replicas { desired: 3, available: 3 };
+        assert_eq!(step(3, limits, Replicas { desired: 0, available: 0 }, &[old]).new_set, 1);
+        let waiting = step(3, limits, Replicas { desired: 1, available: 0 }, &[old]);
+        assert_eq!(waiting, Step { new_set: 1, old_sets: vec![3] }, "the new one is not available yet");
+        let ready = step(3, limits, Replicas { desired: 1, available: 1 }, &[old]);
+        assert_eq!(ready, Step { new_set: 1, old_sets: vec![2] });
     }
 
     #[test]
-    fn a_pod_that_is_going_is_not_counted_though_it_is_still_there() {
-        let bounds = Bounds { surge: 1, unavailable: 0 };
-        // One of three was given up a moment ago, and its set has not followed yet.
-        let old = Set { wanted: 2, available: 3 };
-        let step = step(3, bounds, Set { wanted: 2, available: 1 }, &[old]);
-        assert_eq!(step, Step { new: 2, olds: vec![2] });
+    fn a_pod_that_is_no_longer_desired_does_not_count_as_available() {
+        let limits = Limits { surge: 1, unavailable: 0 };
+        // The old set was scaled from 3 to 2, and its controller has not deleted the pod yet.
+        let old = Replicas { desired: 2, available: 3 };
+        let step = step(3, limits, Replicas { desired: 2, available: 1 }, &[old]);
+        assert_eq!(step, Step { new_set: 2, old_sets: vec![2] });
     }
 
     #[test]
-    fn a_broken_old_pod_goes_first() {
-        let bounds = Bounds { surge: 1, unavailable: 0 };
-        let step = step(2, bounds, Set { wanted: 1, available: 0 }, &[Set { wanted: 2, available: 1 }]);
-        assert_eq!(step.olds, [2], "one is available of two wanted: nothing may go");
+    fn an_old_pod_stays_if_too_few_are_available() {
+        let limits = Limits { surge: 1, unavailable: 0 };
+        let step =
+            step(2, limits, Replicas { desired: 1, available: 0 }, &[Replicas { desired: 2, available: 1 }]);
+        assert_eq!(step.old_sets, [2], "only one of two desired pods is available");
     }
 
     proptest! {
-        /// From any state a rollout comes to its end, and on the way neither bound is crossed.
+        /// A rollout from any state completes, and never exceeds its limits.
         #[test]
-        fn every_rollout_ends_within_its_bounds(desired in 0_i64..12, surge in 0_i64..4, unavailable in 0_i64..12, olds in prop::collection::vec(0_i64..6, 0..3)) {
-            let bounds = Bounds::of(&json!({ "maxSurge": surge, "maxUnavailable": unavailable }), desired);
-            let mut new = Set { wanted: 0, available: 0 };
-            let mut olds: Vec<Set> = olds.into_iter().map(|n| Set { wanted: n, available: n }).collect();
-            let most = (desired + bounds.surge).max(olds.iter().map(|old| old.wanted).sum());
+        fn every_rollout_completes_within_its_limits(total in 0_i64..12, surge in 0_i64..4, unavailable in 0_i64..12, old_sets in prop::collection::vec(0_i64..6, 0..3)) {
+            let limits = Limits::of(&json!({ "maxSurge": surge, "maxUnavailable": unavailable }), total);
+            let mut new_set = Replicas { desired: 0, available: 0 };
+            let mut old_sets: Vec<Replicas> = old_sets.into_iter().map(|n| Replicas { desired: n, available: n }).collect();
+            let most = (total + limits.surge).max(old_sets.iter().map(|old| old.desired).sum());
             for _ in 0..60 {
-                let before = new.available + olds.iter().map(|old| old.available).sum::<i64>();
-                let next = step(desired, bounds, new, &olds);
-                new.wanted = next.new;
-                for (old, wanted) in olds.iter_mut().zip(&next.olds) {
-                    prop_assert!((0..=old.wanted).contains(wanted));
-                    *old = Set { wanted: *wanted, available: old.available.min(*wanted) };
+                let before = new_set.available + old_sets.iter().map(|old| old.available).sum::<i64>();
+                let next = step(total, limits, new_set, &old_sets);
+                new_set.desired = next.new_set;
+                for (old, count) in old_sets.iter_mut().zip(&next.old_sets) {
+                    prop_assert!((0..=old.desired).contains(count));
+                    *old = Replicas { desired: *count, available: old.available.min(*count) };
                 }
-                let total = new.wanted + olds.iter().map(|old| old.wanted).sum::<i64>();
-                let available = new.available.min(new.wanted) + olds.iter().map(|old| old.available).sum::<i64>();
-                prop_assert!(total <= most);
-                prop_assert!(available >= before.min(desired - bounds.unavailable));
-                // One more pod becomes available.
-                new.available = (new.available + 1).min(new.wanted);
+                let all = new_set.desired + old_sets.iter().map(|old| old.desired).sum::<i64>();
+                let available = new_set.available.min(new_set.desired) + old_sets.iter().map(|old| old.available).sum::<i64>();
+                prop_assert!(all <= most);
+                prop_assert!(available >= before.min(total - limits.unavailable));
+                // One more new pod becomes available.
+                new_set.available = (new_set.available + 1).min(new_set.desired);
             }
-            prop_assert_eq!(new.wanted, desired);
-            prop_assert!(olds.iter().all(|old| old.wanted == 0));
+            prop_assert_eq!(new_set.desired, total);
+            prop_assert!(old_sets.iter().all(|old| old.desired == 0));
         }
     }
 }

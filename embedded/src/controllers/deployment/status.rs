@@ -1,44 +1,48 @@
-//! What a Deployment says of itself.
+//! The status of a Deployment.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Bounds, available, replicas, wanted};
-use crate::object::{meta, number, set_condition, time};
-use crate::store::{Key, Store, now};
+use super::counts::{available, desired};
+use super::rollout::Limits;
+use crate::object::conditions;
+use crate::object::metadata::{meta, number};
+use crate::store::{Key, Store};
+use crate::time::{self, now};
 
-/// Writes the status. The time after which a rollout without progress has to be called failed.
+/// Writes the status. Returns the time until the progress deadline, if the rollout is not complete.
 pub(super) fn write(
     store: &Store,
     key: &Key,
     deployment: &Value,
-    news: Option<&Value>,
-    olds: &[Arc<Value>],
+    new_set: Option<&Value>,
+    old_sets: &[Arc<Value>],
 ) -> Option<Duration> {
-    let all = || news.into_iter().chain(olds.iter().map(|old| &**old));
-    let sum = |field: &str| all().filter_map(|set| number(set, &format!("/status/{field}"))).sum::<i64>();
+    let all_sets = || new_set.into_iter().chain(old_sets.iter().map(|set| &**set));
+    let sum =
+        |field: &str| all_sets().filter_map(|set| number(set, &format!("/status/{field}"))).sum::<i64>();
     let total = sum("replicas");
-    let updated = news.and_then(|news| number(news, "/status/replicas")).unwrap_or(0);
-    let usable = sum("availableReplicas");
-    let asked: i64 = all().map(replicas).sum();
+    let updated = new_set.and_then(|set| number(set, "/status/replicas")).unwrap_or(0);
+    let available = sum("availableReplicas");
+    let desired_total: i64 = all_sets().map(desired).sum();
     let counts = [
         ("replicas", total),
         ("updatedReplicas", updated),
         ("readyReplicas", sum("readyReplicas")),
-        ("availableReplicas", usable),
-        ("unavailableReplicas", (asked.max(total) - usable).max(0)),
+        ("availableReplicas", available),
+        ("unavailableReplicas", (desired_total.max(total) - available).max(0)),
     ];
     let mut status = json!({ "observedGeneration": deployment["metadata"]["generation"] });
     for (field, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
         status[field] = json!(count);
     }
     let mut conditions = deployment["status"]["conditions"].clone();
-    judge_availability(&mut conditions, deployment, usable);
-    let again = judge_progress(&mut conditions, deployment, news, &status);
+    update_available(&mut conditions, deployment, available);
+    let again = update_progressing(&mut conditions, deployment, new_set, &status);
     status["conditions"] = conditions;
-    // Gone meanwhile: nothing to say about it.
+    // Refused if the Deployment has been deleted meanwhile.
     let _ = store.update(key, |deployment| {
         deployment["status"] = status;
         Ok(())
@@ -46,12 +50,12 @@ pub(super) fn write(
     again
 }
 
-fn judge_availability(conditions: &mut Value, deployment: &Value, usable: i64) {
-    let desired = wanted(deployment);
-    let bounds = Bounds::of(&deployment["spec"]["strategy"]["rollingUpdate"], desired);
+fn update_available(conditions: &mut Value, deployment: &Value, available: i64) {
+    let total = desired(deployment);
+    let limits = Limits::of(&deployment["spec"]["strategy"]["rollingUpdate"], total);
     let recreate = deployment["spec"]["strategy"]["type"] == "Recreate";
-    let least = if recreate { desired } else { desired - bounds.unavailable };
-    if usable >= least {
+    let min_available = if recreate { total } else { total - limits.unavailable };
+    if available >= min_available {
         let message = "Deployment has minimum availability.";
         update(conditions, "Available", "True", "MinimumReplicasAvailable", message);
     } else {
@@ -60,26 +64,26 @@ fn judge_availability(conditions: &mut Value, deployment: &Value, usable: i64) {
     }
 }
 
-fn judge_progress(
+fn update_progressing(
     conditions: &mut Value,
     deployment: &Value,
-    news: Option<&Value>,
+    new_set: Option<&Value>,
     status: &Value,
 ) -> Option<Duration> {
     let count = |field: &str| number(status, &format!("/{field}")).unwrap_or(0);
     let before = |field: &str| number(deployment, &format!("/status/{field}")).unwrap_or(0);
-    let name = news.map_or_else(|| meta(deployment, "name"), |news| meta(news, "name")).to_owned();
-    let desired = wanted(deployment);
-    let complete = news.is_some_and(|news| available(news) >= desired)
-        && count("updatedReplicas") == desired
-        && count("replicas") == desired
-        && count("availableReplicas") >= desired;
+    let name = new_set.map_or_else(|| meta(deployment, "name"), |set| meta(set, "name")).to_owned();
+    let total = desired(deployment);
+    let complete = new_set.is_some_and(|set| available(set) >= total)
+        && count("updatedReplicas") == total
+        && count("replicas") == total
+        && count("availableReplicas") >= total;
     if complete {
         let message = format!("ReplicaSet \"{name}\" has successfully progressed.");
         update(conditions, "Progressing", "True", "NewReplicaSetAvailable", &message);
         return None;
     }
-    let known = conditions.as_array().into_iter().flatten().find(|c| c["type"] == "Progressing").cloned();
+    let known = conditions::find(conditions, "Progressing").cloned();
     let was_complete = known.as_ref().is_some_and(|known| known["reason"] == "NewReplicaSetAvailable");
     let old = |status: &dyn Fn(&str) -> i64| status("replicas") - status("updatedReplicas");
     let progressed = count("updatedReplicas") > before("updatedReplicas")
@@ -90,11 +94,13 @@ fn judge_progress(
     let message = format!("ReplicaSet \"{name}\" is progressing.");
     let Some(known) = known.filter(|_| !was_complete && !progressed) else {
         update(conditions, "Progressing", "True", "ReplicaSetUpdated", &message);
-        touch(conditions);
+        if let Some(progressing) = conditions::find_mut(conditions, "Progressing") {
+            progressing["lastUpdateTime"] = json!(now());
+        }
         return Some(Duration::from_secs(limit.unsigned_abs()));
     };
-    let since =
-        time(&known["lastUpdateTime"]).map_or(0, |at| jiff::Timestamp::now().as_second() - at.as_second());
+    let since = time::parse(&known["lastUpdateTime"])
+        .map_or(0, |at| jiff::Timestamp::now().as_second() - at.as_second());
     if since >= limit {
         let message = format!("ReplicaSet \"{name}\" has timed out progressing.");
         update(conditions, "Progressing", "False", "ProgressDeadlineExceeded", &message);
@@ -103,30 +109,15 @@ fn judge_progress(
     Some(Duration::from_secs((limit - since).unsigned_abs()))
 }
 
-/// Sets a condition; its time of update moves when its words do.
+/// Sets a condition. `lastUpdateTime` changes only if status, reason or message change.
 fn update(conditions: &mut Value, kind: &str, status: &str, reason: &str, message: &str) {
-    let find = |conditions: &Value| {
-        conditions.as_array().into_iter().flatten().find(|condition| condition["type"] == kind).cloned()
+    let before = conditions::find(conditions, kind).cloned();
+    conditions::set(conditions, kind, status, reason, message);
+    let Some(condition) = conditions::find_mut(conditions, kind) else { return };
+    let is_same = |before: &Value| {
+        ["status", "reason", "message"].iter().all(|field| condition[*field] == before[*field])
     };
-    let before = find(conditions);
-    set_condition(conditions, kind, status, reason, message);
-    let unchanged = before.is_some_and(|before| {
-        ["status", "reason", "message"]
-            .iter()
-            .all(|field| find(conditions).is_some_and(|c| c[field] == before[field]))
-    });
-    if !unchanged
-        && let Some(condition) =
-            conditions.as_array_mut().into_iter().flatten().find(|condition| condition["type"] == kind)
-    {
-        condition["lastUpdateTime"] = json!(now());
-    }
-}
-
-/// Progress was made just now.
-fn touch(conditions: &mut Value) {
-    let progressing = conditions.as_array_mut().into_iter().flatten().find(|c| c["type"] == "Progressing");
-    if let Some(condition) = progressing {
+    if !before.as_ref().is_some_and(is_same) {
         condition["lastUpdateTime"] = json!(now());
     }
 }

@@ -1,23 +1,24 @@
-//! What the end of a pod means for its Job.
+//! What a failed pod means for its Job: the failure policy, and the back-off.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::object::{condition, meta};
+use crate::object::conditions;
+use crate::object::metadata::meta;
 
-/// What a failed pod comes to.
+/// The consequence of a failed pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// One more of the failures that `backoffLimit` allows.
+    /// It counts towards `backoffLimit`.
     Count,
-    /// Not a failure.
+    /// It does not count.
     Ignore,
-    /// The Job has failed; in words, why.
+    /// The Job fails, with this message.
     FailJob(String),
 }
 
-/// The first rule of the pod failure policy that fits decides.
+/// Applies the pod failure policy: the first rule that matches decides.
 pub(super) fn judge(policy: &Value, pod: &Value) -> Verdict {
     let rules = policy["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
     for (index, rule) in rules.iter().enumerate() {
@@ -40,14 +41,14 @@ fn by_exit_code(requirement: &Value, pod: &Value) -> Option<String> {
     statuses.iter().filter(|status| name.is_none_or(|name| status["name"] == name)).find_map(|status| {
         let code = status["state"]["terminated"]["exitCode"].as_i64().filter(|code| *code != 0)?;
         let listed = values.iter().any(|value| value.as_i64() == Some(code));
-        let fits = match requirement["operator"].as_str() {
+        let matches = match requirement["operator"].as_str() {
             Some("In") => listed,
             Some("NotIn") => !listed,
             _ => false,
         };
         let container = status["name"].as_str().unwrap_or_default();
         let pod = format!("{}/{}", meta(pod, "namespace"), meta(pod, "name"));
-        fits.then(|| format!("Container {container} for pod {pod} failed with exit code {code}"))
+        matches.then(|| format!("Container {container} for pod {pod} failed with exit code {code}"))
     })
 }
 
@@ -55,14 +56,14 @@ fn by_condition(rule: &Value, pod: &Value) -> Option<String> {
     rule["onPodConditions"].as_array()?.iter().find_map(|pattern| {
         let kind = pattern["type"].as_str()?;
         let wanted = pattern["status"].as_str().unwrap_or("True");
-        let found = condition(pod, kind)?;
+        let condition = conditions::of_object(pod, kind)?;
         let pod = format!("{}/{}", meta(pod, "namespace"), meta(pod, "name"));
-        (found["status"] == wanted).then(|| format!("Pod {pod} has condition {kind}"))
+        (condition["status"] == wanted).then(|| format!("Pod {pod} has condition {kind}"))
     })
 }
 
-/// How long after the last failure the next pod is made: 10 s, doubled with each failure, at most 10 min.
-pub(super) fn pause(failures: u32) -> Duration {
+/// The time between the last failure and the next pod: 10 s, doubled with each failure, at most 10 min.
+pub(super) fn back_off(failures: u32) -> Duration {
     match failures {
         0 => Duration::ZERO,
         _ => Duration::from_secs(10_u64.saturating_mul(1 << (failures - 1).min(10)).min(600)),
@@ -93,30 +94,30 @@ mod tests {
     }
 
     #[test]
-    fn a_listed_code_fails_the_job_in_the_words_of_kubernetes() {
-        let words = "Container driver for pod n/p failed with exit code 3 matching FailJob rule at index 0";
-        assert_eq!(judge(&policy(), &pod(3)), Verdict::FailJob(words.into()));
+    fn an_exit_code_in_a_rule_fails_the_job_with_kubernetes_message() {
+        let message = "Container driver for pod n/p failed with exit code 3 matching FailJob rule at index 0";
+        assert_eq!(judge(&policy(), &pod(3)), Verdict::FailJob(message.into()));
         assert_eq!(judge(&policy(), &pod(4)), Verdict::Count);
         assert_eq!(judge(&Value::Null, &pod(3)), Verdict::Count);
     }
 
     #[test]
-    fn another_container_s_code_is_none_of_the_rule_s() {
+    fn a_rule_ignores_the_exit_codes_of_other_containers() {
         let mut pod = pod(3);
         pod["status"]["containerStatuses"][0]["name"] = json!("other");
         assert_eq!(judge(&policy(), &pod), Verdict::Count);
     }
 
     #[test]
-    fn a_disruption_is_nobody_s_failure() {
+    fn a_rule_can_ignore_disruptions() {
         let mut pod = pod(4);
         pod["status"]["conditions"] = json!([{ "type": "DisruptionTarget", "status": "True" }]);
         assert_eq!(judge(&policy(), &pod), Verdict::Ignore);
     }
 
     #[test]
-    fn each_failure_doubles_the_pause_up_to_ten_minutes() {
-        let pauses: Vec<u64> = (0..9).map(|failures| pause(failures).as_secs()).collect();
-        assert_eq!(pauses, [0, 10, 20, 40, 80, 160, 320, 600, 600]);
+    fn each_failure_doubles_the_back_off_up_to_ten_minutes() {
+        let delays: Vec<u64> = (0..9).map(|failures| back_off(failures).as_secs()).collect();
+        assert_eq!(delays, [0, 10, 20, 40, 80, 160, 320, 600, 600]);
     }
 }

@@ -1,0 +1,4 @@
+//! The cluster's only node.
+
+/// The name of the node.
+pub(crate) const NAME: &str = "embedded";

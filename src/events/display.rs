@@ -1,0 +1,148 @@
+//! The events as lines for people. The lines of a scenario are indented.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Arrivals, DeploymentReplicas, Progress, many, minutes};
+use crate::wait::seconds;
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TargetConfirmed { deployment, namespace, server } => {
+                write!(f, "service: deployment {namespace}/{deployment} in {server}")
+            }
+            Self::WebUi { url } => write!(f, "Locust's web UI: {url}"),
+            Self::LeftoverLoadStopped { users } => {
+                write!(f, "load is running already ({}); stopping it", many(*users, "user"))
+            }
+            Self::GeneratorCaveat { caveat } => f.write_str(caveat),
+            Self::RunStarted { run_id, scenarios, recorded, expected_s, generator, target } => {
+                let planned = many(*scenarios, "scenario");
+                write!(f, "run {run_id}: {planned} against {target} with {generator}")?;
+                if *recorded > 0 {
+                    write!(f, "; {recorded} recorded already")?;
+                }
+                write!(f, "; about {} to go", minutes(*expected_s))
+            }
+            Self::ScenarioStarted { number, of, point, attempt } => {
+                write!(f, "\n[{}] {point}", place(*number, *of))?;
+                if *attempt > 1 { write!(f, " (attempt {attempt})") } else { Ok(()) }
+            }
+            Self::WorkersRestarted { generator, wanted } => {
+                write!(
+                    f,
+                    "  {generator} does not list {}; replacing their pods",
+                    many(*wanted, "idle worker")
+                )
+            }
+            Self::PhaseDone { what, took_ms } => {
+                write!(f, "  {what} ({})", seconds(Duration::from_millis(*took_ms)))
+            }
+            Self::Live { at_s, of_s, rps, median_us, p90_us, failures_pct, open } => {
+                let ms = |us: &Option<u64>| us.map_or("-".into(), |us| format!("{}ms", records::ms(us)));
+                let (median, p90) = (ms(median_us), ms(p90_us));
+                let failures = failures_pct.map_or("-".into(), |share| format!("{share:.1}%"));
+                write!(
+                    f,
+                    "  [{at_s:.0}s/{of_s:.0}s] RPS: {rps:.1} | Median: {median} | P90: {p90} | Failures: {failures}"
+                )?;
+                open.map_or(Ok(()), |open| write!(f, " | {open}"))
+            }
+            Self::MeasurementExtended { reason } => write!(f, "  measuring on: {reason}"),
+            Self::LoadStopUnanswered { generator, stops_after_s, error } => {
+                write!(
+                    f,
+                    "  {generator} does not answer ({error}); its load stops by itself within {stops_after_s} s"
+                )
+            }
+            Self::WholeRunMissing { error } => {
+                write!(f, "  the figures of the whole run are missing: {error}")
+            }
+            Self::Retry { reasons } => write!(f, "  VOID, once more: {}", reasons.join("; ")),
+            Self::ScenarioEnded { number, of, status, summary } => {
+                write!(f, "[{}] {status}  {summary}", place(*number, *of))
+            }
+            Self::VerdictChanged { scenario, status, reasons } => {
+                write!(f, "{scenario}: {status} after all: {}", reasons.join("; "))
+            }
+            Self::SamplesDropped { records } => {
+                let records = many(*records, "record");
+                write!(f, "  the cluster's copy has no per-second samples for {records}: no room")
+            }
+            Self::RunEnded { recorded, valid, took_s } => {
+                let recorded = many(*recorded, "recorded scenario");
+                write!(f, "\nvalid: {valid} of {recorded}; the run took {}", minutes(*took_s))
+            }
+            Self::ReplicasRestored { deployments } => {
+                let found: Vec<_> = deployments.iter().map(DeploymentReplicas::to_string).collect();
+                write!(f, "replicas as found: {}", found.join(", "))
+            }
+            Self::RestoreFailed { error } => f.write_str(error),
+            Self::JobSuspended => {
+                f.write_str("interrupted: suspending the Job, which stops the load and keeps the records")
+            }
+            Self::JobContinues { pod, exit_code } => {
+                write!(f, "the Job continues in pod {pod}, after exit code {exit_code}")
+            }
+            Self::CleanupStarted { namespace, server } => {
+                write!(f, "cleaning up namespace {namespace} in {server}")
+            }
+            Self::Note { text } => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Display for Arrivals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rate, late, skipped } = self;
+        write!(f, "open at {rate}/s: {late} late, {skipped} skipped")
+    }
+}
+
+impl fmt::Display for DeploymentReplicas {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.deployment, self.replicas)
+    }
+}
+
+/// `3/4`, or `3` if the number of scenarios is not known.
+fn place(number: usize, of: Option<usize>) -> String {
+    of.map_or(number.to_string(), |of| format!("{number}/{of}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_live_line_has_its_documented_form() {
+        let live = Progress::Live {
+            at_s: 60.2,
+            of_s: 120.0,
+            rps: 18.51,
+            median_us: Some(620_000),
+            p90_us: Some(1_800_000),
+            failures_pct: Some(0.0),
+            open: None,
+        };
+        assert_eq!(live.to_string(), "  [60s/120s] RPS: 18.5 | Median: 620ms | P90: 1800ms | Failures: 0.0%");
+    }
+
+    #[test]
+    fn a_figure_that_was_not_measured_is_a_dash() {
+        let live = Progress::Live {
+            at_s: 2.0,
+            of_s: 20.0,
+            rps: 0.0,
+            median_us: None,
+            p90_us: None,
+            failures_pct: None,
+            open: Some(Arrivals { rate: 12.5, late: 3, skipped: 0 }),
+        };
+        assert_eq!(
+            live.to_string(),
+            "  [2s/20s] RPS: 0.0 | Median: - | P90: - | Failures: - | open at 12.5/s: 3 late, 0 skipped"
+        );
+    }
+}

@@ -1,0 +1,223 @@
+//! The events.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Something that happened, and that the user should know.
+///
+/// The names of the variants and of their fields are the JSON of `docs/events.schema.json`: change both together.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Progress {
+    /// This Deployment is about to be scaled and loaded.
+    TargetConfirmed {
+        /// The Deployment of the service.
+        deployment: String,
+        /// Its namespace.
+        namespace: String,
+        /// The address of the API server.
+        server: String,
+    },
+    /// Locust's web UI is forwarded to this machine.
+    WebUi {
+        /// Its address.
+        url: String,
+    },
+    /// Load of an earlier run is still running, and is stopped now.
+    LeftoverLoadStopped {
+        /// Its users.
+        users: u32,
+    },
+    /// The load generator measures less exactly than it could.
+    GeneratorCaveat {
+        /// What is less exact, and why.
+        caveat: String,
+    },
+    /// The run begins, or continues.
+    RunStarted {
+        /// The run.
+        run_id: String,
+        /// Scenarios planned.
+        scenarios: usize,
+        /// Scenarios that have been recorded before.
+        recorded: usize,
+        /// Expected time for the other scenarios, s.
+        expected_s: f64,
+        /// The load generator, such as `Locust 2.46.6`.
+        generator: String,
+        /// The URL that the load is sent to.
+        target: String,
+    },
+    /// A scenario begins.
+    ScenarioStarted {
+        /// Place in the plan, from 1.
+        number: usize,
+        /// Scenarios planned; `None` if the plan does not know yet.
+        of: Option<usize>,
+        /// Replicas, workers and users, in words.
+        point: String,
+        /// Which attempt it is, from 1.
+        attempt: u32,
+    },
+    /// Locust does not list the workers whose pods are ready, so the pods are replaced.
+    WorkersRestarted {
+        /// What makes the load.
+        generator: String,
+        /// How many workers it should list.
+        wanted: u32,
+    },
+    /// A phase of a scenario, or a step of a deployment, has ended.
+    PhaseDone {
+        /// What was done.
+        what: String,
+        /// How long it took, ms.
+        took_ms: u64,
+    },
+    /// The live figures of the window.
+    Live {
+        /// Time measured so far, s.
+        at_s: f64,
+        /// Length of the window, s.
+        of_s: f64,
+        /// Requests per second over the last 10 s.
+        rps: f64,
+        /// Median response time over the last 10 s, µs.
+        median_us: Option<u64>,
+        /// 90th percentile of the response times over the last 10 s, µs.
+        p90_us: Option<u64>,
+        /// Share of failed requests over the last 10 s, %.
+        failures_pct: Option<f64>,
+        /// In the open model, late and skipped arrivals of the last 10 s.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        open: Option<Arrivals>,
+    },
+    /// The figures are not steady or not exact enough yet, so the window is longer than planned.
+    MeasurementExtended {
+        /// Why.
+        reason: String,
+    },
+    /// Locust does not answer the request to stop its load; the request is repeated.
+    LoadStopUnanswered {
+        /// What makes the load.
+        generator: String,
+        /// Without a driver, the load stops by itself after this time, s.
+        stops_after_s: u64,
+        /// What went wrong.
+        error: String,
+    },
+    /// The last figures of a scenario could not be read, so its record has no figures of the whole run.
+    WholeRunMissing {
+        /// What went wrong.
+        error: String,
+    },
+    /// A scenario was VOID, and is measured again.
+    Retry {
+        /// Why it was VOID.
+        reasons: Vec<String>,
+    },
+    /// A scenario is recorded.
+    ScenarioEnded {
+        /// Place in the plan, from 1.
+        number: usize,
+        /// Scenarios planned; `None` if the plan does not know yet.
+        of: Option<usize>,
+        /// `SUCCESS`, or why its figures cannot be used.
+        status: String,
+        /// The figures or the reasons, in words.
+        summary: String,
+    },
+    /// A later record has changed the verdict of an earlier scenario.
+    VerdictChanged {
+        /// The id of the earlier scenario.
+        scenario: String,
+        /// Its status now.
+        status: String,
+        /// Why.
+        reasons: Vec<String>,
+    },
+    /// The cluster's copy of the records has no room for all samples; the records on disk have them.
+    SamplesDropped {
+        /// How many records of the copy have no samples.
+        records: usize,
+    },
+    /// The run is over.
+    RunEnded {
+        /// Scenarios recorded.
+        recorded: usize,
+        /// Valid scenarios among them.
+        valid: usize,
+        /// How long it took, s.
+        took_s: f64,
+    },
+    /// The Deployments have the replicas again that they had before the run.
+    ReplicasRestored {
+        /// The Deployments.
+        deployments: Vec<DeploymentReplicas>,
+    },
+    /// The replicas could not be restored. The command ends with an earlier error.
+    RestoreFailed {
+        /// What went wrong, and what to do by hand.
+        error: String,
+    },
+    /// The user has interrupted the command, so the Job is suspended.
+    JobSuspended,
+    /// The Job goes on in another pod.
+    JobContinues {
+        /// The new pod.
+        pod: String,
+        /// The exit code of the earlier pod.
+        exit_code: i32,
+    },
+    /// Everything that was deployed is being deleted.
+    CleanupStarted {
+        /// The namespace.
+        namespace: String,
+        /// The address of the API server.
+        server: String,
+    },
+    /// Anything else, for people only.
+    Note {
+        /// In words.
+        text: String,
+    },
+}
+
+/// Late and skipped arrivals of the open model.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Arrivals {
+    /// Requests asked for, 1/s.
+    pub rate: f64,
+    /// Requests that started more than 10 ms after they were due.
+    pub late: u64,
+    /// Requests that never started.
+    pub skipped: u64,
+}
+
+/// A Deployment and its replicas.
+#[derive(Clone, Debug, Serialize)]
+pub struct DeploymentReplicas {
+    /// The Deployment.
+    pub deployment: String,
+    /// Its replicas.
+    pub replicas: u32,
+}
+
+impl Progress {
+    /// A note.
+    pub fn note(text: impl Into<String>) -> Self {
+        Self::Note { text: text.into() }
+    }
+
+    /// The end of a phase.
+    pub fn phase(what: impl Into<String>, took: Duration) -> Self {
+        Self::PhaseDone { what: what.into(), took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX) }
+    }
+}
+
+impl DeploymentReplicas {
+    /// This Deployment with this number of replicas.
+    pub fn new(deployment: impl Into<String>, replicas: u32) -> Self {
+        Self { deployment: deployment.into(), replicas }
+    }
+}

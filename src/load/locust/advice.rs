@@ -1,0 +1,43 @@
+//! Errors about a Locust that does not reach a state, with advice.
+
+use crate::exit::Error;
+use crate::load::Unreached;
+use crate::objects::{MASTER, MASTER_PODS, WORKERS};
+use crate::wait::TimedOut;
+
+/// The error for a state that did not come in time.
+pub(super) fn explain(unreached: &Unreached, timed_out: &TimedOut) -> Error {
+    match unreached {
+        Unreached::Answer => Error::cluster(format!("Locust's master does not answer {timed_out}"))
+            .next(format!("look at it with: kubectl describe pods -l {MASTER_PODS}")),
+        Unreached::IdleWorkers(workers) => {
+            Error::cluster(format!("Locust does not list exactly {workers} idle workers {timed_out}"))
+                .next(format!("see whether others connect to this master: kubectl logs deployment/{MASTER}"))
+        }
+        Unreached::Stopped => Error::cluster(format!("the load does not stop {timed_out}"))
+            .next(format!("restart Locust: kubectl rollout restart deployment {MASTER} {WORKERS}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::exit::ExitCode;
+
+    #[test]
+    fn every_state_that_did_not_come_is_an_error_of_the_cluster_with_advice() {
+        let timed_out = TimedOut { after: Duration::from_secs(9), last_seen: "nothing".into() };
+        for (unreached, words, advice) in [
+            (Unreached::Answer, "Locust's master does not answer", "app=locust,role=master"),
+            (Unreached::IdleWorkers(3), "exactly 3 idle workers", "deployment/locust-master"),
+            (Unreached::Stopped, "the load does not stop", "deployment locust-master locust-worker"),
+        ] {
+            let error = explain(&unreached, &timed_out);
+            assert_eq!(error.code, ExitCode::Cluster);
+            assert!(error.message.contains(words) && error.message.contains("last seen"), "{error}");
+            assert!(error.next.as_ref().is_some_and(|next| next.contains(advice)), "{error}");
+        }
+    }
+}

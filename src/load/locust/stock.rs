@@ -1,0 +1,256 @@
+//! Locust's stock API, for a master whose script does not import the module locust_matrix.py.
+//!
+//! The stock API has no cut. A window starts with `/stats/reset`, which clears the master's counts but not those
+//! that the workers have not sent yet. It ends with the statistics as CSV, which lack those counts, too. So both
+//! ends are off by up to 3 s, the time between two reports of a worker. After a stop no last report comes at
+//! once, so the final counts are awaited until they no longer change. Counts from before the window are lost.
+//! A worker is ready for the next load only after the master's whole `--stop-timeout`. That is 120 s in the
+//! manifests; a script without the module needs a shorter one.
+
+mod table;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use reqwest::Method;
+use serde::Deserialize;
+use tokio::time::{Instant, sleep};
+
+use super::answer::{FailureAnswer, StateAnswer};
+use super::product::NAME;
+use super::web::Web;
+use crate::exit::{Error, Result};
+use crate::load::{Capabilities, Cut, Exception, Failure, Load, Snapshot, Worker};
+
+/// Locust's `WORKER_REPORT_INTERVAL`.
+const REPORT_INTERVAL: Duration = Duration::from_secs(3);
+/// The counts of a stopped load are final after they have not changed for this long.
+const UNCHANGED_FOR: Duration = Duration::from_millis(3500);
+/// The counts of a stopped load are taken as final after this long, even if they still change.
+const FINAL_WITHIN: Duration = Duration::from_secs(20);
+const CSV: &str = "/stats/requests/csv";
+
+/// A master without the module.
+#[derive(Debug)]
+pub(super) struct Stock {
+    version: String,
+    longest: Duration,
+    /// When the window was opened, s since the epoch; `None` before.
+    opened_at: Mutex<Option<f64>>,
+}
+
+#[derive(Deserialize)]
+struct StatisticsAnswer {
+    state: StateAnswer,
+    user_count: u32,
+    workers: Vec<WorkerAnswer>,
+    #[serde(default)]
+    errors: Vec<FailureAnswer>,
+}
+
+#[derive(Deserialize)]
+struct WorkerAnswer {
+    id: String,
+    state: StateAnswer,
+    user_count: u32,
+    cpu_usage: f64,
+    memory_usage: u64,
+}
+
+#[derive(Deserialize)]
+struct ExceptionsAnswer {
+    exceptions: Vec<ExceptionAnswer>,
+}
+
+#[derive(Deserialize)]
+struct ExceptionAnswer {
+    msg: String,
+    count: u64,
+}
+
+impl Stock {
+    /// Checks that this is a Locust and reads its version.
+    pub(super) async fn probe(web: &Web, longest: Duration) -> Result<Self> {
+        let _: StatisticsAnswer = web.get("/stats/requests").await?;
+        let page = web.call(Method::GET, "/", &[]).await?.text().await.unwrap_or_default();
+        let version = version(&page).unwrap_or("of an unknown version").to_owned();
+        Ok(Self { version, longest, opened_at: Mutex::default() })
+    }
+
+    /// What a Locust without the module can do.
+    pub(super) fn capabilities(&self) -> Capabilities {
+        Capabilities {
+            name: format!("{} {}", NAME, self.version),
+            version: self.version.clone(),
+            exact_windows: false,
+            live_counts: false,
+            open_model: Err(open_model_refused()),
+            health: false,
+            percentile_digits: 2,
+            caveat: Some(self.caveat()),
+        }
+    }
+
+    /// Forgets the window of the last load, and adds the fields that the form of the next start needs.
+    pub(super) fn prepare_start(&self, load: Load, form: &mut Vec<(&str, String)>) -> Result<()> {
+        if matches!(load, Load::Open { .. }) {
+            return Err(open_model_refused());
+        }
+        // Before 2.47 the timer of run_time goes on after a stop and ends whatever load runs by then.
+        if self.run_time_ends_with_a_stop() {
+            form.push(("run_time", self.longest.as_secs().to_string()));
+        }
+        *self.opened_at() = None;
+        Ok(())
+    }
+
+    /// State, workers and errors, without counts. (Locust caches this answer for 2 s.)
+    pub(super) async fn snapshot(&self, web: &Web) -> Result<Snapshot> {
+        let answer: StatisticsAnswer = web.get("/stats/requests").await?;
+        let workers = answer.workers.into_iter().map(|worker| Worker {
+            id: worker.id,
+            state: worker.state.into(),
+            user_count: worker.user_count,
+            cpu_percent: worker.cpu_usage,
+            memory_bytes: worker.memory_usage,
+            health: None,
+        });
+        Ok(Snapshot {
+            user_count: answer.user_count,
+            workers: workers.collect(),
+            errors: answer.errors.into_iter().map(Failure::from).collect(),
+            ..Snapshot::empty(now(), answer.state.into())
+        })
+    }
+
+    /// The first cut of a load opens the window; later ones have the counts since then.
+    pub(super) async fn cut(&self, web: &Web) -> Result<Snapshot> {
+        let mut snapshot = self.snapshot(web).await?;
+        let opened_at = *self.opened_at();
+        match opened_at {
+            None if snapshot.is_active() => {
+                web.post_or_get("/stats/reset").await?;
+                *self.opened_at() = Some(now());
+            }
+            _ if snapshot.is_active() => self.read_counts(web, &mut snapshot).await?,
+            _ => self.await_final_counts(web, &mut snapshot).await?,
+        }
+        let at = now();
+        let spread_ms = REPORT_INTERVAL.as_secs_f64() * 1000.0;
+        snapshot.now = at;
+        snapshot.cut = Some(Cut { complete: true, at: Some(at), spread_ms: Some(spread_ms) });
+        Ok(snapshot)
+    }
+
+    /// Adds the counts and exceptions since the window was opened.
+    async fn read_counts(&self, web: &Web, snapshot: &mut Snapshot) -> Result<()> {
+        let response = web.call(Method::GET, CSV, &[]).await?;
+        let text = web.body(CSV, response, "text/csv", "CSV").await?;
+        snapshot.counts = table::parse(&text, *self.opened_at()).map_err(|error| {
+            Error::cluster(format!("{}{CSV} is not understood: {error}", web.url))
+                .next("use a version of Locust from 2.46 on")
+        })?;
+        let answer: ExceptionsAnswer = web.get("/exceptions").await?;
+        let exceptions = answer.exceptions.into_iter();
+        snapshot.exceptions = exceptions.map(|e| Exception { message: e.msg, count: e.count }).collect();
+        Ok(())
+    }
+
+    /// Reads the counts until the workers have sent everything.
+    async fn await_final_counts(&self, web: &Web, snapshot: &mut Snapshot) -> Result<()> {
+        let deadline = Instant::now() + FINAL_WITHIN;
+        self.read_counts(web, snapshot).await?;
+        let (mut requests, mut changed_at) = (snapshot.counts.total.requests, Instant::now());
+        while changed_at.elapsed() < UNCHANGED_FOR && Instant::now() < deadline {
+            sleep(Duration::from_millis(250)).await;
+            self.read_counts(web, snapshot).await?;
+            if snapshot.counts.total.requests != requests {
+                (requests, changed_at) = (snapshot.counts.total.requests, Instant::now());
+            }
+        }
+        Ok(())
+    }
+
+    fn opened_at(&self) -> MutexGuard<'_, Option<f64>> {
+        self.opened_at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether Locust's `run_time` can serve as a dead-man switch: from 2.47 on, a stop ends its timer.
+    fn run_time_ends_with_a_stop(&self) -> bool {
+        let mut numbers = self.version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        (numbers.next(), numbers.next()) >= (Some(2), Some(47))
+    }
+
+    fn caveat(&self) -> String {
+        let deadman = if self.run_time_ends_with_a_stop() {
+            format!("load whose driver is gone runs on for up to {} s", self.longest.as_secs())
+        } else {
+            "load whose driver is gone does not stop by itself".to_owned()
+        };
+        format!(
+            "{} {} runs without the module locust_matrix.py: percentiles have 2 digits, both ends of a window \
+             are off by up to {} s, requests before the window are not counted, workers report no health, a \
+             stop takes the master's whole --stop-timeout, and {deadman}",
+            NAME,
+            self.version,
+            REPORT_INTERVAL.as_secs()
+        )
+    }
+}
+
+fn open_model_refused() -> Error {
+    Error::usage("the open model needs the module locust_matrix.py in the test script")
+        .next("keep 'import locust_matrix' in the locustfile, with the module's files beside it")
+}
+
+/// The version in Locust's web page.
+fn version(page: &str) -> Option<&str> {
+    page.split("\"version\": \"").nth(1)?.split('"').next()
+}
+
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stock(version: &str) -> Stock {
+        Stock { version: version.into(), longest: Duration::from_hours(2), opened_at: Mutex::default() }
+    }
+
+    #[test]
+    fn the_version_is_read_from_the_page() {
+        assert_eq!(version(r#"{"weight": 1}}, "version": "2.46.6", "worker_count": 1}"#), Some("2.46.6"));
+        assert_eq!(version("<html>"), None);
+    }
+
+    #[test]
+    fn run_time_is_set_only_if_a_stop_ends_its_timer() {
+        let form = |version: &str| {
+            let mut form = Vec::new();
+            stock(version).prepare_start(Load::Closed { users: 1, spawn_rate: 1.0 }, &mut form).unwrap();
+            form
+        };
+        assert_eq!(form("2.47.0"), [("run_time", "7200".to_owned())]);
+        assert_eq!(form("3.0.1").len(), 1);
+        assert!(form("2.46.6").is_empty() && form("of an unknown version").is_empty());
+    }
+
+    #[test]
+    fn without_the_module_little_is_possible_and_the_caveat_says_so() {
+        let can = stock("2.46.6").capabilities();
+        assert_eq!((can.name.as_str(), can.percentile_digits), ("Locust 2.46.6", 2));
+        assert!(!can.exact_windows && !can.live_counts && can.open_model.is_err() && !can.health);
+        assert!(can.caveat.unwrap().contains("does not stop by itself"));
+        assert!(stock("2.47.0").caveat().contains("runs on for up to 7200 s"));
+    }
+
+    #[test]
+    fn an_open_load_is_refused() {
+        let load = Load::Open { rate: 5.0, users: 5 };
+        let error = stock("2.47.0").prepare_start(load, &mut Vec::new()).unwrap_err();
+        assert!(error.message.contains("locust_matrix.py"), "{error}");
+    }
+}

@@ -1,0 +1,42 @@
+//! Where latency is queueing, from valid rows that differ in users alone.
+
+use records::ms;
+
+use crate::events::many;
+use crate::judge::Point;
+use crate::report::document::{Block, Section, Sentence};
+
+const MEANING: &str = "The replicas are full here, and further users only wait. Add replicas, or allow fewer \
+    requests at a time:";
+
+/// The steps in users that raise P95 but not throughput.
+pub(in crate::report::document) fn latency(points: &[Point<'_, '_>]) -> Section {
+    let items = points.iter().filter_map(|point| step(point, points)).collect();
+    let otherwise = "No step in users raised P95 without raising throughput.";
+    Section::of_lists("latency", "Latency advice", vec![Block::led(MEANING, items)], otherwise)
+}
+
+/// From the next point with fewer users to a point.
+fn step(point: &Point<'_, '_>, points: &[Point<'_, '_>]) -> Option<Sentence> {
+    let less = points
+        .iter()
+        .filter(|other| other.has_pods_of(point) && other.load() < point.load())
+        .max_by(|a, b| a.load().total_cmp(&b.load()))?;
+    let (now, before) = (point.p95_us?, less.p95_us?);
+    let is_full = less.rps > 0.0 && point.rps < 1.1 * less.rps && now as f64 > 1.3 * before as f64;
+    if point.is_open() || !is_full {
+        return None;
+    }
+    let scenario = point.scenario()?;
+    let text = format!(
+        "{}, {}: {} instead of {} raise P95 from {} to {} ms, while throughput stays at {:.1} requests/s.",
+        many(scenario.replicas, "replica"),
+        many(scenario.workers, "worker"),
+        many(scenario.users, "user"),
+        less.load(),
+        ms(before),
+        ms(now),
+        point.rps,
+    );
+    Some(Sentence::about(less.rows.iter().chain(&point.rows).copied(), text))
+}

@@ -1,0 +1,82 @@
+//! The figures of every scenario, in one table per model.
+
+use super::{Block, Cell, Column, Section, Table};
+use crate::judge::Row;
+
+const CLOSED: &str = "Each user waits for its response before it sends the next request. Each row covers its \
+    window. The window opens when all users have started and the figures are steady, and it closes before the \
+    load stops. The columns from Primary requests/s to P99 are of the primary endpoint; the columns after them \
+    are of all endpoints together. auto_summary.csv has the figures of all endpoints together.";
+
+const OPEN: &str = "Requests arrive at a fixed rate, whether earlier requests have been answered or not. Latency \
+    counts from the time at which a request was due. A request is late if it started more than 10 ms after it \
+    was due. It is skipped if it never started because no user of the pool was free.";
+
+/// The scenarios of the closed model; `None` if there are none.
+pub(super) fn closed(rows: &[Row<'_>]) -> Option<Section> {
+    let mut table = Table::new(columns(Column::numbers("Users")));
+    for row in rows {
+        table.push([row], cells(row, Cell::Count(row.record.scenario.users.into())));
+    }
+    let section = Section::new("closed-model", "Scenarios: closed model", vec![Block::Table(table)]);
+    (!rows.is_empty()).then(|| section.with_intro(CLOSED))
+}
+
+/// The scenarios of the open model; `None` if there are none.
+pub(super) fn open(rows: &[Row<'_>]) -> Option<Section> {
+    let mut columns = columns(Column::measured("Rate", "requests/s"));
+    columns.extend(["Users at most", "Due", "Late", "Skipped"].map(Column::numbers));
+    columns.push(Column::measured("Latest start", "ms"));
+    let mut table = Table::new(columns);
+    for row in rows {
+        let scenario = &row.record.scenario;
+        let counts = row.record.open;
+        let mut cells = cells(row, scenario.rate.map_or(Cell::Missing, Cell::Given));
+        cells.extend([
+            Cell::Count(scenario.users.into()),
+            Cell::count(counts.map(|counts| counts.due)),
+            Cell::count(counts.map(|counts| counts.late)),
+            Cell::count(counts.map(|counts| counts.skipped)),
+            Cell::number(counts.map(|counts| counts.late_max_ms), 0),
+        ]);
+        table.push([row], cells);
+    }
+    let section = Section::new("open-model", "Scenarios: open model", vec![Block::Table(table)]);
+    (!rows.is_empty()).then(|| section.with_intro(OPEN))
+}
+
+fn columns(load: Column) -> Vec<Column> {
+    vec![
+        Column::numbers("Replicas"),
+        Column::numbers("Workers"),
+        load,
+        Column::words("Status"),
+        Column::measured("Primary", "requests/s"),
+        Column::measured("Median", "ms"),
+        Column::measured("P95", "ms"),
+        Column::measured("P99", "ms"),
+        Column::measured("All", "requests/s"),
+        Column::measured("Failed", "%"),
+        Column::numbers("Requests"),
+        Column::measured("Window", "s"),
+    ]
+}
+
+fn cells(row: &Row<'_>, load: Cell) -> Vec<Cell> {
+    let scenario = &row.record.scenario;
+    let percentile = |quantile| Cell::percentile(row.estimate(quantile).as_ref());
+    vec![
+        Cell::Count(scenario.replicas.into()),
+        Cell::Count(scenario.workers.into()),
+        load,
+        Cell::text(row.judgement.verdict.status()),
+        Cell::number(row.primary.map(|figures| figures.rps), 1),
+        percentile(0.50),
+        percentile(0.95),
+        percentile(0.99),
+        Cell::number(row.aggregated.map(|figures| figures.rps), 1),
+        Cell::number(row.aggregated.and_then(|figures| figures.failures_pct), 2),
+        Cell::count(row.requests),
+        Cell::number(row.seconds, 2),
+    ]
+}

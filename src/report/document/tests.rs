@@ -1,0 +1,128 @@
+use std::path::Path;
+
+use records::Record;
+
+use super::*;
+use crate::record::tests::record;
+
+/// Twenty scenarios of both models with every verdict.
+fn recorded() -> Vec<Record> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/results-v2.jsonl");
+    records::read(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Valid rows that have findings of every kind.
+fn valid() -> Vec<Record> {
+    let mut records = vec![
+        record(0, 1, 20, 1000),
+        record(1, 2, 20, 2000),
+        record(2, 4, 20, 2600),
+        record(3, 8, 20, 2600),
+        record(4, 1, 40, 1000),
+    ];
+    let slow = &mut records[4].window.as_mut().unwrap().endpoints[0];
+    slow.histogram = ::records::Histogram::of_ms([(200, 1000)]);
+    for record in &mut records {
+        record.objective.p95_ms = Some(150);
+    }
+    let mut last = records[0].clone();
+    (last.scenario.id, last.scenario.index, last.scenario.repeat) = ("closed-r1-w2-u20-2".into(), 5, 2);
+    last.scenario.drift = true;
+    records.push(last);
+    records
+}
+
+fn documents() -> Vec<(Vec<Record>, Document)> {
+    [recorded(), valid(), Vec::new()]
+        .into_iter()
+        .map(|records| (records.clone(), Document::of(&JudgedRun::of(&records))))
+        .collect()
+}
+
+fn blocks(document: &Document) -> impl Iterator<Item = (&'static str, &Block)> {
+    document.sections.iter().flat_map(|section| section.blocks.iter().map(|block| (section.id, block)))
+}
+
+fn tables(document: &Document) -> Vec<&Table> {
+    let shown = blocks(document).filter_map(|(_, block)| match block {
+        Block::Table(table) => Some(table),
+        _ => None,
+    });
+    shown.chain(document.datasets.iter().map(|dataset| &dataset.table)).collect()
+}
+
+#[test]
+fn every_cited_row_exists() {
+    for (records, document) in documents() {
+        let judged = JudgedRun::of(&records);
+        let of_sentences = blocks(&document).flat_map(|(_, block)| block.sentences()).flat_map(|s| &s.rows);
+        let of_tables = tables(&document).into_iter().flat_map(|table| &table.rows);
+        for id in of_sentences.chain(of_tables.flat_map(|row| &row.scenarios)) {
+            assert!(judged.row(id).is_some(), "{id} is no scenario");
+        }
+    }
+}
+
+#[test]
+fn every_finding_cites_rows_and_all_of_them_are_valid() {
+    let mut kinds = Vec::new();
+    for (records, document) in documents() {
+        let judged = JudgedRun::of(&records);
+        for (section, block) in blocks(&document) {
+            if !["key-findings", "objective", "performance", "latency"].contains(&section) {
+                continue;
+            }
+            let Block::Sentences { lead, items } = block else { continue };
+            kinds.push(section);
+            for sentence in lead.iter().chain(items) {
+                assert!(!sentence.rows.is_empty(), "{sentence:?} cites nothing");
+                for id in &sentence.rows {
+                    assert!(judged.row(id).unwrap().is_valid(), "{sentence:?} cites {id}");
+                }
+            }
+        }
+    }
+    for kind in ["key-findings", "objective", "performance", "latency"] {
+        assert!(kinds.contains(&kind), "no findings of {kind} were tested");
+    }
+}
+
+#[test]
+fn every_listed_sentence_cites_a_row_and_none_is_said_twice() {
+    for (_, document) in documents() {
+        let mut said: Vec<&str> = Vec::new();
+        for (section, block) in blocks(&document) {
+            if let Block::Sentences { lead, items } = block {
+                assert!(!items.is_empty(), "{section} has an empty list");
+                for sentence in lead.iter().chain(items) {
+                    assert!(!sentence.rows.is_empty(), "{section}: {sentence:?} cites nothing");
+                    assert!(!said.contains(&sentence.text.as_str()), "{section}: {sentence:?} is repeated");
+                    said.push(&sentence.text);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_row_of_a_table_has_a_cell_per_column_and_a_scenario() {
+    for (_, document) in documents() {
+        for table in tables(&document) {
+            for row in &table.rows {
+                assert_eq!(row.cells.len(), table.columns.len(), "{row:?}");
+                assert!(!row.scenarios.is_empty(), "{row:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn section_ids_are_unique() {
+    for (_, document) in documents() {
+        let mut ids: Vec<_> = document.sections.iter().map(|section| section.id).collect();
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count, "{ids:?}");
+    }
+}
