@@ -2,6 +2,8 @@
 //! the exit code and every report ask here.
 
 mod alone;
+mod certainty;
+mod goals;
 mod judged;
 mod points;
 mod row;
@@ -10,6 +12,8 @@ mod verdict;
 mod worker_pairs;
 
 pub use alone::judge_alone;
+pub use certainty::{Certainty, certainty_of_point, certainty_of_row, goodput_of_point};
+pub use goals::{GoalOutcome, outcome_of};
 pub use judged::Judged;
 pub use points::{Point, drift, drift_ends, points};
 pub use row::Row;

@@ -21,7 +21,9 @@ mod student;
 
 pub use arrivals::not_offered;
 pub use balance::{MOST_IMBALANCE, busiest_over_mean};
-pub use confidence::{Bounds, NoBounds, bounds_of_run, bounds_over_repeats, quantile_with_failures};
+pub use confidence::{
+    Bounds, NoBounds, bounds_of_goodput, bounds_of_run, bounds_over_repeats, quantile_with_failures,
+};
 pub use estimate::{Estimate, percentile_name, samples_needed};
 pub use figures::Figures;
 pub use little::{Little, little};
@@ -29,5 +31,5 @@ pub use membership::changes;
 pub use omission::{corrected, typical_cycle_us};
 pub use overload::KeepsUp;
 pub use saturation::{MoreWorkers, Saturation, Throughput};
-pub use steady::{WINDOWS, steady_from};
+pub use steady::steady_from;
 pub use stopping::{Next, interval_s, next, unsteady_because, window_from};

@@ -85,9 +85,17 @@ pub struct StoppingRule {
     /// Whether the cuts are exact. If false, the measurement is one interval without a steadiness verdict,
     /// because its ends are too far off.
     pub exact: bool,
+    /// How many neighbouring intervals must agree before the measurement is steady.
+    #[serde(default = "three")]
+    pub agreeing: usize,
     /// The quantiles (0 to 1) that must be known well enough before it may end early.
     #[serde(alias = "shares")]
     pub quantiles: Vec<f64>,
+}
+
+/// Version 2 had no such field, and measured in three intervals.
+const fn three() -> usize {
+    3
 }
 
 #[cfg(test)]

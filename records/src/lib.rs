@@ -21,7 +21,7 @@ pub use health::{Health, HealthWindow};
 pub use histogram::{Histogram, ms, three_digits};
 pub use interval::{Arrivals, Interval, StoppingRule};
 pub use membership::{Member, Membership};
-pub use objective::Objective;
+pub use objective::{FAILURES_PCT, Objective};
 pub use open::OpenCounts;
 pub use record::{Environment, Record, Replica, Sample, Unmeasured, UnmeasuredKind, VERSION, WorkerHealth};
 pub use scenario::{Mode, Scenario};

@@ -4,7 +4,7 @@ use records::{Record, Unmeasured, UnmeasuredKind, Window};
 
 use super::verdict::{Judgement, Verdict};
 use crate::measure::{
-    Estimate, MOST_IMBALANCE, Saturation, busiest_over_mean, changes, not_offered, percentile_name,
+    Estimate, KeepsUp, MOST_IMBALANCE, Saturation, busiest_over_mean, changes, not_offered, percentile_name,
     samples_needed, unsteady_because,
 };
 
@@ -23,6 +23,8 @@ pub fn judge_alone(record: &Record) -> Judgement {
         (Verdict::Failed, failed(record, window)),
         (Verdict::Void, void(record)),
         (Verdict::LoadgenLimited, limited(record)),
+        (Verdict::Errors, errors(record, window)),
+        (Verdict::Overloaded, overloaded(record)),
         (Verdict::Unstable, unstable(record)),
         (Verdict::Imbalanced, imbalanced(record)),
         (Verdict::Undersampled, undersampled(record, window)),
@@ -85,6 +87,37 @@ fn limited(record: &Record) -> Vec<String> {
         (!limits.is_empty()).then(|| format!("worker {} {}", worker.pod(), limits.join(" and ")))
     });
     reasons.collect()
+}
+
+/// The failed requests of the primary endpoint, if they are more than the objective allows. A service that fails fast
+/// looks like the fastest of all.
+fn errors(record: &Record, window: &Window) -> Vec<String> {
+    let Some(counts) = window.endpoint(&record.environment.primary).filter(|counts| counts.requests > 0) else {
+        return Vec::new();
+    };
+    let failed_pct = 100.0 * counts.failures as f64 / counts.requests as f64;
+    let most_pct = record.objective.most_failures_pct();
+    (failed_pct > most_pct)
+        .then(|| {
+            format!(
+                "{failed_pct:.1} % of {} requests to {} failed, more than {most_pct} %",
+                counts.requests, record.environment.primary
+            )
+        })
+        .into_iter()
+        .collect()
+}
+
+/// How the service falls behind the rate of the open model, over everything that was measured.
+fn overloaded(record: &Record) -> Vec<String> {
+    let keeps_up = KeepsUp::over(&record.intervals).filter(KeepsUp::is_overloaded);
+    let reason = |keeps_up: KeepsUp| {
+        format!(
+            "of {:.1} requests/s, {:.1} finish; requests under way grow by {:.1} each second",
+            keeps_up.offered, keeps_up.finished, keeps_up.growth
+        )
+    };
+    keeps_up.map(reason).into_iter().collect()
 }
 
 fn unstable(record: &Record) -> Vec<String> {

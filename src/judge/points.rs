@@ -32,7 +32,7 @@ impl Point<'_, '_> {
 
     /// Lowest and highest throughput and P95.
     pub fn spread(&self) -> ((f64, f64), Option<(u64, u64)>) {
-        let rps: Vec<f64> = self.rows.iter().filter_map(|row| Some(row.primary?.rps)).collect();
+        let rps: Vec<f64> = self.rows.iter().filter_map(|row| Some(row.primary?.goodput)).collect();
         let tails: Vec<u64> = self.rows.iter().filter_map(|row| row.p95_us()).collect();
         let least = rps.iter().copied().fold(f64::INFINITY, f64::min);
         let most = rps.iter().copied().fold(0.0, f64::max);
@@ -53,7 +53,7 @@ pub fn points<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<Point<'r, 'a>> {
     let valid = points.into_iter().filter_map(|(_, all)| {
         let recorded = all.len();
         let rows: Vec<_> = all.into_iter().filter(|row| row.is_valid() && row.primary.is_some()).collect();
-        let rps = median(rows.iter().filter_map(|row| Some(row.primary?.rps)).collect())?;
+        let rps = median(rows.iter().filter_map(|row| Some(row.primary?.goodput)).collect())?;
         let p95_us = median_of_counts(rows.iter().filter_map(|row| row.p95_us()).collect());
         Some(Point { rows, recorded, rps, p95_us })
     });
@@ -74,7 +74,7 @@ pub fn drift(rows: &[Row<'_>]) -> Option<String> {
     if !(first.is_valid() && last.is_valid()) {
         return Some(format!("{}: both ends must be valid to be compared.", first.name()));
     }
-    let (before, after) = (first.primary?.rps, last.primary?.rps);
+    let (before, after) = (first.primary?.goodput, last.primary?.goodput);
     let change = if before > 0.0 { after / before - 1.0 } else { 0.0 };
     let tails = first.p95_us().zip(last.p95_us());
     let p95 =

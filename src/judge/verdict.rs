@@ -14,6 +14,10 @@ pub enum Verdict {
     Infeasible,
     /// The load generator was at its own limit.
     LoadgenLimited,
+    /// More requests to the primary endpoint failed than the objective allows.
+    Errors,
+    /// The service did not keep up with the rate of the open model.
+    Overloaded,
     /// It did not come to a steady state.
     Unstable,
     /// One replica got far more requests than the others.
@@ -73,6 +77,8 @@ impl Verdict {
             Self::Void => "VOID",
             Self::Infeasible => "INFEASIBLE",
             Self::LoadgenLimited => "LOADGEN_LIMITED",
+            Self::Errors => "ERRORS",
+            Self::Overloaded => "OVERLOADED",
             Self::Unstable => "UNSTABLE",
             Self::Imbalanced => "IMBALANCED",
             Self::Undersampled => "UNDERSAMPLED",
@@ -90,11 +96,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: [Verdict; 7] = [
+    const ALL: [Verdict; 9] = [
         Verdict::Failed,
         Verdict::Void,
         Verdict::Infeasible,
         Verdict::LoadgenLimited,
+        Verdict::Errors,
+        Verdict::Overloaded,
         Verdict::Unstable,
         Verdict::Imbalanced,
         Verdict::Undersampled,
@@ -110,7 +118,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_first_in_order_is_the_verdict_and_no_reason_is_lost(
-            found in prop::collection::vec((0_usize..7, "[a-z]{1,4}"), 0..8),
+            found in prop::collection::vec((0_usize..9, "[a-z]{1,4}"), 0..8),
         ) {
             let findings: Vec<_> = found.iter().map(|(at, why)| (ALL[*at], why.clone())).collect();
             let first = found.iter().map(|(at, _)| *at).min();

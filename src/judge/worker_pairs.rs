@@ -104,7 +104,7 @@ pub(super) fn worker_pairs(rows: &[Judged<'_>]) -> Vec<WorkerPair> {
 
 /// Throughput of the primary endpoint over all replicas, and by the replicas' own counts of the busiest.
 fn of_replicas(row: &Judged<'_>) -> Option<(f64, Option<f64>)> {
-    let rps = Row::of(row).primary?.rps;
+    let rps = Row::of(row).primary?.goodput;
     let replicas = &row.record.replicas;
     let busiest = busiest_over_mean(replicas).map(|ratio| rps * ratio / replicas.len() as f64);
     Some((rps, busiest))

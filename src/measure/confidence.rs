@@ -9,9 +9,12 @@
 use records::{Histogram, Interval, StoppingRule};
 
 use super::estimate::samples_needed;
-use super::steady::WINDOWS;
 use super::student::t_975;
 
+/// The number of sections that a window is cut into. More are worse: they depend on each other.
+const SECTIONS: usize = 5;
+/// Older records have three.
+const FEWEST_SECTIONS: usize = 3;
 /// Mean responses that a window must last before an interval of a percentile below P99 holds.
 const RESPONSES: f64 = 10.0;
 /// The same for P99 and above.
@@ -21,13 +24,13 @@ const RESPONSES_OF_TAIL: f64 = 20.0;
 /// brings the coverage there back to 95 %.
 const WIDER_WITH_THINK_TIME: f64 = 1.3;
 
-/// A confidence interval of 95 %, µs.
+/// A confidence interval of 95 %, in the unit of its value: µs for a percentile, requests/s for a throughput.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
-    /// Lower end, µs.
-    pub low_us: f64,
-    /// Upper end, µs.
-    pub high_us: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
 }
 
 /// Why a run has no confidence interval.
@@ -51,14 +54,14 @@ impl Bounds {
     fn around(value_us: f64, half_width: f64) -> Self {
         let bucket = bucket_step(value_us) / 2.0;
         Self {
-            low_us: value_us * (-half_width).exp() - bucket,
-            high_us: value_us * half_width.exp() + bucket,
+            low: value_us * (-half_width).exp() - bucket,
+            high: value_us * half_width.exp() + bucket,
         }
     }
 
     /// Whether a value lies in it.
-    pub fn holds(&self, us: f64) -> bool {
-        self.low_us <= us && us <= self.high_us
+    pub fn holds(&self, value: f64) -> bool {
+        self.low <= value && value <= self.high
     }
 }
 
@@ -106,7 +109,7 @@ pub(super) fn relative_width(steady: &[Interval], q: f64) -> Option<f64> {
 fn sectioned(steady: &[Interval], q: f64) -> Result<(f64, f64), NoBounds> {
     let sections = sections(steady);
     let (count, window) = (sections.len(), Interval::sum(steady));
-    let Some(t) = t_975(count.saturating_sub(1)).filter(|_| count >= WINDOWS) else {
+    let Some(t) = t_975(count.saturating_sub(1)).filter(|_| count >= FEWEST_SECTIONS) else {
         return Err(NoBounds::TooFewSamples);
     };
     let fewest = sections.iter().map(|section| section.primary.count()).min().unwrap_or(0);
@@ -127,13 +130,22 @@ fn sectioned(steady: &[Interval], q: f64) -> Result<(f64, f64), NoBounds> {
 /// The intervals as five to nine sections of equal length. Intervals at the beginning that do not fill a section
 /// are left out.
 fn sections(steady: &[Interval]) -> Vec<Interval> {
-    let per_section = (steady.len() / WINDOWS).max(1);
+    let per_section = (steady.len() / SECTIONS).max(1);
     let left_out = steady.len() % per_section;
     steady[left_out..].chunks(per_section).map(Interval::sum).collect()
 }
 
 fn mean_response_s(window: &Interval) -> f64 {
     if window.requests == 0 { f64::INFINITY } else { window.total_ms / 1000.0 / window.requests as f64 }
+}
+
+/// The 95 % confidence interval of the successful requests per second of one run, from the sections of its window.
+///
+/// # Errors
+/// There are fewer sections than the method needs.
+pub fn bounds_of_goodput(steady: &[Interval]) -> Result<Bounds, NoBounds> {
+    let rates: Vec<f64> = sections(steady).iter().map(Interval::goodput).collect();
+    bounds_over_repeats(&rates).filter(|_| rates.len() >= FEWEST_SECTIONS).ok_or(NoBounds::TooFewSamples)
 }
 
 /// The 95 % confidence interval of a value over repeats, on the logarithm: Student's t. `None` for fewer than
@@ -148,5 +160,5 @@ pub fn bounds_over_repeats(values: &[f64]) -> Option<Bounds> {
     let mean = logs.iter().sum::<f64>() / count;
     let variance = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (count - 1.0);
     let half_width = t * (variance / count).sqrt();
-    Some(Bounds { low_us: (mean - half_width).exp(), high_us: (mean + half_width).exp() })
+    Some(Bounds { low: (mean - half_width).exp(), high: (mean + half_width).exp() })
 }

@@ -5,8 +5,10 @@ use records::Endpoint;
 /// The figures of one endpoint over a window, as the reports show them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Figures {
-    /// Finished requests per second.
+    /// Finished requests per second, failures included.
     pub rps: f64,
+    /// Successful requests per second.
+    pub goodput: f64,
     /// Mean response time, ms.
     pub mean_ms: Option<f64>,
     /// Median response time, µs.
@@ -27,9 +29,11 @@ impl Figures {
     /// The figures of an endpoint's counts over `seconds`.
     pub fn of(endpoint: &Endpoint, seconds: f64) -> Self {
         let requests = endpoint.requests as f64;
+        let succeeded = endpoint.requests.saturating_sub(endpoint.failures) as f64;
         let measured = endpoint.requests > 0;
         Self {
             rps: if seconds > 0.0 { requests / seconds } else { 0.0 },
+            goodput: if seconds > 0.0 { succeeded / seconds } else { 0.0 },
             mean_ms: measured.then(|| endpoint.total_ms / requests),
             p50_us: endpoint.histogram.quantile(0.50),
             p90_us: endpoint.histogram.quantile(0.90),

@@ -5,8 +5,6 @@ use records::{Interval, StoppingRule, ms};
 use super::order_statistics::bounds;
 use super::student::range_975;
 
-/// How many intervals in a row must agree.
-pub const WINDOWS: usize = 5;
 /// Largest acceptable ratio of the highest to the lowest, in throughput and in P95.
 const WITHIN: f64 = 1.10;
 /// If too few samples are independent to bound P95, compare the highest of these quantiles that can be bounded.
@@ -16,14 +14,14 @@ const FASTEST: [f64; 3] = [0.05, 0.10, 0.25];
 /// The width of a 95 % interval, in standard deviations.
 const WIDTH_OF_95: f64 = 2.0 * 1.96;
 
-/// The first of the intervals at the end that agree with each other: at least [`WINDOWS`] of them, and as
+/// The first of the intervals at the end that agree with each other: at least [`StoppingRule::agreeing`] of them, and as
 /// many as do.
 ///
 /// # Errors
 /// What does not agree, in words.
 pub fn steady_from(rule: &StoppingRule, intervals: &[Interval]) -> Result<usize, String> {
-    let Some(mut from) = intervals.len().checked_sub(WINDOWS) else {
-        return Err(format!("{} of {WINDOWS} intervals could be measured", intervals.len()));
+    let Some(mut from) = intervals.len().checked_sub(rule.agreeing) else {
+        return Err(format!("{} of {} intervals could be measured", intervals.len(), rule.agreeing));
     };
     agree(rule, &intervals[from..])?;
     while from > 0 && agree(rule, &intervals[from - 1..]).is_ok() {

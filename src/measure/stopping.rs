@@ -5,7 +5,7 @@ use records::{Interval, StoppingRule};
 use super::confidence::relative_width;
 use super::little::{Little, little};
 use super::overload::KeepsUp;
-use super::steady::{WINDOWS, steady_from};
+use super::steady::steady_from;
 
 /// A measurement may end early once the confidence interval is narrower than this share of its percentile.
 const NARROW: f64 = 0.10;
@@ -27,7 +27,8 @@ pub fn interval_s(rule: &StoppingRule) -> f64 {
     if !rule.exact {
         return rule.duration_s;
     }
-    let intervals = if rule.stop_early_after_s.is_some() { 4.0 * WINDOWS as f64 } else { WINDOWS as f64 };
+    let agreeing = rule.agreeing as f64;
+    let intervals = if rule.stop_early_after_s.is_some() { 4.0 * agreeing } else { agreeing };
     rule.duration_s / intervals
 }
 

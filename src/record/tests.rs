@@ -62,6 +62,7 @@ pub(crate) fn record(index: usize, replicas: u32, users: u32, requests: u64) -> 
             stop_early_after_s: None,
             most_s: 40.0,
             exact: true,
+            agreeing: 5,
             quantiles: vec![0.95],
         }),
         objective: Objective::default(),
@@ -77,16 +78,18 @@ pub(crate) fn record(index: usize, replicas: u32, users: u32, requests: u64) -> 
     }
 }
 
-/// The requests in three intervals.
+/// The requests in five intervals.
 fn intervals(requests: u64) -> Vec<Interval> {
     let interval = |requests: u64| Interval {
-        seconds: 20.0 / 3.0,
+        seconds: 4.0,
         requests,
         total_ms: requests as f64 * 100.0,
         primary: Histogram::of_ms([(100, requests)]),
+        succeeded: Some(Histogram::of_ms([(100, requests)])),
+        arrivals: None,
     };
-    let third = requests / 3;
-    vec![interval(third), interval(third), interval(requests - 2 * third)]
+    let fifth = requests / 5;
+    (0..5).map(|at| interval(if at < 4 { fifth } else { requests - 4 * fifth })).collect()
 }
 
 #[test]

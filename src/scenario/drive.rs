@@ -24,6 +24,8 @@ use crate::wait::{Condition, TimedOut, poll};
 
 /// How often a snapshot is taken while the load generator should reach a state.
 const POLL_EVERY: Duration = Duration::from_millis(200);
+/// How many neighbouring intervals must agree. They are also the sections of the confidence intervals.
+const AGREEING: usize = 5;
 /// How often a snapshot is taken while load runs.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
@@ -131,6 +133,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             stop_early_after_s: config.shortest().map(|least| least.as_secs_f64()),
             most_s: config.longest().as_secs_f64(),
             exact: self.setup.capabilities.exact_windows,
+            agreeing: AGREEING,
             quantiles,
         }
     }

@@ -1,0 +1,93 @@
+//! Whether a point of the matrix meets the objective: yes, no, or not known.
+
+use records::Objective;
+
+use super::certainty::{Certainty, certainty_of_point, goodput_of_point};
+use super::points::Point;
+use crate::measure::NoBounds;
+
+/// More repeats than this are not recommended: measure longer instead.
+const MOST_REPEATS: f64 = 20.0;
+
+/// The outcome of a goal.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GoalOutcome {
+    /// The confidence interval lies within the goal.
+    Met,
+    /// The confidence interval lies beyond the goal.
+    Missed,
+    /// The interval spans the goal, or there is none.
+    Unknown {
+        /// What would settle it, in words.
+        settle: String,
+    },
+}
+
+/// The outcome of the whole objective for a point: missed if a goal is missed, else unknown if one is unknown.
+pub fn outcome_of(point: &Point<'_, '_>, objective: &Objective) -> GoalOutcome {
+    let latency = objective
+        .goals()
+        .into_iter()
+        .map(|(q, most_ms)| at_most(point, certainty_of_point(point, q), f64::from(most_ms) * 1000.0));
+    let throughput = objective.rps.map(|least| at_least(point, goodput_of_point(point), least));
+    latency.chain(throughput).reduce(worse).unwrap_or(GoalOutcome::Met)
+}
+
+fn worse(a: GoalOutcome, b: GoalOutcome) -> GoalOutcome {
+    match (&a, &b) {
+        (GoalOutcome::Missed, _) | (_, GoalOutcome::Met) => a,
+        (_, GoalOutcome::Missed) | (GoalOutcome::Met, _) => b,
+        (GoalOutcome::Unknown { .. }, GoalOutcome::Unknown { .. }) => a,
+    }
+}
+
+/// A goal that the value must not exceed. An infinite percentile misses every goal.
+fn at_most(point: &Point<'_, '_>, certainty: Certainty, goal: f64) -> GoalOutcome {
+    match (certainty.value, certainty.bounds) {
+        (None, _) => GoalOutcome::Missed,
+        (_, Ok(bounds)) if bounds.high <= goal => GoalOutcome::Met,
+        (_, Ok(bounds)) if bounds.low > goal => GoalOutcome::Missed,
+        _ => GoalOutcome::Unknown { settle: settle(point, &certainty, goal) },
+    }
+}
+
+/// A goal that the value must reach.
+fn at_least(point: &Point<'_, '_>, certainty: Certainty, goal: f64) -> GoalOutcome {
+    match (certainty.value, certainty.bounds) {
+        (None, _) => GoalOutcome::Missed,
+        (_, Ok(bounds)) if bounds.low >= goal => GoalOutcome::Met,
+        (_, Ok(bounds)) if bounds.high < goal => GoalOutcome::Missed,
+        _ => GoalOutcome::Unknown { settle: settle(point, &certainty, goal) },
+    }
+}
+
+/// What would settle an unknown outcome: the width of an interval shrinks with the square root of the time or of the
+/// number of repeats.
+fn settle(point: &Point<'_, '_>, certainty: &Certainty, goal: f64) -> String {
+    let seconds = point.rows.first().and_then(|row| row.seconds).unwrap_or(0.0);
+    match certainty.bounds {
+        Ok(bounds) => {
+            let value = certainty.value.unwrap_or(goal);
+            let half_width = (bounds.high / bounds.low).ln() / 2.0;
+            let distance = (value / goal).ln().abs();
+            let times = (half_width / distance).powi(2) * 1.2;
+            match certainty.rows {
+                _ if !times.is_finite() || times > MOST_REPEATS => {
+                    "the value is too close to the goal for any reasonable test".to_owned()
+                }
+                1 => format!("a window of about {:.0} s would settle it", (seconds * times).ceil()),
+                rows => format!("about {:.0} repeats would settle it", (rows as f64 * times).ceil()),
+            }
+        }
+        Err(NoBounds::OpenModel) => {
+            "one run of the open model has no interval; 3 or more repeats would settle it".to_owned()
+        }
+        Err(NoBounds::TooShort { needed_s }) if needed_s.is_finite() => {
+            format!("a window of {:.0} s would settle it", needed_s.ceil())
+        }
+        Err(NoBounds::TooShort { .. } | NoBounds::TooFewSamples) => {
+            "it has too few samples; a longer window would settle it".to_owned()
+        }
+        Err(NoBounds::Failures) => "failed requests make the percentile infinite in a part of the window".to_owned(),
+    }
+}
