@@ -1,4 +1,5 @@
-//! What our module beside the locustfile costs a worker: CPU time per request with it over that without.
+//! The cost of our module beside the locustfile: a worker's CPU time per request with the module, divided by
+//! that without it.
 //!
 //!     E2E_STUB=target/release/fake-inference cargo run -p e2e --example module_cost [PAIRS] [VERSION]
 //!
@@ -8,8 +9,8 @@
 //! requests in it. The last line on stdout is the result: the mean of the pairs' ratios (of their
 //! logarithms) with its 95 % interval after Student. Other load on the machine widens it.
 
-#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on has failed")]
-#![expect(dead_code, reason = "the support is that of the container tests")]
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot continue has failed")]
+#![expect(dead_code, reason = "the support is made for the container tests")]
 
 #[path = "../tests/container/support.rs"]
 mod support;

@@ -1,7 +1,8 @@
-//! `cargo xtask test`: every test that this machine can run, and the names of the others.
+//! `cargo xtask test`: runs every test that this machine can run, and names the tiers that it cannot run.
 
 mod summary;
 mod tier;
+mod times;
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -12,16 +13,17 @@ use crate::failure::{BUG, Failure, INTERRUPTED};
 use crate::folders::Folders;
 use crate::run::Session;
 use crate::run::halt::Halt;
+use crate::toolchain;
 use summary::{Outcome, Row};
 use tier::Machine;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// Fail (exit 3) when this machine cannot run this tier, instead of naming it as skipped
+    /// Fail (exit 3) if this machine cannot run this tier; without, the tier counts as skipped
     #[arg(long, value_enum, value_name = "TIER")]
     require: Vec<Tier>,
-    /// Run this tier alone
+    /// Run only this tier
     #[arg(long, value_enum, value_name = "TIER")]
     only: Option<Tier>,
     /// Node image for the kind tier [default: the one in versions.toml for this kind]
@@ -50,14 +52,14 @@ Examples:
   Everything that this machine can run:
       cargo xtask test
 
-  In CI, where a missing tool must not pass for success:
+  In CI, where a missing tool must be a failure:
       cargo xtask test --require kind
 
   The tests that need nothing but Rust:
       cargo xtask test --only workspace
 
-The last line is `N passed, N failed, N skipped`; skipped are tiers that could not run,
-named above it with the reason.";
+The last line is `N passed, N failed, N skipped`. Skipped tiers could not run; the lines
+above it give the reasons, and the ten slowest tests with their times.";
 
 pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
     let folders = Folders::find()?;
@@ -67,11 +69,11 @@ pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
     let mut machine = Machine::default();
     if args.only != Some(Tier::Workspace) {
         machine = session
-            .step("see what this machine can run", async { Ok(Machine::examine(&session, &args).await) })
+            .step("check what this machine can run", async { Ok(Machine::examine(&session, &args).await) })
             .await?;
     }
     for tier in &args.require {
-        // Said before anything is run: a wrong machine is not worth a build.
+        // Before the build, because without the tool it would be in vain.
         if wanted(*tier)
             && let Some(reason) = machine.cannot(*tier)
         {
@@ -81,14 +83,33 @@ pub(crate) async fn run(args: Args, halt: Arc<Halt>) -> Result<(), Failure> {
             ));
         }
     }
+    let runs = |tier: Tier| wanted(tier) && machine.cannot(tier).is_none();
+    let needs_images = runs(Tier::Container) || runs(Tier::Kind);
+    let reuse = runs(Tier::Embedded) && runs(Tier::Kind);
     let mut rows = Vec::new();
-    for tier in [Tier::Workspace, Tier::Container, Tier::Embedded, Tier::Kind] {
+    if wanted(Tier::Workspace) {
+        // The images' programs are built beside these tests, which wait half of the time. Nothing is compiled
+        // beside the other tiers, because they measure.
+        let images = async {
+            if !needs_images {
+                return None;
+            }
+            let build = toolchain::build_in_background(&session, &folders);
+            Some(session.step("build the driver and the stub for images, beside the tests", build).await)
+        };
+        let mut none = Machine::default();
+        let tests = tier::run(&session, &folders, &mut none, Tier::Workspace, false);
+        let (images, outcome) = tokio::join!(images, tests);
+        machine.images = images;
+        rows.push(Row { tier: Tier::Workspace.name(), outcome: outcome? });
+    }
+    for tier in [Tier::Container, Tier::Embedded, Tier::Kind] {
         if !wanted(tier) {
             continue;
         }
         let outcome = match machine.cannot(tier) {
             Some(reason) => Outcome::Skipped(reason),
-            None => tier::run(&session, &folders, &mut machine, tier).await?,
+            None => tier::run(&session, &folders, &mut machine, tier, reuse).await?,
         };
         rows.push(Row { tier: tier.name(), outcome });
     }
@@ -103,7 +124,7 @@ fn conclude(session: &Session, rows: &[Row], log: &std::path::Path) -> Result<()
     match failed {
         0 if session.halt.signals() > 0 => Err(Failure::interrupted()),
         0 => Ok(()),
-        // The summary is the last word; the exit code says the rest.
+        // The summary has said it already.
         _ => Err(Failure::silent(if session.halt.signals() > 0 { INTERRUPTED } else { BUG })),
     }
 }

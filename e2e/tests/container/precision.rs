@@ -1,19 +1,19 @@
-//! The driver's percentiles against raw samples from the client's side.
+//! The driver's percentiles agree with the raw samples of the client.
 
 use std::collections::BTreeMap;
 
 use locust_matrix::load::{Load, LoadGenerator};
 
 use crate::on_both_versions;
-use crate::support::{Setup, Stub, run_for, shared, stop, until};
+use crate::support::{Setup, Stub, quarter_of_the_machine, run_for, stop, until};
 
-/// What the module wrote about one request.
+/// One request as the module recorded it.
 struct Sample {
     ms: f64,
     succeeded: bool,
 }
 
-/// Every request, by endpoint, and all of them under Aggregated.
+/// Returns all requests by endpoint, and all of them together as `Aggregated`.
 fn samples(text: &str) -> BTreeMap<String, Vec<Sample>> {
     let mut samples: BTreeMap<String, Vec<Sample>> = BTreeMap::new();
     for line in text.lines() {
@@ -26,12 +26,12 @@ fn samples(text: &str) -> BTreeMap<String, Vec<Sample>> {
     samples
 }
 
-/// The nearest rank of sorted samples.
+/// The percentile of sorted samples by nearest rank.
 fn percentile(sorted: &[f64], percent: usize) -> f64 {
     sorted[(percent * sorted.len()).div_ceil(100).max(1) - 1]
 }
 
-/// What Locust itself would say: two digits, and one rank too high.
+/// The percentile as Locust itself computes it: with two digits, and one rank too high.
 fn stock(sorted: &[f64], percent: usize) -> f64 {
     let ms = sorted[(percent * sorted.len() / 100).min(sorted.len() - 1)];
     let step = if ms < 100.0 { 1.0 } else { 10_f64.powf(ms.log10().floor() - 1.0) };
@@ -39,7 +39,7 @@ fn stock(sorted: &[f64], percent: usize) -> f64 {
 }
 
 async fn percentiles_are_those_of_the_raw_samples(version: &str) {
-    let _quiet = shared().await;
+    let _turn = quarter_of_the_machine().await;
     let arguments = ["--service", "log-normal", "--service-ms", "120", "--concurrency", "16"];
     let stub = Stub::start(&[&arguments[..], &["--failure-rate", "0.05"]].concat());
     let dump = [("LOCUST_MATRIX_DUMP", "/mnt/test/samples")];

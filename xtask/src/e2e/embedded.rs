@@ -115,12 +115,6 @@ pub(crate) async fn possible(session: &Session) -> Result<(), Failure> {
     python::check(session).await
 }
 
-/// The three programs, for tests that start them by themselves.
-pub(crate) async fn programs(session: &Session, folders: &Folders) -> Result<Binaries, Failure> {
-    toolchain::build_cluster(session, folders).await?;
-    toolchain::build_local(session, folders).await
-}
-
 /// Everything that can be known to be missing before minutes of compiling.
 async fn preflight(session: &Session, folders: &Folders, args: &Args) -> Result<Ready, Failure> {
     possible(session).await?;
