@@ -203,6 +203,16 @@ mod tests {
     }
 
     #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("one"), b"").unwrap();
+        assert!(require_programs(folder.path(), &["one"]).is_ok());
+        let failure = require_programs(folder.path(), &["one", "two"]).unwrap_err();
+        assert_eq!(failure.code, PREFLIGHT);
+        assert!(failure.what.ends_with("/two"), "{failure:?}");
+    }
+
+    #[test]
     fn a_missing_static_library_is_not_a_bug() {
         let output = "= note: /usr/bin/ld: cannot find -lc: No such file or directory";
         let (code, next) = advice(output, "x86_64-unknown-linux-gnu");

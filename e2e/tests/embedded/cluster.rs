@@ -5,6 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use e2e::required;
+use e2e::tool::say;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -33,7 +34,7 @@ impl Cluster {
         let mut line = String::new();
         let mut out = std::io::BufReader::new(child.stdout.take().unwrap());
         std::io::BufRead::read_line(&mut out, &mut line).unwrap();
-        eprintln!("ready after {:.2} s: {}", begun.elapsed().as_secs_f64(), line.trim());
+        say(&format!("ready after {:.2} s: {}", begun.elapsed().as_secs_f64(), line.trim()));
         assert!(begun.elapsed() < Duration::from_secs(5), "it should take less than one second");
         Self { child, folder }
     }

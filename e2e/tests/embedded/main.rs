@@ -1,6 +1,6 @@
 //! The embedded cluster passes the same checks as Kubernetes, and does the main job without Docker.
 //!
-//! The clusters are started one after the other, because two at once would disturb each other's figures.
+//! Tests that measure run alone. The others run side by side, each with a cluster of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
@@ -10,7 +10,7 @@ mod kubectl;
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use cluster::Cluster;
@@ -20,14 +20,22 @@ use e2e::results::{
     Span, assert_all_valid, assert_exact, counts, environment, only_record, only_run, open_rows, records,
     replica_count,
 };
-use e2e::tool::{Clock, Running, run};
+use e2e::tool::{Clock, Running, run, say, set_prefix};
 use rustix::process::Signal;
 
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Written by a test that measures, and read by one that does not.
+static MACHINE: RwLock<()> = RwLock::new(());
 
-/// Waits until no other test has a cluster, and then starts the time of this one.
-fn turn(test: &str) -> (MutexGuard<'static, ()>, Clock) {
-    let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+/// Waits until no other test runs, and then starts the time of this one.
+fn alone(test: &str) -> (RwLockWriteGuard<'static, ()>, Clock) {
+    let turn = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+    (turn, Clock::start(test))
+}
+
+/// Waits until no test that measures runs, and then starts the time of this one, whose lines get the label.
+fn beside_others(label: &str, test: &str) -> (RwLockReadGuard<'static, ()>, Clock) {
+    let turn = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+    set_prefix(&format!("[{label}] "));
     (turn, Clock::start(test))
 }
 
@@ -38,7 +46,7 @@ fn images() -> Images {
 
 #[test]
 fn the_embedded_cluster_passes_all_checks() {
-    let _turn = turn("the_embedded_cluster_passes_all_checks");
+    let _turn = beside_others("checks", "the_embedded_cluster_passes_all_checks");
     let cluster = Cluster::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(conformance::check(&cluster.kubeconfig(), &images()));
@@ -47,9 +55,9 @@ fn the_embedded_cluster_passes_all_checks() {
 
 #[test]
 fn kubectl_commands_work() {
-    let _turn = turn("kubectl_commands_work");
+    let _turn = beside_others("kubectl", "kubectl_commands_work");
     if Command::new("kubectl").args(["version", "--client"]).output().is_err() {
-        eprintln!("not run: kubectl is not installed");
+        say("not run: kubectl is not installed");
         return;
     }
     let cluster = Cluster::start();
@@ -59,7 +67,7 @@ fn kubectl_commands_work() {
 
 #[test]
 fn the_driver_shows_its_changes_first() {
-    let _turn = turn("the_driver_shows_its_changes_first");
+    let _turn = beside_others("changes", "the_driver_shows_its_changes_first");
     let cluster = Cluster::start();
     changes::are_shown_made_and_removed(&cluster);
     cluster.end();
@@ -75,7 +83,7 @@ fn e2e(name: &str, results: &Path, arguments: &[&str]) -> Command {
 
 #[test]
 fn the_quick_matrix_runs_without_docker() {
-    let _turn = turn("the_quick_matrix_runs_without_docker");
+    let _turn = alone("the_quick_matrix_runs_without_docker");
     let folder = tempfile::tempdir().unwrap();
     let results = folder.path().join("results");
     // The replicas of `quick` under both models, measured for a shorter time; the kind tier runs all of `quick`.
@@ -103,7 +111,7 @@ fn the_quick_matrix_runs_without_docker() {
 /// every request is counted.
 #[test]
 fn eight_replicas_eight_workers_and_800_users_run() {
-    let _turn = turn("eight_replicas_eight_workers_and_800_users_run");
+    let _turn = alone("eight_replicas_eight_workers_and_800_users_run");
     let results = tempfile::tempdir().unwrap();
     let matrix = results.path().join("matrix.yaml");
     let text = "{replicas: [8], workers: [8], users: [800], duration: 10s, cooldown: 0s, spawn_rate: 200}";
@@ -120,7 +128,7 @@ fn eight_replicas_eight_workers_and_800_users_run() {
 /// If the program that started the cluster is interrupted or killed, no process is left.
 #[test]
 fn nothing_is_left_after_a_kill_or_an_interruption() {
-    let _turn = turn("nothing_is_left_after_a_kill_or_an_interruption");
+    let _turn = beside_others("stops", "nothing_is_left_after_a_kill_or_an_interruption");
     for (signal, code) in [(Signal::INT, Some(130)), (Signal::KILL, None)] {
         let results = tempfile::tempdir().unwrap();
         let mut running =

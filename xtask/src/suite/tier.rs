@@ -21,8 +21,8 @@ use crate::versions::Versions;
 /// How long an interrupted test may take to delete its cluster.
 const STOPS_WITHIN: Duration = Duration::from_mins(2);
 
-/// These tests take minutes, so their output is shown while they run.
-const SHOWN: [&str; 2] = ["--test-threads=1", "--nocapture"];
+/// Tests that take minutes show their output while they run.
+const SHOWN: &str = "--nocapture";
 
 /// What the tiers need: each is there, or the reason why not.
 #[derive(Debug)]
@@ -156,8 +156,9 @@ fn command(tier: Tier) -> Cmd {
         // In one stream, because only standard error names the binaries to which the results belong.
         Tier::Workspace => Cmd::new("sh").args(["-c", "exec cargo test --workspace --no-fail-fast 2>&1"]),
         Tier::Container => test.args(["--test", "container", "--", "--test-threads=8"]),
-        Tier::Embedded => test.args(["--test", "embedded", "--"]).args(SHOWN),
-        Tier::Kind => test.args(["--test", "kind", "--"]).args(SHOWN),
+        // The tests themselves keep apart those that measure.
+        Tier::Embedded => test.args(["--test", "embedded", "--", "--test-threads=8", SHOWN]),
+        Tier::Kind => test.args(["--test", "kind", "--", "--test-threads=1", SHOWN]),
     }
 }
 
