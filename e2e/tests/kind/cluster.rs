@@ -51,7 +51,7 @@ impl KeptCluster {
     pub(crate) fn create_namespace(&self, namespace: &str) -> Self {
         let folder = self.folder.join(namespace);
         std::fs::create_dir_all(&folder).unwrap();
-        output_of(&mut self.kubectl(&["create", "namespace", namespace]));
+        output_of(&mut self.kubectl_without_namespace(&["create", "namespace", namespace]));
         Self { namespace: namespace.to_owned(), folder, ..self.clone() }
     }
 
@@ -77,9 +77,14 @@ impl KeptCluster {
 
     /// The node's own kubectl, in this namespace.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> Command {
+        self.kubectl_without_namespace(&[&["--namespace", self.namespace.as_str()], arguments].concat())
+    }
+
+    /// The node's own kubectl, for objects of the whole cluster and of other namespaces.
+    pub(crate) fn kubectl_without_namespace(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("docker");
         command.args(["exec", &self.node(), "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"]);
-        command.args(["--namespace", &self.namespace]).args(arguments);
+        command.args(arguments);
         command
     }
 

@@ -74,7 +74,7 @@ fn run_side_by_side(cluster: &KeptCluster, chosen: &[&'static Stage]) {
     // With this, the node has room for the CPU requests of one matrix per namespace.
     let requests =
         ["set", "resources", "deployment/coredns", "--requests=cpu=10m", "--namespace=kube-system"];
-    output_of(&mut cluster.kubectl(&requests));
+    output_of(&mut cluster.kubectl_without_namespace(&requests));
     let scale = |deployments: &[&str], replicas: &str| {
         output_of(&mut cluster.kubectl(&[&["scale", replicas], deployments].concat()));
     };
@@ -109,7 +109,7 @@ fn run_in_namespace(
     let first = DEPLOYED.contains(&namespace).then_some(&deploy);
     let mut all = first.into_iter().chain(stages.iter().copied());
     let failed = all.find(|stage| !attempt(&own, stage)).map(|stage| stage.name);
-    output_of(&mut cluster.kubectl(&["delete", "namespace", namespace, "--wait=false"]));
+    output_of(&mut cluster.kubectl_without_namespace(&["delete", "namespace", namespace, "--wait=false"]));
     failed
 }
 
