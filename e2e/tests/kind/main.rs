@@ -26,7 +26,7 @@ use e2e::leftovers::Before;
 use e2e::results::{assert_all_valid, assert_exact, environment, only_run, records};
 use e2e::tool::{Ended, output_of, run, timed};
 use stages::Place::{Alone, Beside, Last, OnlyIfNamed};
-use stages::Stage;
+use stages::{BUILDS, EMPTY, Stage};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -82,21 +82,22 @@ const STAGES: &[Stage] = &[
     stage("baseline", OnlyIfNamed, baseline::the_profile_gives_the_measured_table),
     stage("infeasible", Alone, faults::a_replica_without_room_is_infeasible),
     stage("rights", Alone, rights::the_driver_may_do_what_its_role_says_and_no_more),
-    stage("silent-api", Beside("silence"), stops::a_silent_api_server_ends_the_run),
-    stage("failed", Beside("silence"), verdicts::a_dead_service_has_no_figures),
-    stage("crashing", Beside("faults"), faults::a_crashing_replica_is_a_failure),
-    stage("foreign-worker", Beside("faults"), faults::a_foreign_worker_is_refused),
-    stage("unconnected", Beside("faults"), faults::workers_that_do_not_connect_end_the_run),
-    stage("missing-master", Beside("faults"), faults::a_missing_master_ends_the_run),
-    stage("killed", Beside("faults"), stops::a_killed_driver_is_resumed),
-    stage("existing", Beside("team"), existing::a_run_leaves_the_namespace_as_it_was),
-    stage("missing-images", Beside("team"), missing::an_image_that_cannot_be_pulled_is_named),
-    stage("taken", Beside("team"), missing::a_name_or_port_that_is_taken_is_named),
-    stage("permissions", Beside("team"), rights::each_missing_permission_is_named),
-    stage("shop", Beside("counts"), loads::another_service_is_measured_from_outside),
-    stage("failures", Beside("counts"), loads::failures_are_counted),
-    stage("void", Beside("counts"), verdicts::a_killed_replica_voids_the_first_attempt),
-    stage("embedded-build", Beside("builds"), builds::the_embedded_cluster_is_built_and_started),
+    // Each team takes about as long as the others.
+    stage("silent-api", Beside("team-a"), stops::a_silent_api_server_ends_the_run),
+    stage("void", Beside("team-a"), verdicts::a_killed_replica_voids_the_first_attempt),
+    stage("crashing", Beside("team-b"), faults::a_crashing_replica_is_a_failure),
+    stage("foreign-worker", Beside("team-b"), faults::a_foreign_worker_is_refused),
+    stage("unconnected", Beside("team-b"), faults::workers_that_do_not_connect_end_the_run),
+    stage("missing-master", Beside("team-b"), faults::a_missing_master_ends_the_run),
+    stage("failures", Beside("team-b"), loads::failures_are_counted),
+    stage("existing", Beside(EMPTY), existing::a_run_leaves_the_namespace_as_it_was),
+    stage("missing-images", Beside(EMPTY), missing::an_image_that_cannot_be_pulled_is_named),
+    stage("taken", Beside(EMPTY), missing::a_name_or_port_that_is_taken_is_named),
+    stage("permissions", Beside(EMPTY), rights::each_missing_permission_is_named),
+    stage("failed", Beside(EMPTY), verdicts::a_dead_service_has_no_figures),
+    stage("shop", Beside("team-d"), loads::another_service_is_measured_from_outside),
+    stage("killed", Beside("team-d"), stops::a_killed_driver_is_resumed),
+    stage("embedded-build", Beside(BUILDS), builds::the_embedded_cluster_is_built_and_started),
     stage("interrupted", Last, stops::an_interrupted_run_keeps_its_records),
 ];
 
