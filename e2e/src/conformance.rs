@@ -16,6 +16,8 @@ use futures::future::{BoxFuture, FutureExt, join_all};
 pub use sandbox::Images;
 use sandbox::Sandbox;
 
+use crate::tool::say;
+
 type Check = fn(Sandbox) -> BoxFuture<'static, ()>;
 
 macro_rules! checks {
@@ -59,7 +61,7 @@ pub async fn check(kubeconfig: &Path, images: &Images) {
         let namespace = sandbox.clone();
         let ended = tokio::spawn(check(sandbox)).await;
         if ended.is_ok() {
-            eprintln!("conformance: {name} ... ok");
+            say(&format!("conformance: {name} ... ok"));
         } else {
             namespace.print_pods_and_events().await;
         }
@@ -68,5 +70,5 @@ pub async fn check(kubeconfig: &Path, images: &Images) {
     });
     let failed: Vec<&str> = join_all(running).await.into_iter().flatten().collect();
     assert!(failed.is_empty(), "these checks failed: {failed:?}");
-    eprintln!("conformance: {} checks passed", CHECKS.len());
+    say(&format!("conformance: {} checks passed", CHECKS.len()));
 }

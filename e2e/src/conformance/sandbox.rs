@@ -14,6 +14,8 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Config, Resource, ResourceExt};
 use serde_json::{Value, json};
 
+use crate::tool::say;
+
 /// The images that the checks use.
 #[derive(Clone, Debug)]
 pub struct Images {
@@ -138,11 +140,11 @@ impl Sandbox {
         let pods = self.api::<Pod>().list(&ListParams::default()).await;
         for pod in pods.into_iter().flatten() {
             let status = serde_json::to_string(&pod.status).unwrap_or_default();
-            eprintln!("{}: pod {}: {status}", self.namespace, pod.name_any());
+            say(&format!("{}: pod {}: {status}", self.namespace, pod.name_any()));
         }
         let events = self.api::<Event>().list(&ListParams::default()).await;
         for event in events.into_iter().flatten() {
-            eprintln!("{}: {:?} {:?}", self.namespace, event.reason, event.message);
+            say(&format!("{}: {:?} {:?}", self.namespace, event.reason, event.message));
         }
     }
 }

@@ -9,7 +9,7 @@ use fake_inference::closed_loop::theory::{Loop, Steady};
 use locust_matrix::load::{Load, LoadGenerator};
 use tokio::task::JoinSet;
 
-use crate::support::{DEADMAN, Setup, Stub, half_of_the_machine, run_for, stop, until};
+use crate::support::{DEADMAN, Setup, Stub, run_for, stop, two_places, until};
 
 const SLOTS: u32 = 4;
 /// Long, so that what a client and a network add on a busy machine is small beside it. Half of each cycle is
@@ -63,7 +63,7 @@ async fn measure(
 }
 
 async fn assert_agreement(service: &'static str, seconds: f64, theory: fn(&Loop) -> Steady) {
-    let _turn = half_of_the_machine().await;
+    let _turn = two_places().await;
     // All loads run at the same time, because together they use little of the machine.
     let mut loads = JoinSet::new();
     for users in [2, 4, 8, 12, 20] {

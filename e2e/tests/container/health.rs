@@ -4,9 +4,7 @@ use locust_matrix::load::{Load, LoadGenerator};
 use locust_matrix::measure::HealthWindow;
 
 use crate::on_both_versions;
-use crate::support::{
-    DEADMAN, Setup, Stub, half_of_the_machine, quarter_of_the_machine, run_for, run_python, stop, until,
-};
+use crate::support::{DEADMAN, Setup, Stub, one_place, run_for, run_python, stop, two_places, until};
 
 /// Returns one worker's health over a few seconds of load.
 async fn health_under_load(version: &str, cores: Option<f64>, users: u32) -> HealthWindow {
@@ -24,7 +22,7 @@ async fn health_under_load(version: &str, cores: Option<f64>, users: u32) -> Hea
 }
 
 async fn a_starved_worker_reports_it(version: &str) {
-    let _turn = half_of_the_machine().await;
+    let _turn = two_places().await;
     // Less than its share of any machine, so that the worker reaches its limit.
     let limit = 0.1;
     let starved = health_under_load(version, Some(limit), 12).await;
@@ -37,7 +35,7 @@ async fn a_starved_worker_reports_it(version: &str) {
 }
 
 async fn a_free_worker_reports_it(version: &str) {
-    let _turn = half_of_the_machine().await;
+    let _turn = two_places().await;
     let free = health_under_load(version, None, 2).await;
     println!("{version}, no limit: {free:?}");
     assert_eq!(free.cpu_limit, None, "{version}");
@@ -76,7 +74,7 @@ with open("/mnt/test/found", "w") as file:
 
 #[tokio::test]
 async fn the_smallest_cpu_limit_above_a_worker_counts() {
-    let _turn = quarter_of_the_machine().await;
+    let _turn = one_place().await;
     let folder = run_python("2.47.0", GROUPS).await;
     let found = std::fs::read_to_string(folder.path().join("found")).unwrap();
     let expected = "/mnt/test/cgroup/pod (0.5, 40, 3)\n\

@@ -4,9 +4,7 @@ use locust_matrix::load::{Load, LoadGenerator, Locust};
 use locust_matrix::measure::{Endpoint, OpenCounts, Window};
 
 use crate::on_both_versions;
-use crate::support::{
-    DEADMAN, Setup, Stub, half_of_the_machine, quarter_of_the_machine, run_for, start, stop, until,
-};
+use crate::support::{DEADMAN, Setup, Stub, one_place, run_for, start, stop, two_places, until};
 
 /// Starts a load, and returns the window that begins when all users run.
 async fn window(load: &Locust, asked: Load, url: &str, seconds: f64) -> (Window, Option<OpenCounts>) {
@@ -36,7 +34,7 @@ fn gaps(text: &str) -> (f64, f64) {
 }
 
 async fn arrivals_have_the_requested_rate(version: &str) {
-    let _turn = quarter_of_the_machine().await;
+    let _turn = one_place().await;
     let stub = Stub::start(&["--service-ms", "30", "--concurrency", "64", "--failure-rate", "0.1"]);
     let dump = [("LOCUST_MATRIX_DUMP", "/mnt/test/samples")];
     let cluster = Setup { env: &dump, ..Setup::new(version, 2) }.start().await;
@@ -80,7 +78,7 @@ async fn arrivals_have_the_requested_rate(version: &str) {
 }
 
 async fn constant_arrivals_are_even_over_all_workers(version: &str) {
-    let _turn = half_of_the_machine().await;
+    let _turn = two_places().await;
     let stub = Stub::start(&["--service-ms", "5", "--concurrency", "64"]);
     let cluster = start(version, 2).await;
     let form = [
@@ -121,7 +119,7 @@ async fn constant_arrivals_are_even_over_all_workers(version: &str) {
 }
 
 async fn only_the_open_model_sees_a_stall(version: &str) {
-    let _turn = quarter_of_the_machine().await;
+    let _turn = one_place().await;
     // At the same time, each with a stub and a Locust of its own.
     let (closed, open) = tokio::join!(
         p99_with_stalls(version, Load::Closed { users: 5, spawn_rate: 5.0 }),
@@ -151,7 +149,7 @@ async fn p99_with_stalls(version: &str, asked: Load) -> u32 {
 }
 
 async fn arrivals_without_a_free_user_wait(version: &str) {
-    let _turn = quarter_of_the_machine().await;
+    let _turn = one_place().await;
     let stub = Stub::start(&["--service-ms", "500", "--concurrency", "64"]);
     let cluster = start(version, 2).await;
     let load = &cluster.load;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use locust_matrix::load::{Load, LoadGenerator};
 
 use crate::on_both_versions;
-use crate::support::{Setup, Stub, quarter_of_the_machine, run_for, stop, until};
+use crate::support::{Setup, Stub, one_place, run_for, stop, until};
 
 /// One request as the module recorded it.
 struct Sample {
@@ -39,7 +39,7 @@ fn stock(sorted: &[f64], percent: usize) -> f64 {
 }
 
 async fn percentiles_are_those_of_the_raw_samples(version: &str) {
-    let _turn = quarter_of_the_machine().await;
+    let _turn = one_place().await;
     let arguments = ["--service", "log-normal", "--service-ms", "120", "--concurrency", "16"];
     let stub = Stub::start(&[&arguments[..], &["--failure-rate", "0.05"]].concat());
     let dump = [("LOCUST_MATRIX_DUMP", "/mnt/test/samples")];

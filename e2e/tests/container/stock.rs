@@ -6,9 +6,7 @@ use locust_matrix::exit::ExitCode;
 use locust_matrix::load::{Load, LoadGenerator, Locust};
 
 use crate::on_both_versions;
-use crate::support::{
-    DEADMAN, Setup, Stub, half_of_the_machine, quarter_of_the_machine, run_for, stop, until,
-};
+use crate::support::{DEADMAN, Setup, Stub, one_place, run_for, stop, two_places, until};
 
 /// The manifests' own locustfile without the import.
 fn script() -> String {
@@ -19,7 +17,7 @@ fn script() -> String {
 }
 
 async fn a_window_is_exact_except_for_unsent_samples(version: &str) {
-    let _turn = half_of_the_machine().await;
+    let _turn = two_places().await;
     let script = script();
     let stub = Stub::start(&["--service-ms", "50", "--failure-rate", "0.05", "--concurrency", "20"]);
     let setup = Setup { script: Some(&script), stop_timeout: "5", ..Setup::new(version, 2) };
@@ -59,7 +57,7 @@ on_both_versions!(a_window_is_exact_except_for_unsent_samples);
 
 #[tokio::test]
 async fn run_time_stops_load_whose_driver_is_gone_on_2_47_0() {
-    let _turn = quarter_of_the_machine().await;
+    let _turn = one_place().await;
     let script = script();
     let stub = Stub::start(&[]);
     let setup = Setup { script: Some(&script), stop_timeout: "2", ..Setup::new("2.47.0", 1) };

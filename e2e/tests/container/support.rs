@@ -22,31 +22,31 @@ pub(crate) const DEADMAN: Duration = Duration::from_mins(1);
 /// The path of the test's folder in a container.
 const FOLDER: &str = "/mnt/test";
 
-/// Most of the time, these tests wait while a load runs, so that four of them do not fill two cores.
-static MACHINE: Semaphore = Semaphore::const_new(4);
+/// Most of the time, these tests wait while a load runs: with all places taken, they use less than half of two
+/// cores.
+static PLACES: Semaphore = Semaphore::const_new(6);
 
-/// A test's share of the machine, and the time since it got it.
+/// A test's places, and the time since it got them.
 pub(crate) struct Turn {
-    _share: SemaphorePermit<'static>,
+    _places: SemaphorePermit<'static>,
     _clock: Clock,
 }
 
-/// Waits for half of the machine: for a test that measures times. Beside it runs another one of its kind, or
-/// two that do not measure times.
-pub(crate) async fn half_of_the_machine() -> Turn {
+/// Waits for two places: for a test that measures times, so that fewer tests run beside it.
+pub(crate) async fn two_places() -> Turn {
     turn(2).await
 }
 
-/// Waits for a quarter of the machine: for a test that other tests do not disturb.
-pub(crate) async fn quarter_of_the_machine() -> Turn {
+/// Waits for one place: for a test that other tests do not disturb.
+pub(crate) async fn one_place() -> Turn {
     turn(1).await
 }
 
-async fn turn(quarters: u32) -> Turn {
-    let share = MACHINE.acquire_many(quarters).await.unwrap();
+async fn turn(places: u32) -> Turn {
+    let places = PLACES.acquire_many(places).await.unwrap();
     // The test runner names each thread after its test.
     let thread = std::thread::current();
-    Turn { _share: share, _clock: Clock::start(thread.name().unwrap_or("a container test")) }
+    Turn { _places: places, _clock: Clock::start(thread.name().unwrap_or("a container test")) }
 }
 
 /// Returns a free port of the loopback interface.

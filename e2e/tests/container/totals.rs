@@ -8,12 +8,12 @@ use locust_matrix::measure::Endpoint;
 use locust_matrix::wait::{Look, poll};
 
 use crate::on_both_versions;
-use crate::support::{DEADMAN, Stub, quarter_of_the_machine, start, until};
+use crate::support::{DEADMAN, Stub, one_place, start, until};
 
 /// Starts a load, cuts it twice and stops it. The window's count must lie between the stub's counts before and
 /// after each cut; the total must equal the stub's count.
 async fn totals_and_windows_are_exact(version: &str) {
-    let _turn = quarter_of_the_machine().await;
+    let _turn = one_place().await;
     let stub = Stub::start(&["--service-ms", "50", "--failure-rate", "0.05"]);
     let cluster = start(version, 2).await;
     let load = &cluster.load;
@@ -69,7 +69,7 @@ async fn totals_and_windows_are_exact(version: &str) {
 
 /// A load stops by itself after its driver has ended.
 async fn load_without_a_driver_stops(version: &str) {
-    let _turn = quarter_of_the_machine().await;
+    let _turn = one_place().await;
     let stub = Stub::start(&[]);
     let cluster = start(version, 1).await;
     let load = &cluster.load;
@@ -83,7 +83,7 @@ async fn load_without_a_driver_stops(version: &str) {
 
 /// A stop ends a load even if its users are still being started.
 async fn an_early_stop_ends_the_load(version: &str) {
-    let _turn = quarter_of_the_machine().await;
+    let _turn = one_place().await;
     let stub = Stub::start(&[]);
     let cluster = start(version, 2).await;
     let load = &cluster.load;
@@ -107,7 +107,7 @@ on_both_versions!(totals_and_windows_are_exact, load_without_a_driver_stops, an_
 
 #[tokio::test]
 async fn a_load_that_locust_refuses_is_an_error() {
-    let _turn = quarter_of_the_machine().await;
+    let _turn = one_place().await;
     let cluster = start("2.47.0", 1).await;
     let error = cluster
         .load

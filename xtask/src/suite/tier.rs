@@ -155,8 +155,8 @@ fn command(tier: Tier) -> Cmd {
     match tier {
         // In one stream, because only standard error names the binaries to which the results belong.
         Tier::Workspace => Cmd::new("sh").args(["-c", "exec cargo test --workspace --no-fail-fast 2>&1"]),
-        Tier::Container => test.args(["--test", "container", "--", "--test-threads=8"]),
-        // The tests themselves keep apart those that measure.
+        // In the container and embedded tiers, the tests themselves decide which of them run side by side.
+        Tier::Container => test.args(["--test", "container", "--", "--test-threads=12"]),
         Tier::Embedded => test.args(["--test", "embedded", "--", "--test-threads=8", SHOWN]),
         Tier::Kind => test.args(["--test", "kind", "--", "--test-threads=1", SHOWN]),
     }
