@@ -181,29 +181,35 @@ pub fn replica_count(record: &Value) -> usize {
 /// # Panics
 /// If the reports do not have exactly one row for the record's replicas, workers and load.
 pub fn verdict_of(run: &Path, record: &Value) -> Verdict {
-    let point = point_of(record);
-    let all = [rows(run), open_rows(run)].concat();
+    let (point, is_open) = (point_of(record), is_open(record));
+    let all = if is_open { open_rows(run) } else { rows(run) };
     let own: Vec<_> = all.iter().filter(|row| numbers(&row[..3].join(" ")) == point).collect();
     assert_eq!(own.len(), 1, "one row for {point:?}: {all:?}");
     let status = own[0][STATUS].clone();
     let report = std::fs::read_to_string(run.join("auto_summary.md")).expect("there is a Markdown report");
-    let reasons = reasons_in(&report, &point, &status).unwrap_or_default();
+    let reasons = reasons_in(&report, &point, is_open, &status).unwrap_or_default();
     Verdict { status, reasons }
+}
+
+/// Whether a record is of the open model, in which requests arrive at a rate.
+fn is_open(record: &Value) -> bool {
+    record["scenario"]["rate"].is_number()
 }
 
 /// Replicas, workers, and users or rate.
 fn point_of(record: &Value) -> Vec<f64> {
-    let scenario = &record["scenario"];
-    let load = if scenario["rate"].is_number() { "rate" } else { "users" };
-    ["replicas", "workers", load].map(|field| scenario[field].as_f64().expect("a number")).to_vec()
+    let load = if is_open(record) { "rate" } else { "users" };
+    ["replicas", "workers", load].map(|field| record["scenario"][field].as_f64().expect("a number")).to_vec()
 }
 
 /// Finds `- 1 replica, 2 workers, 20 users: STATUS: reasons. Advice.` among the verdicts.
-fn reasons_in(report: &str, point: &[f64], status: &str) -> Option<String> {
+fn reasons_in(report: &str, point: &[f64], is_open: bool, status: &str) -> Option<String> {
     let (_, verdicts) = report.split_once("## Verdicts\n")?;
     let lines = verdicts.lines().take_while(|line| !line.starts_with("## "));
     let items = lines.filter_map(|line| line.strip_prefix("- ")?.split_once(": "));
-    let mut own = items.filter(|(name, rest)| numbers(name) == point && rest.starts_with(status));
+    let mut own = items.filter(|(name, rest)| {
+        numbers(name) == point && name.contains("requests/s") == is_open && rest.starts_with(status)
+    });
     let (_, reasons) = own.next()?.1.split_once(": ")?;
     // The last sentence is the advice on what to do next.
     let reasons = reasons.rsplit_once(". ").map_or(reasons, |(reasons, _)| reasons);
@@ -301,12 +307,12 @@ Rows that are not named here are valid.
 
     #[test]
     fn reasons_are_found_by_replicas_workers_and_load() {
-        let found = reasons_in(REPORT, &[1.0, 2.0, 20.0], "VOID");
+        let found = reasons_in(REPORT, &[1.0, 2.0, 20.0], false, "VOID");
         assert_eq!(found.as_deref(), Some("the replicas changed: 1.5 % were lost; and more"));
-        let open = reasons_in(REPORT, &[2.0, 1.0, 12.5], "UNSTABLE");
+        let open = reasons_in(REPORT, &[2.0, 1.0, 12.5], true, "UNSTABLE");
         assert_eq!(open.as_deref(), Some("P95 rose"));
-        assert_eq!(reasons_in(REPORT, &[1.0, 1.0, 20.0], "VOID"), None);
-        assert_eq!(reasons_in("# Results\n", &[1.0, 2.0, 20.0], "VOID"), None);
+        assert_eq!(reasons_in(REPORT, &[1.0, 2.0, 20.0], true, "VOID"), None);
+        assert_eq!(reasons_in("# Results\n", &[1.0, 2.0, 20.0], false, "VOID"), None);
     }
 
     #[test]

@@ -130,9 +130,11 @@ fn eight_replicas_eight_workers_and_800_users_run() {
 fn nothing_is_left_after_a_kill_or_an_interruption() {
     let _turn = beside_others("stops", "nothing_is_left_after_a_kill_or_an_interruption");
     for (signal, code) in [(Signal::INT, Some(130)), (Signal::KILL, None)] {
-        let results = tempfile::tempdir().unwrap();
-        let mut running =
-            Running::start(&mut e2e("lm-test-embedded", results.path(), &["--duration", "30s"]));
+        let folder = tempfile::tempdir().unwrap();
+        let matrix = folder.path().join("matrix.yaml");
+        std::fs::write(&matrix, "{preset: quick, duration: 30s, spawn_rate: 20}").unwrap();
+        let (matrix, results) = (matrix.to_str().unwrap(), folder.path().join("results"));
+        let mut running = Running::start(&mut e2e("lm-test-embedded", &results, &["--config", matrix]));
         running.await_line("RPS:", Duration::from_mins(3));
         running.signal(signal);
         assert_eq!(running.finish().code, code);
