@@ -1,12 +1,15 @@
 //! The order in which the kept cluster's stages run, alone or side by side.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
 
 use e2e::required;
 use e2e::tool::{Clock, output_of, run, say, set_prefix};
 
 use crate::cluster::KeptCluster;
+
+const INFERENCE: &str = "deployment/inference";
+const MASTER: &str = "deployment/locust-master";
+const WORKER: &str = "deployment/locust-worker";
 
 /// One stage. It restores what it changes, because others follow it in the same namespace.
 pub(crate) struct Stage {
@@ -72,15 +75,7 @@ fn run_side_by_side(cluster: &KeptCluster, chosen: &[&'static Stage]) {
     if namespaces.is_empty() {
         return;
     }
-    // With this, the node has room for the CPU requests of one matrix per namespace.
-    let requests =
-        ["set", "resources", "deployment/coredns", "--requests=cpu=10m", "--namespace=kube-system"];
-    output_of(&mut cluster.kubectl_without_namespace(&requests));
-    let scale = |deployments: &[&str], replicas: &str| {
-        output_of(&mut cluster.kubectl(&[&["scale", replicas], deployments].concat()));
-    };
-    let (ones, workers) = (["deployment/inference", "deployment/locust-master"], "deployment/locust-worker");
-    scale(&[ones[0], ones[1], workers], "--replicas=0");
+    make_room(cluster);
     let failed: Vec<&str> = std::thread::scope(|scope| {
         let start = |(namespace, stages): (&'static str, Vec<&'static Stage>)| {
             let work = move || run_in_namespace(cluster, namespace, &stages);
@@ -90,11 +85,23 @@ fn run_side_by_side(cluster: &KeptCluster, chosen: &[&'static Stage]) {
         threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
     });
     assert!(failed.is_empty(), "stages failed: {failed:?}: see above");
-    scale(&ones, "--replicas=1");
-    scale(&[workers], "--replicas=2");
-    for deployment in ones.iter().chain([&workers]) {
+    scale(cluster, &[INFERENCE, MASTER], 1);
+    scale(cluster, &[WORKER], 2);
+    for deployment in [INFERENCE, MASTER, WORKER] {
         cluster.wait_for_rollout(deployment);
     }
+}
+
+/// Lowers CPU requests, so that the node has room for one matrix in each namespace.
+fn make_room(cluster: &KeptCluster) {
+    scale(cluster, &[INFERENCE, MASTER, WORKER], 0);
+    let dns = ["set", "resources", "deployment/coredns", "--requests=cpu=10m", "--namespace=kube-system"];
+    output_of(&mut cluster.kubectl_without_namespace(&dns));
+}
+
+fn scale(cluster: &KeptCluster, deployments: &[&str], replicas: u32) {
+    let replicas = format!("--replicas={replicas}");
+    output_of(&mut cluster.kubectl(&[&["scale", replicas.as_str()], deployments].concat()));
 }
 
 /// Runs stages one after the other in a namespace of their own. Returns the one that failed; those after it
@@ -116,15 +123,14 @@ fn run_in_namespace(
 
 /// Runs a stage, and keeps the evidence if it fails.
 fn attempt(cluster: &KeptCluster, stage: &Stage) -> bool {
-    let (name, begun) = (stage.name, Instant::now());
+    let name = stage.name;
     let _clock = Clock::start(&format!("stage {name}"));
     say(&format!("stage {name} …"));
     let succeeded = std::panic::catch_unwind(AssertUnwindSafe(|| (stage.run)(cluster))).is_ok();
     if !succeeded {
         keep_evidence(cluster, name);
     }
-    let seconds = begun.elapsed().as_secs_f64();
-    say(&format!("stage {name} ... {} ({seconds:.0} s)", if succeeded { "ok" } else { "FAILED" }));
+    say(&format!("stage {name} ... {}", if succeeded { "ok" } else { "FAILED" }));
     succeeded
 }
 
