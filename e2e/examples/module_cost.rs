@@ -1,15 +1,16 @@
-//! What our module beside the locustfile costs a worker: CPU time per request with it over that without.
+//! The cost of our module beside the locustfile: a worker's CPU time per request with the module, divided by
+//! that without it.
 //!
 //!     E2E_STUB=target/release/fake-inference cargo run -p e2e --example module_cost [PAIRS] [VERSION]
 //!
-//! Two Locusts in containers, one worker each, the same script with and without `import
-//! locust_matrix`; each pair runs both for some seconds, side by side and in alternating order. Each
-//! worker itself notes the CPU time of its process between the start and the stop of a test, and the
-//! requests in it. The last line on stdout is the result: the mean of the pairs' ratios (of their
-//! logarithms) with its 95 % interval after Student. Other load on the machine widens it.
+//! Two Locusts run in containers with one worker each and the same script, one with `import locust_matrix`. Each
+//! pair runs both for some seconds, side by side and in alternating order. Each worker itself records the CPU
+//! time of its process and the requests between the start and the stop of a test. The last line on stdout is
+//! the result: the geometric mean of the pairs' ratios, with its 95 % confidence interval after Student. Other
+//! load on the machine widens the interval.
 
-#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on has failed")]
-#![expect(dead_code, reason = "the support is that of the container tests")]
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot continue has failed")]
+#![expect(dead_code, reason = "the support is made for the container tests")]
 
 #[path = "../tests/container/support.rs"]
 mod support;
@@ -19,7 +20,7 @@ use support::{Cluster, Setup, Stub, run_for, until};
 
 const USERS: u32 = 6;
 const SECONDS: f64 = 10.0;
-/// Two-sided 97.5 % quantiles of Student's t, from 1 degree of freedom on.
+/// 97.5 % quantiles of Student's t, from 1 degree of freedom on.
 const STUDENT: [f64; 30] = [
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
     2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
@@ -51,7 +52,7 @@ def end(environment, **_kwargs):
             file.write(f"{time.process_time() - meter['cpu']} {meter['requests']}")
 "#;
 
-/// CPU time per request of one run, ms.
+/// Runs a load and returns the CPU time per request, ms.
 async fn run(cluster: &Cluster, stub: &Stub) -> f64 {
     let load = &cluster.load;
     let file = cluster.folder.path().join("meter");
@@ -64,7 +65,7 @@ async fn run(cluster: &Cluster, stub: &Stub) -> f64 {
     let text = std::fs::read_to_string(&file).unwrap();
     let (cpu, requests) = text.split_once(' ').unwrap();
     let (cpu, requests): (f64, f64) = (cpu.parse().unwrap(), requests.parse().unwrap());
-    assert!(requests > 500.0, "{requests} requests tell nothing");
+    assert!(requests > 500.0, "{requests} requests are too few");
     1000.0 * cpu / requests
 }
 
@@ -86,7 +87,7 @@ async fn main() {
     let stub = Stub::start(&["--service-ms", "10", "--concurrency", "100"]);
     let mut ratios = Vec::new();
     for pair in 0..pairs {
-        // At the same time: what else the machine does changes from second to second, and meets both.
+        // At the same time, because the machine's other work changes from second to second and so affects both.
         let (a, b) = if pair % 2 == 0 {
             tokio::join!(run(&with, &stub), run(&without, &stub))
         } else {

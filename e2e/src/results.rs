@@ -1,21 +1,55 @@
-//! A run's folder, read back without the driver's own types: what it wrote, not what it meant.
+//! Reads the folder of a run as a user's own script would, without the driver's types.
+//!
+//! Every place that depends on the format of a record is in this file.
 
-#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::tool::say;
+
 /// The header that existing scripts read.
 pub const HEADER: &str = "Replicas,Workers,Users,RPS,Median_ms,P95_ms,P99_ms,Failures_Pct,Total_Requests,Duration_s,Timestamp,Status";
+/// The column `Status`.
+const STATUS: usize = 11;
 
-/// A window from which a worker's lateness, probed ten times a second, is more than a moment's, s.
-const LONG_S: f64 = 9.0;
+/// A worker probes its event loop ten times a second. In a window longer than this (s), one busy moment of
+/// the machine does not make the worker look late.
+const LONG_WINDOW_S: f64 = 9.0;
 
-/// The one run folder below `results`.
+/// The status of a scenario as its CSV shows it, with the reasons from the Markdown report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// The word in the column `Status`, such as `SUCCESS`.
+    pub status: String,
+    /// All reasons, joined with `; `; empty if there are none.
+    pub reasons: String,
+}
+
+/// Requests and failures of one endpoint, or of all endpoints together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// All requests, failed ones included.
+    pub requests: u64,
+    /// Failed requests.
+    pub failures: u64,
+}
+
+/// Which part of a scenario the counts cover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Span {
+    /// The measured window.
+    Window,
+    /// From the first request to the last one after the stop.
+    WholeRun,
+}
+
+/// Returns the only run folder below `results`.
 ///
 /// # Panics
-/// Where there is none, or more than one.
+/// If there is none, or more than one.
 pub fn only_run(results: &Path) -> PathBuf {
     let folders = std::fs::read_dir(results).expect("there are results");
     let runs: Vec<PathBuf> =
@@ -24,102 +58,270 @@ pub fn only_run(results: &Path) -> PathBuf {
     runs.into_iter().next().expect("there is one")
 }
 
-/// The records of a run.
+/// Returns the records of a run.
 ///
 /// # Panics
-/// Where a line is no JSON.
+/// If a line is not JSON.
 pub fn records(run: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(run.join("results.jsonl")).expect("there are records");
     text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
 }
 
-/// The rows of the CSV (closed model), split, without the header, which must be exact.
+/// Returns the only record of a run.
 ///
 /// # Panics
-/// Where the header is another.
-pub fn rows(run: &Path) -> Vec<Vec<String>> {
-    read(&run.join("auto_summary.csv"), HEADER)
+/// If there is none, or more than one.
+pub fn only_record(run: &Path) -> Value {
+    let mut records = records(run);
+    assert_eq!(records.len(), 1, "one record: {records:?}");
+    records.remove(0)
 }
 
-/// The rows of the open model, whose CSV is there only with them.
+/// Returns the rows of the CSV for the closed model, split into fields, without the header.
 ///
 /// # Panics
-/// Where the header is another.
+/// If the header is not exactly [`HEADER`].
+pub fn rows(run: &Path) -> Vec<Vec<String>> {
+    read_csv(&run.join("auto_summary.csv"), HEADER)
+}
+
+/// Returns the rows of the CSV for the open model. Without such scenarios, there is no file and no row.
+///
+/// # Panics
+/// If the header differs.
 pub fn open_rows(run: &Path) -> Vec<Vec<String>> {
     let path = run.join("auto_summary_open.csv");
-    if path.is_file() { read(&path, &HEADER.replace("Users", "Rate")) } else { Vec::new() }
+    if path.is_file() { read_csv(&path, &HEADER.replace("Users", "Rate")) } else { Vec::new() }
 }
 
-fn read(path: &Path, header: &str) -> Vec<Vec<String>> {
+fn read_csv(path: &Path, header: &str) -> Vec<Vec<String>> {
     let text = std::fs::read_to_string(path).expect("there is a CSV");
     let mut lines = text.lines();
     assert_eq!(lines.next(), Some(header));
     lines.map(|line| line.split(',').map(str::to_owned).collect()).collect()
 }
 
-/// Checks that a run has so many rows, of both models together, and that they are valid.
-///
-/// Three things are chance, and no fault of what is tested: a worker whose event loop was late while it had
-/// hardly anything to do, or a percentile that came to no rest, which tell of the machine's other work; and
-/// connections that kube-proxy has dealt out unevenly, as it may with few users. Such a row is accepted, and
-/// said. Of four or more whose window is long enough, at least half must be valid: in a few seconds the loop
-/// is probed forty times, and two busy moments of the machine make a P95.
+/// Returns the id of a record's scenario.
 ///
 /// # Panics
-/// With the rows, where that is not so.
+/// If there is none.
+pub fn scenario_id(record: &Value) -> &str {
+    record["scenario"]["id"].as_str().expect("a scenario has an id")
+}
+
+/// Returns which attempt at its scenario a record is, from 1.
+///
+/// # Panics
+/// If the record does not have it.
+pub fn attempt(record: &Value) -> u64 {
+    record["attempt"].as_u64().expect("an attempt")
+}
+
+/// Returns a field that says where the scenario ran, such as `cluster` or `generator`.
+///
+/// # Panics
+/// If the record does not have it.
+pub fn environment<'a>(record: &'a Value, field: &str) -> &'a str {
+    let environment = record.get("environment").or_else(|| record.get("setting")).expect("an environment");
+    environment[field].as_str().expect("a text")
+}
+
+/// Returns the length of the measured window, s; `None` if nothing was measured.
+pub fn window_seconds(record: &Value) -> Option<f64> {
+    record["window"]["seconds"].as_f64()
+}
+
+/// Returns the counts of all endpoints together; `None` if nothing was measured.
+pub fn counts(record: &Value, span: Span) -> Option<Counts> {
+    read_counts(&record[span.field()]["aggregated"])
+}
+
+/// Returns the counts of the endpoint with this name, such as `/predict`.
+pub fn endpoint_counts(record: &Value, span: Span, name: &str) -> Option<Counts> {
+    read_counts(endpoint(record, span, name)?)
+}
+
+/// Returns the histogram of an endpoint's successful requests, in the driver's own JSON.
+///
+/// # Panics
+/// If the endpoint is not in the record.
+pub fn succeeded_histogram(record: &Value, span: Span, name: &str) -> Value {
+    endpoint(record, span, name).expect("the endpoint was measured")["succeeded"].clone()
+}
+
+fn endpoint<'a>(record: &'a Value, span: Span, name: &str) -> Option<&'a Value> {
+    let endpoints = record[span.field()]["endpoints"].as_array()?;
+    endpoints.iter().find(|endpoint| endpoint["name"] == name)
+}
+
+fn read_counts(value: &Value) -> Option<Counts> {
+    Some(Counts { requests: value["requests"].as_u64()?, failures: value["failures"].as_u64()? })
+}
+
+impl Span {
+    const fn field(self) -> &'static str {
+        match self {
+            Self::Window => "window",
+            Self::WholeRun => "whole_run",
+        }
+    }
+}
+
+/// Returns how many replicas a record has counts of.
+///
+/// # Panics
+/// If the record has no list of replicas.
+pub fn replica_count(record: &Value) -> usize {
+    record["replicas"].as_array().expect("a list of replicas").len()
+}
+
+/// Returns the verdict on a record: the status from the CSV, the reasons from the Markdown report. The record
+/// itself holds observations only.
+///
+/// # Panics
+/// If the reports do not have exactly one row for the record's replicas, workers and load.
+pub fn verdict_of(run: &Path, record: &Value) -> Verdict {
+    let (point, is_open) = (point_of(record), is_open(record));
+    let all = if is_open { open_rows(run) } else { rows(run) };
+    let own: Vec<_> = all.iter().filter(|row| numbers(&row[..3].join(" ")) == point).collect();
+    assert_eq!(own.len(), 1, "one row for {point:?}: {all:?}");
+    let status = own[0][STATUS].clone();
+    let report = std::fs::read_to_string(run.join("auto_summary.md")).expect("there is a Markdown report");
+    let reasons = reasons_in(&report, &point, is_open, &status).unwrap_or_default();
+    Verdict { status, reasons }
+}
+
+/// Whether a record is of the open model, in which requests arrive at a rate.
+fn is_open(record: &Value) -> bool {
+    record["scenario"]["rate"].is_number()
+}
+
+/// Replicas, workers, and users or rate.
+fn point_of(record: &Value) -> Vec<f64> {
+    let load = if is_open(record) { "rate" } else { "users" };
+    ["replicas", "workers", load].map(|field| record["scenario"][field].as_f64().expect("a number")).to_vec()
+}
+
+/// Finds `- 1 replica, 2 workers, 20 users: STATUS: reasons. Advice.` among the verdicts.
+fn reasons_in(report: &str, point: &[f64], is_open: bool, status: &str) -> Option<String> {
+    let (_, verdicts) = report.split_once("## Verdicts\n")?;
+    let lines = verdicts.lines().take_while(|line| !line.starts_with("## "));
+    let items = lines.filter_map(|line| line.strip_prefix("- ")?.split_once(": "));
+    let mut own = items.filter(|(name, rest)| {
+        numbers(name) == point && name.contains("requests/s") == is_open && rest.starts_with(status)
+    });
+    let (_, reasons) = own.next()?.1.split_once(": ")?;
+    // The last sentence is the advice on what to do next.
+    let reasons = reasons.rsplit_once(". ").map_or(reasons, |(reasons, _)| reasons);
+    Some(reasons.to_owned())
+}
+
+fn numbers(text: &str) -> Vec<f64> {
+    text.split(|c: char| !c.is_ascii_digit() && c != '.').filter_map(|word| word.parse().ok()).collect()
+}
+
+/// Checks that a run has this many rows (both models together) and that they are valid.
+///
+/// Three verdicts are accepted and printed because chance causes them, not what is tested. A worker's event
+/// loop can be late and a percentile can be unsteady because the machine had other work; and kube-proxy may
+/// distribute few connections unevenly. If four or more rows have a long window, at least half of those must
+/// be valid. Short windows do not count: in a few seconds, the event loop is probed forty times, and two busy
+/// moments of the machine decide the P95.
+///
+/// # Panics
+/// With the rows, if there are too many or too few, or if they are not valid.
 pub fn assert_all_valid(run: &Path, scenarios: usize) {
     let (rows, records) = ([rows(run), open_rows(run)].concat(), records(run));
     assert_eq!((rows.len(), records.len()), (scenarios, scenarios), "{rows:?}");
     let (mut long, mut by_chance) = (0, 0);
     for record in records {
-        let reasons = &record["verdict"]["reasons"];
-        let is_long = record["window"]["seconds"].as_f64().is_some_and(|seconds| seconds > LONG_S);
+        let is_long = window_seconds(&record).is_some_and(|seconds| seconds > LONG_WINDOW_S);
         long += usize::from(is_long);
-        let why = match record["verdict"]["judgement"].as_str().expect("a judgement") {
-            "VALID" => continue,
-            "LOADGEN_LIMITED" if only_late(reasons) => "the machine had other work",
-            "UNSTABLE" => "the machine came to no rest",
-            "IMBALANCED" => "connections are dealt out by chance",
+        let Verdict { status, reasons } = verdict_of(run, &record);
+        let why = match status.as_str() {
+            "SUCCESS" => continue,
+            "LOADGEN_LIMITED" if is_only_late(&reasons) => "the machine had other work",
+            "UNSTABLE" => "the machine had other work at times",
+            "IMBALANCED" => "kube-proxy distributes connections at random",
             other => panic!("{other}: {reasons}; {rows:?}"),
         };
-        eprintln!("accepted, because {why}: {reasons}");
+        say(&format!("accepted {status}, because {why}: {reasons}"));
         by_chance += usize::from(is_long);
     }
     assert!(long < 4 || 2 * by_chance <= long, "{by_chance} of {long} rows by chance: {rows:?}");
 }
 
-/// Whether the only reasons are event loops that were late.
-fn only_late(reasons: &Value) -> bool {
-    let mut reasons = reasons.as_array().into_iter().flatten().filter_map(Value::as_str);
-    reasons.all(|reason| {
+/// Whether late event loops are the only finding against the workers. Findings of other kinds do not count here:
+/// alone, they would be accepted or would have another status.
+fn is_only_late(reasons: &str) -> bool {
+    let is_late = |reason: &str| {
         reason.contains("event loop late") && !reason.contains("CPU") && !reason.contains("throttled")
-    })
+    };
+    let mut of_workers = reasons.split("; ").filter(|reason| reason.starts_with("worker ")).peekable();
+    of_workers.peek().is_some() && of_workers.all(is_late)
 }
 
-/// Checks that Locust's total of a whole run equals the replicas' own counts, endpoint by endpoint and
-/// failure by failure; the workers must not have been starved, or the comparison says nothing.
+/// Checks that Locust's total of a whole run equals the replicas' own counts, for requests and failures. The
+/// workers must not have been short of CPU, because then the comparison says nothing.
 ///
 /// # Panics
-/// Where they differ.
+/// If they differ.
 pub fn assert_exact(record: &Value) {
-    let id = &record["scenario"]["id"];
-    let busiest =
-        record["workers"].as_array().expect("workers").iter().filter_map(|w| w["cpu_percent"].as_f64());
-    let busiest = busiest.fold(0.0, f64::max);
+    let id = scenario_id(record);
+    let workers = record["workers"].as_array().expect("workers");
+    let busiest = workers.iter().filter_map(|worker| worker["cpu_percent"].as_f64()).fold(0.0, f64::max);
     assert!(busiest < 70.0, "{id}: a worker used {busiest} % CPU");
-    let (mut own, mut own_failed) = (0, 0);
+    let mut own = Counts { requests: 0, failures: 0 };
     for replica in record["replicas"].as_array().expect("replicas") {
         for (key, count) in replica["requests"].as_object().expect("each replica was asked") {
-            own += count.as_u64().expect("a count");
-            own_failed += if key.ends_with(" 200") { 0 } else { count.as_u64().expect("a count") };
+            let count = count.as_u64().expect("a count");
+            own.requests += count;
+            own.failures += if key.ends_with(" 200") { 0 } else { count };
         }
     }
-    let total = &record["whole_run"]["aggregated"];
-    assert_eq!(total["requests"].as_u64(), Some(own), "{id}: Locust's total and the replicas' own count");
-    assert_eq!(total["failures"].as_u64(), Some(own_failed), "{id}: failures");
-    assert!(own > 0, "{id}: nothing was measured");
-    let window = &record["window"];
-    let (requests, seconds) = (window["aggregated"]["requests"].as_u64(), window["seconds"].as_f64());
-    assert!(requests.expect("requests") < own, "{id}: the window is a part of the run");
-    assert!(seconds.expect("seconds") > 0.0, "{id}: the window has a length");
+    assert_eq!(counts(record, Span::WholeRun), Some(own), "{id}: Locust's total and the replicas' own count");
+    assert!(own.requests > 0, "{id}: nothing was measured");
+    let window = counts(record, Span::Window).expect("a window");
+    assert!(window.requests < own.requests, "{id}: the window is a part of the run");
+    assert!(window_seconds(record).expect("a length") > 0.0, "{id}: the window has a length");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPORT: &str = "\
+# Results
+
+- 1 replica, 2 workers, 20 users: not a verdict
+
+## Verdicts
+
+Rows that are not named here are valid.
+
+- 1 replica, 2 workers, 20 users: VOID (attempt 2): the replicas changed: 1.5 % were lost; and more. See why.
+- 2 replicas, 1 worker, 12.5 requests/s (open): UNSTABLE: P95 rose. Measure longer.
+
+## Time
+";
+
+    #[test]
+    fn reasons_are_found_by_replicas_workers_and_load() {
+        let found = reasons_in(REPORT, &[1.0, 2.0, 20.0], false, "VOID");
+        assert_eq!(found.as_deref(), Some("the replicas changed: 1.5 % were lost; and more"));
+        let open = reasons_in(REPORT, &[2.0, 1.0, 12.5], true, "UNSTABLE");
+        assert_eq!(open.as_deref(), Some("P95 rose"));
+        assert_eq!(reasons_in(REPORT, &[1.0, 2.0, 20.0], true, "VOID"), None);
+        assert_eq!(reasons_in("# Results\n", &[1.0, 2.0, 20.0], false, "VOID"), None);
+    }
+
+    #[test]
+    fn only_late_event_loops_are_excused() {
+        let late = "worker a had an event loop late by 80 ms (P95)";
+        assert!(is_only_late(late));
+        assert!(is_only_late(&format!("{late}; inference-b got 1.50 times the mean of the replicas")));
+        assert!(!is_only_late(&format!("{late} and used 95 % of its CPU")));
+        assert!(!is_only_late(&format!("{late}; worker b was throttled")));
+        assert!(!is_only_late(""));
+    }
 }

@@ -39,23 +39,28 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>, xtask: &clap::Comma
     let folders = Folders::find()?;
     let log = folders.target.join("xtask-ci").join("commands.log");
     let session = Session::open(Arc::clone(&stop), &log, false)?;
-    let [formatting, clippy, documentation] = checks();
+    let [formatting, clippy, live_clippy, documentation] = checks();
     check(&session, &folders, formatting).await?;
     check(&session, &folders, clippy).await?;
+    check(&session, &folders, live_clippy).await?;
     session.step("tidy", tidy::check(&session, &folders, xtask)).await?;
     check(&session, &folders, documentation).await?;
     drop(session);
     suite::run(args.test, stop).await
 }
 
-fn checks() -> [Check; 3] {
+const CORRECT: &str = "correct what clippy names above; in a test, `#[expect(…, reason = …)]` may be right";
+
+fn checks() -> [Check; 4] {
     let cargo = |words: &str| Cmd::new("cargo").args(words.split(' '));
     [
         ("formatting", cargo("fmt --all --check"), "cargo fmt --all"),
+        ("clippy", cargo("clippy --workspace --all-targets --locked -- -D warnings"), CORRECT),
+        // `--all-targets` leaves out the tests that a plain `cargo test` leaves out.
         (
-            "clippy",
-            cargo("clippy --workspace --all-targets --locked -- -D warnings"),
-            "correct what clippy names above; in a test, `#[expect(…, reason = …)]` may be right",
+            "clippy for the live tests",
+            cargo("clippy --workspace --test container --test embedded --test kind --locked -- -D warnings"),
+            CORRECT,
         ),
         (
             "documentation",
@@ -82,6 +87,7 @@ mod tests {
             [
                 "cargo fmt --all --check",
                 "cargo clippy --workspace --all-targets --locked -- -D warnings",
+                "cargo clippy --workspace --test container --test embedded --test kind --locked -- -D warnings",
                 "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --workspace --locked",
             ]
         );

@@ -1,13 +1,16 @@
-//! Building the programs that go into the images: static Linux binaries.
+//! Builds the programs: static ones for the images, and ordinary ones for the embedded cluster.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::failure::{BUG, Failure, PREFLIGHT, USAGE};
 use crate::folders::Folders;
 use crate::run::Session;
 use crate::run::command::{Cmd, ShowOutput};
 
-/// The two programs that go into images.
+/// A folder with the embedded cluster's programs, so that they are not built. `cargo xtask test` sets it.
+pub(crate) const PROGRAMS: &str = "LOCUST_MATRIX_PROGRAMS";
+
+/// The driver and the stub.
 #[derive(Debug, Clone)]
 pub(crate) struct Binaries {
     pub(crate) driver: PathBuf,
@@ -16,17 +19,26 @@ pub(crate) struct Binaries {
 
 /// Build both as static binaries, so that their images need no base image.
 pub(crate) async fn build(session: &Session, folders: &Folders) -> Result<Binaries, Failure> {
+    build_static(session, folders, Cmd::new("cargo").show(ShowOutput::Indented)).await
+}
+
+/// The same, with only the processor time that nothing else needs. Its output would stand between the lines of
+/// what runs beside it, so only a failure shows it.
+pub(crate) async fn build_in_background(session: &Session, folders: &Folders) -> Result<Binaries, Failure> {
+    build_static(session, folders, Cmd::new("nice").args(["-n", "19", "cargo"])).await
+}
+
+async fn build_static(session: &Session, folders: &Folders, cargo: Cmd) -> Result<Binaries, Failure> {
     let triple = triple()?;
     let (key, flags) =
         static_flags(std::env::var("CARGO_ENCODED_RUSTFLAGS").ok(), std::env::var("RUSTFLAGS").ok());
-    let done = Cmd::new("cargo")
+    let done = cargo
         .args(["build", "--release", "--locked", "--target", &triple])
         .args(["-p", "locust-matrix", "-p", "fake-inference"])
         .arg("--target-dir")
         .path(&folders.target)
         .env(key, flags)
         .folder(&folders.root)
-        .show(ShowOutput::Indented)
         .run(session)
         .await?;
     let (code, next) = if done.success() { (BUG, String::new()) } else { advice(&done.tail, &triple) };
@@ -41,29 +53,67 @@ pub(crate) async fn build_cluster(session: &Session, folders: &Folders) -> Resul
     Ok(cluster(folders))
 }
 
-/// Where it is when it is built.
+/// The path of that program.
 pub(crate) fn cluster(folders: &Folders) -> PathBuf {
-    folders.target.join("debug").join("locust-matrix-cluster")
+    local_folder(folders).join("locust-matrix-cluster")
 }
 
-/// The driver and the stub as programs of this machine.
+/// Build the driver and the stub as ordinary programs of this machine.
 pub(crate) async fn build_local(session: &Session, folders: &Folders) -> Result<Binaries, Failure> {
     local(session, folders, &["locust-matrix", "fake-inference"]).await?;
-    let debug = folders.target.join("debug");
-    Ok(Binaries { driver: debug.join("locust-matrix"), stub: debug.join("fake-inference") })
+    Ok(local_binaries(folders))
 }
 
-/// The profile for development: what `cargo xtask` and the tests have compiled is there already, and on a
-/// fresh machine it is done in less than half the time that a release takes. What the measurement depends on
-/// is compiled with optimizations in this profile, too: see `profile.dev.package` in Cargo.toml.
+/// Build all programs with the features that the workspace's tests use. After `cargo test --workspace`, nothing
+/// is left to compile.
+pub(crate) async fn build_for_tests(session: &Session, folders: &Folders) -> Result<Binaries, Failure> {
+    // Only with a test among its targets does Cargo add the features of the dev-dependencies.
+    let build = ["build", "--locked", "--workspace", "--bins", "--test", "embedded"];
+    cargo_build(session, folders, Cmd::new("cargo").args(build)).await?;
+    Ok(local_binaries(folders))
+}
+
+fn local_binaries(folders: &Folders) -> Binaries {
+    let folder = local_folder(folders);
+    Binaries { driver: folder.join("locust-matrix"), stub: folder.join("fake-inference") }
+}
+
+/// Where the ordinary programs are.
+fn local_folder(folders: &Folders) -> PathBuf {
+    built_already().unwrap_or_else(|| folders.target.join("debug"))
+}
+
+fn built_already() -> Option<PathBuf> {
+    std::env::var_os(PROGRAMS).filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
+/// Build with the profile for development, which takes less than half the time of a release build. In this
+/// profile, too, the code that a measurement depends on is optimized: see `profile.dev.package` in Cargo.toml.
 ///
-/// All packages are named for each: Cargo gives the libraries that they share the features that the named ones
-/// ask for, and would else compile them anew for the next.
+/// Each call names all packages. Cargo compiles a shared library with the features that the named packages ask
+/// for, so another selection would compile it again.
 async fn local(session: &Session, folders: &Folders, programs: &[&str]) -> Result<(), Failure> {
+    if let Some(folder) = built_already() {
+        return require_programs(&folder, programs);
+    }
+    let packages = ["build", "--locked", "-p", "embedded", "-p", "locust-matrix", "-p", "fake-inference"];
     let programs = programs.iter().flat_map(|program| ["--bin", program]);
-    let done = Cmd::new("cargo")
-        .args(["build", "--locked", "-p", "embedded", "-p", "locust-matrix", "-p", "fake-inference"])
-        .args(programs)
+    cargo_build(session, folders, Cmd::new("cargo").args(packages).args(programs)).await
+}
+
+/// Check that the programs are there already.
+fn require_programs(folder: &Path, programs: &[&str]) -> Result<(), Failure> {
+    match programs.iter().map(|program| folder.join(program)).find(|path| !path.is_file()) {
+        Some(missing) => Err(Failure::preflight(
+            format!("{PROGRAMS}: there is no {}", missing.display()),
+            format!("build it, or unset {PROGRAMS}"),
+        )),
+        None => Ok(()),
+    }
+}
+
+async fn cargo_build(session: &Session, folders: &Folders, cargo: Cmd) -> Result<(), Failure> {
+    let done = cargo
         .arg("--target-dir")
         .path(&folders.target)
         .folder(&folders.root)
@@ -101,7 +151,7 @@ pub(crate) fn image_architecture() -> &'static str {
     }
 }
 
-/// The user's flags and ours. Cargo reads one of the two variables, the encoded one first.
+/// The user's flags and ours. Cargo reads only one of the two variables, the encoded one first.
 fn static_flags(encoded: Option<String>, plain: Option<String>) -> (&'static str, String) {
     let (key, given, separator, ours) = match encoded {
         Some(given) => ("CARGO_ENCODED_RUSTFLAGS", given, "\x1f", "-C\x1ftarget-feature=+crt-static"),
@@ -110,7 +160,7 @@ fn static_flags(encoded: Option<String>, plain: Option<String>) -> (&'static str
     if given.is_empty() { (key, ours.to_owned()) } else { (key, [given.as_str(), ours].join(separator)) }
 }
 
-/// A build fails because of the code, or because something is not installed.
+/// A build fails because of the code, or because something is not installed: the exit code, and what to do.
 pub(crate) fn advice(output: &str, triple: &str) -> (u8, String) {
     let has = |needle: &str| output.contains(needle);
     if has("target may not be installed") || has("can't find crate for `std`") {
@@ -143,13 +193,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_user_s_flags_are_kept() {
+    fn flags_of_the_user_are_kept() {
         let (key, flags) = static_flags(None, Some("-C debuginfo=0".into()));
         assert_eq!(key, "RUSTFLAGS");
         assert_eq!(flags, "-C debuginfo=0 -C target-feature=+crt-static");
         let (key, flags) = static_flags(Some("-Cdebuginfo=0".into()), Some("ignored".into()));
         assert_eq!(key, "CARGO_ENCODED_RUSTFLAGS");
         assert_eq!(flags, "-Cdebuginfo=0\x1f-C\x1ftarget-feature=+crt-static");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("one"), b"").unwrap();
+        assert!(require_programs(folder.path(), &["one"]).is_ok());
+        let failure = require_programs(folder.path(), &["one", "two"]).unwrap_err();
+        assert_eq!(failure.code, PREFLIGHT);
+        assert!(failure.what.ends_with("/two"), "{failure:?}");
     }
 
     #[test]
@@ -161,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_lock_file_is_the_user_s_to_update() {
+    fn an_outdated_lock_file_is_a_usage_error() {
         let output =
             "error: cannot update the lock file /w/Cargo.lock because --locked was passed to prevent this";
         let (code, next) = advice(output, "x86_64-unknown-linux-gnu");
@@ -170,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_compile_error_is_one() {
+    fn a_compile_error_is_a_bug() {
         assert_eq!(advice("error[E0308]: mismatched types", "t").0, BUG);
     }
 }

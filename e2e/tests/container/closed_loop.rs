@@ -1,7 +1,7 @@
-//! A closed loop over one stub against queueing theory.
+//! A closed loop over one stub agrees with queueing theory.
 //!
-//! The model's service time is the mean that the stub took in the window, which is known to the draw:
-//! what is compared is how requests queue, not how random numbers average.
+//! The model's service time is the mean that the stub itself reports for the window. So the test compares how
+//! requests queue, not how random numbers average.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use locust_matrix::load::{Load, LoadGenerator};
 use locust_matrix::measure::Figures;
 use tokio::task::JoinSet;
 
-use crate::support::{DEADMAN, Setup, Stub, quiet, run_for, stop, until};
+use crate::support::{DEADMAN, Setup, Stub, run_for, stop, two_places, until};
 
 const SLOTS: u32 = 4;
-/// Long enough for what a client and a network add on a busy machine to be small beside it; half of each
-/// lap is thought, so that loads below, at and beyond the knee are all told apart.
+/// Long, so that what a client and a network add on a busy machine is small beside it. Half of each cycle is
+/// think time, so that loads below, at and beyond the knee differ.
 const SERVICE_MS: u32 = 500;
 const SCRIPT: &str = r#"
 import locust_matrix  # noqa: F401
@@ -35,8 +35,8 @@ class PredictUser(HttpUser):
         self.client.post("/predict", json=BODY, headers={"User-Agent": "locust"})
 "#;
 
-/// What was measured, and what theory says.
-async fn measured(
+/// Measures one load. Returns the measured figures, and those of the theory.
+async fn measure(
     service: &'static str,
     seconds: f64,
     users: u32,
@@ -63,12 +63,12 @@ async fn measured(
     (found, theory(&Loop { users, slots: SLOTS, service: mean, think }))
 }
 
-async fn agrees(service: &'static str, seconds: f64, theory: fn(&Loop) -> Steady) {
-    let _quiet = quiet().await;
-    // At the same time: together they keep this machine as idle as one after the other would.
+async fn assert_agreement(service: &'static str, seconds: f64, theory: fn(&Loop) -> Steady) {
+    let _turn = two_places().await;
+    // All loads run at the same time, because together they use little of the machine.
     let mut loads = JoinSet::new();
     for users in [2, 4, 8, 12, 20] {
-        loads.spawn(async move { (users, measured(service, seconds, users, theory).await) });
+        loads.spawn(async move { (users, measure(service, seconds, users, theory).await) });
     }
     let mut wrong = Vec::new();
     for (users, (found, expected)) in loads.join_all().await {
@@ -90,12 +90,12 @@ async fn agrees(service: &'static str, seconds: f64, theory: fn(&Loop) -> Steady
 
 #[tokio::test]
 async fn constant_service_agrees_with_the_bounds() {
-    // Nothing is random in it, so there is nothing to average; but answers come four at a time, and a window
-    // may hold one such time more or less.
-    agrees("constant", 40.0, Loop::constant).await;
+    // Nothing is random, so there is nothing to average. But answers come four at a time, and a window may
+    // contain one such time more or less.
+    assert_agreement("constant", 40.0, Loop::constant).await;
 }
 
 #[tokio::test]
 async fn exponential_service_agrees_with_the_machine_repair_model() {
-    agrees("exponential", 60.0, Loop::exponential).await;
+    assert_agreement("exponential", 60.0, Loop::exponential).await;
 }

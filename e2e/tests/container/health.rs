@@ -1,13 +1,13 @@
-//! What a worker tells about itself.
+//! What a worker reports about itself.
 
 use locust_matrix::load::{Load, LoadGenerator};
 use records::HealthWindow;
 
 use crate::on_both_versions;
-use crate::support::{DEADMAN, Setup, Stub, quiet, run_for, run_python, shared, stop, until};
+use crate::support::{DEADMAN, Setup, Stub, one_place, run_for, run_python, stop, two_places, until};
 
-/// One worker's health over a few seconds of load.
-async fn watched(version: &str, cores: Option<f64>, users: u32) -> HealthWindow {
+/// Returns one worker's health over a few seconds of load.
+async fn health_under_load(version: &str, cores: Option<f64>, users: u32) -> HealthWindow {
     let stub = Stub::start(&["--service-ms", "20", "--concurrency", "100"]);
     let cluster = Setup { worker_cores: cores, ..Setup::new(version, 1) }.start().await;
     let load = &cluster.load;
@@ -21,11 +21,11 @@ async fn watched(version: &str, cores: Option<f64>, users: u32) -> HealthWindow 
     health(&closing).since(&health(&opening))
 }
 
-async fn a_starved_worker_says_so(version: &str) {
-    let _quiet = quiet().await;
-    // Less than its share of any machine, so that the limit is what it runs into.
+async fn a_starved_worker_reports_it(version: &str) {
+    let _turn = two_places().await;
+    // Less than its share of any machine, so that the worker reaches its limit.
     let limit = 0.1;
-    let starved = watched(version, Some(limit), 12).await;
+    let starved = health_under_load(version, Some(limit), 12).await;
     println!("{version}, limit {limit} cores: {starved:?}");
     assert_eq!(starved.cpu_limit, Some(limit), "{version}");
     assert!(starved.cpu_seconds / starved.seconds > 0.9 * limit, "{version}: at its limit");
@@ -34,22 +34,22 @@ async fn a_starved_worker_says_so(version: &str) {
     assert!(starved.lag.quantile(0.95).unwrap() > 10, "{version}: its event loop is late");
 }
 
-async fn a_free_worker_says_so(version: &str) {
-    let _quiet = quiet().await;
-    let free = watched(version, None, 2).await;
+async fn a_free_worker_reports_it(version: &str) {
+    let _turn = two_places().await;
+    let free = health_under_load(version, None, 2).await;
     println!("{version}, no limit: {free:?}");
     assert_eq!(free.cpu_limit, None, "{version}");
     assert_eq!(free.throttled.unwrap_or(0), 0, "{version}");
     assert!(free.cores >= 1 && free.seconds > 5.0, "{version}");
     assert!(free.cpu_seconds > 0.0 && free.cpu_seconds < 0.9 * free.seconds, "{version}");
-    // One every 97 ms, late ones included.
+    // One probe every 97 ms; late ones count, too.
     let probes = free.lag.count() as f64;
     assert!((probes - free.seconds / 0.097).abs() <= 2.0, "{version}: {probes} in {} s", free.seconds);
 }
 
-on_both_versions!(a_starved_worker_says_so, a_free_worker_says_so);
+on_both_versions!(a_starved_worker_reports_it, a_free_worker_reports_it);
 
-/// A cgroup of version 2 whose parent has the limit, as a pod's and its container's.
+/// A cgroup of version 2 whose parent has the limit, as a pod is the parent of its container.
 const GROUPS: &str = r#"
 import os, sys
 import locust_matrix_health as health
@@ -73,8 +73,8 @@ with open("/mnt/test/found", "w") as file:
 "#;
 
 #[tokio::test]
-async fn the_tightest_cgroup_above_a_worker_counts() {
-    let _quiet = shared().await;
+async fn the_smallest_cpu_limit_above_a_worker_counts() {
+    let _turn = one_place().await;
     let folder = run_python("2.47.0", GROUPS).await;
     let found = std::fs::read_to_string(folder.path().join("found")).unwrap();
     let expected = "/mnt/test/cgroup/pod (0.5, 40, 3)\n\

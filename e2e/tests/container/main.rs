@@ -1,7 +1,7 @@
-//! Locust in containers, without a cluster: the adapter, the module beside the locustfile, and their
-//! arithmetic, on both versions of Locust's web API.
+//! Locust in containers, without a cluster. Tests the driver's adapter and the module beside the locustfile,
+//! with both versions of Locust's web API.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot continue has failed")]
 
 mod closed_loop;
 mod health;
@@ -11,7 +11,7 @@ mod stock;
 mod support;
 mod totals;
 
-/// A test of each version of Locust that there is a difference for.
+/// Makes one test of each function for each version of Locust's web API.
 macro_rules! on_both_versions {
     ($($test:ident),+ $(,)?) => {
         mod on_2_46_6 {

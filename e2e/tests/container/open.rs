@@ -1,13 +1,13 @@
-//! The open model: arrivals at a rate, and latency from when they were due.
+//! The open model: requests arrive at a rate, and latency counts from the time when each was due.
 
 use locust_matrix::load::{Load, LoadGenerator, Locust};
 use locust_matrix::measure::Figures;
 use records::{Endpoint, OpenCounts, Window};
 
 use crate::on_both_versions;
-use crate::support::{DEADMAN, Setup, Stub, quiet, run_for, shared, start, stop, until};
+use crate::support::{DEADMAN, Setup, Stub, one_place, run_for, start, stop, two_places, until};
 
-/// Starts it, and gives the window from when all users are there.
+/// Starts a load, and returns the window that begins when all users run.
 async fn window(load: &Locust, asked: Load, url: &str, seconds: f64) -> (Window, Option<OpenCounts>) {
     load.start(asked, url).await.unwrap();
     until(load, |snapshot| snapshot.is_running(asked.users(), 2)).await;
@@ -19,8 +19,8 @@ async fn window(load: &Locust, asked: Load, url: &str, seconds: f64) -> (Window,
     (closing.since(&opening), open)
 }
 
-/// The distance between arrivals as they were due, however late a busy machine sent them: mean (s),
-/// and standard deviation / mean.
+/// Returns the mean (s) of the gaps between the times when arrivals were due, and their coefficient of
+/// variation (standard deviation / mean). When a busy machine sent them does not matter.
 fn gaps(text: &str) -> (f64, f64) {
     let due = |line: &str| {
         let field = |at: usize| line.split('\t').nth(at).unwrap().parse::<f64>().unwrap();
@@ -34,8 +34,8 @@ fn gaps(text: &str) -> (f64, f64) {
     (mean, variance.sqrt() / mean)
 }
 
-async fn arrivals_have_the_rate_that_was_asked_for(version: &str) {
-    let _quiet = shared().await;
+async fn arrivals_have_the_requested_rate(version: &str) {
+    let _turn = one_place().await;
     let stub = Stub::start(&["--service-ms", "30", "--concurrency", "64", "--failure-rate", "0.1"]);
     let dump = [("LOCUST_MATRIX_DUMP", "/mnt/test/samples")];
     let cluster = Setup { env: &dump, ..Setup::new(version, 2) }.start().await;
@@ -45,9 +45,9 @@ async fn arrivals_have_the_rate_that_was_asked_for(version: &str) {
     let open = open.unwrap();
     let expected = rate * window.seconds;
     println!("{version}: {open:?}, {expected:.0} expected in {:.2} s", window.seconds);
-    // Poisson: the standard deviation is the root of the mean. One in 16,000 is further off than four.
+    // Poisson: the standard deviation is the root of the mean. One in 16,000 differs by more than four.
     assert!((open.due as f64 - expected).abs() < 4.0 * expected.sqrt(), "{version}: {open:?}");
-    // A user was always free. What was due in the last moment before a cut may begin just after it.
+    // A user was always free. An arrival that was due just before a cut may start just after it.
     let waiting = open.due.abs_diff(open.started);
     assert!(waiting as f64 <= 0.02 * expected && open.skipped == 0, "{version}: {open:?}");
 
@@ -58,13 +58,17 @@ async fn arrivals_have_the_rate_that_was_asked_for(version: &str) {
     let Endpoint { requests, failures, histogram, succeeded, from_send, .. } = &whole.aggregated;
     assert_eq!(histogram.count(), *requests);
     assert_eq!(from_send.as_ref().unwrap().count(), *requests);
-    assert_eq!(succeeded.count(), requests - failures, "{version}: failures also count from when due");
+    assert_eq!(
+        succeeded.count(),
+        requests - failures,
+        "{version}: failures also count from the time when they were due"
+    );
     let text = std::fs::read_to_string(cluster.folder.path().join("samples")).unwrap();
     let (mean, cv) = gaps(&text);
     println!("{version}: gaps of {:.2} ms, cv {cv:.3}", 1000.0 * mean);
     assert!((0.9..1.1).contains(&cv), "{version}: exponential gaps have a cv of 1, these {cv}");
 
-    // And a closed test after it is as closed as ever.
+    // A test of the closed model after it is not affected.
     load.start(Load::Closed { users: 4, spawn_rate: 4.0 }, &stub.url).await.unwrap();
     until(load, |snapshot| snapshot.is_running(4, 2)).await;
     run_for(load, 2.0).await;
@@ -74,8 +78,8 @@ async fn arrivals_have_the_rate_that_was_asked_for(version: &str) {
     assert!(closed.counts.total.requests > 200, "{version}: {}", closed.counts.total.requests);
 }
 
-async fn even_arrivals_are_even_over_all_workers(version: &str) {
-    let _quiet = quiet().await;
+async fn constant_arrivals_are_even_over_all_workers(version: &str) {
+    let _turn = two_places().await;
     let stub = Stub::start(&["--service-ms", "5", "--concurrency", "64"]);
     let cluster = start(version, 2).await;
     let form = [
@@ -105,7 +109,7 @@ async fn even_arrivals_are_even_over_all_workers(version: &str) {
     let wrong = client.post(&url).form(&wrong).send().await.unwrap().text().await.unwrap();
     assert!(wrong.contains("rate must be above 0"), "{version}: {wrong}");
 
-    // What Locust itself refuses is not left over for the next test.
+    // A rate that came with a request which Locust itself refused does not apply to the next test.
     stop(load, 2).await;
     let refused = [("rate", "50"), ("user_count", "many"), ("spawn_rate", "1")];
     let refused = client.post(&url).form(&refused).send().await.unwrap().text().await.unwrap();
@@ -115,20 +119,20 @@ async fn even_arrivals_are_even_over_all_workers(version: &str) {
     assert_eq!(closed.open, None, "{version}");
 }
 
-async fn a_stall_is_seen_by_who_does_not_wait(version: &str) {
-    let _quiet = shared().await;
+async fn only_the_open_model_sees_a_stall(version: &str) {
+    let _turn = one_place().await;
     // At the same time, each with a stub and a Locust of its own.
     let (closed, open) = tokio::join!(
         p99_with_stalls(version, Load::Closed { users: 5, spawn_rate: 5.0 }),
         p99_with_stalls(version, Load::Open { rate: 60.0, users: 200 }),
     );
-    // A tenth of the time no answer comes, so who arrives at any time has a P99 of 0.9 s. Five users who
-    // wait are five requests in a thousand: half a stall, the mean of who arrives in one, is hidden.
+    // For a tenth of the time, there is no answer. Arrivals at random times therefore have a P99 of 0.9 s. Five
+    // users who wait for their answers send five of a thousand requests into the stalls, which a P99 hides.
     assert!(closed < 500_000, "{version}: closed: {closed} µs");
     assert!(open > 800_000, "{version}: open: {open} µs");
 }
 
-/// P99 (µs) over three stalls of a second, one every ten.
+/// Returns the P99 (µs) of a load during which the stub stalls three times, for one second in ten.
 async fn p99_with_stalls(version: &str, asked: Load) -> u64 {
     let stalls = ["--stall-ms", "1000", "--stall-every", "10"];
     let stub = Stub::start(&[&["--service-ms", "20", "--concurrency", "200"][..], &stalls].concat());
@@ -141,24 +145,24 @@ async fn p99_with_stalls(version: &str, asked: Load) -> u64 {
         "{version}, 1 s stall every 10 s, {asked:?}: {:.1}/s, P50 {:?} P95 {:?} P99 {:?} max {:?} µs; {open:?}",
         figures.rps, figures.p50_us, figures.p95_us, figures.p99_us, figures.max_us
     );
-    assert!(figures.max_us.unwrap() > 900_000, "{version}, {asked:?}: it has met a stall");
+    assert!(figures.max_us.unwrap() > 900_000, "{version}, {asked:?}: a request met a stall");
     figures.p99_us.unwrap()
 }
 
-async fn who_finds_no_free_user_waits_in_line(version: &str) {
-    let _quiet = shared().await;
+async fn arrivals_without_a_free_user_wait(version: &str) {
+    let _turn = one_place().await;
     let stub = Stub::start(&["--service-ms", "500", "--concurrency", "64"]);
     let cluster = start(version, 2).await;
     let load = &cluster.load;
     // 4 users can do 4 / (0.8 × 0.5 s) = 10/s.
     let (window, open) = window(load, Load::Open { rate: 20.0, users: 4 }, &stub.url, 10.0).await;
     let open = open.unwrap();
-    assert_eq!(open.skipped, 0, "{version}: the line is not over");
+    assert_eq!(open.skipped, 0, "{version}: nothing is skipped while the load runs");
     assert!(open.started < open.due && open.late * 2 > open.started, "{version}: {open:?}");
     let predict = window.endpoint("POST /predict").unwrap();
     let (due, sent) = (&predict.histogram, predict.from_send.as_ref().unwrap());
     assert!(sent.quantile(0.5).unwrap() < 700_000, "{version}: the service itself takes half a second");
-    assert!(due.quantile(0.5).unwrap() > 1_500_000, "{version}: those in line have waited for seconds");
+    assert!(due.quantile(0.5).unwrap() > 1_500_000, "{version}: arrivals waited for seconds");
     let last = stop(load, 2).await;
     let open = last.open.unwrap();
     assert_eq!(open.due, open.started + open.skipped, "{version}: {open:?}");
@@ -166,8 +170,8 @@ async fn who_finds_no_free_user_waits_in_line(version: &str) {
 }
 
 on_both_versions!(
-    arrivals_have_the_rate_that_was_asked_for,
-    even_arrivals_are_even_over_all_workers,
-    a_stall_is_seen_by_who_does_not_wait,
-    who_finds_no_free_user_waits_in_line,
+    arrivals_have_the_requested_rate,
+    constant_arrivals_are_even_over_all_workers,
+    only_the_open_model_sees_a_stall,
+    arrivals_without_a_free_user_wait,
 );

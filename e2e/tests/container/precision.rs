@@ -7,7 +7,7 @@ use locust_matrix::load::{Load, LoadGenerator};
 use serde_json::{Value, json};
 
 use crate::on_both_versions;
-use crate::support::{Cluster, Setup, Stub, quiet, run_for, shared, stop, until};
+use crate::support::{Cluster, Setup, Stub, one_place, run_for, stop, two_places, until};
 
 /// One request, as the module wrote it to the dump.
 struct Sample {
@@ -41,7 +41,7 @@ fn stock(sorted: &[f64], percent: usize) -> f64 {
 }
 
 async fn percentiles_are_those_of_the_raw_samples(version: &str) {
-    let _quiet = shared().await;
+    let _turn = one_place().await;
     let arguments = ["--service", "log-normal", "--service-ms", "120", "--concurrency", "16"];
     let stub = Stub::start(&[&arguments[..], &["--failure-rate", "0.05"]].concat());
     let dump = [("LOCUST_MATRIX_DUMP", "/mnt/test/samples")];
@@ -94,7 +94,7 @@ async fn percentiles_are_those_of_the_raw_samples(version: &str) {
 }
 
 async fn the_median_of_a_fast_service_is_that_of_the_raw_samples(version: &str) {
-    let _quiet = quiet().await;
+    let _turn = two_places().await;
     for service_ms in ["1.4", "4.2", "37"] {
         let stub = Stub::start(&["--service-ms", service_ms]);
         let dump = [("LOCUST_MATRIX_DUMP", "/mnt/test/samples")];
@@ -190,7 +190,7 @@ fn entry<'a>(snapshot: &'a Value, name: &str) -> &'a Value {
 }
 
 async fn impossible_samples_are_set_apart_further_names_are_folded_and_resets_are_counted(version: &str) {
-    let _quiet = shared().await;
+    let _turn = one_place().await;
     let cluster = Setup { script: Some(REPORTS), ..Setup::new(version, 2) }.start().await;
     let load = &cluster.load;
     let start = async || {

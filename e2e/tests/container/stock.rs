@@ -1,4 +1,4 @@
-//! A Locust whose script does not import our module.
+//! Locust with a locustfile that does not import our module.
 
 use std::time::Duration;
 
@@ -7,9 +7,9 @@ use locust_matrix::load::{Load, LoadGenerator, Locust};
 use locust_matrix::measure::Figures;
 
 use crate::on_both_versions;
-use crate::support::{DEADMAN, Setup, Stub, quiet, run_for, shared, stop, until};
+use crate::support::{DEADMAN, Setup, Stub, one_place, run_for, stop, two_places, until};
 
-/// The manifests' own script, but for the import.
+/// The manifests' own locustfile without the import.
 fn script() -> String {
     let script = include_str!("../../../manifests/base/locustfile.py");
     let stripped: Vec<&str> = script.lines().filter(|line| !line.contains("locust_matrix")).collect();
@@ -17,8 +17,8 @@ fn script() -> String {
     stripped.join("\n")
 }
 
-async fn a_window_is_right_but_for_what_is_not_sent_yet(version: &str) {
-    let _quiet = quiet().await;
+async fn a_window_is_exact_except_for_unsent_samples(version: &str) {
+    let _turn = two_places().await;
     let script = script();
     let stub = Stub::start(&["--service-ms", "50", "--failure-rate", "0.05", "--concurrency", "20"]);
     let setup = Setup { script: Some(&script), stop_timeout: "5", ..Setup::new(version, 2) };
@@ -47,7 +47,7 @@ async fn a_window_is_right_but_for_what_is_not_sent_yet(version: &str) {
     let last = stop(load, 2).await;
     let counted = last.counts.total.requests as f64;
     let served = (total().await - before) as f64;
-    // All samples are in now; what was on its way at the reset is the only difference.
+    // All samples have arrived now. Only the requests under way at the reset make a difference.
     assert!((counted - served).abs() <= 3.0 * rate + 20.0, "{version}: {counted} of {served}");
     assert!(counted >= window.aggregated.requests as f64, "{version}");
     assert!(last.errors.iter().any(|error| error.name == "/predict"), "{version}");
@@ -55,11 +55,11 @@ async fn a_window_is_right_but_for_what_is_not_sent_yet(version: &str) {
     assert_eq!(error.code, ExitCode::Usage, "{version}: {error}");
 }
 
-on_both_versions!(a_window_is_right_but_for_what_is_not_sent_yet);
+on_both_versions!(a_window_is_exact_except_for_unsent_samples);
 
 #[tokio::test]
 async fn run_time_stops_load_whose_driver_is_gone_on_2_47_0() {
-    let _quiet = shared().await;
+    let _turn = one_place().await;
     let script = script();
     let stub = Stub::start(&[]);
     let setup = Setup { script: Some(&script), stop_timeout: "2", ..Setup::new("2.47.0", 1) };
@@ -67,6 +67,6 @@ async fn run_time_stops_load_whose_driver_is_gone_on_2_47_0() {
     let load = Locust::new(&cluster.url).unwrap().with_longest(Duration::from_secs(8));
     load.start(Load::Closed { users: 4, spawn_rate: 4.0 }, &stub.url).await.unwrap();
     until(&load, |snapshot| snapshot.is_running(4, 1)).await;
-    // To look at it does not help it here.
+    // Reading the state does not keep this load alive.
     until(&load, |snapshot| snapshot.is_idle(1)).await;
 }

@@ -1,4 +1,4 @@
-//! A stub, and a Locust in containers.
+//! Starts the stub as a process and Locust in containers.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use e2e::required;
+use e2e::tool::Clock;
 use locust_matrix::load::{LoadGenerator, Locust, Snapshot};
 use locust_matrix::wait::{Condition, poll};
 use tempfile::TempDir;
@@ -18,28 +19,42 @@ use testcontainers::{ContainerAsync, ContainerRequest, GenericImage, ImageExt};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 pub(crate) const DEADMAN: Duration = Duration::from_mins(1);
-/// Where a container sees the test's own folder.
+/// The path of the test's folder in a container.
 const FOLDER: &str = "/mnt/test";
 
-/// Most of the time these tests wait for load to go on: four of them do not fill two cores.
-static MACHINE: Semaphore = Semaphore::const_new(4);
+/// Most of the time, these tests wait while a load runs: with all places taken, they use less than half of two
+/// cores.
+static PLACES: Semaphore = Semaphore::const_new(6);
 
-/// For a test that measures times: one more of its kind, or two that do not, run beside it.
-pub(crate) async fn quiet() -> SemaphorePermit<'static> {
-    MACHINE.acquire_many(2).await.unwrap()
+/// A test's places, and the time since it got them.
+pub(crate) struct Turn {
+    _places: SemaphorePermit<'static>,
+    _clock: Clock,
 }
 
-/// For a test that does not mind company.
-pub(crate) async fn shared() -> SemaphorePermit<'static> {
-    MACHINE.acquire().await.unwrap()
+/// Waits for two places: for a test that measures times, so that fewer tests run beside it.
+pub(crate) async fn two_places() -> Turn {
+    turn(2).await
 }
 
-/// A free port of the loopback interface.
+/// Waits for one place: for a test that other tests do not disturb.
+pub(crate) async fn one_place() -> Turn {
+    turn(1).await
+}
+
+async fn turn(places: u32) -> Turn {
+    let places = PLACES.acquire_many(places).await.unwrap();
+    // The test runner names each thread after its test.
+    let thread = std::thread::current();
+    Turn { _places: places, _clock: Clock::start(thread.name().unwrap_or("a container test")) }
+}
+
+/// Returns a free port of the loopback interface.
 fn port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// The stub service on the loopback interface, ended with the test.
+/// The stub service on the loopback interface. It ends with the test.
 pub(crate) struct Stub {
     child: Child,
     pub(crate) url: String,
@@ -64,7 +79,7 @@ impl Stub {
         self.client.get(format!("{}/metrics", self.url)).send().await.unwrap().text().await.unwrap()
     }
 
-    /// What it has served to Locust, by endpoint, and of that the failures.
+    /// Returns the requests that it has answered to Locust, by endpoint: all, and the failed ones.
     pub(crate) async fn served(&self) -> BTreeMap<String, (u64, u64)> {
         let mut served: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         for line in self.metrics().await.lines().filter(|line| line.starts_with("inference_requests_total{"))
@@ -80,7 +95,7 @@ impl Stub {
         served
     }
 
-    /// Sum (s) and number of one of its histograms of times.
+    /// Returns the sum (s) and the count of one of its histograms of times.
     pub(crate) async fn times(&self, name: &str) -> (f64, f64) {
         let page = self.metrics().await;
         let value = |ending: &str| -> f64 {
@@ -98,17 +113,17 @@ impl Drop for Stub {
     }
 }
 
-/// A Locust that is about to be started.
+/// How Locust is started.
 pub(crate) struct Setup<'a> {
     pub(crate) version: &'a str,
     pub(crate) workers: u32,
-    /// A script of the test; the one of the manifests where there is none.
+    /// The test's own locustfile; `None` for the one of the manifests.
     pub(crate) script: Option<&'a str>,
-    /// Variables of the workers.
+    /// Environment variables of the workers.
     pub(crate) env: &'a [(&'a str, &'a str)],
-    /// Cores that each worker may use.
+    /// CPU limit of each worker, cores.
     pub(crate) worker_cores: Option<f64>,
-    /// The master's, s.
+    /// The master's `--stop-timeout`, s.
     pub(crate) stop_timeout: &'a str,
 }
 
@@ -121,12 +136,12 @@ impl<'a> Setup<'a> {
 pub(crate) struct Cluster {
     pub(crate) load: Locust,
     pub(crate) url: String,
-    /// The containers' /mnt/test.
+    /// The folder that is /mnt/test in the containers.
     pub(crate) folder: TempDir,
     _containers: Vec<ContainerAsync<GenericImage>>,
 }
 
-/// A master and `workers` workers.
+/// Starts a master and `workers` workers.
 pub(crate) async fn start(version: &str, workers: u32) -> Cluster {
     Setup::new(version, workers).start().await
 }
@@ -161,7 +176,7 @@ impl Setup<'_> {
         Cluster { load, url, folder, _containers: containers }
     }
 
-    /// A Locust process in a container on the host's own network, with the scripts of the manifests.
+    /// A Locust process in a container on the host's network, with the scripts of the manifests.
     fn locust(&self, folder: &Path, arguments: &[&str]) -> ContainerRequest<GenericImage> {
         let script = if self.script.is_some() { FOLDER } else { "/mnt/locust" };
         let script = format!("{script}/locustfile.py");
@@ -181,7 +196,7 @@ pub(crate) async fn until(load: &Locust, done: impl Fn(&Snapshot) -> bool) -> Sn
     looked.await.unwrap()
 }
 
-/// Lets the load run for so long; the dead-man stays away.
+/// Lets the load run for this many seconds, and renews the dead-man's timer meanwhile.
 pub(crate) async fn run_for(load: &Locust, seconds: f64) {
     let begun = tokio::time::Instant::now();
     while begun.elapsed().as_secs_f64() < seconds {
@@ -191,14 +206,14 @@ pub(crate) async fn run_for(load: &Locust, seconds: f64) {
     }
 }
 
-/// Stops it, and waits until every worker is idle.
+/// Stops the load, and waits until every worker is idle.
 pub(crate) async fn stop(load: &Locust, workers: u32) -> Snapshot {
     load.stop().await.unwrap();
     until(load, |snapshot| snapshot.is_idle(workers)).await;
     load.cut(DEADMAN).await.unwrap()
 }
 
-/// Runs a program beside the module's files; gives the folder that it saw as /mnt/test.
+/// Runs a Python program that can import the manifests' modules. Returns the folder that was its /mnt/test.
 pub(crate) async fn run_python(version: &str, program: &str) -> TempDir {
     let folder = folder();
     let image = GenericImage::new("locustio/locust", version)
@@ -210,7 +225,7 @@ pub(crate) async fn run_python(version: &str, program: &str) -> TempDir {
     folder
 }
 
-/// A folder for whoever Locust is in its container.
+/// Creates a folder that any user of a container may write to.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();

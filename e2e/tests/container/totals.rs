@@ -1,4 +1,4 @@
-//! Every request is counted once, windows are exact, and a stop stops.
+//! Every request is counted once, windows are exact, and a stop ends the load.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,12 +8,12 @@ use locust_matrix::wait::{Condition, poll};
 use records::Endpoint;
 
 use crate::on_both_versions;
-use crate::support::{DEADMAN, Stub, shared, start, until};
+use crate::support::{DEADMAN, Stub, one_place, start, until};
 
-/// Starts, cuts twice, stops; the window lies between what the stub had served before and after each
-/// cut, and the total is what it has served, to the request.
+/// Starts a load, cuts it twice and stops it. The window's count must lie between the stub's counts before and
+/// after each cut; the total must equal the stub's count.
 async fn totals_and_windows_are_exact(version: &str) {
-    let _quiet = shared().await;
+    let _turn = one_place().await;
     let stub = Stub::start(&["--service-ms", "50", "--failure-rate", "0.05"]);
     let cluster = start(version, 2).await;
     let load = &cluster.load;
@@ -31,7 +31,7 @@ async fn totals_and_windows_are_exact(version: &str) {
             until(load, |snapshot| snapshot.now > cuts[0].1.now + 2.0).await;
         }
         let window = cuts[1].1.since(&cuts[0].1);
-        // An answer that the stub has counted may still be on its way to its user: at most one each.
+        // An answer that the stub has counted may not have reached its user yet: at most one for each user.
         let least = (cuts[1].0 - cuts[0].2).saturating_sub(20);
         let most = cuts[1].2 - cuts[0].0 + 20;
         assert!(
@@ -67,30 +67,30 @@ async fn totals_and_windows_are_exact(version: &str) {
     }
 }
 
-/// Load whose driver is gone stops by itself, and its timer does not reach into the next load.
+/// A load stops by itself after its driver has ended.
 async fn load_without_a_driver_stops(version: &str) {
-    let _quiet = shared().await;
+    let _turn = one_place().await;
     let stub = Stub::start(&[]);
     let cluster = start(version, 1).await;
     let load = &cluster.load;
     load.start(Load::Closed { users: 5, spawn_rate: 5.0 }, &stub.url).await.unwrap();
     until(load, |snapshot| snapshot.is_running(5, 1)).await;
     load.snapshot(Duration::from_secs(2)).await.unwrap();
-    // Nobody looks for longer than that.
+    // Longer than the dead-man's time.
     tokio::time::sleep(Duration::from_secs(3)).await;
     until(load, |snapshot| snapshot.is_idle(1)).await;
 }
 
-/// A stop that comes while the users of a second test are being started ends it like any other.
-async fn an_early_stop_stops(version: &str) {
-    let _quiet = shared().await;
+/// A stop ends a load even if its users are still being started.
+async fn an_early_stop_ends_the_load(version: &str) {
+    let _turn = one_place().await;
     let stub = Stub::start(&[]);
     let cluster = start(version, 2).await;
     let load = &cluster.load;
     for pause in [0, 0, 1, 3, 10, 30, 100, 300] {
         load.start(Load::Closed { users: 20, spawn_rate: 20.0 }, &stub.url).await.unwrap();
         tokio::time::sleep(Duration::from_millis(pause)).await;
-        // Again for as long as there is load, as the driver does.
+        // The driver repeats the stop, too, until the load has ended.
         let stopped = poll(Duration::from_secs(30), Duration::from_millis(100), || async {
             load.stop().await.unwrap();
             match load.snapshot(DEADMAN).await {
@@ -103,11 +103,11 @@ async fn an_early_stop_stops(version: &str) {
     }
 }
 
-on_both_versions!(totals_and_windows_are_exact, load_without_a_driver_stops, an_early_stop_stops);
+on_both_versions!(totals_and_windows_are_exact, load_without_a_driver_stops, an_early_stop_ends_the_load);
 
 #[tokio::test]
-async fn what_locust_refuses_is_an_error() {
-    let _quiet = shared().await;
+async fn a_load_that_locust_refuses_is_an_error() {
+    let _turn = one_place().await;
     let cluster = start("2.47.0", 1).await;
     let error = cluster
         .load

@@ -1,4 +1,4 @@
-"""A locustfile of somebody else's: no module of ours but the import, other paths."""
+"""Somebody else's locustfile: it imports our module, and requests other paths."""
 
 import json
 import os

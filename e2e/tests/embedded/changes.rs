@@ -1,25 +1,25 @@
-//! What the driver would change in a cluster, what it does change, and what it takes back.
+//! The driver shows what it would change in a cluster, changes exactly that, and removes it again.
 
 use std::process::Command;
 
 use e2e::required;
-use e2e::tool::{must, run};
+use e2e::tool::{output_of, run};
 
 use crate::cluster::Cluster;
 
-pub(crate) fn are_shown_made_and_taken_back(cluster: &Cluster) {
+pub(crate) fn are_shown_made_and_removed(cluster: &Cluster) {
     let driver = |words: &[&str]| {
         let mut command = Command::new(required("E2E_DRIVER"));
         command.arg("--kubeconfig").arg(cluster.kubeconfig()).args(words);
         command
     };
     let stub = ["--overlay", "stub", "--image", "fake-inference=fake-inference:1"];
-    let with = |words: &[&str], stub: &[&str]| must(&mut driver(&[words, stub].concat()));
+    let with = |words: &[&str], stub: &[&str]| output_of(&mut driver(&[words, stub].concat()));
 
     let planned = with(&["plan", "--replicas", "1,2", "--workers", "1", "--users", "5", "--dry-run"], &stub);
     assert!(planned.contains("2 scenarios") && planned.contains("\n+ Deployment/inference\n"), "{planned}");
-    let none = must(&mut driver(&["cleanup", "--dry-run"]));
-    assert!(!none.contains("Deployment"), "showing has changed nothing: {none}");
+    let none = output_of(&mut driver(&["cleanup", "--dry-run"]));
+    assert!(!none.contains("Deployment"), "showing changed nothing: {none}");
 
     with(&["deploy"], &stub);
     let same = with(&["deploy", "--dry-run"], &stub);
@@ -28,14 +28,14 @@ pub(crate) fn are_shown_made_and_taken_back(cluster: &Cluster) {
     let changed = with(&["deploy", "--dry-run"], &other);
     let image = r#"spec.template.spec.containers[0].image: "fake-inference:1" → "fake-inference:2""#;
     assert!(changed.contains("~ Deployment/inference\n") && changed.contains(image), "{changed}");
-    assert_eq!(with(&["deploy", "--dry-run"], &stub), same, "showing has changed nothing");
+    assert_eq!(with(&["deploy", "--dry-run"], &stub), same, "showing changed nothing");
 
-    let removed = must(&mut driver(&["cleanup"]));
+    let removed = output_of(&mut driver(&["cleanup"]));
     assert!(removed.contains("Deployment/inference"), "{removed}");
     let gone = with(&["plan", "--preset", "quick", "--dry-run"], &stub);
     assert!(gone.contains("+ Deployment/inference"), "{gone}");
 
-    // A cluster that does not answer is not a cluster without objects.
+    // A cluster that does not answer must not pass for a cluster without objects.
     let nowhere = tempfile::tempdir().unwrap();
     let path = nowhere.path().join("kubeconfig");
     let text = std::fs::read_to_string(cluster.kubeconfig()).unwrap();

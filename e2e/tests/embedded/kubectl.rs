@@ -1,9 +1,9 @@
-//! kubectl against the embedded cluster: the commands that people look and change with.
+//! kubectl against the embedded cluster: the commands with which people inspect and change a cluster.
 
 use std::process::Command;
 use std::time::Duration;
 
-use e2e::tool::{Running, must, run};
+use e2e::tool::{Running, output_of, run};
 use rustix::process::Signal;
 
 use crate::cluster::Cluster;
@@ -16,18 +16,17 @@ pub(crate) fn every_command_works(cluster: &Cluster) {
     };
     let manifests = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests/stub");
     let manifests = manifests.to_str().unwrap();
-    must(&mut kubectl(&["apply", "--server-side", "-k", manifests]));
-    must(&mut kubectl(&["scale", "deployment/inference", "--replicas=2"]));
-    must(&mut kubectl(&["set", "resources", "deployment/inference", "--requests=cpu=10m,memory=8Mi"]));
-    must(&mut kubectl(&["rollout", "status", "deployment/inference", "--timeout=60s"]));
-    must(&mut kubectl(&["wait", "--for=condition=Available", "deployment/inference", "--timeout=60s"]));
+    output_of(&mut kubectl(&["apply", "--server-side", "-k", manifests]));
+    output_of(&mut kubectl(&["scale", "deployment/inference", "--replicas=2"]));
+    output_of(&mut kubectl(&["set", "resources", "deployment/inference", "--requests=cpu=10m,memory=8Mi"]));
+    output_of(&mut kubectl(&["rollout", "status", "deployment/inference", "--timeout=60s"]));
+    output_of(&mut kubectl(&["wait", "--for=condition=Available", "deployment/inference", "--timeout=60s"]));
 
     let shows = |words: &[&str], expected: &[&str]| {
-        let said = must(&mut kubectl(words));
+        let output = output_of(&mut kubectl(words));
         for word in expected {
-            assert!(said.contains(word), "kubectl {}: no '{word}' in:\n{said}", words.join(" "));
+            assert!(output.contains(word), "kubectl {}: no '{word}' in:\n{output}", words.join(" "));
         }
-        said
     };
     shows(&["get", "nodes", "-o", "wide"], &["NAME", "STATUS", "Ready", "INTERNAL-IP"]);
     shows(&["get", "deployments"], &["UP-TO-DATE", "inference", "2/2"]);
@@ -46,7 +45,8 @@ pub(crate) fn every_command_works(cluster: &Cluster) {
         run(&mut kubectl(&["auth", "can-i", "delete", "pods", "--as=system:serviceaccount:default:nobody"]));
     assert!(driver.code == Some(1) && driver.out.starts_with("no"), "{driver:?}");
 
-    // Both are on before anything changes; what they print comes on standard error, where it can be awaited.
+    // Both have printed something before anything changes. Their output is on standard error, where the test
+    // waits for it.
     let follows = |words: &str, first: &[&str]| {
         let mut command = Command::new("sh");
         command.env("KUBECONFIG", cluster.kubeconfig()).args(["-c", &format!("exec kubectl {words} >&2")]);
@@ -58,18 +58,19 @@ pub(crate) fn every_command_works(cluster: &Cluster) {
     };
     let watch = follows("get pods -w -o name", &["pod/", "pod/"]);
     let logs = follows("logs -f deployment/inference", &["listening on"]);
-    must(&mut kubectl(&["scale", "deployment/inference", "--replicas=1"]));
-    must(&mut kubectl(&["delete", "pod", "-l", "app=inference", "--wait"]));
-    // It ends with the pod that it follows.
+    output_of(&mut kubectl(&["scale", "deployment/inference", "--replicas=1"]));
+    output_of(&mut kubectl(&["delete", "pod", "-l", "app=inference", "--wait"]));
+    // It ends when the pod that it follows ends.
     logs.finish_within(Duration::from_secs(30));
-    must(&mut kubectl(&["rollout", "status", "deployment/inference", "--timeout=60s"]));
+    output_of(&mut kubectl(&["rollout", "status", "deployment/inference", "--timeout=60s"]));
     watch.signal(Signal::INT);
-    let told = watch.finish_within(Duration::from_secs(10)).err;
-    let seen: std::collections::BTreeSet<_> = told.lines().filter(|line| line.starts_with("pod/")).collect();
-    assert!(seen.len() >= 3, "two pods before, and the one that followed them: {seen:?}");
+    let output = watch.finish_within(Duration::from_secs(10)).err;
+    let seen: std::collections::BTreeSet<_> =
+        output.lines().filter(|line| line.starts_with("pod/")).collect();
+    assert!(seen.len() >= 3, "two pods before, and the one that replaced them: {seen:?}");
 
-    must(&mut kubectl(&["delete", "deployment,service", "-l", "app=inference"]));
-    must(&mut kubectl(&["wait", "--for=delete", "pod", "-l", "app=inference", "--timeout=60s"]));
+    output_of(&mut kubectl(&["delete", "deployment,service", "-l", "app=inference"]));
+    output_of(&mut kubectl(&["wait", "--for=delete", "pod", "-l", "app=inference", "--timeout=60s"]));
     let none = run(&mut kubectl(&["get", "all", "-l", "app=inference"]));
     assert!(none.err.contains("No resources found"), "{none:?}");
     let unknown = run(&mut kubectl(&["get", "ingresses"]));

@@ -1,8 +1,8 @@
-//! The embedded cluster: what Kubernetes is asked of, and the main job without Docker.
+//! The embedded cluster passes the same checks as Kubernetes, and does the main job without Docker.
 //!
-//! The clusters are started one after the other: two at once would measure each other.
+//! Tests that measure run alone. The others run side by side, each with a cluster of its own.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod changes;
 mod cluster;
@@ -10,26 +10,43 @@ mod kubectl;
 
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 
 use cluster::Cluster;
 use e2e::conformance::{self, Images};
 use e2e::required;
-use e2e::results::{assert_all_valid, assert_exact, only_run, open_rows, records};
-use e2e::tool::{Running, run};
+use e2e::results::{
+    Span, assert_all_valid, assert_exact, counts, environment, only_record, only_run, open_rows, records,
+    replica_count,
+};
+use e2e::tool::{Clock, Running, run, say, set_prefix};
 use rustix::process::Signal;
 
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// Written by a test that measures, and read by one that does not.
+static MACHINE: RwLock<()> = RwLock::new(());
 
-/// The images' tags mean nothing here, and names are what programs are found by.
+/// Waits until no other test runs, and then starts the time of this one.
+fn alone(test: &str) -> (RwLockWriteGuard<'static, ()>, Clock) {
+    let turn = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+    (turn, Clock::start(test))
+}
+
+/// Waits until no test that measures runs, and then starts the time of this one, whose lines get the label.
+fn beside_others(label: &str, test: &str) -> (RwLockReadGuard<'static, ()>, Clock) {
+    let turn = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+    set_prefix(&format!("[{label}] "));
+    (turn, Clock::start(test))
+}
+
+/// The cluster finds a program by the name of its image; the tag has no meaning here.
 fn images() -> Images {
     Images { stub: "fake-inference:test".into(), driver: "locust-driver:test".into() }
 }
 
 #[test]
-fn it_does_what_kubernetes_does() {
-    let _turn = ONE_AT_A_TIME.lock();
+fn the_embedded_cluster_passes_all_checks() {
+    let _turn = beside_others("checks", "the_embedded_cluster_passes_all_checks");
     let cluster = Cluster::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(conformance::check(&cluster.kubeconfig(), &images()));
@@ -37,10 +54,10 @@ fn it_does_what_kubernetes_does() {
 }
 
 #[test]
-fn kubectl_finds_its_way() {
-    let _turn = ONE_AT_A_TIME.lock();
+fn kubectl_commands_work() {
+    let _turn = beside_others("kubectl", "kubectl_commands_work");
     if Command::new("kubectl").args(["version", "--client"]).output().is_err() {
-        eprintln!("not run: kubectl is not installed");
+        say("not run: kubectl is not installed");
         return;
     }
     let cluster = Cluster::start();
@@ -49,10 +66,10 @@ fn kubectl_finds_its_way() {
 }
 
 #[test]
-fn what_would_change_is_shown_first() {
-    let _turn = ONE_AT_A_TIME.lock();
+fn the_driver_shows_its_changes_first() {
+    let _turn = beside_others("changes", "the_driver_shows_its_changes_first");
     let cluster = Cluster::start();
-    changes::are_shown_made_and_taken_back(&cluster);
+    changes::are_shown_made_and_removed(&cluster);
     cluster.end();
 }
 
@@ -65,11 +82,11 @@ fn e2e(name: &str, results: &Path, arguments: &[&str]) -> Command {
 }
 
 #[test]
-fn the_quick_matrix_without_docker() {
-    let _turn = ONE_AT_A_TIME.lock();
+fn the_quick_matrix_runs_without_docker() {
+    let _turn = alone("the_quick_matrix_runs_without_docker");
     let folder = tempfile::tempdir().unwrap();
     let results = folder.path().join("results");
-    // The replicas of `quick` under both models, measured for a shorter time: kind has the whole of it.
+    // The replicas of `quick` under both models, measured for a shorter time; the kind tier runs all of `quick`.
     let matrix = folder.path().join("matrix.yaml");
     std::fs::write(&matrix, "{preset: quick, users: [20], rates: [20], duration: 6s, max_duration: 30s, cooldown: 1s, spawn_rate: 20}")
         .unwrap();
@@ -81,19 +98,20 @@ fn the_quick_matrix_without_docker() {
     assert_all_valid(&run, 4);
     for record in records(&run) {
         assert_exact(&record);
-        assert_eq!(record["setting"]["cluster"], "embedded");
+        assert_eq!(environment(&record, "cluster"), "embedded");
     }
-    assert_eq!(open_rows(&run).len(), 2, "a table of its own");
-    assert!(ended.err.contains("auto_summary_open.csv"), "where to see it: {}", ended.err);
+    assert_eq!(open_rows(&run).len(), 2, "the open model has its own table");
+    assert!(ended.err.contains("auto_summary_open.csv"), "the path of the table is printed: {}", ended.err);
     let report = std::fs::read_to_string(run.join("auto_summary.md")).unwrap();
     assert!(report.contains("| Cluster | embedded |"), "{report}");
     cluster::assert_nothing_runs("lm-test-embedded");
 }
 
-/// As large as it is meant for: on two cores the figures are the machine's, but every request counts.
+/// The largest matrix that the embedded cluster is made for. On two cores the machine limits the figures, but
+/// every request is counted.
 #[test]
 fn eight_replicas_eight_workers_and_800_users_run() {
-    let _turn = ONE_AT_A_TIME.lock();
+    let _turn = alone("eight_replicas_eight_workers_and_800_users_run");
     let results = tempfile::tempdir().unwrap();
     let matrix = results.path().join("matrix.yaml");
     let text = "{replicas: [8], workers: [8], users: [800], duration: 10s, cooldown: 0s, spawn_rate: 200}";
@@ -101,27 +119,29 @@ fn eight_replicas_eight_workers_and_800_users_run() {
     let matrix = matrix.to_str().unwrap();
     let ended = run(&mut e2e("lm-test-embedded", &results.path().join("runs"), &["--config", matrix]));
     assert_eq!(ended.code, Some(0), "{}", ended.err);
-    let record = records(&only_run(&results.path().join("runs"))).remove(0);
-    assert!(record["window"]["aggregated"]["requests"].as_u64().unwrap() > 0, "{record}");
-    assert_eq!(record["replicas"].as_array().unwrap().len(), 8);
+    let record = only_record(&only_run(&results.path().join("runs")));
+    assert!(counts(&record, Span::Window).unwrap().requests > 0, "{record}");
+    assert_eq!(replica_count(&record), 8);
     cluster::assert_nothing_runs("lm-test-embedded");
 }
 
-/// Whatever happens to the one who started it, nothing goes on.
+/// If the program that started the cluster is interrupted or killed, no process is left.
 #[test]
 fn nothing_is_left_after_a_kill_or_an_interruption() {
-    let _turn = ONE_AT_A_TIME.lock();
+    let _turn = beside_others("stops", "nothing_is_left_after_a_kill_or_an_interruption");
     for (signal, code) in [(Signal::INT, Some(130)), (Signal::KILL, None)] {
-        let results = tempfile::tempdir().unwrap();
-        let mut running =
-            Running::start(&mut e2e("lm-test-embedded", results.path(), &["--duration", "30s"]));
+        let folder = tempfile::tempdir().unwrap();
+        let matrix = folder.path().join("matrix.yaml");
+        std::fs::write(&matrix, "{preset: quick, duration: 30s, spawn_rate: 20}").unwrap();
+        let (matrix, results) = (matrix.to_str().unwrap(), folder.path().join("results"));
+        let mut running = Running::start(&mut e2e("lm-test-embedded", &results, &["--config", matrix]));
         running.await_line("RPS:", Duration::from_mins(3));
         running.signal(signal);
         assert_eq!(running.finish().code, code);
-        // The pods go at once; the driver gives an API server half a minute to come back.
+        // The pods end at once; the driver waits half a minute for the API server to come back.
         let by = Instant::now() + Duration::from_secs(45);
-        while !cluster::running("lm-test-embedded").is_empty() {
-            assert!(Instant::now() < by, "{:?}", cluster::running("lm-test-embedded"));
+        while !cluster::processes_naming("lm-test-embedded").is_empty() {
+            assert!(Instant::now() < by, "{:?}", cluster::processes_naming("lm-test-embedded"));
             std::thread::sleep(Duration::from_millis(100));
         }
     }

@@ -1,42 +1,34 @@
 //! The main job on real kind clusters, through the command that users type.
 //!
-//! The clusters are made one after the other: two at once would measure each other.
+//! The clusters are created one after the other, because two at once would disturb each other's figures.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
 mod baseline;
+mod builds;
+mod cluster;
 mod existing;
-mod kept;
+mod faults;
 mod loads;
 mod missing;
 mod rights;
+mod silence;
+mod stages;
 mod stops;
 mod verdicts;
-mod wrong;
 
 use std::path::Path;
 use std::sync::Mutex;
 
+use cluster::{KeptCluster, xtask_e2e};
 use e2e::conformance::{self, Images};
 use e2e::leftovers::Before;
-use e2e::results::{assert_all_valid, assert_exact, only_run, records};
-use e2e::tool::{Ended, must, run};
-use kept::{Kept, e2e, settings};
+use e2e::results::{assert_all_valid, assert_exact, environment, only_run, records};
+use e2e::tool::{Ended, output_of, run, timed};
+use stages::Place::{Alone, Beside, Last, OnlyIfNamed};
+use stages::{BUILDS, EMPTY, Stage};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-
-/// A matrix with a step down on every axis, each scenario a few seconds long; longer where the machine has
-/// disturbed those.
-const DOWN: &str = "\
-replicas: [2, 1]
-workers: [2, 1]
-users: [20, 10]
-duration: 4s
-max_duration: 30s
-warmup: 0s
-cooldown: 1s
-spawn_rate: 20
-";
 
 fn assert_measured(ended: &Ended, run: &Path, scenarios: usize) {
     assert_eq!(ended.code, Some(0), "{}", ended.err);
@@ -47,95 +39,96 @@ fn assert_measured(ended: &Ended, run: &Path, scenarios: usize) {
 }
 
 #[test]
-fn the_quick_matrix_from_nothing_to_nothing() {
+fn the_quick_matrix_starts_and_ends_without_a_cluster() {
     let _turn = ONE_AT_A_TIME.lock();
-    let before = Before::look();
-    let results = tempfile::tempdir().unwrap();
-    let ended = run(&mut e2e("lm-test-quick", results.path(), &[]));
-    let run = only_run(results.path());
-    assert_measured(&ended, &run, 4);
-    assert!(run.join("auto_summary.md").is_file());
-    before.assert_nothing_left("lm-test-quick");
+    timed("the_quick_matrix_starts_and_ends_without_a_cluster", || {
+        let before = Before::read();
+        let results = tempfile::tempdir().unwrap();
+        let ended = run(&mut xtask_e2e("lm-test-quick", results.path(), &[]));
+        let run = only_run(results.path());
+        assert_measured(&ended, &run, 4);
+        assert!(run.join("auto_summary.md").is_file());
+        before.assert_nothing_left("lm-test-quick");
+    });
 }
 
-type Stage = fn(&Kept<'_>);
+const fn stage(name: &'static str, place: stages::Place, run: fn(&KeptCluster)) -> Stage {
+    Stage { name, place, run }
+}
 
-/// What takes minutes and is tried only when it is named.
-const LONG: &[&str] = &["baseline"];
-
-/// What is tried on the kept cluster, in this order; the last one deletes it. `E2E_STAGES=void,rights` tries
-/// only those whose names contain one of these words, and the last, on one version of Locust.
-const STAGES: &[(&str, Stage)] = &[
-    ("conformance", it_is_the_cluster_that_all_checks_describe),
-    ("failures", loads::failures_are_counted),
-    ("shop", loads::another_service_is_swept_from_outside),
-    ("undersampled", verdicts::twenty_requests_are_too_few),
-    ("void", verdicts::a_killed_replica_voids_the_first_try),
-    ("loadgen-limited", verdicts::a_starved_worker_is_the_limit),
-    ("imbalanced", verdicts::a_slow_replica_is_an_imbalance),
-    ("unstable", verdicts::a_warming_stub_is_unstable_until_it_is_warm),
-    ("failed", verdicts::a_dead_service_has_no_figures),
-    ("baseline", baseline::the_profile_has_the_measured_table),
-    ("existing", existing::a_namespace_of_a_cluster_that_is_there),
-    ("wrong-turns", wrong::turns_end_with_their_codes),
-    ("missing", missing::images_and_names_are_said),
-    ("rights", rights::are_those_of_the_role_and_no_other),
-    ("permissions", rights::a_missing_one_is_named),
-    ("silent-api", stops::a_silent_api_server_ends_the_run),
-    ("killed", stops::a_killed_driver_is_resumed),
-    ("interrupted", stops::an_interrupted_run_keeps_its_records),
+/// The stages of the kept cluster, in their order. The last one deletes the cluster.
+///
+/// `E2E_STAGES=void,rights` runs those whose names contain one of these words, and the last one, with one
+/// version of Locust.
+const STAGES: &[Stage] = &[
+    stage("conformance", Alone, the_cluster_passes_all_checks),
+    stage("undersampled", Alone, verdicts::twenty_requests_are_too_few),
+    stage("loadgen-limited", Alone, verdicts::a_starved_worker_is_the_limit),
+    stage("imbalanced", Alone, verdicts::a_slow_replica_is_an_imbalance),
+    stage("unstable", Alone, verdicts::a_warming_stub_is_unstable_until_it_is_warm),
+    stage("baseline", OnlyIfNamed, baseline::the_profile_gives_the_measured_table),
+    stage("infeasible", Alone, faults::a_replica_without_room_is_infeasible),
+    stage("rights", Alone, rights::the_driver_may_do_what_its_role_says_and_no_more),
+    // Each team takes about as long as the others.
+    stage("silent-api", Beside("team-a"), stops::a_silent_api_server_ends_the_run),
+    stage("void", Beside("team-a"), verdicts::a_killed_replica_voids_the_first_attempt),
+    stage("crashing", Beside("team-b"), faults::a_crashing_replica_is_a_failure),
+    stage("foreign-worker", Beside("team-b"), faults::a_foreign_worker_is_refused),
+    stage("unconnected", Beside("team-b"), faults::workers_that_do_not_connect_end_the_run),
+    stage("missing-master", Beside("team-b"), faults::a_missing_master_ends_the_run),
+    stage("failures", Beside("team-b"), loads::failures_are_counted),
+    stage("existing", Beside(EMPTY), existing::a_run_leaves_the_namespace_as_it_was),
+    stage("missing-images", Beside(EMPTY), missing::an_image_that_cannot_be_pulled_is_named),
+    stage("taken", Beside(EMPTY), missing::a_name_or_port_that_is_taken_is_named),
+    stage("permissions", Beside(EMPTY), rights::each_missing_permission_is_named),
+    stage("failed", Beside(EMPTY), verdicts::a_dead_service_has_no_figures),
+    stage("shop", Beside("team-d"), loads::another_service_is_measured_from_outside),
+    stage("killed", Beside("team-d"), stops::a_killed_driver_is_resumed),
+    stage("embedded-build", Beside(BUILDS), builds::the_embedded_cluster_is_built_and_started),
+    stage("interrupted", Last, stops::an_interrupted_run_keeps_its_records),
 ];
 
-/// One kept cluster for all that follows each other on it.
 #[test]
-fn a_kept_cluster_goes_through_everything() {
+fn all_stages_pass_on_a_kept_cluster() {
     let _turn = ONE_AT_A_TIME.lock();
-    let before = Before::look();
-    let folder = tempfile::tempdir().unwrap();
-    let mut kept = Kept::new("lm-test-kept", folder.path());
-    both_versions_step_down_on_every_axis(&mut kept);
-    let chosen = std::env::var("E2E_STAGES").unwrap_or_default();
-    let is_named = |name: &str| chosen.split(',').any(|word| !word.is_empty() && name.contains(word));
-    for (at, (name, stage)) in STAGES.iter().enumerate() {
-        if chosen.is_empty() && LONG.contains(name) {
-            eprintln!("stage {name} ... left out: it takes minutes, E2E_STAGES={name} tries it");
-        } else if chosen.is_empty() || is_named(name) || at + 1 == STAGES.len() {
-            let begun = std::time::Instant::now();
-            eprintln!("stage {name} …");
-            stage(&kept);
-            eprintln!("stage {name} ... ok ({:.0} s)", begun.elapsed().as_secs_f64());
-        }
-    }
-    before.assert_nothing_left(kept.name);
+    timed("all_stages_pass_on_a_kept_cluster", || {
+        let before = Before::read();
+        let folder = tempfile::tempdir().unwrap();
+        let mut kept = KeptCluster::new("lm-test-kept", folder.path());
+        both_versions_step_down_on_every_axis(&mut kept);
+        stages::run_stages(&kept, STAGES);
+        before.assert_nothing_left(&kept.name);
+    });
 }
 
-/// What this project asks of a cluster holds for Kubernetes: then it may be asked of another one.
-fn it_is_the_cluster_that_all_checks_describe(kept: &Kept<'_>) {
-    let images = Images { stub: kept.stub_image.clone(), driver: kept.driver_image.clone() };
+/// Real Kubernetes passes the checks that the embedded cluster must pass.
+fn the_cluster_passes_all_checks(cluster: &KeptCluster) {
+    let images = Images { stub: cluster.stub_image.clone(), driver: cluster.driver_image.clone() };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(conformance::check(&kept.kubeconfig(), &images));
+    runtime.block_on(conformance::check(&cluster.kubeconfig(), &images));
 }
 
-/// A scale-down on every axis, on both versions of Locust's web API.
-fn both_versions_step_down_on_every_axis(kept: &mut Kept<'_>) {
-    let down = settings(kept.folder, DOWN);
+/// The matrix scales down on every axis, with both versions of Locust's web API.
+fn both_versions_step_down_on_every_axis(cluster: &mut KeptCluster) {
+    let down = cluster.settings(cluster::DOWN);
     let chosen = std::env::var("E2E_STAGES").is_ok();
-    // The users of the second version do not change: less is left to differ, and half of the time.
+    // With the second version, the number of users does not change: that saves time, and the rest of the web
+    // API is the same.
     let versions = [("2.46.6", "20,10", 8), ("2.47.0", "20", 4)];
     for (version, users, scenarios) in versions.into_iter().skip(usize::from(chosen)) {
-        let results = kept.folder.join(version);
+        let results = cluster.folder.join(version);
         let locust = format!("locustio/locust:{version}");
         let arguments = ["--keep", "--config", &down, "--users", users, "--locust-image", &locust];
-        let ended = run(&mut e2e(kept.name, &results, &arguments));
+        let ended = run(&mut xtask_e2e(&cluster.name, &results, &arguments));
         let run = only_run(&results);
         assert_measured(&ended, &run, scenarios);
         let generator = format!("Locust {version}");
-        assert!(records(&run).iter().all(|record| record["setting"]["generator"] == generator.as_str()));
+        assert!(records(&run).iter().all(|record| environment(record, "generator") == generator));
         let image = |name: &str| ended.err.split_whitespace().find(|word| word.starts_with(name)).unwrap();
-        image("locust-driver:").clone_into(&mut kept.driver_image);
-        image("fake-inference:").clone_into(&mut kept.stub_image);
+        image("locust-driver:").clone_into(&mut cluster.driver_image);
+        image("fake-inference:").clone_into(&mut cluster.stub_image);
     }
     let replicas = ["get", "deployment", "-o", "jsonpath={.items[*].spec.replicas}"];
-    let found = must(&mut kept.kubectl(&replicas));
-    assert_eq!(found, "1 1 2", "inference, master, workers as they were deployed");
+    let found = output_of(&mut cluster.kubectl(&replicas));
+    assert_eq!(found, "1 1 2", "replicas of inference, master and workers as they were deployed");
 }

@@ -1,20 +1,22 @@
-//! What the driver may do in a cluster, and what happens where it may not.
+//! The driver's permissions in a cluster, and what happens if one is missing.
 
 use std::collections::BTreeSet;
 
-use e2e::tool::{must, run};
+use e2e::tool::{output_of, run};
+use serde_json::{Value, json};
 
-use crate::kept::{Kept, settings};
+use crate::cluster::KeptCluster;
 
-/// `kubectl auth can-i --list` beside the Role's own rules: what everybody may is all that comes on top.
-pub(crate) fn are_those_of_the_role_and_no_other(kept: &Kept<'_>) {
-    let driver = "--as=system:serviceaccount:default:locust-driver";
-    let nobody = "--as=system:serviceaccount:default:nobody";
-    let list = |who| -> BTreeSet<String> {
-        let lines = must(&mut kept.kubectl(&["auth", "can-i", "--list", "--no-headers", who]));
+const ROLE: &str = "locust-driver-role";
+
+/// `kubectl auth can-i --list` shows the rules of the Role, and otherwise only what everybody may do.
+pub(crate) fn the_driver_may_do_what_its_role_says_and_no_more(cluster: &KeptCluster) {
+    let list = |account: &str| -> BTreeSet<String> {
+        let account = format!("--as=system:serviceaccount:{}:{account}", cluster.namespace);
+        let lines = output_of(&mut cluster.kubectl(&["auth", "can-i", "--list", "--no-headers", &account]));
         lines.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
     };
-    let own: BTreeSet<String> = list(driver).difference(&list(nobody)).cloned().collect();
+    let own: BTreeSet<String> = list("locust-driver").difference(&list("nobody")).cloned().collect();
     let mut expected = BTreeSet::from(["pods [] [] [get list watch delete]".to_owned()]);
     let mut allowed = |resource: &str, names: &[&str], verbs: &str| {
         expected.extend(names.iter().map(|name| format!("{resource} [] [{name}] [{verbs}]")));
@@ -27,25 +29,25 @@ pub(crate) fn are_those_of_the_role_and_no_other(kept: &Kept<'_>) {
     assert_eq!(own, expected);
 }
 
-/// The driver's Role without any one of its rules: the run ends 3 and says which permission is missing.
-pub(crate) fn a_missing_one_is_named(kept: &Kept<'_>) {
-    let matrix =
-        settings(kept.folder, "{replicas: [2], workers: [1], users: [1], duration: 1s, cooldown: 0s}");
-    let role = must(&mut kept.kubectl(&["get", "role", "locust-driver-role", "-o", "json"]));
-    let rules = serde_json::from_str::<serde_json::Value>(&role).unwrap()["rules"].clone();
-    let patch = |rules: &serde_json::Value| {
-        let patch = serde_json::json!({ "rules": rules }).to_string();
-        must(&mut kept.kubectl(&["patch", "role", "locust-driver-role", "--type=merge", "-p", &patch]));
+/// Without any one rule of its Role, the driver ends with exit code 3 and names the missing permission.
+pub(crate) fn each_missing_permission_is_named(cluster: &KeptCluster) {
+    cluster.deploy();
+    let matrix = cluster.settings("{replicas: [2], workers: [1], users: [1], duration: 1s, cooldown: 0s}");
+    let role = output_of(&mut cluster.kubectl(&["get", "role", ROLE, "-o", "json"]));
+    let rules = serde_json::from_str::<Value>(&role).unwrap()["rules"].clone();
+    let set_rules = |rules: &Value| {
+        let patch = json!({ "rules": rules }).to_string();
+        output_of(&mut cluster.kubectl(&["patch", "role", ROLE, "--type=merge", "-p", &patch]));
     };
     for at in 0..rules.as_array().unwrap().len() {
         let mut fewer = rules.clone();
         let missing = fewer.as_array_mut().unwrap().remove(at);
-        patch(&fewer);
-        let ended = run(&mut kept.job(&matrix));
+        set_rules(&fewer);
+        let ended = run(&mut cluster.driver_job(&matrix));
         assert_eq!(ended.code, Some(3), "without {missing}");
         let resource = missing["resources"][0].as_str().unwrap();
-        let named = |line: &str| line.contains("permission is missing") && line.contains(resource);
-        assert!(ended.err.lines().any(named), "without {missing}: {}", ended.err);
+        let is_named = |line: &str| line.contains("permission is missing") && line.contains(resource);
+        assert!(ended.err.lines().any(is_named), "without {missing}: {}", ended.err);
     }
-    patch(&rules);
+    set_rules(&rules);
 }

@@ -1,83 +1,84 @@
-//! Runs that do not come to their end by themselves.
+//! Runs that are stopped before their end.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use e2e::results::{assert_exact, only_run, records, rows};
-use e2e::tool::{Running, must};
+use e2e::results::{assert_exact, only_record, only_run, records, rows, scenario_id};
+use e2e::tool::{Running, output_of};
 use rustix::process::Signal;
 
-use crate::DOWN;
-use crate::kept::{Kept, e2e, settings};
+use crate::cluster::DOWN;
+use crate::cluster::{KeptCluster, LOCUST, xtask_e2e};
+use crate::silence::SilentProxy;
 
-/// The API server falls silent in the middle of a window: a run from outside has lost its way in. It says
-/// so in time, and what was recorded is on this side already.
-pub(crate) fn a_silent_api_server_ends_the_run(kept: &Kept<'_>) {
+/// The API server falls silent while a scenario is measured. The driver, started outside the cluster, can
+/// no longer reach Locust. It says so in time and keeps the records that it has.
+pub(crate) fn a_silent_api_server_ends_the_run(cluster: &KeptCluster) {
     let text = "{replicas: [1], workers: [1], users: [2, 4], duration: 8s, cooldown: 0s, spawn_rate: 20}";
-    let matrix = settings(kept.folder, text);
-    let results = kept.folder.join("silent-api");
-    let mut running = Running::start(&mut kept.sweep(&matrix, &results));
+    let matrix = cluster.settings(text);
+    let results = cluster.folder.join("silent-api");
+    let proxy = SilentProxy::start(&cluster.kubeconfig(), &cluster.folder);
+    let run = ["run", "--config", &matrix, "--cluster-kind", "kind", "--results"];
+    let mut run = cluster.driver_through(proxy.kubeconfig(), &run);
+    let mut running = Running::start(run.arg(&results));
     running.await_line("[2/2] replicas", Duration::from_mins(1));
     running.await_line("RPS:", Duration::from_mins(1));
-    must(Command::new("docker").args(["pause", &kept.node()]));
-    let begun = std::time::Instant::now();
+    proxy.fall_silent();
+    let begun = Instant::now();
     let ended = running.finish();
     let took = begun.elapsed();
-    must(Command::new("docker").args(["unpause", &kept.node()]));
     assert_eq!(ended.code, Some(4));
     assert!(ended.err.contains("does not answer"), "{}", ended.err);
-    assert!(ended.err.contains("kubectl scale deployment"), "how to put back what was scaled: {}", ended.err);
-    // 10 s of silence, a minute until the load has stopped by itself, 20 s for putting the replicas back;
-    // each call may be on its way for 15 s when the time is over.
+    assert!(ended.err.contains("kubectl scale deployment"), "how to restore the replicas: {}", ended.err);
+    // After 10 s of silence, the driver waits for a minute until the load has stopped by itself, and tries
+    // for 20 s to restore the replicas. A call that is under way when the time is over may take 15 s more.
     assert!(took < Duration::from_mins(2), "{took:?}");
     assert_eq!(records(&only_run(&results)).len(), 1, "the first scenario is kept");
-    must(&mut kept.kubectl(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s"]));
 }
 
-/// SIGKILL of the driver in the middle of a scenario: the Job's next pod stops the load that is left,
-/// goes on, and records every scenario once.
-pub(crate) fn a_killed_driver_is_resumed(kept: &Kept<'_>) {
+/// SIGKILL ends the driver in the middle of a scenario. The Job's next pod stops the load that is left,
+/// continues, and records every scenario once.
+pub(crate) fn a_killed_driver_is_resumed(cluster: &KeptCluster) {
     let text = "{replicas: [1, 2], workers: [2], users: [10, 20], duration: 5s, max_duration: 30s, cooldown: 1s, spawn_rate: 20}";
-    let matrix = settings(kept.folder, text);
-    let mut running = Running::start(&mut kept.job(&matrix));
+    let matrix = cluster.settings(text);
+    let mut running = Running::start(&mut cluster.driver_job(&matrix));
     running.await_line("[2/4] replicas", Duration::from_mins(2));
     running.await_line("RPS:", Duration::from_mins(1));
-    must(Command::new("docker").args([
-        "exec",
-        &kept.node(),
-        "pkill",
-        "-KILL",
-        "--full",
-        "^/locust-matrix run",
-    ]));
+    // Other namespaces have drivers, too.
+    let kill = format!(
+        "for pid in $(pgrep --full '^/locust-matrix run'); do \
+         if grep -qz '^LOCUST_MATRIX_NAMESPACE={}$' /proc/$pid/environ; then kill -KILL $pid; fi; done",
+        cluster.namespace
+    );
+    output_of(Command::new("docker").args(["exec", &cluster.node(), "sh", "-c", &kill]));
     let ended = running.finish();
     assert_eq!(ended.code, Some(0));
     assert!(ended.err.contains("after exit code 137"), "the first pod was killed");
     assert!(ended.err.contains("1 recorded already"), "the second one resumed");
-    let results = kept.folder.join("killed");
-    must(&mut kept.driver(&["fetch", "--results", results.to_str().unwrap()]));
+    let results = cluster.folder.join("killed");
+    output_of(&mut cluster.driver(&["fetch", "--results", results.to_str().unwrap()]));
     let records = records(&only_run(&results));
-    let ids: Vec<_> = records.iter().map(|record| record["scenario"]["id"].as_str().unwrap()).collect();
+    let ids: Vec<_> = records.iter().map(scenario_id).collect();
     let expected = ["closed-r1-w2-u10-1", "closed-r1-w2-u20-1", "closed-r2-w2-u10-1", "closed-r2-w2-u20-1"];
     assert_eq!(ids, expected);
     records.iter().for_each(assert_exact);
 }
 
-/// Ctrl-C at the moment the second scenario's load is started, when a stop can overtake the start: the load
-/// ends, the first one's record comes home, the cluster goes.
-pub(crate) fn an_interrupted_run_keeps_its_records(kept: &Kept<'_>) {
-    let down = settings(kept.folder, DOWN);
-    let results = kept.folder.join("interrupted");
-    // The Locust version of the kept cluster, so that nothing rolls.
-    let arguments = ["--config", &down, "--locust-image", "locustio/locust:2.47.0"];
-    let mut running = Running::start(&mut e2e(kept.name, &results, &arguments));
+/// Ctrl-C while the second scenario's load is being started, when the stop can overtake the start: the load
+/// ends, the first scenario's record is fetched, and the cluster is deleted.
+pub(crate) fn an_interrupted_run_keeps_its_records(cluster: &KeptCluster) {
+    let down = cluster.settings(DOWN);
+    let results = cluster.folder.join("interrupted");
+    // The Locust version that is deployed already, so that there is no rollout.
+    let arguments = ["--config", &down, "--locust-image", LOCUST];
+    let mut running = Running::start(&mut xtask_e2e(&cluster.name, &results, &arguments));
     running.await_line("[2/8] replicas", Duration::from_mins(3));
     running.await_line(" ready (", Duration::from_mins(1));
     running.signal(Signal::INT);
     let ended = running.finish();
     assert_eq!(ended.code, Some(130));
-    assert!(ended.err.contains("replicas as found"), "the driver came to its own end: {}", ended.err);
+    assert!(ended.err.contains("replicas as found"), "the driver ended by itself: {}", ended.err);
     let run = only_run(&results);
     assert_eq!(rows(&run).len(), 1);
-    assert_exact(&records(&run)[0]);
+    assert_exact(&only_record(&run));
 }

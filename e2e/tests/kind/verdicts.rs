@@ -1,178 +1,181 @@
-//! Each verdict, provoked by its cause.
+//! Each verdict, provoked by what causes it.
 
 use std::time::Duration;
 
-use e2e::results::{assert_all_valid, only_run, records};
-use e2e::tool::{Running, must, run};
-use serde_json::Value;
+use e2e::results::{Verdict, assert_all_valid, attempt, only_record, only_run, verdict_of};
+use e2e::tool::{Running, output_of, run, say};
+use serde_json::{Value, json};
 
-use crate::kept::{Kept, settings};
+use crate::cluster::KeptCluster;
 
 const INFERENCE: &str = "deployment/inference";
 const WORKERS: &str = "deployment/locust-worker";
 
-/// What a cause is made with, and what has to be put back.
-pub(crate) struct Cause<'a> {
-    kept: &'a Kept<'a>,
-    deployment: &'static str,
-    env: Vec<String>,
+/// Variables of the stub that a test has set, to be restored at its end.
+pub(crate) struct StubVariables<'a> {
+    cluster: &'a KeptCluster,
+    pairs: Vec<String>,
 }
 
-impl<'a> Cause<'a> {
-    /// The stub with these settings.
-    pub(crate) fn stub(kept: &'a Kept<'a>, settings: &[(&str, &str)]) -> Self {
-        let env = settings.iter().map(|(name, value)| format!("FAKE_INFERENCE_{name}={value}")).collect();
-        let cause = Self { kept, deployment: INFERENCE, env };
-        cause.set(str::to_owned);
-        cause
+impl<'a> StubVariables<'a> {
+    /// Sets them and waits for the rollout.
+    pub(crate) fn set(cluster: &'a KeptCluster, variables: &[(&str, &str)]) -> Self {
+        let pairs = variables.iter().map(|(name, value)| format!("FAKE_INFERENCE_{name}={value}")).collect();
+        let stub = Self { cluster, pairs };
+        stub.apply(&stub.pairs);
+        stub
     }
 
-    fn set(&self, word: impl Fn(&str) -> String) {
-        let words: Vec<String> = self.env.iter().map(|pair| word(pair)).collect();
-        let mut arguments = vec!["set", "env", self.deployment];
+    fn apply(&self, words: &[String]) {
+        let mut arguments = vec!["set", "env", INFERENCE];
         arguments.extend(words.iter().map(String::as_str));
-        must(&mut self.kept.kubectl(&arguments));
-        self.kept.rolled_out(self.deployment);
+        output_of(&mut self.cluster.kubectl(&arguments));
+        self.cluster.wait_for_rollout(INFERENCE);
     }
 
-    /// Takes the settings back that the manifests do not have.
-    pub(crate) fn end(&self) {
-        self.set(|pair| match pair.split_once('=') {
+    /// Restores the manifests' values, and removes variables that the manifests do not have.
+    pub(crate) fn restore(&self) {
+        let restored = self.pairs.iter().map(|pair| match pair.split_once('=') {
             Some(("FAKE_INFERENCE_SERVICE_MS", _)) => "FAKE_INFERENCE_SERVICE_MS=100".to_owned(),
             Some(("FAKE_INFERENCE_CONCURRENCY", _)) => "FAKE_INFERENCE_CONCURRENCY=4".to_owned(),
             Some((name, _)) => format!("{name}-"),
-            None => pair.to_owned(),
+            None => pair.clone(),
         });
+        self.apply(&restored.collect::<Vec<_>>());
     }
 }
 
-/// Runs one scenario from outside; its record and what was told.
-fn sweep(kept: &Kept<'_>, case: &str, code: i32, text: &str) -> (Value, String) {
-    let matrix = settings(kept.folder, text);
-    let results = kept.folder.join(case);
-    let ended = run(&mut kept.sweep(&matrix, &results));
+/// A scenario that was run: its verdict, and what the driver printed.
+struct Outcome {
+    verdict: Verdict,
+    printed: String,
+}
+
+/// Runs one scenario from outside the cluster.
+fn run_scenario(cluster: &KeptCluster, case: &str, code: i32, text: &str) -> Outcome {
+    let matrix = cluster.settings(text);
+    let results = cluster.folder.join(case);
+    let ended = run(&mut cluster.driver_run(&matrix, &results));
     assert_eq!(ended.code, Some(code), "{case}: {}", ended.err);
-    (records(&only_run(&results)).remove(0), ended.err)
+    let folder = only_run(&results);
+    let verdict = verdict_of(&folder, &only_record(&folder));
+    Outcome { verdict, printed: ended.err }
 }
 
-fn judgement(record: &Value) -> (&str, String) {
-    let reasons = record["verdict"]["reasons"].as_array().unwrap();
-    let reasons: Vec<&str> = reasons.iter().filter_map(Value::as_str).collect();
-    (record["verdict"]["judgement"].as_str().unwrap(), reasons.join("; "))
-}
-
-/// Provokes a verdict; what was told. A moment in which the machine had other work makes workers late, which
-/// is the first thing to say of a row: then it is tried again, twice at most, and where it has other work all
-/// the time, nothing is shown here, which is said. (That a row is not called so on a machine that is free, the
-/// quick matrix shows.)
-fn provoke(expected: &str, mut sweep: impl FnMut(&str) -> (Value, String)) -> Option<(String, String)> {
+/// Runs a scenario that must get this status. If the machine has other work, the workers' event loops are
+/// late, and that verdict outranks others. Then it is tried again, twice at most. If the machine is busy all
+/// the time, the test cannot show the verdict, says so, and returns nothing. (The quick matrix shows that a
+/// free machine does not make the event loops late.)
+fn provoke(expected: &str, mut run_scenario: impl FnMut(&str) -> Outcome) -> Option<Outcome> {
     for attempt in ["first", "second", "third"] {
-        let (record, told) = sweep(attempt);
-        let (verdict, reasons) = judgement(&record);
-        let disturbed = verdict == "LOADGEN_LIMITED" && reasons.contains("event loop late");
-        if verdict == expected || !disturbed {
-            assert_eq!(verdict, expected, "{reasons}");
-            return Some((reasons, told));
+        let outcome = run_scenario(attempt);
+        let Verdict { status, reasons } = &outcome.verdict;
+        let is_disturbed = status == "LOADGEN_LIMITED" && reasons.contains("event loop late");
+        if status == expected || !is_disturbed {
+            assert_eq!(status, expected, "{reasons}");
+            return Some(outcome);
         }
-        eprintln!("the machine had other work, once more: {reasons}");
+        say(&format!("the machine had other work, trying again: {reasons}"));
     }
-    eprintln!("NOT SHOWN: {expected}; the machine had other work three times");
+    say(&format!("NOT SHOWN: {expected}; the machine had other work three times"));
     None
 }
 
-/// A worker with a quarter of a core: the figures would be its own.
-pub(crate) fn a_starved_worker_is_the_limit(kept: &Kept<'_>) {
+/// A worker with a quarter of a core limits the load, so the figures would be its own.
+pub(crate) fn a_starved_worker_is_the_limit(cluster: &KeptCluster) {
     let limits = "/spec/template/spec/containers/0/resources/limits/cpu";
     let patch = |operation: Value| {
         let patch = Value::from(vec![operation]).to_string();
-        must(&mut kept.kubectl(&["patch", WORKERS, "--type=json", "-p", &patch]));
-        kept.rolled_out(WORKERS);
+        output_of(&mut cluster.kubectl(&["patch", WORKERS, "--type=json", "-p", &patch]));
+        cluster.wait_for_rollout(WORKERS);
     };
-    let stub = Cause::stub(kept, &[("SERVICE_MS", "5"), ("CONCURRENCY", "64")]);
-    patch(serde_json::json!({ "op": "add", "path": limits, "value": "250m" }));
+    let stub = StubVariables::set(cluster, &[("SERVICE_MS", "5"), ("CONCURRENCY", "64")]);
+    patch(json!({ "op": "add", "path": limits, "value": "250m" }));
     let text = "{replicas: [1], workers: [1], users: [20], duration: 6s, max_duration: 6s, cooldown: 0s, spawn_rate: 20}";
-    let (record, _) = sweep(kept, "starved", 0, text);
-    let (verdict, reasons) = judgement(&record);
-    assert_eq!(verdict, "LOADGEN_LIMITED", "{reasons}");
+    let Verdict { status, reasons } = run_scenario(cluster, "starved", 0, text).verdict;
+    assert_eq!(status, "LOADGEN_LIMITED", "{reasons}");
     assert!(reasons.contains("throttled") || reasons.contains("of its CPU"), "{reasons}");
-    patch(serde_json::json!({ "op": "remove", "path": limits }));
-    stub.end();
+    patch(json!({ "op": "remove", "path": limits }));
+    stub.restore();
 }
 
-/// A replica that is killed in the window spoils it; the second try stands.
-pub(crate) fn a_killed_replica_voids_the_first_try(kept: &Kept<'_>) {
+/// A replica that is killed in the window voids the first attempt; the second attempt is valid.
+pub(crate) fn a_killed_replica_voids_the_first_attempt(cluster: &KeptCluster) {
     let text = "{replicas: [2], workers: [1], users: [4], duration: 6s, max_duration: 30s, cooldown: 0s, spawn_rate: 20}";
-    let matrix = settings(kept.folder, text);
-    let results = kept.folder.join("killed-replica");
-    let mut running = Running::start(&mut kept.sweep(&matrix, &results));
+    let matrix = cluster.settings(text);
+    let results = cluster.folder.join("killed-replica");
+    let mut running = Running::start(&mut cluster.driver_run(&matrix, &results));
     running.await_line("RPS:", Duration::from_mins(1));
-    let pods = must(&mut kept.kubectl(&["get", "pods", "-l", "app=inference", "-o", "name"]));
-    must(&mut kept.kubectl(&["delete", pods.lines().next().unwrap(), "--now", "--wait=false"]));
+    let pods = output_of(&mut cluster.kubectl(&["get", "pods", "-l", "app=inference", "-o", "name"]));
+    output_of(&mut cluster.kubectl(&["delete", pods.lines().next().unwrap(), "--now", "--wait=false"]));
     let ended = running.finish();
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(ended.err.contains("VOID, once more: the replicas changed"), "{}", ended.err);
-    let record = records(&only_run(&results)).remove(0);
-    assert_eq!(record["attempt"], 2, "{record}");
-    assert_all_valid(&only_run(&results), 1);
+    let run = only_run(&results);
+    assert_eq!(attempt(&only_record(&run)), 2);
+    assert_all_valid(&run, 1);
 }
 
-/// One slow replica of two: the connections are shared evenly, the requests are not.
-pub(crate) fn a_slow_replica_is_an_imbalance(kept: &Kept<'_>) {
-    // The host name decides which is slow; another seed draws again, and 16 draws without a pair of which
-    // exactly one is slow are one in 65,536.
+/// One of two replicas is slow: they get equal shares of the connections, but not of the requests.
+pub(crate) fn a_slow_replica_is_an_imbalance(cluster: &KeptCluster) {
+    // A replica's host name and the seed decide whether it is slow. With probability 1/2, exactly one of the
+    // two is; that 16 seeds give no such pair has probability 1/65,536.
     let stub = (0..16).find_map(|seed| {
         let seed = seed.to_string();
-        let troubles =
+        let slow =
             [("SLOW_FACTOR", "10"), ("SLOW_SHARE", "0.5"), ("SEED", seed.as_str()), ("CONCURRENCY", "32")];
-        let stub = Cause::stub(kept, &troubles);
-        must(&mut kept.kubectl(&["scale", INFERENCE, "--replicas=2"]));
-        kept.rolled_out(INFERENCE);
-        let said = must(&mut kept.kubectl(&["logs", "-l", "app=inference", "--tail=-1"]));
-        (said.matches("slow").count() == 1).then_some(stub)
+        let stub = StubVariables::set(cluster, &slow);
+        output_of(&mut cluster.kubectl(&["scale", INFERENCE, "--replicas=2"]));
+        cluster.wait_for_rollout(INFERENCE);
+        let logs = output_of(&mut cluster.kubectl(&["logs", "-l", "app=inference", "--tail=-1"]));
+        (logs.matches("slow").count() == 1).then_some(stub)
     });
     let stub = stub.unwrap();
     let text = "{replicas: [2], workers: [1], users: [16], duration: 9s, max_duration: 30s, cooldown: 0s, spawn_rate: 20}";
-    provoke("IMBALANCED", |attempt| sweep(kept, &format!("slow-replica-{attempt}"), 0, text));
-    stub.end();
-    must(&mut kept.kubectl(&["scale", INFERENCE, "--replicas=1"]));
-    kept.rolled_out(INFERENCE);
+    provoke("IMBALANCED", |attempt| run_scenario(cluster, &format!("slow-replica-{attempt}"), 0, text));
+    stub.restore();
+    output_of(&mut cluster.kubectl(&["scale", INFERENCE, "--replicas=1"]));
+    cluster.wait_for_rollout(INFERENCE);
 }
 
-/// A stub that gets faster all the time is not steady, and measuring until it has come to rest cures it.
-pub(crate) fn a_warming_stub_is_unstable_until_it_is_warm(kept: &Kept<'_>) {
-    // Short answers: many of them tell a trend from chance.
+/// A stub that becomes faster is not steady. Measuring until it is steady makes the row valid.
+pub(crate) fn a_warming_stub_is_unstable_until_it_is_warm(cluster: &KeptCluster) {
+    // The answers are short, so that there are enough of them to tell a trend from chance.
     let warm = |longest: &str, case: String| {
-        let stub = Cause::stub(kept, &[("SERVICE_MS", "20"), ("WARM_UP", "20"), ("WARM_UP_FACTOR", "10")]);
+        let stub =
+            StubVariables::set(cluster, &[("SERVICE_MS", "20"), ("WARM_UP", "20"), ("WARM_UP_FACTOR", "10")]);
         let text = format!(
             "{{replicas: [1], workers: [1], users: [4], duration: 12s, max_duration: {longest}, cooldown: 0s, spawn_rate: 20}}"
         );
-        let swept = sweep(kept, &case, 0, &text);
-        stub.end();
-        swept
+        let outcome = run_scenario(cluster, &case, 0, &text);
+        stub.restore();
+        outcome
     };
     provoke("UNSTABLE", |attempt| warm("12s", format!("warming-{attempt}")));
-    if let Some((_, told)) = provoke("VALID", |attempt| warm("60s", format!("warmed-{attempt}"))) {
-        assert!(told.contains("measuring on"), "{told}");
-    }
-}
-
-/// Too few requests for the percentile that the objective names.
-pub(crate) fn twenty_requests_are_too_few(kept: &Kept<'_>) {
-    let text = "{replicas: [1], workers: [1], users: [1], duration: 3s, cooldown: 0s, spawn_rate: 20, objective: {p95_ms: 500}}";
-    if let Some((reasons, _)) =
-        provoke("UNDERSAMPLED", |attempt| sweep(kept, &format!("few-{attempt}"), 0, text))
+    if let Some(Outcome { printed, .. }) =
+        provoke("SUCCESS", |attempt| warm("60s", format!("warmed-{attempt}")))
     {
-        assert!(reasons.contains("P95, which needs 90"), "{reasons}");
+        assert!(printed.contains("measuring on"), "{printed}");
     }
 }
 
-/// A service that refuses every request has failed, and has no figures.
-pub(crate) fn a_dead_service_has_no_figures(kept: &Kept<'_>) {
-    let stub = Cause::stub(kept, &[("FAILURE_RATE", "1")]);
+/// There are too few requests for the percentile that the objective names.
+pub(crate) fn twenty_requests_are_too_few(cluster: &KeptCluster) {
+    let text = "{replicas: [1], workers: [1], users: [1], duration: 3s, cooldown: 0s, spawn_rate: 20, objective: {p95_ms: 500}}";
+    let outcome =
+        provoke("UNDERSAMPLED", |attempt| run_scenario(cluster, &format!("few-{attempt}"), 0, text));
+    if let Some(Outcome { verdict, .. }) = outcome {
+        assert!(verdict.reasons.contains("P95, which needs 90"), "{}", verdict.reasons);
+    }
+}
+
+/// A service that fails every request has failed, and has no figures.
+pub(crate) fn a_dead_service_has_no_figures(cluster: &KeptCluster) {
+    cluster.deploy();
+    let stub = StubVariables::set(cluster, &[("FAILURE_RATE", "1")]);
     let text = "{replicas: [1], workers: [1], users: [2], duration: 3s, max_duration: 3s, cooldown: 0s, spawn_rate: 20}";
-    let (record, _) = sweep(kept, "dead", 5, text);
-    let (verdict, reasons) = judgement(&record);
-    assert_eq!(verdict, "FAILED", "{reasons}");
+    let Verdict { status, reasons } = run_scenario(cluster, "dead", 5, text).verdict;
+    assert_eq!(status, "FAILED", "{reasons}");
     assert!(reasons.contains("every request to POST /predict failed"), "{reasons}");
-    stub.end();
+    stub.restore();
 }

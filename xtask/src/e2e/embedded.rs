@@ -16,7 +16,7 @@ use crate::folders::{self, Folders};
 use crate::image;
 use crate::run::Session;
 use crate::run::command::{Cmd, ShowOutput};
-use crate::toolchain::{self, Binaries};
+use crate::toolchain;
 use crate::versions::Versions;
 use process::Cluster;
 
@@ -116,12 +116,6 @@ pub(crate) async fn check_machine(session: &Session) -> Result<(), Failure> {
         ));
     }
     python::check(session).await
-}
-
-/// Builds the cluster, the driver and the stub, for tests that start them.
-pub(crate) async fn build_programs(session: &Session, folders: &Folders) -> Result<Binaries, Failure> {
-    toolchain::build_cluster(session, folders).await?;
-    toolchain::build_local(session, folders).await
 }
 
 /// Checks whether something is missing, before minutes of compiling.

@@ -1,6 +1,8 @@
-//! Counting tests, and the table at the end.
+//! Counts the tests, and renders the table at the end.
 
 use std::fmt::Write as _;
+
+use super::times::{self, Time};
 
 #[derive(Debug)]
 pub(super) struct Row {
@@ -10,8 +12,17 @@ pub(super) struct Row {
 
 #[derive(Debug)]
 pub(super) enum Outcome {
-    Ran { counts: Counts, well: bool },
+    Ran(Ran),
+    /// With the reason.
     Skipped(String),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Ran {
+    pub(super) counts: Counts,
+    /// Whether `cargo test` succeeded.
+    pub(super) succeeded: bool,
+    pub(super) times: Vec<Time>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -21,9 +32,21 @@ pub(super) struct Counts {
     pub(super) ignored: usize,
 }
 
+impl Ran {
+    /// Reads the output of one `cargo test`.
+    pub(super) fn read(output: &str, succeeded: bool) -> Self {
+        Self { counts: Counts::read(output), succeeded, times: times::read(output) }
+    }
+
+    /// The number of failed tests. A tier that did not even build counts as one.
+    fn failed(&self) -> usize {
+        self.counts.failed.max(usize::from(!self.succeeded))
+    }
+}
+
 impl Counts {
-    /// The sum over all test binaries in the output of one `cargo test`.
-    pub(super) fn read(output: &str) -> Self {
+    /// Adds up the results of all test binaries.
+    fn read(output: &str) -> Self {
         let mut sum = Self::default();
         for line in output.lines() {
             // `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; …`
@@ -47,36 +70,23 @@ impl Counts {
     }
 }
 
-impl Outcome {
-    /// Failed tests; a tier that did not even build is one.
-    fn failed(&self) -> usize {
-        match self {
-            Self::Ran { counts, well } => counts.failed.max(usize::from(!well)),
-            Self::Skipped(_) => 0,
-        }
-    }
+pub(super) fn failed(rows: &[Row]) -> usize {
+    ran(rows).map(|(_, ran)| ran.failed()).sum()
 }
 
-pub(super) fn failed(rows: &[Row]) -> usize {
-    rows.iter().map(|row| row.outcome.failed()).sum()
+fn ran(rows: &[Row]) -> impl Iterator<Item = (&'static str, &Ran)> {
+    rows.iter().filter_map(|row| match &row.outcome {
+        Outcome::Ran(ran) => Some((row.tier, ran)),
+        Outcome::Skipped(_) => None,
+    })
 }
 
 pub(super) fn render(rows: &[Row]) -> String {
     let mut text = String::from("\ntier       result\n");
-    let (mut passed, mut skipped) = (0, 0);
+    let mut skipped = 0;
     for Row { tier, outcome } in rows {
         let result = match outcome {
-            Outcome::Ran { counts, well } => {
-                passed += counts.passed;
-                let mut result = format!("ran: {} passed, {} failed", counts.passed, counts.failed);
-                if counts.ignored > 0 {
-                    let _ = write!(result, ", {} ignored in the code", counts.ignored);
-                }
-                if !well && counts.failed == 0 {
-                    result.push_str(" (it did not build, or ended early: see above)");
-                }
-                result
-            }
+            Outcome::Ran(ran) => result(ran),
             Outcome::Skipped(reason) => {
                 skipped += 1;
                 format!("not run: {reason}")
@@ -84,11 +94,33 @@ pub(super) fn render(rows: &[Row]) -> String {
         };
         let _ = writeln!(text, "{tier:<10} {result}");
     }
-    let kind = rows.iter().any(|row| row.tier == "kind" && matches!(row.outcome, Outcome::Ran { .. }));
+    let times = ran(rows).flat_map(|(tier, ran)| ran.times.iter().map(move |time| (tier, time)));
+    let times = times
+        .map(|(tier, Time { name, seconds })| Time { name: format!("{tier:<10} {name}"), seconds: *seconds });
+    let slowest = times::slowest(times.collect());
+    if !slowest.is_empty() {
+        text.push_str("\nslowest tests and stages\n");
+    }
+    for Time { name, seconds } in slowest {
+        let _ = writeln!(text, "{seconds:>7.1} s  {name}");
+    }
+    let kind = ran(rows).any(|(tier, _)| tier == "kind");
     let _ = writeln!(text, "\nthe kind tier {}", if kind { "ran" } else { "did not run" });
-    let failed = failed(rows);
-    let _ = writeln!(text, "{passed} passed, {failed} failed, {skipped} skipped");
+    let passed: usize = ran(rows).map(|(_, ran)| ran.counts.passed).sum();
+    let _ = writeln!(text, "{passed} passed, {} failed, {skipped} skipped", failed(rows));
     text
+}
+
+fn result(ran: &Ran) -> String {
+    let Counts { passed, failed, ignored } = ran.counts;
+    let mut result = format!("ran: {passed} passed, {failed} failed");
+    if ignored > 0 {
+        let _ = write!(result, ", {ignored} ignored in the code");
+    }
+    if !ran.succeeded && failed == 0 {
+        result.push_str(" (it did not build, or ended early: see above)");
+    }
+    result
 }
 
 #[cfg(test)]
@@ -100,31 +132,32 @@ running 3 tests
 test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s
 
 test result: FAILED. 2 passed; 1 failed; 4 ignored; 0 measured; 0 filtered out; finished in 0.1s
+took stage killed: 45.2 s
 ";
 
     #[test]
-    fn all_binaries_are_counted() {
-        let counts = Counts::read(OUTPUT);
+    fn the_counts_of_all_binaries_are_added_up() {
         let expected = Counts { passed: 5, failed: 1, ignored: 4 };
-        assert_eq!(counts, expected);
+        assert_eq!(Counts::read(OUTPUT), expected);
         assert_eq!(Counts::read("error: could not compile"), Counts::default());
     }
 
     #[test]
     fn the_last_line_is_the_count() {
         let rows = [
-            Row { tier: "workspace", outcome: Outcome::Ran { counts: Counts::read(OUTPUT), well: false } },
+            Row { tier: "workspace", outcome: Outcome::Ran(Ran::read(OUTPUT, false)) },
             Row { tier: "kind", outcome: Outcome::Skipped("kind: not found".into()) },
         ];
         let text = render(&rows);
-        assert!(text.contains("kind       not run: kind: not found"));
-        assert!(text.contains("the kind tier did not run"));
+        assert!(text.contains("kind       not run: kind: not found"), "{text}");
+        assert!(text.contains("slowest tests and stages\n   45.2 s  workspace  stage killed\n"), "{text}");
+        assert!(text.contains("the kind tier did not run"), "{text}");
         assert_eq!(text.lines().last(), Some("5 passed, 1 failed, 1 skipped"));
     }
 
     #[test]
     fn a_tier_that_does_not_build_has_failed() {
-        let rows = [Row { tier: "kind", outcome: Outcome::Ran { counts: Counts::default(), well: false } }];
+        let rows = [Row { tier: "kind", outcome: Outcome::Ran(Ran::default()) }];
         assert_eq!(failed(&rows), 1);
         assert!(render(&rows).ends_with("0 passed, 1 failed, 0 skipped\n"));
     }

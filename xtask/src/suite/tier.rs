@@ -1,10 +1,10 @@
-//! One tier: whether this machine can run it, and running it.
+//! Decides whether this machine can run a tier, and runs it.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::summary::{Counts, Outcome};
-use super::{Args, Tier};
+use super::args::{Args, Tier};
+use super::summary::{Outcome, Ran};
 use crate::e2e::choice;
 use crate::e2e::embedded;
 use crate::e2e::image_choice::{self, LocustImage};
@@ -18,20 +18,22 @@ use crate::run::stop::StopPolicy;
 use crate::toolchain::{self, Binaries};
 use crate::versions::Versions;
 
-/// A test that drives a cluster deletes it when it is interrupted.
+/// How long an interrupted test may take to delete its cluster.
 const STOPS_WITHIN: Duration = Duration::from_mins(2);
 
-const ALOUD: [&str; 2] = ["--test-threads=1", "--nocapture"];
+/// Tests that take minutes show their output while they run.
+const SHOWN: &str = "--nocapture";
 
-/// What this machine has, or why not.
+/// What the tiers need: each is there, or the reason why not.
 #[derive(Debug)]
 pub(super) struct Machine {
     locust: Result<LocustImage, String>,
     node_image: Result<String, String>,
     python: Result<(), String>,
-    binaries: Option<Binaries>,
-    /// This program, by the path it was started from: the tests of the workspace build it anew, and the
-    /// path of a file that was replaced leads nowhere.
+    /// The static programs for the images, once they are built.
+    pub(super) images: Option<Result<Binaries, Failure>>,
+    /// The path from which this program was started. The workspace's tests build it again, and after that, the
+    /// system has no path for the file that runs.
     xtask: PathBuf,
 }
 
@@ -42,7 +44,7 @@ impl Default for Machine {
             locust: Err("not examined".into()),
             node_image: Err("not examined".into()),
             python: Err("not examined".into()),
-            binaries: None,
+            images: None,
             xtask,
         }
     }
@@ -61,7 +63,7 @@ impl Machine {
         machine
     }
 
-    /// The images are fetched here, so that a tier that is begun has what it needs.
+    /// Fetches the images, too, so that a tier does not lack one after it has begun.
     async fn fill(&mut self, session: &Session, args: &Args) -> Result<(), Failure> {
         let versions = Versions::read()?;
         toolchain::triple()?;
@@ -92,7 +94,7 @@ impl Machine {
         Ok(())
     }
 
-    /// Why this machine cannot run this tier.
+    /// Returns why this machine cannot run this tier; `None` if it can.
     pub(super) fn cannot(&self, tier: Tier) -> Option<String> {
         match tier {
             Tier::Workspace => None,
@@ -106,33 +108,36 @@ impl Machine {
     }
 }
 
+/// Runs a tier. With `reuse`, the embedded tier's commands use the programs that the workspace's tests have
+/// built; the kind tier then runs those commands' own build.
 pub(super) async fn run(
     session: &Session,
     folders: &Folders,
     machine: &mut Machine,
     tier: Tier,
+    reuse: bool,
 ) -> Result<Outcome, Failure> {
-    // Features are unified over what is named: with the whole workspace in all of them, no tier compiles anew
-    // what another one has.
-    let test = Cmd::new("cargo").args(["test", "--workspace"]);
-    let test = match tier {
-        Tier::Workspace => test.arg("--no-fail-fast"),
-        Tier::Container => test.args(["--test", "container", "--", "--test-threads=8"]),
-        // One after the other, and heard while they run: each takes minutes.
-        Tier::Embedded => test.args(["--test", "embedded", "--"]).args(ALOUD),
-        Tier::Kind => test.args(["--test", "kind", "--"]).args(ALOUD),
-    };
-    let mut test =
-        test.folder(&folders.root).show(ShowOutput::All).stop_policy(StopPolicy::AllowTime(STOPS_WITHIN));
-    match programs(session, folders, machine, tier).await {
-        Ok(None) => {}
-        Ok(Some(found)) => test = with_what_it_needs(test, folders, machine, tier, &found),
+    let binaries = match programs(session, folders, machine, tier).await {
+        Ok(binaries) => binaries,
         Err(failure) if failure.is_interruption() => return Err(failure),
         Err(failure) => {
-            // The tiers that ran before this one still deserve their summary.
+            // The tiers that ran before this one still get their summary.
             failure.report();
-            return Ok(Outcome::Ran { counts: Counts::default(), well: false });
+            return Ok(Outcome::Ran(Ran::default()));
         }
+    };
+    let mut test = command(tier)
+        .folder(&folders.root)
+        .show(ShowOutput::All)
+        .stop_policy(StopPolicy::AllowTime(STOPS_WITHIN));
+    if let Some(binaries) = binaries {
+        test = with_variables(test, folders, machine, tier, &binaries);
+    }
+    if reuse && tier == Tier::Embedded {
+        test = test.env(toolchain::PROGRAMS, folders.target.join("debug").display().to_string());
+    }
+    if reuse && tier == Tier::Kind {
+        test = test.env("E2E_EMBEDDED_BUILD", "1");
     }
     let name = format!("tier {}", tier.name());
     let step = session.progress.begin(&name);
@@ -142,10 +147,24 @@ pub(super) async fn run(
     if done.stopped() {
         return Err(session.stop.failure());
     }
-    Ok(Outcome::Ran { counts: Counts::read(&done.stdout), well: done.success() })
+    Ok(Outcome::Ran(Ran::read(&done.stdout, done.success())))
 }
 
-/// The programs that a tier's tests start: for images, static ones; for the embedded cluster, this machine's.
+/// Each names the whole workspace. Cargo compiles a library with the features that the named packages ask for,
+/// so another selection would compile it again.
+fn command(tier: Tier) -> Cmd {
+    let test = Cmd::new("cargo").args(["test", "--workspace"]);
+    match tier {
+        // In one stream, because only standard error names the binaries to which the results belong.
+        Tier::Workspace => Cmd::new("sh").args(["-c", "exec cargo test --workspace --no-fail-fast 2>&1"]),
+        // In the container and embedded tiers, the tests themselves decide which of them run side by side.
+        Tier::Container => test.args(["--test", "container", "--", "--test-threads=12"]),
+        Tier::Embedded => test.args(["--test", "embedded", "--", "--test-threads=8", SHOWN]),
+        Tier::Kind => test.args(["--test", "kind", "--", "--test-threads=1", SHOWN]),
+    }
+}
+
+/// Builds the programs that a tier's tests start: static ones for images, ordinary ones for the embedded cluster.
 async fn programs(
     session: &Session,
     folders: &Folders,
@@ -155,20 +174,28 @@ async fn programs(
     match tier {
         Tier::Workspace => Ok(None),
         Tier::Embedded => {
-            let build = embedded::build_programs(session, folders);
+            let build = toolchain::build_for_tests(session, folders);
             session.step("build the cluster, the driver and the stub", build).await.map(Some)
         }
-        Tier::Container | Tier::Kind => {
-            if machine.binaries.is_none() {
-                let build = toolchain::build(session, folders);
-                machine.binaries = Some(session.step("build the driver and the stub", build).await?);
+        Tier::Container | Tier::Kind => match machine.images.take() {
+            // Its failure is reported once, and the next tier tries again.
+            Some(Err(failure)) => Err(failure),
+            Some(Ok(binaries)) => {
+                machine.images = Some(Ok(binaries.clone()));
+                Ok(Some(binaries))
             }
-            Ok(machine.binaries.clone())
-        }
+            None => {
+                let build = toolchain::build(session, folders);
+                let binaries = session.step("build the driver and the stub", build).await?;
+                machine.images = Some(Ok(binaries.clone()));
+                Ok(Some(binaries))
+            }
+        },
     }
 }
 
-fn with_what_it_needs(
+/// Sets the variables that the tests of a tier read.
+fn with_variables(
     mut test: Cmd,
     folders: &Folders,
     machine: &Machine,

@@ -12,30 +12,12 @@ use std::fmt::Write as _;
 
 use super::crates::{Crate, Use};
 
-/// Folders, and files with children, whose circles are only mentioned because they still have to be removed.
-/// Everywhere else a circle is an error. An entry here without a circle is an error, too.
-const TOLERATED_IN: [&str; 2] = ["e2e/tests/kind/main.rs", "xtask/src/suite.rs"];
-
 /// Part of a folder: a child's name, or `None` for the file that the folder belongs to.
 type Part = Option<String>;
 
-/// Errors, and circles that are only mentioned.
-pub(super) fn check(crates: &[Crate]) -> (Vec<String>, Vec<String>) {
-    check_with(crates, &TOLERATED_IN)
-}
-
-fn check_with(crates: &[Crate], tolerated_in: &[&str]) -> (Vec<String>, Vec<String>) {
-    let is_in = |circle: &String, place: &&str| circle.starts_with(place);
-    let (tolerated, mut problems): (Vec<String>, Vec<String>) = crates
-        .iter()
-        .flat_map(in_crate)
-        .partition(|circle| tolerated_in.iter().any(|place| is_in(circle, place)));
-    for place in tolerated_in.iter().filter(|place| !tolerated.iter().any(|circle| is_in(circle, place))) {
-        problems.push(format!(
-            "{place}: no modules use each other in a circle: take it out of the list in xtask/src/tidy/circles.rs"
-        ));
-    }
-    (problems, tolerated)
+/// Every circle, with an example of each use in it.
+pub(super) fn check(crates: &[Crate]) -> Vec<String> {
+    crates.iter().flat_map(in_crate).collect()
 }
 
 fn in_crate(tree: &Crate) -> Vec<String> {
@@ -111,7 +93,7 @@ mod tests {
     fn problems(files: &[(&str, &str)]) -> Vec<String> {
         let mut sources = vec![Source::new("xtask/Cargo.toml", "")];
         sources.extend(files.iter().map(|(path, text)| Source::new(format!("xtask/src/{path}"), *text)));
-        check_with(&crates::load(&sources), &[]).0
+        check(&crates::load(&sources))
     }
 
     #[test]
@@ -210,25 +192,5 @@ mod tests {
             ("b.rs", "pub fn x() {}\n#[cfg(test)]\nmod tests { use crate::a::y; }"),
         ]);
         assert_eq!(found, [""; 0]);
-    }
-
-    #[test]
-    fn a_circle_in_a_tolerated_place_is_only_mentioned() {
-        let sources = [
-            ("embedded/Cargo.toml", ""),
-            ("embedded/src/lib.rs", "mod a; mod b;"),
-            ("embedded/src/a.rs", "use crate::b::x;\npub fn y() {}"),
-            ("embedded/src/b.rs", "use crate::a::y;\npub fn x() {}"),
-        ];
-        let crates = crates::load(&sources.map(|(path, text)| Source::new(path, text)));
-        let (problems, tolerated) = check_with(&crates, &["embedded/"]);
-        assert_eq!((problems.len(), tolerated.len()), (0, 1));
-    }
-
-    #[test]
-    fn a_tolerated_place_without_a_circle_is_an_error() {
-        let (problems, _) = check_with(&[], &["embedded/"]);
-        assert_eq!(problems.len(), 1);
-        assert!(problems[0].starts_with("embedded/: no modules use each other in a circle: take it out"));
     }
 }

@@ -1,4 +1,4 @@
-//! A namespace for one check, and the ways to look into it.
+//! A namespace for one check, with functions to change and inspect it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,9 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Client, Config, Resource, ResourceExt};
 use serde_json::{Value, json};
 
-/// The images that every cluster of this project has.
+use crate::tool::say;
+
+/// The images that the checks use.
 #[derive(Clone, Debug)]
 pub struct Images {
     /// The stub.
@@ -25,17 +27,17 @@ pub struct Images {
 
 /// One check's own namespace.
 #[derive(Clone)]
-pub(super) struct Stage {
+pub(super) struct Sandbox {
     pub(super) client: Client,
     pub(super) namespace: String,
     pub(super) images: Images,
 }
 
-/// How long anything may take: a cluster that starts two dozen pods at once is busy.
-const PATIENCE: Duration = Duration::from_mins(3);
+/// How long one step may take. It is long because all checks together start two dozen pods at once.
+const LIMIT: Duration = Duration::from_mins(3);
 
-impl Stage {
-    pub(super) async fn set(kubeconfig: &Path, images: &Images, name: &str) -> Self {
+impl Sandbox {
+    pub(super) async fn create(kubeconfig: &Path, images: &Images, name: &str) -> Self {
         let kubeconfig = Kubeconfig::read_from(kubeconfig).expect("the kubeconfig is read");
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
         let client = Client::try_from(config.expect("the kubeconfig can be used")).expect("a client");
@@ -44,16 +46,16 @@ impl Stage {
         let object: Namespace = serde_json::from_value(object).expect("a namespace");
         let created = Api::all(client.clone()).create(&PostParams::default(), &object).await;
         created.expect("the namespace is created");
-        // What applies objects waits for it; a pod without it would be refused.
-        let stage = Self { client, namespace, images: images.clone() };
-        stage
-            .until("default", |found: Option<&k8s_openapi::api::core::v1::ServiceAccount>| found.is_some())
+        // The API server refuses a pod if its namespace does not have this account yet.
+        let sandbox = Self { client, namespace, images: images.clone() };
+        sandbox
+            .wait_for("default", |found: Option<&k8s_openapi::api::core::v1::ServiceAccount>| found.is_some())
             .await;
-        stage
+        sandbox
     }
 
-    /// Deletes the namespace, and with it everything in it.
-    pub(super) async fn clear(&self) {
+    /// Deletes the namespace and everything in it.
+    pub(super) async fn delete(&self) {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         let _ = namespaces.delete(&self.namespace, &DeleteParams::background()).await;
     }
@@ -65,7 +67,7 @@ impl Stage {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// Applies an object in the name of `manager`.
+    /// Applies an object as the field manager `manager`.
     pub(super) async fn try_apply<K>(&self, manager: &str, object: &Value) -> kube::Result<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
@@ -87,8 +89,8 @@ impl Stage {
         self.try_apply("check", object).await.expect("the object is applied")
     }
 
-    /// Watches an object until `condition` holds; gives it as it was then.
-    pub(super) async fn until<K>(&self, name: &str, condition: impl Condition<K>) -> Option<K>
+    /// Watches an object until `condition` holds, and returns the object.
+    pub(super) async fn wait_for<K>(&self, name: &str, condition: impl Condition<K>) -> Option<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
             + Clone
@@ -98,16 +100,16 @@ impl Stage {
             + 'static,
     {
         let waiting = kube::runtime::wait::await_condition(self.api::<K>(), name, condition);
-        let found = tokio::time::timeout(PATIENCE, waiting).await;
+        let found = tokio::time::timeout(LIMIT, waiting).await;
         let Ok(found) = found else {
             let last = self.api::<K>().get_opt(name).await;
-            panic!("{name}: not within {PATIENCE:?}; last seen: {last:?}");
+            panic!("{name}: not within {LIMIT:?}; last seen: {last:?}");
         };
         found.expect("the watch goes on")
     }
 
-    /// Watches the pods with these labels until `condition` holds for all of them together.
-    pub(super) async fn until_pods(&self, labels: &str, condition: impl Fn(&[Pod]) -> bool) -> Vec<Pod> {
+    /// Watches the pods with these labels until `condition` holds for their list, and returns the list.
+    pub(super) async fn wait_for_pods(&self, labels: &str, condition: impl Fn(&[Pod]) -> bool) -> Vec<Pod> {
         let config = watcher::Config::default().labels(labels);
         let waiting = async {
             let mut changes = std::pin::pin!(watcher(self.api::<Pod>(), config).default_backoff());
@@ -119,8 +121,8 @@ impl Stage {
                 changes.try_next().await.expect("the watch goes on");
             }
         };
-        let Ok(pods) = tokio::time::timeout(PATIENCE, waiting).await else {
-            panic!("pods {labels}: not within {PATIENCE:?}; last seen: {:?}", self.pods(labels).await);
+        let Ok(pods) = tokio::time::timeout(LIMIT, waiting).await else {
+            panic!("pods {labels}: not within {LIMIT:?}; last seen: {:?}", self.pods(labels).await);
         };
         pods
     }
@@ -133,22 +135,22 @@ impl Stage {
             .items
     }
 
-    /// What a person would look at first.
-    pub(super) async fn tell(&self) {
+    /// Prints what a person would look at first.
+    pub(super) async fn print_pods_and_events(&self) {
         let pods = self.api::<Pod>().list(&ListParams::default()).await;
         for pod in pods.into_iter().flatten() {
             let status = serde_json::to_string(&pod.status).unwrap_or_default();
-            eprintln!("{}: pod {}: {status}", self.namespace, pod.name_any());
+            say(&format!("{}: pod {}: {status}", self.namespace, pod.name_any()));
         }
         let events = self.api::<Event>().list(&ListParams::default()).await;
         for event in events.into_iter().flatten() {
-            eprintln!("{}: {:?} {:?}", self.namespace, event.reason, event.message);
+            say(&format!("{}: {:?} {:?}", self.namespace, event.reason, event.message));
         }
     }
 }
 
-/// A Deployment of the stub, `name` being its `app` label, too.
-pub(super) fn deployment(stage: &Stage, name: &str, replicas: u32) -> Value {
+/// A Deployment of the stub. Its name is also its label `app`.
+pub(super) fn deployment(sandbox: &Sandbox, name: &str, replicas: u32) -> Value {
     json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -163,7 +165,7 @@ pub(super) fn deployment(stage: &Stage, name: &str, replicas: u32) -> Value {
                     "terminationGracePeriodSeconds": 2,
                     "containers": [{
                         "name": "stub",
-                        "image": stage.images.stub,
+                        "image": sandbox.images.stub,
                         "imagePullPolicy": "IfNotPresent",
                         "args": ["--host", "0.0.0.0", "--port", "8000"],
                         "ports": [{ "name": "http", "containerPort": 8000 }],
@@ -177,7 +179,7 @@ pub(super) fn deployment(stage: &Stage, name: &str, replicas: u32) -> Value {
 }
 
 /// A Job whose only container is the driver with these arguments.
-pub(super) fn job(stage: &Stage, name: &str, args: &[&str]) -> Value {
+pub(super) fn job(sandbox: &Sandbox, name: &str, args: &[&str]) -> Value {
     json!({
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -190,7 +192,7 @@ pub(super) fn job(stage: &Stage, name: &str, args: &[&str]) -> Value {
                     "restartPolicy": "Never",
                     "containers": [{
                         "name": "driver",
-                        "image": stage.images.driver,
+                        "image": sandbox.images.driver,
                         "imagePullPolicy": "IfNotPresent",
                         "args": args,
                         "resources": { "requests": { "cpu": "1m", "memory": "8Mi" } },
@@ -206,13 +208,13 @@ pub(super) fn container(pod: &Pod) -> Option<&k8s_openapi::api::core::v1::Contai
     pod.status.as_ref()?.container_statuses.as_ref()?.first()
 }
 
-/// Whether a pod says of itself that it is ready.
+/// Whether a pod has the condition `Ready`.
 pub(super) fn is_ready(pod: &Pod) -> bool {
     let mut conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
     conditions.any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
-/// The code of a refusal, with its reason.
+/// Returns the code, the reason and the message with which the API server refused a request.
 pub(super) fn refusal<T: std::fmt::Debug>(result: kube::Result<T>) -> (u16, String, String) {
     match result {
         Err(kube::Error::Api(status)) => (status.code, status.reason.clone(), status.message.clone()),

@@ -1,0 +1,82 @@
+//! Faults of a cluster while a matrix runs. Each ends with its exit code, its message and, if a scenario
+//! was reached, its record.
+
+use std::path::PathBuf;
+
+use e2e::results::{Span, Verdict, counts, only_record, only_run, verdict_of};
+use e2e::tool::{output_of, run};
+
+use crate::cluster::{KeptCluster, LOCUST};
+
+const INFERENCE: &str = "deployment/inference";
+const MASTER: &str = "deployment/locust-master";
+const WORKER: &str = "deployment/locust-worker";
+const MATRIX: &str = "{replicas: [2], workers: [1], users: [2], duration: 1s, cooldown: 0s, \
+                      timeouts: {master: 4s, ready: 2m, workers: 15s}}";
+const NOT_ONE_WORKER: &str = "Locust should list exactly 1 idle workers";
+
+/// Runs the matrix, which must end with this code and message. Returns the results.
+fn assert_run_ends(cluster: &KeptCluster, fault: &str, code: i32, message: &str) -> PathBuf {
+    let matrix = cluster.settings(MATRIX);
+    let results = cluster.folder.join(fault);
+    let ended = run(&mut cluster.driver_run(&matrix, &results));
+    assert_eq!(ended.code, Some(code), "{fault}: {}", ended.err);
+    assert!(ended.err.contains(message), "{fault}: {}", ended.err);
+    results
+}
+
+/// The node has room for one replica, not for two: the driver knows at once, not after a timeout.
+pub(crate) fn a_replica_without_room_is_infeasible(cluster: &KeptCluster) {
+    output_of(&mut cluster.kubectl(&["set", "resources", INFERENCE, "--requests=cpu=600m"]));
+    cluster.wait_for_rollout(INFERENCE);
+    let run = only_run(&assert_run_ends(cluster, "infeasible", 5, "INFEASIBLE"));
+    let record = only_record(&run);
+    let Verdict { status, reasons } = verdict_of(&run, &record);
+    assert_eq!(status, "INFEASIBLE");
+    assert!(reasons.contains("Insufficient cpu"), "{reasons}");
+    assert_eq!(counts(&record, Span::Window), None, "nothing was measured: {record}");
+    output_of(&mut cluster.kubectl(&["set", "resources", INFERENCE, "--requests=cpu=50m"]));
+    cluster.wait_for_rollout(INFERENCE);
+}
+
+/// The stub ends at once because it does not understand its settings.
+pub(crate) fn a_crashing_replica_is_a_failure(cluster: &KeptCluster) {
+    output_of(&mut cluster.kubectl(&["set", "env", INFERENCE, "FAKE_INFERENCE_CONCURRENCY=none"]));
+    let run = only_run(&assert_run_ends(cluster, "crashing", 5, "crashes again and again"));
+    assert_eq!(verdict_of(&run, &only_record(&run)).status, "FAILED");
+    output_of(&mut cluster.kubectl(&["set", "env", INFERENCE, "FAKE_INFERENCE_CONCURRENCY=4"]));
+    cluster.wait_for_rollout(INFERENCE);
+}
+
+/// Somebody else's worker connects to our master: nobody would know its share of the load.
+pub(crate) fn a_foreign_worker_is_refused(cluster: &KeptCluster) {
+    let script = "printf 'import locust\\nclass U(locust.HttpUser):\\n  pass\\n' > /tmp/l.py && \
+                  locust --worker --master-host locust-master -f /tmp/l.py";
+    let image = format!("--image={LOCUST}");
+    let command = ["run", "stray", &image, "--restart=Never", "--command", "--", "sh", "-c", script];
+    output_of(&mut cluster.kubectl(&command));
+    output_of(&mut cluster.kubectl(&["wait", "--for=condition=Ready", "pod/stray", "--timeout=60s"]));
+    assert_run_ends(cluster, "foreign-worker", 4, NOT_ONE_WORKER);
+    output_of(&mut cluster.kubectl(&["delete", "pod", "stray", "--now"]));
+}
+
+/// Workers that connect to a port where nobody listens run, but Locust's master does not list them.
+pub(crate) fn workers_that_do_not_connect_end_the_run(cluster: &KeptCluster) {
+    let connect_to = |port: &str| {
+        let path = "/spec/template/spec/containers/0/args/4";
+        let patch = format!(r#"[{{"op": "replace", "path": "{path}", "value": "{port}"}}]"#);
+        output_of(&mut cluster.kubectl(&["patch", WORKER, "--type=json", "-p", &patch]));
+        cluster.wait_for_rollout(WORKER);
+    };
+    connect_to("5999");
+    assert_run_ends(cluster, "unconnected", 4, NOT_ONE_WORKER);
+    connect_to("5557");
+}
+
+pub(crate) fn a_missing_master_ends_the_run(cluster: &KeptCluster) {
+    output_of(&mut cluster.kubectl(&["scale", MASTER, "--replicas=0"]));
+    output_of(&mut cluster.kubectl(&["wait", "--for=delete", "pod", "-l", "role=master", "--timeout=60s"]));
+    assert_run_ends(cluster, "missing-master", 4, "Locust's master did not answer");
+    output_of(&mut cluster.kubectl(&["scale", MASTER, "--replicas=1"]));
+    cluster.wait_for_rollout(MASTER);
+}

@@ -1,0 +1,163 @@
+//! The order in which the kept cluster's stages run, alone or side by side.
+
+use std::panic::AssertUnwindSafe;
+
+use e2e::required;
+use e2e::tool::{Clock, output_of, run, say, set_prefix};
+
+use crate::cluster::KeptCluster;
+
+const INFERENCE: &str = "deployment/inference";
+const MASTER: &str = "deployment/locust-master";
+const WORKER: &str = "deployment/locust-worker";
+
+/// One stage. It restores what it changes, because others follow it in the same namespace.
+pub(crate) struct Stage {
+    pub(crate) name: &'static str,
+    pub(crate) place: Place,
+    pub(crate) run: fn(&KeptCluster),
+}
+
+/// Where a stage runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In `default`, where the matrix is deployed, while nothing else runs: for stages that measure, or that
+    /// other work on the machine would disturb.
+    Alone,
+    /// The same, but after everything else.
+    Last,
+    /// In this namespace. The stages of one namespace follow each other; the namespaces
+    /// run side by side. For stages that mostly wait, or that count and do not depend on times.
+    Beside(&'static str),
+    /// As `Alone`, and only if it is named, because it takes minutes.
+    OnlyIfNamed,
+}
+
+/// In all namespaces but these two, Locust and the stub are deployed before the first stage.
+pub(crate) const EMPTY: &str = "team-c";
+pub(crate) const BUILDS: &str = "builds";
+
+/// Runs the stages whose names contain one of the words in `E2E_STAGES`, or all of them; the last one always.
+///
+/// # Panics
+/// If a stage fails: at once if it runs alone, else when its neighbours have ended.
+pub(crate) fn run_stages(cluster: &KeptCluster, stages: &'static [Stage]) {
+    let words = std::env::var("E2E_STAGES").unwrap_or_default();
+    let is_chosen = |stage: &&Stage| {
+        let is_named = words.split(',').any(|word| !word.is_empty() && stage.name.contains(word));
+        is_named || stage.place == Place::Last || (words.is_empty() && stage.place != Place::OnlyIfNamed)
+    };
+    let (chosen, left_out): (Vec<&'static Stage>, Vec<_>) = stages.iter().partition(is_chosen);
+    for stage in left_out {
+        say(&format!("stage {name} ... left out; E2E_STAGES={name} runs it", name = stage.name));
+    }
+    let alone = |place: Place| {
+        for stage in chosen.iter().filter(|stage| stage.place == place) {
+            assert!(attempt(cluster, stage), "stage {} failed: see above", stage.name);
+        }
+    };
+    alone(Place::Alone);
+    alone(Place::OnlyIfNamed);
+    run_side_by_side(cluster, &chosen);
+    alone(Place::Last);
+}
+
+/// One thread per namespace.
+fn run_side_by_side(cluster: &KeptCluster, chosen: &[&'static Stage]) {
+    let mut namespaces: Vec<(&'static str, Vec<&'static Stage>)> = Vec::new();
+    for stage in chosen {
+        let Place::Beside(namespace) = stage.place else { continue };
+        match namespaces.iter_mut().find(|(name, _)| *name == namespace) {
+            Some((_, stages)) => stages.push(stage),
+            None => namespaces.push((namespace, vec![stage])),
+        }
+    }
+    if namespaces.is_empty() {
+        return;
+    }
+    make_room(cluster);
+    let failed: Vec<&str> = std::thread::scope(|scope| {
+        let start = |(namespace, stages): (&'static str, Vec<&'static Stage>)| {
+            let work = move || run_in_namespace(cluster, namespace, &stages);
+            std::thread::Builder::new().name(namespace.to_owned()).spawn_scoped(scope, work).unwrap()
+        };
+        let threads: Vec<_> = namespaces.into_iter().map(start).collect();
+        threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(failed.is_empty(), "stages failed: {failed:?}: see above");
+    scale(cluster, &[INFERENCE, MASTER], 1);
+    scale(cluster, &[WORKER], 2);
+    for deployment in [INFERENCE, MASTER, WORKER] {
+        cluster.wait_for_rollout(deployment);
+    }
+}
+
+/// Lowers CPU requests, so that the node has room for one matrix in each namespace.
+fn make_room(cluster: &KeptCluster) {
+    scale(cluster, &[INFERENCE, MASTER, WORKER], 0);
+    let dns = ["set", "resources", "deployment/coredns", "--requests=cpu=10m", "--namespace=kube-system"];
+    output_of(&mut cluster.kubectl_without_namespace(&dns));
+}
+
+fn scale(cluster: &KeptCluster, deployments: &[&str], replicas: u32) {
+    let replicas = format!("--replicas={replicas}");
+    output_of(&mut cluster.kubectl(&[&["scale", replicas.as_str()], deployments].concat()));
+}
+
+/// Runs stages one after the other in a namespace of their own. Returns the one that failed; those after it
+/// are not run.
+fn run_in_namespace(
+    cluster: &KeptCluster,
+    namespace: &'static str,
+    stages: &[&Stage],
+) -> Option<&'static str> {
+    set_prefix(&format!("[{namespace}] "));
+    let own = cluster.create_namespace(namespace);
+    let deploy = Stage { name: "deploy", place: Place::Beside(namespace), run: KeptCluster::deploy };
+    let first = (![EMPTY, BUILDS].contains(&namespace)).then_some(&deploy);
+    let mut all = first.into_iter().chain(stages.iter().copied());
+    let failed = all.find(|stage| !attempt(&own, stage)).map(|stage| stage.name);
+    output_of(&mut cluster.kubectl_without_namespace(&["delete", "namespace", namespace, "--wait=false"]));
+    failed
+}
+
+/// Runs a stage, and keeps the evidence if it fails.
+fn attempt(cluster: &KeptCluster, stage: &Stage) -> bool {
+    let name = stage.name;
+    let _clock = Clock::start(&format!("stage {name}"));
+    say(&format!("stage {name} …"));
+    let succeeded = std::panic::catch_unwind(AssertUnwindSafe(|| (stage.run)(cluster))).is_ok();
+    if !succeeded {
+        keep_evidence(cluster, name);
+    }
+    say(&format!("stage {name} ... {}", if succeeded { "ok" } else { "FAILED" }));
+    succeeded
+}
+
+/// Saves pods, events, logs and results before anything is cleaned up.
+fn keep_evidence(cluster: &KeptCluster, stage: &str) {
+    let failed = std::path::Path::new(&required("E2E_TARGET")).join("xtask-test").join("failed");
+    let folder = failed.join(format!("{}-{stage}", cluster.namespace));
+    let _ = std::fs::remove_dir_all(&folder);
+    let logs = |label: &'static str| {
+        ["logs", "--all-containers", "--prefix", "--ignore-errors", "--tail=2000", "-l", label].to_vec()
+    };
+    if let Err(error) = std::fs::create_dir_all(&folder) {
+        say(&format!("stage {stage}: no evidence: {}: {error}", folder.display()));
+        return;
+    }
+    for (file, arguments) in [
+        ("pods-and-events.txt", vec!["get", "pods,events", "-o", "wide"]),
+        ("describe-pods.txt", vec!["describe", "pods"]),
+        ("describe-nodes.txt", vec!["describe", "nodes"]),
+        ("logs-locust.txt", logs("app=locust")),
+        ("logs-inference.txt", logs("app=inference")),
+    ] {
+        let ended = run(&mut cluster.kubectl(&arguments));
+        let _ = std::fs::write(folder.join(file), ended.out + &ended.err);
+    }
+    let results = std::process::Command::new("cp")
+        .args(["--recursive".as_ref(), cluster.folder.as_os_str(), folder.join("results").as_os_str()])
+        .status();
+    say(&format!("stage {stage}: pods, events, logs and results: {} ({results:?})", folder.display()));
+}

@@ -1,0 +1,58 @@
+//! The arguments of `cargo xtask test`, and the tiers.
+
+use clap::ValueEnum;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// Fail (exit 3) if this machine cannot run this tier; without, the tier counts as skipped
+    #[arg(long, value_enum, value_name = "TIER")]
+    pub(super) require: Vec<Tier>,
+    /// Run only this tier
+    #[arg(long, value_enum, value_name = "TIER")]
+    pub(super) only: Option<Tier>,
+    /// Node image for the kind tier [default: the one in versions.toml for this kind]
+    #[arg(long, value_name = "IMAGE", env = "KIND_NODE_IMAGE")]
+    pub(super) node_image: Option<String>,
+    /// Image of Locust [default: locustio/locust of the version in versions.toml]
+    #[arg(long, value_name = "IMAGE")]
+    pub(super) locust_image: Option<String>,
+}
+
+/// From the least powerful to the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Tier {
+    /// Pure tests, tests with a mocked API, and tests of the command lines
+    Workspace,
+    /// Tests with containers: needs Docker
+    Container,
+    /// Tests with the embedded cluster: needs Linux, Python 3.11 or later and PyPI
+    Embedded,
+    /// Tests with a cluster: needs Docker, kind and a node image
+    Kind,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  Everything that this machine can run:
+      cargo xtask test
+
+  In CI, where a missing tool must be a failure:
+      cargo xtask test --require kind
+
+  The tests that need nothing but Rust:
+      cargo xtask test --only workspace
+
+The last line is `N passed, N failed, N skipped`. Skipped tiers could not run; the lines
+above it give the reasons, and the ten slowest tests with their times.";
+
+impl Tier {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspace",
+            Self::Container => "container",
+            Self::Embedded => "embedded",
+            Self::Kind => "kind",
+        }
+    }
+}
