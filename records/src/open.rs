@@ -47,12 +47,33 @@ mod tests {
 
     #[test]
     fn the_difference_is_what_came_between() {
-        let earlier =
-            OpenCounts { rate: 50.0, due: 100, started: 98, late: 1, late_max_ms: 12.0, skipped: 0, finished: Some(90) };
-        let later =
-            OpenCounts { rate: 50.0, due: 600, started: 590, late: 31, late_max_ms: 80.5, skipped: 10, finished: Some(570) };
-        let window =
-            OpenCounts { rate: 50.0, due: 500, started: 492, late: 30, late_max_ms: 80.5, skipped: 10, finished: Some(480) };
+        let earlier = OpenCounts {
+            rate: 50.0,
+            due: 100,
+            started: 98,
+            late: 1,
+            late_max_ms: 12.0,
+            skipped: 0,
+            finished: Some(90),
+        };
+        let later = OpenCounts {
+            rate: 50.0,
+            due: 600,
+            started: 590,
+            late: 31,
+            late_max_ms: 80.5,
+            skipped: 10,
+            finished: Some(570),
+        };
+        let window = OpenCounts {
+            rate: 50.0,
+            due: 500,
+            started: 492,
+            late: 30,
+            late_max_ms: 80.5,
+            skipped: 10,
+            finished: Some(480),
+        };
         assert_eq!(later.since(&earlier), window);
     }
 }

@@ -92,7 +92,8 @@ fn limited(record: &Record) -> Vec<String> {
 /// The failed requests of the primary endpoint, if they are more than the objective allows. A service that fails fast
 /// looks like the fastest of all.
 fn errors(record: &Record, window: &Window) -> Vec<String> {
-    let Some(counts) = window.endpoint(&record.environment.primary).filter(|counts| counts.requests > 0) else {
+    let Some(counts) = window.endpoint(&record.environment.primary).filter(|counts| counts.requests > 0)
+    else {
         return Vec::new();
     };
     let failed_pct = 100.0 * counts.failures as f64 / counts.requests as f64;

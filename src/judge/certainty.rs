@@ -5,7 +5,8 @@ use records::{Interval, Record};
 use super::points::Point;
 use super::row::Row;
 use crate::measure::{
-    Bounds, NoBounds, bounds_of_goodput, bounds_of_run, bounds_over_repeats, quantile_with_failures, window_from,
+    Bounds, NoBounds, bounds_of_goodput, bounds_of_run, bounds_over_repeats, quantile_with_failures,
+    window_from,
 };
 
 /// A figure with its confidence interval.
@@ -21,13 +22,13 @@ pub struct Certainty {
 }
 
 /// The intervals between cuts that are the row's window.
-pub fn steady_intervals(record: &Record) -> &[Interval] {
+fn steady_intervals(record: &Record) -> &[Interval] {
     let from = record.stopping_rule.as_ref().map_or(0, |rule| window_from(rule, &record.intervals));
     record.intervals.get(from..).unwrap_or_default()
 }
 
 /// A quantile of one row's primary endpoint, with a failed request as infinitely slow.
-pub fn quantile_of_row(row: &Row<'_>, q: f64) -> Option<f64> {
+fn quantile_of_row(row: &Row<'_>, q: f64) -> Option<f64> {
     let counts = row.counts?;
     quantile_with_failures(&counts.succeeded, counts.failures, q).map(|us| us as f64)
 }

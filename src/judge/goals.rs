@@ -33,12 +33,14 @@ pub fn outcome_of(point: &Point<'_, '_>, objective: &Objective) -> GoalOutcome {
     latency.chain(throughput).reduce(worse).unwrap_or(GoalOutcome::Met)
 }
 
+/// A missed goal outweighs an unknown one, which outweighs a met one.
 fn worse(a: GoalOutcome, b: GoalOutcome) -> GoalOutcome {
-    match (&a, &b) {
-        (GoalOutcome::Missed, _) | (_, GoalOutcome::Met) => a,
-        (_, GoalOutcome::Missed) | (GoalOutcome::Met, _) => b,
-        (GoalOutcome::Unknown { .. }, GoalOutcome::Unknown { .. }) => a,
-    }
+    let weight = |outcome: &GoalOutcome| match outcome {
+        GoalOutcome::Met => 0,
+        GoalOutcome::Unknown { .. } => 1,
+        GoalOutcome::Missed => 2,
+    };
+    if weight(&b) > weight(&a) { b } else { a }
 }
 
 /// A goal that the value must not exceed. An infinite percentile misses every goal.
@@ -88,6 +90,8 @@ fn settle(point: &Point<'_, '_>, certainty: &Certainty, goal: f64) -> String {
         Err(NoBounds::TooShort { .. } | NoBounds::TooFewSamples) => {
             "it has too few samples; a longer window would settle it".to_owned()
         }
-        Err(NoBounds::Failures) => "failed requests make the percentile infinite in a part of the window".to_owned(),
+        Err(NoBounds::Failures) => {
+            "failed requests make the percentile infinite in a part of the window".to_owned()
+        }
     }
 }

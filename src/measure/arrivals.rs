@@ -29,7 +29,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn counts(due: u64, started: u64, skipped: u64) -> OpenCounts {
-        OpenCounts { rate: 50.0, due, started, late: 0, late_max_ms: 0.0, skipped }
+        OpenCounts { rate: 50.0, due, started, late: 0, late_max_ms: 0.0, skipped, finished: None }
     }
 
     #[test]

@@ -53,10 +53,7 @@ impl Bounds {
     /// An interval around a value, given on the logarithm. It is never narrower than the bucket of the value.
     fn around(value_us: f64, half_width: f64) -> Self {
         let bucket = bucket_step(value_us) / 2.0;
-        Self {
-            low: value_us * (-half_width).exp() - bucket,
-            high: value_us * half_width.exp() + bucket,
-        }
+        Self { low: value_us * (-half_width).exp() - bucket, high: value_us * half_width.exp() + bucket }
     }
 
     /// Whether a value lies in it.

@@ -115,9 +115,9 @@ fn listed(values: impl Iterator<Item = String>) -> String {
 pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
-    use records::StoppingRule;
+    use records::Histogram;
 
-    /// A closed loop of ten users who do not think.
+    /// A closed loop of ten users who do not think; five intervals must agree.
     pub(crate) fn closed() -> StoppingRule {
         StoppingRule {
             users: Some(10),
@@ -126,6 +126,7 @@ pub(super) mod tests {
             stop_early_after_s: None,
             most_s: 100.0,
             exact: true,
+            agreeing: 5,
             quantiles: vec![0.95],
         }
     }
@@ -133,7 +134,6 @@ pub(super) mod tests {
     fn open() -> StoppingRule {
         StoppingRule { users: None, ..closed() }
     }
-    use records::Histogram;
 
     /// 10 s with `requests` of `ms` each.
     pub(crate) fn interval(requests: u64, ms: u64) -> Interval {
@@ -142,95 +142,91 @@ pub(super) mod tests {
             requests,
             total_ms: requests as f64 * ms as f64,
             primary: Histogram::of_ms([(ms, requests)]),
+            ..Interval::default()
+        }
+    }
+
+    /// 10 s of an open model: a tenth of the requests is slower than the others.
+    fn tail(requests: u64, ms: u64, tail_ms: u64) -> Interval {
+        let slow = requests / 10;
+        Interval {
+            primary: Histogram::of_ms([(ms, requests - slow), (tail_ms, slow)]),
+            ..interval(requests, ms)
         }
     }
 
     #[test]
-    fn windows_within_a_tenth_are_steady_from_the_first_that_agrees() {
-        let intervals = [
-            interval(900, 400),
-            interval(1000, 100),
-            interval(1050, 105),
-            interval(1020, 104),
-            interval(1010, 103),
-        ];
+    fn intervals_within_a_tenth_are_steady_from_the_first_that_agrees() {
+        let first = interval(900, 400);
+        let rest = [1000, 1050, 1020, 1010, 1030].map(|requests| interval(requests, 100_000 / requests));
+        let intervals = [&[first], &rest[..]].concat();
         assert_eq!(steady_from(&closed(), &intervals), Ok(1), "the first is too slow");
-        assert_eq!(steady_from(&closed(), &intervals[1..4]), Ok(0));
-    }
-
-    /// 10 s of an open model, few requests under way: a median and a tail.
-    fn tail(requests: u64, ms: u64, tail_ms: u64) -> Interval {
-        let slow = requests / 10;
-        let primary = Histogram::of_ms([(ms, requests - slow), (tail_ms, slow)]);
-        Interval { seconds: 10.0, requests, total_ms: 0.0, primary }
+        assert_eq!(steady_from(&closed(), &rest), Ok(0));
     }
 
     #[test]
-    fn a_tail_that_grows_is_no_chance_where_samples_are_independent() {
-        assert!(steady_from(&closed(), &[tail(3000, 5, 20), tail(3000, 5, 40), tail(3000, 5, 80)]).is_err());
-        // Neither is a shift of everything, with too few samples to bound P95: their medians tell.
-        assert!(steady_from(&closed(), &[tail(40, 400, 400), tail(40, 200, 200), tail(40, 100, 100)]).is_err());
-        assert_eq!(steady_from(&closed(), &[tail(40, 100, 140), tail(40, 100, 180), tail(40, 100, 120)]), Ok(0));
-    }
-
-    #[test]
-    fn what_does_not_agree_is_told() {
-        let slower = [interval(400, 10), interval(400, 12), interval(400, 15)];
+    fn a_disagreement_is_described_with_all_values() {
+        let slower = [10, 10, 12, 12, 15].map(|ms| interval(4000, ms));
         assert_eq!(
-            steady_from(&closed(), &slower).unwrap_err(),
-            "P95 of the last windows goes from 10.0 to 15.0 ms (10.0, 12.0, 15.0)"
+            steady_from(&open(), &slower).unwrap_err(),
+            "P95 of the last intervals goes from 10.0 to 15.0 ms (10.0, 10.0, 12.0, 12.0, 15.0)"
         );
-        let fewer = [interval(4000, 100), interval(3700, 100), interval(3500, 100)];
-        assert!(
-            steady_from(&closed(), &fewer).unwrap_err().starts_with("throughput of the last windows goes from 350.0")
-        );
-        assert_eq!(steady_from(&closed(), &fewer[..2]).unwrap_err(), "2 of 3 windows could be measured");
-        assert!(steady_from(&closed(), &vec![interval(0, 1); 3]).unwrap_err().contains("no requests"));
+        let fewer = [4000, 4000, 3700, 3700, 3500].map(|requests| interval(requests, 100));
+        let why = steady_from(&closed(), &fewer).unwrap_err();
+        assert!(why.starts_with("throughput of the last intervals goes from 350.0 to 400.0"), "{why}");
+        assert_eq!(steady_from(&closed(), &fewer[..2]).unwrap_err(), "2 of 5 intervals could be measured");
+        assert!(steady_from(&closed(), &vec![interval(0, 1); 5]).unwrap_err().contains("no requests"));
     }
 
     #[test]
     fn chance_alone_is_not_unsteady() {
-        // 20 requests in three windows: 6, 8, 6.
-        assert_eq!(steady_from(&closed(), &[interval(6, 100), interval(8, 104), interval(6, 98)]), Ok(0));
-        // Five that are slower may be: nothing bounds even their median.
-        assert_eq!(steady_from(&closed(), &[interval(5, 100), interval(5, 130), interval(5, 90)]), Ok(0));
-        // But 2, 8, 30 is no chance.
-        assert!(steady_from(&closed(), &[interval(2, 100), interval(8, 100), interval(30, 100)]).is_err());
+        // 35 requests in five intervals.
+        let few = [6, 8, 6, 9, 6].map(|requests| interval(requests, 100));
+        assert_eq!(steady_from(&closed(), &few), Ok(0));
+        let uneven = [2, 8, 30, 8, 2].map(|requests| interval(requests, 100));
+        assert!(steady_from(&closed(), &uneven).is_err(), "2, 8 and 30 are not chance");
+    }
+
+    #[test]
+    fn a_queue_that_makes_waves_is_not_a_change_of_the_service() {
+        // The tail goes up and down; the fastest answers are the same.
+        let waves = [200, 500, 900, 400, 200].map(|tail_ms| tail(2000, 100, tail_ms));
+        assert_eq!(steady_from(&open(), &waves), Ok(0));
+        // All answers become slower: that is the service.
+        let slower = [100, 100, 120, 150, 150].map(|ms| tail(2000, ms, 5 * ms));
+        assert!(steady_from(&open(), &slower).unwrap_err().starts_with("P95 of the last intervals"));
     }
 
     #[test]
     fn a_rise_from_two_to_three_milliseconds_is_unsteady() {
-        let rise = [interval(9000, 2), interval(9000, 3), interval(9000, 2)].map(|mut interval| {
-            // One request under way: every sample is independent.
-            interval.total_ms = 0.0;
-            interval
-        });
-        assert!(steady_from(&closed(), &rise).unwrap_err().contains("from 2.00 to 3.00 ms"));
+        let rise = [2, 2, 3, 3, 3].map(|ms| interval(9000, ms));
+        assert!(steady_from(&open(), &rise).unwrap_err().contains("from 2.00 to 3.00 ms"));
     }
 
     #[test]
     fn a_service_that_warms_up_is_steady_once_it_is_warm() {
         let warming: Vec<Interval> =
-            [800, 500, 300, 200, 190, 200].map(|ms| interval(200_000 / ms, ms)).into();
-        assert!(steady_from(&closed(), &warming[..3]).is_err());
+            [800, 500, 300, 200, 190, 200, 195, 200].map(|ms| interval(200_000 / ms, ms)).into();
         assert!(steady_from(&closed(), &warming[..5]).is_err());
+        assert!(steady_from(&closed(), &warming[..7]).is_err());
         assert_eq!(steady_from(&closed(), &warming), Ok(3));
     }
 
     proptest! {
         #[test]
-        fn equal_windows_are_steady_whatever_came_before(
+        fn equal_intervals_are_steady_whatever_came_before(
             before in prop::collection::vec((1_u64..5000, 1_u64..2000), 0..5), requests in 1_u64..5000, ms in 1_u64..2000,
         ) {
             let mut intervals: Vec<Interval> = before.iter().map(|(requests, ms)| interval(*requests, *ms)).collect();
             let first = intervals.len();
-            intervals.extend(std::iter::repeat_n(interval(requests, ms), WINDOWS));
+            intervals.extend(std::iter::repeat_n(interval(requests, ms), 5));
             prop_assert!(steady_from(&closed(), &intervals).is_ok_and(|from| from <= first));
         }
 
         #[test]
-        fn a_fall_of_a_third_in_many_requests_never_passes(requests in 500_u64..5000, ms in 10_u64..2000) {
-            let intervals = [interval(requests, ms), interval(requests, ms), interval(requests * 2 / 3, ms)];
+        fn a_fall_of_a_third_in_many_requests_is_never_steady(requests in 500_u64..5000, ms in 10_u64..2000) {
+            let fewer = interval(requests * 2 / 3, ms);
+            let intervals = [vec![interval(requests, ms); 3], vec![fewer; 2]].concat();
             prop_assert!(steady_from(&closed(), &intervals).is_err());
         }
     }

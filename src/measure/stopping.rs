@@ -48,9 +48,9 @@ pub fn next(rule: &StoppingRule, intervals: &[Interval]) -> Next {
     if measured + slack >= rule.most_s {
         return Next::Close;
     }
-    let undecided = KeepsUp::over(intervals).filter(KeepsUp::is_undecided).map(|keeps_up| {
-        format!("requests under way grow by {:.1}/s: overload or chance", keeps_up.growth)
-    });
+    let undecided = KeepsUp::over(intervals)
+        .filter(KeepsUp::is_undecided)
+        .map(|keeps_up| format!("requests under way grow by {:.1}/s: overload or chance", keeps_up.growth));
     match (unsteady_because(rule, intervals).or(undecided), over) {
         (Some(why), true) => Next::Extend(why),
         (None, true) => Next::Close,
@@ -114,111 +114,108 @@ fn is_known(rule: &StoppingRule, intervals: &[Interval], least_s: f64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::steady::tests::interval;
+    use super::super::steady::tests::{closed, interval};
     use super::*;
     use proptest::prelude::*;
-    use records::Histogram;
+    use records::{Arrivals, Histogram};
 
-    /// 30 s of windows of 10 s, 60 s at most; 10 users at 100 ms are 1000 requests per window.
-    fn rule() -> StoppingRule {
-        StoppingRule {
-            users: Some(10),
-            think_s: 0.0,
-            duration_s: 30.0,
-            stop_early_after_s: None,
-            most_s: 60.0,
-            exact: true,
-            quantiles: vec![0.95],
-        }
-    }
-
-    /// 120 s in windows of 10 s, which may end after 30 s.
+    /// 200 s in intervals of 10 s, which may end after 50 s.
     fn early() -> StoppingRule {
-        StoppingRule { duration_s: 120.0, stop_early_after_s: Some(30.0), most_s: 240.0, ..rule() }
+        StoppingRule { duration_s: 200.0, stop_early_after_s: Some(50.0), most_s: 400.0, ..closed() }
     }
 
     #[test]
-    fn three_steady_windows_are_the_measurement() {
-        assert_eq!(next(&rule(), &[interval(1000, 100), interval(1000, 100)]), Next::Measure);
-        assert_eq!(next(&rule(), &vec![interval(1000, 100); 3]), Next::Close);
-        assert_eq!(window_from(&rule(), &vec![interval(1000, 100); 3]), 0);
+    fn five_steady_intervals_are_the_measurement() {
+        let steady = vec![interval(1000, 100); 5];
+        assert!((interval_s(&closed()) - 10.0).abs() < 1e-9 && (interval_s(&early()) - 10.0).abs() < 1e-9);
+        assert_eq!(next(&closed(), &steady[..4]), Next::Measure);
+        assert_eq!(next(&closed(), &steady), Next::Close);
+        assert_eq!(window_from(&closed(), &steady), 0);
     }
 
     #[test]
     fn an_unsteady_measurement_is_extended_up_to_its_cap() {
-        let warming = [interval(250, 400), interval(500, 200), interval(1000, 100)];
-        assert!(matches!(next(&rule(), &warming), Next::Extend(why) if why.contains("throughput")));
+        let warming: Vec<_> = [400, 200, 100, 100, 100].map(|ms| interval(100_000 / ms, ms)).into();
+        assert!(matches!(next(&closed(), &warming), Next::Extend(why) if why.contains("throughput")));
         let warm = [&warming[..], &[interval(1000, 100), interval(1000, 100)]].concat();
-        assert_eq!(next(&rule(), &warm), Next::Close, "it is cured by measuring longer");
-        assert_eq!(window_from(&rule(), &warm), 2, "and what came before is left out");
-        let never = [100, 400, 100, 400, 100, 400].map(|ms| interval(100_000 / ms, ms));
-        assert!(matches!(next(&rule(), &never[..5]), Next::Extend(_)));
-        assert_eq!(next(&rule(), &never), Next::Close);
-        assert_eq!(window_from(&rule(), &never), 3, "the last 30 s");
+        assert_eq!(next(&closed(), &warm), Next::Close, "measuring longer cures it");
+        assert_eq!(window_from(&closed(), &warm), 2, "the warm-up is left out");
+        let never: Vec<_> =
+            (0..10).map(|at| [100, 400][at % 2]).map(|ms| interval(100_000 / ms, ms)).collect();
+        assert!(matches!(next(&closed(), &never[..9]), Next::Extend(_)));
+        assert_eq!(next(&closed(), &never), Next::Close);
+        assert_eq!(window_from(&closed(), &never), 5, "the last 50 s");
     }
 
     #[test]
     fn slow_answers_make_the_window_longer() {
-        // 40 users at 4 s: ten mean responses are 40 s.
-        let slow = StoppingRule { users: Some(40), ..rule() };
-        assert!(
-            matches!(next(&slow, &vec![interval(100, 4000); 3]), Next::Extend(why) if why.contains("too short"))
-        );
-        assert_eq!(next(&slow, &vec![interval(100, 4000); 4]), Next::Close);
-        assert_eq!(window_from(&slow, &vec![interval(100, 4000); 4]), 0);
+        // 60 users at 6 s: ten mean responses are 60 s.
+        let slow = StoppingRule { users: Some(60), ..closed() };
+        let why = next(&slow, &vec![interval(100, 6000); 5]);
+        assert!(matches!(why, Next::Extend(why) if why.contains("too short")));
+        assert_eq!(next(&slow, &vec![interval(100, 6000); 6]), Next::Close);
     }
 
     #[test]
     fn users_that_littles_law_does_not_account_for_are_reported() {
-        let stalled = StoppingRule { users: Some(12), ..rule() };
-        let why = unsteady_because(&stalled, &vec![interval(1000, 100); 3]).unwrap();
+        let stalled = StoppingRule { users: Some(12), ..closed() };
+        let why = unsteady_because(&stalled, &vec![interval(1000, 100); 5]).unwrap();
         assert!(why.contains("accounts for 10.0 of 12 users"), "{why}");
-        assert_eq!(
-            unsteady_because(&StoppingRule { users: None, ..rule() }, &vec![interval(1000, 100); 3]),
-            None
-        );
+        let open = StoppingRule { users: None, ..closed() };
+        assert_eq!(unsteady_because(&open, &vec![interval(1000, 100); 5]), None);
     }
 
     #[test]
-    fn a_steady_measurement_may_stop_early_but_not_before_its_minimum() {
-        assert_eq!(next(&early(), &vec![interval(1000, 100); 2]), Next::Measure);
-        assert_eq!(next(&early(), &vec![interval(1000, 100); 3]), Next::Close);
-        let longer = StoppingRule { stop_early_after_s: Some(60.0), ..early() };
-        assert_eq!(next(&longer, &vec![interval(1000, 100); 5]), Next::Measure);
-        assert_eq!(next(&longer, &vec![interval(1000, 100); 6]), Next::Close);
+    fn a_steady_measurement_may_end_early_but_not_before_its_minimum() {
+        let steady = vec![interval(1000, 100); 10];
+        assert_eq!(next(&early(), &steady[..4]), Next::Measure);
+        assert_eq!(next(&early(), &steady[..5]), Next::Close);
+        let longer = StoppingRule { stop_early_after_s: Some(80.0), ..early() };
+        assert_eq!(next(&longer, &steady[..7]), Next::Measure);
+        assert_eq!(next(&longer, &steady[..8]), Next::Close);
     }
 
     #[test]
-    fn too_few_samples_or_a_wide_interval_do_not_stop_early() {
-        // P99.9 needs 4603 samples.
+    fn too_few_samples_or_sections_far_apart_do_not_end_it_early() {
+        // P99.9 needs 4603 samples, and one in each section above it.
         let tail = StoppingRule { quantiles: vec![0.999], ..early() };
-        assert_eq!(next(&tail, &vec![interval(1000, 100); 4]), Next::Measure);
-        let mut wide = interval(100, 50);
-        wide.primary.add(&Histogram::of_ms((0..10).map(|i| (100 + 40 * i, 1))));
-        wide.requests = wide.primary.count();
-        wide.total_ms = 100_000.0;
-        assert_eq!(next(&early(), &vec![wide.clone(); 4]), Next::Measure);
-        assert_eq!(next(&early(), &vec![wide; 12]), Next::Close, "the time asked for is over");
+        assert_eq!(next(&tail, &vec![interval(800, 125); 6]), Next::Measure);
+        let mut wide: Vec<_> = [200, 260, 180, 230, 210, 190].map(|_| interval(1000, 100)).into();
+        for (interval, tail_ms) in wide.iter_mut().zip([200, 260, 180, 230, 210, 190]) {
+            interval.primary = Histogram::of_ms([(90, 900), (tail_ms, 100)]);
+        }
+        assert_eq!(next(&early(), &wide), Next::Measure);
+    }
+
+    #[test]
+    fn growth_that_may_be_chance_makes_the_window_longer() {
+        let open = StoppingRule { users: None, ..closed() };
+        let growing =
+            |finished| Interval { arrivals: Some(Arrivals { due: 1000, finished }), ..interval(1000, 100) };
+        // √(2 × 5000) = 100 is a standard deviation of chance.
+        assert_eq!(next(&open, &vec![growing(996); 5]), Next::Close);
+        assert!(
+            matches!(next(&open, &vec![growing(986); 5]), Next::Extend(why) if why.contains("overload or chance"))
+        );
+        assert_eq!(next(&open, &vec![growing(950); 5]), Next::Close, "that is overload");
     }
 
     #[test]
     fn without_exact_cuts_there_is_one_interval_without_a_steadiness_verdict() {
-        let coarse = StoppingRule { exact: false, ..rule() };
-        assert!((interval_s(&coarse) - 30.0).abs() < 1e-9);
+        let coarse = StoppingRule { exact: false, ..closed() };
+        assert!((interval_s(&coarse) - 50.0).abs() < 1e-9);
         assert_eq!((next(&coarse, &[]), next(&coarse, &[interval(10, 100)])), (Next::Measure, Next::Close));
-        assert_eq!(
-            (window_from(&coarse, &[interval(10, 100)]), unsteady_because(&coarse, &[interval(10, 100)])),
-            (0, None)
-        );
+        let only = [interval(10, 100)];
+        assert_eq!((window_from(&coarse, &only), unsteady_because(&coarse, &only)), (0, None));
     }
 
     proptest! {
         #[test]
         fn every_measurement_ends_between_its_minimum_and_its_cap(
-            windows in prop::collection::vec((1_u64..3000, 1_u64..3000), 40), may_stop in any::<bool>(),
+            measured in prop::collection::vec((1_u64..3000, 1_u64..3000), 60), may_stop in any::<bool>(),
         ) {
-            let rule = if may_stop { early() } else { rule() };
-            let intervals: Vec<Interval> = windows.iter().map(|(requests, ms)| interval(*requests, *ms)).collect();
+            let rule = if may_stop { early() } else { closed() };
+            let intervals: Vec<Interval> = measured.iter().map(|(requests, ms)| interval(*requests, *ms)).collect();
             let ends = (1..=intervals.len()).find(|n| next(&rule, &intervals[..*n]) == Next::Close);
             let seconds = ends.map(|n| n as f64 * 10.0);
             let least = rule.stop_early_after_s.unwrap_or(rule.duration_s);
@@ -227,10 +224,10 @@ mod tests {
         }
 
         #[test]
-        fn an_extension_always_has_its_reason(windows in prop::collection::vec((1_u64..3000, 1_u64..3000), 3..6)) {
-            let intervals: Vec<Interval> = windows.iter().map(|(requests, ms)| interval(*requests, *ms)).collect();
-            if let Next::Extend(why) = next(&rule(), &intervals) {
-                prop_assert_eq!(unsteady_because(&rule(), &intervals), Some(why));
+        fn an_extension_always_has_its_reason(measured in prop::collection::vec((1_u64..3000, 1_u64..3000), 5..9)) {
+            let intervals: Vec<Interval> = measured.iter().map(|(requests, ms)| interval(*requests, *ms)).collect();
+            if let Next::Extend(why) = next(&closed(), &intervals) {
+                prop_assert_eq!(unsteady_because(&closed(), &intervals), Some(why));
             }
         }
     }

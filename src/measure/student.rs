@@ -9,8 +9,8 @@ const T_975: [f64; 30] = [
 /// The 97.5 % quantile of the range of 2 to 20 independent standard normal values (studentized range with
 /// infinite degrees of freedom): two tests at this level together reject 5 % of equal values at most.
 const RANGE_975: [f64; 19] = [
-    3.17, 3.68, 3.98, 4.20, 4.36, 4.49, 4.60, 4.70, 4.78, 4.86, 4.92, 4.99, 5.04, 5.09, 5.14, 5.18, 5.22, 5.26,
-    5.30,
+    3.17, 3.68, 3.98, 4.20, 4.36, 4.49, 4.60, 4.70, 4.78, 4.86, 4.92, 4.99, 5.04, 5.09, 5.14, 5.18, 5.22,
+    5.26, 5.30,
 ];
 
 /// Student's t(0.975) with `degrees` degrees of freedom; `None` for 0.

@@ -16,7 +16,7 @@ fn line(fields: impl Iterator<Item = String>) -> String {
 fn value(cell: &Cell) -> String {
     match cell {
         Cell::Missing | Cell::TooFewSamples { .. } => String::new(),
-        Cell::Percentile { value_us, .. } => Cell::ResponseTime(*value_us).to_string(),
+        Cell::Interval { value_us, .. } => Cell::ResponseTime(*value_us).to_string(),
         other => field(&other.to_string()),
     }
 }

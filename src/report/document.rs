@@ -5,6 +5,7 @@
 
 mod cell;
 mod datasets;
+mod failures;
 mod findings;
 mod generator;
 mod objective;
@@ -51,6 +52,7 @@ impl Document {
             scenarios::closed(&closed),
             scenarios::open(&open),
             verdicts::section(&rows),
+            failures::section(&rows),
             Some(findings::key_findings(&points)),
             objective::section(run, &points),
             Some(findings::performance(&points)),

@@ -4,22 +4,24 @@ use crate::events::minutes;
 use crate::judge::{Judged, Row};
 use crate::measure::Estimate;
 
-/// The figures and the reasons of a judged record, in one line.
+/// The figures of the primary endpoint and the reasons of a judged record, in one line.
 pub fn summary(judged: &Judged<'_>) -> String {
     let row = Row::of(judged);
-    let figures = match (row.aggregated, row.requests, &judged.record.window) {
-        (Some(figures), Some(requests), Some(window)) => {
+    let figures = match (row.primary, row.counts) {
+        (Some(figures), Some(counts)) => {
             let ms = |quantile: f64| {
-                let estimate = Estimate::of(&window.aggregated.histogram, quantile);
+                let estimate = Estimate::of(&counts.histogram, quantile);
                 if estimate.is_sampled() { format!("{estimate} ms") } else { estimate.to_string() }
             };
             let failures = figures.failures_pct.map_or("-".to_owned(), |share| format!("{share:.2} %"));
             format!(
-                "{:.1} requests/s, median {}, P95 {}, P99 {}, {failures} failed of {requests} in {}",
-                figures.rps,
+                "{}: {:.1} successful requests/s, median {}, P95 {}, P99 {}, {failures} failed of {} in {}",
+                judged.record.environment.primary,
+                figures.goodput,
                 ms(0.50),
                 ms(0.95),
                 ms(0.99),
+                counts.requests,
                 minutes(row.seconds.unwrap_or_default()),
             )
         }
@@ -44,7 +46,7 @@ mod tests {
         let run = JudgedRun::of(&records);
         assert_eq!(
             summary(&run.rows[0]),
-            "5.0 requests/s, median 100 ms, P95 100 ms, P99 n/a (n<459), 0.00 % failed of 100 in 20 s"
+            "POST /predict: 5.0 successful requests/s, median 100 ms, P95 100 ms, P99 n/a (n<459), 0.00 % failed of 100 in 20 s"
         );
     }
 }

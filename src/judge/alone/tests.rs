@@ -126,8 +126,15 @@ fn a_measurement_that_is_not_steady_is_unstable() {
     });
     assert_judged(Verdict::Unstable, "200 of 1000 requests that were due", |r| {
         r.stopping_rule.as_mut().unwrap().users = None;
-        r.open =
-            Some(OpenCounts { rate: 50.0, due: 1000, started: 800, late: 9, late_max_ms: 1.0, skipped: 0 });
+        r.open = Some(OpenCounts {
+            rate: 50.0,
+            due: 1000,
+            started: 800,
+            late: 9,
+            late_max_ms: 1.0,
+            skipped: 0,
+            finished: None,
+        });
     });
 }
 

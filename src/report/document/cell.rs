@@ -3,8 +3,9 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use records::ms;
+use records::{ms, three_digits};
 
+use crate::judge::Certainty;
 use crate::measure::{Estimate, samples_needed};
 
 /// One value of a table.
@@ -29,15 +30,15 @@ pub enum Cell {
     Time(Timestamp),
     /// A response time, µs.
     ResponseTime(u64),
-    /// A percentile of response times with its uncertainty.
-    Percentile {
-        /// The percentile, µs.
+    /// A response time with its confidence interval.
+    Interval {
+        /// The response time, µs.
         value_us: u64,
-        /// Both ends of its 95 % confidence interval, µs; `None` if the samples do not bound that side.
-        interval_us: (Option<u64>, Option<u64>),
-        /// The percentile is not above this value, µs, with 99 % confidence.
-        at_most_us: Option<u64>,
+        /// Both ends of its 95 % confidence interval, µs.
+        bounds_us: (u64, u64),
     },
+    /// So many requests failed that the percentile is infinite.
+    Infinite,
     /// A percentile that has fewer samples than it needs.
     TooFewSamples {
         /// How many samples it needs.
@@ -77,17 +78,23 @@ impl Cell {
         }
     }
 
-    /// The same with the uncertainty of the percentile.
-    pub fn percentile_with_interval(estimate: &Estimate) -> Self {
-        match Self::percentile(Some(estimate)) {
-            Self::ResponseTime(value_us) => Self::Percentile {
-                value_us,
-                interval_us: estimate.bounds_us,
-                at_most_us: estimate.early_stop_us,
-            },
-            too_few => too_few,
+    /// A percentile with its confidence interval; without one if no method holds.
+    pub fn percentile_with_interval(estimate: &Estimate, certainty: &Certainty) -> Self {
+        let whole = |us: f64| three_digits(to_count(us));
+        match (Self::percentile(Some(estimate)), certainty.value, certainty.bounds) {
+            (too_few @ Self::TooFewSamples { .. }, ..) => too_few,
+            (_, None, _) => Self::Infinite,
+            (_, Some(value), Ok(bounds)) => {
+                Self::Interval { value_us: whole(value), bounds_us: (whole(bounds.low), whole(bounds.high)) }
+            }
+            (_, Some(value), Err(_)) => Self::ResponseTime(whole(value)),
         }
     }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and is not negative")]
+fn to_count(us: f64) -> u64 {
+    us.round().max(0.0) as u64
 }
 
 impl fmt::Display for Cell {
@@ -101,11 +108,10 @@ impl fmt::Display for Cell {
             Self::Given(value) => write!(f, "{value}"),
             Self::Time(time) => write!(f, "{}", time.strftime("%Y-%m-%dT%H:%M:%SZ")),
             Self::ResponseTime(us) => f.write_str(&ms(*us)),
-            Self::Percentile { value_us, interval_us: (low, high), at_most_us } => {
-                let side = |side: Option<u64>| side.map_or("?".to_owned(), ms);
-                write!(f, "{} [{}, {}]", ms(*value_us), side(*low), side(*high))?;
-                at_most_us.map_or(Ok(()), |us| write!(f, " ≤ {}", ms(us)))
+            Self::Interval { value_us, bounds_us: (low, high) } => {
+                write!(f, "{} [{}, {}]", ms(*value_us), ms(*low), ms(*high))
             }
+            Self::Infinite => f.write_str("∞"),
             Self::TooFewSamples { needed } => write!(f, "n/a (n<{needed})"),
         }
     }
@@ -114,20 +120,23 @@ impl fmt::Display for Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::measure::{Bounds, NoBounds};
     use records::Histogram;
 
     #[test]
-    fn a_percentile_shows_its_interval_or_how_many_samples_it_needs() {
+    fn a_percentile_shows_its_interval_or_why_it_has_none() {
         let histogram = Histogram::of_ms((101..=500).map(|ms| (ms, 1)));
         let median = Estimate::of(&histogram, 0.5);
         assert_eq!(Cell::percentile(Some(&median)).to_string(), "300");
-        assert_eq!(Cell::percentile_with_interval(&median).to_string(), "300 [280, 321] ≤ 324");
+        let certainty = |value, bounds| Certainty { value, bounds, rows: 1 };
+        let shown = |estimate, certainty| Cell::percentile_with_interval(estimate, &certainty).to_string();
+        let bounds = Ok(Bounds { low: 280_400.0, high: 321_000.0 });
+        assert_eq!(shown(&median, certainty(Some(300_000.0), bounds)), "300 [280, 321]");
+        assert_eq!(shown(&median, certainty(Some(300_000.0), Err(NoBounds::OpenModel))), "300");
+        assert_eq!(shown(&median, certainty(None, Err(NoBounds::Failures))), "∞");
         let p99 = Estimate::of(&histogram, 0.99);
         assert_eq!(Cell::percentile(Some(&p99)), Cell::TooFewSamples { needed: 459 });
-        assert_eq!(Cell::percentile_with_interval(&p99).to_string(), "n/a (n<459)");
-        let unbounded =
-            Cell::Percentile { value_us: 1400, interval_us: (Some(1200), None), at_most_us: None };
-        assert_eq!(unbounded.to_string(), "1.40 [1.20, ?]");
+        assert_eq!(shown(&p99, certainty(Some(300_000.0), bounds)), "n/a (n<459)");
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub(super) fn key_findings(points: &[Point<'_, '_>]) -> Section {
 fn best(points: &[&Point<'_, '_>], model: &str) -> Vec<Sentence> {
     let mut sentences = Vec::new();
     if let Some(point) = points.iter().max_by(|a, b| a.rps.total_cmp(&b.rps)) {
-        let text = format!("Best throughput{model}: {:.1} requests/s with {}.", point.rps, point.name());
+        let text =
+            format!("Best throughput{model}: {:.1} successful requests/s with {}.", point.rps, point.name());
         sentences.push(Sentence::about(point.rows.iter().copied(), text));
     }
     let with_p95 = points.iter().filter_map(|point| Some((point, point.p95_us?)));
@@ -42,14 +43,17 @@ fn averages(closed: &[&Point<'_, '_>]) -> Option<Sentence> {
         return None;
     }
     let rps = closed.iter().map(|point| point.rps).sum::<f64>() / closed.len() as f64;
-    let failed: Vec<f64> = rows.iter().filter_map(|row| row.primary?.failures_pct).collect();
-    let failed = failed.iter().sum::<f64>() / rows.len() as f64;
+    let (failures, requests) =
+        rows.iter().filter_map(|row| row.counts).fold((0, 0), |(failures, requests), counts| {
+            (failures + counts.failures, requests + counts.requests)
+        });
+    let failed = if requests > 0 { 100.0 * failures as f64 / requests as f64 } else { 0.0 };
     let scenarios = match rows.len() {
         1 => "the only valid scenario".to_owned(),
         count => format!("all {count} valid scenarios"),
     };
     let text = format!(
-        "Averages over {scenarios} of the closed model: {rps:.1} requests/s, {failed:.2} % failed. \
+        "Averages over {scenarios} of the closed model: {rps:.1} successful requests/s, {failed:.2} % of all requests failed. \
          (Percentiles are not averaged, because a mean of percentiles is not a percentile.)"
     );
     Some(Sentence::about(rows, text))

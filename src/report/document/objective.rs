@@ -1,20 +1,26 @@
 //! What the service is meant to reach, and which rows reach it.
 
+use records::Objective;
+
 use super::findings::load_in_words;
 use super::sentence::form;
 use super::{Block, Section, Sentence};
 use crate::events::many;
-use crate::judge::{JudgedRun, Point, Row};
+use crate::judge::{GoalOutcome, JudgedRun, Point, Row, outcome_of};
 use crate::measure::percentile_name;
 
 /// For each load, the fewest replicas that keep to every goal; `None` without a goal.
 pub(super) fn section(run: &JudgedRun<'_>, points: &[Point<'_, '_>]) -> Option<Section> {
-    let goals = run.rows.first()?.record.objective.goals();
+    let objective = run.rows.first()?.record.objective;
+    let latency = objective.goals().into_iter();
+    let mut goals: Vec<String> =
+        latency.map(|(quantile, most)| format!("{} ≤ {most} ms", percentile_name(quantile))).collect();
+    goals.extend(objective.rps.map(|least| format!("at least {least} successful requests/s")));
     if goals.is_empty() {
         return None;
     }
-    let goals = goals.iter().map(|(quantile, most)| format!("{} ≤ {most} ms", percentile_name(*quantile)));
-    let title = format!("Objective: {}", goals.collect::<Vec<_>>().join(", "));
+    goals.push(format!("at most {} % failed", objective.most_failures_pct()));
+    let title = format!("Objective: {}", goals.join(", "));
     let list = Block::list(outcomes(points));
     let otherwise = "No scenario is valid: there is nothing to say about it.";
     Some(Section::of_lists("objective", title, vec![list], otherwise))
@@ -43,21 +49,47 @@ pub(super) fn outcomes(points: &[Point<'_, '_>]) -> Vec<Sentence> {
 
 /// The fewest replicas that keep to every goal with the load of `point`, with the rows that show it.
 fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> (String, Vec<&'r Row<'a>>) {
-    let same = points.iter().filter(|other| other.has_load_of(point));
-    if let Some(enough) = same.clone().filter(|point| keeps(point)).min_by_key(|point| point.replicas()) {
-        let replicas = enough.replicas();
-        let verb = form(replicas, "keeps", "keep");
-        let repeats = match enough.rows.len() {
-            1 => String::new(),
-            repeats => format!(" in each of {repeats} valid rows"),
-        };
-        return (format!("{} {verb} to it{repeats}", many(replicas, "replica")), enough.rows.clone());
+    let mut same: Vec<_> = points.iter().filter(|other| other.has_load_of(point)).collect();
+    same.sort_by_key(|point| point.replicas());
+    let judged: Vec<_> = same.iter().map(|point| (*point, outcome_of(point, &objective(point)))).collect();
+    let met = judged.iter().find(|(_, outcome)| *outcome == GoalOutcome::Met).map(|(point, _)| *point);
+    let replicas = |point: &Point<'_, '_>| many(point.replicas(), "replica");
+    // An unknown outcome below the replicas that are enough may still be enough.
+    let unknown = judged.iter().find_map(|(point, outcome)| match outcome {
+        GoalOutcome::Unknown { settle } => Some((*point, settle)),
+        _ => None,
+    });
+    let unknown = unknown.filter(|(point, _)| met.is_none_or(|met| point.replicas() < met.replicas()));
+    let of_repeats = |point: &Point<'_, '_>| match point.rows.len() {
+        1 => String::new(),
+        repeats => format!(" over {repeats} valid rows"),
+    };
+    let mut cited = Vec::new();
+    let mut said = Vec::new();
+    if let Some(met) = met {
+        let verb = form(met.replicas(), "keeps", "keep");
+        said.push(format!("{} {verb} to it{}", replicas(met), of_repeats(met)));
+        cited.extend(met.rows.clone());
     }
-    let mut measured: Vec<u32> = same.clone().map(Point::replicas).collect();
-    measured.sort_unstable();
-    measured.dedup();
-    let text = format!("no valid row keeps to it (measured with {})", replicas_in_words(&measured));
-    (text, same.flat_map(|point| point.rows.clone()).collect())
+    if let Some((point, settle)) = unknown {
+        let verb = form(point.replicas(), "keeps", "keep");
+        said.push(format!(
+            "whether {} {verb} to it is unknown{}: {settle}",
+            replicas(point),
+            of_repeats(point)
+        ));
+        cited.extend(point.rows.clone());
+    }
+    if said.is_empty() {
+        let measured: Vec<u32> = same.iter().map(|point| point.replicas()).collect();
+        said.push(format!("no valid row keeps to it (measured with {})", replicas_in_words(&measured)));
+        cited = same.iter().flat_map(|point| point.rows.clone()).collect();
+    }
+    (said.join("; "), cited)
+}
+
+fn objective(point: &Point<'_, '_>) -> Objective {
+    point.rows.first().map(|row| row.record.objective).unwrap_or_default()
 }
 
 /// `1 replica`, or `1, 2 and 4 replicas`.
@@ -70,14 +102,4 @@ fn replicas_in_words(measured: &[u32]) -> String {
             format!("{} and {last} replicas", earlier.join(", "))
         }
     }
-}
-
-/// Whether every row of a point keeps to every goal, by the early-stop value, which has 99 % confidence.
-fn keeps(point: &Point<'_, '_>) -> bool {
-    point.rows.iter().all(|row| {
-        row.record.objective.goals().into_iter().all(|(quantile, most_ms)| {
-            let early_stop = row.estimate(quantile).and_then(|estimate| estimate.early_stop_us);
-            early_stop.is_some_and(|us| us <= u64::from(most_ms) * 1000)
-        })
-    })
 }

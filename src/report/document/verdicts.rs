@@ -49,6 +49,12 @@ const fn next_step(verdict: Verdict) -> &'static str {
         Verdict::Void => "find out why the pods changed: kubectl get events.",
         Verdict::Infeasible => "sweep fewer replicas, request less per pod, or add nodes.",
         Verdict::LoadgenLimited => "use more workers, or give them more CPU.",
+        Verdict::Errors => {
+            "see the section on failed requests; a row with errors is no evidence of capacity."
+        }
+        Verdict::Overloaded => {
+            "lower the rate, or add replicas: every percentile of such a row depends on the window."
+        }
         Verdict::Unstable => "measure longer (duration, max_duration), or warm up longer.",
         Verdict::Imbalanced => "look at that replica, or balance requests instead of connections.",
         Verdict::Undersampled => "measure longer.",

@@ -23,8 +23,15 @@ fn open(index: usize) -> Record {
     let mut open = record(index, 1, 500, 1000);
     (open.scenario.mode, open.scenario.rate) = (Mode::Open, Some(50.0));
     open.stopping_rule.as_mut().unwrap().users = None;
-    open.open =
-        Some(OpenCounts { rate: 50.0, due: 1001, started: 1000, late: 7, late_max_ms: 31.4, skipped: 0 });
+    open.open = Some(OpenCounts {
+        rate: 50.0,
+        due: 1001,
+        started: 1000,
+        late: 7,
+        late_max_ms: 31.4,
+        skipped: 0,
+        finished: None,
+    });
     open.window.as_mut().unwrap().endpoints[0].from_send = Some(Histogram::of_ms([(90, 1000)]));
     open
 }
