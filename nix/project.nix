@@ -53,7 +53,7 @@
     locust-matrix = member "locust-matrix" [];
     fake-inference = member "fake-inference" [];
     # xtask runs only from a checkout, as `cargo xtask`. It is built here to check that it compiles.
-    # Its test `flake` is left out, because it reads files that are not in the build's source.
+    # Its tests `architecture` and `flake` are left out, because they read files that are not in the build's source.
     xtask = member "xtask" ["--bins" "--test" "cli"];
     default = locust-matrix;
   };

@@ -36,6 +36,11 @@ pub fn read(text: &str) -> Result<Vec<Record>, ReadError> {
     lines.map(|(at, line)| record(line).map_err(|problem| ReadError { line: at + 1, problem })).collect()
 }
 
+/// Reads the lines that are records and leaves out the others, such as a last line of which only half was written.
+pub fn read_complete_lines(text: &str) -> Vec<Record> {
+    text.lines().filter_map(|line| record(line).ok()).collect()
+}
+
 fn record(line: &str) -> Result<Record, String> {
     let not_a_record = |error: serde_json::Error| format!("is not a record: {error}");
     let value: Value = serde_json::from_str(line).map_err(not_a_record)?;
@@ -47,5 +52,46 @@ fn record(line: &str) -> Result<Record, String> {
         older if older < OLDEST => Err(format!("has format {older}, which is older than {OLDEST}")),
         2 => serde_json::from_value(upgrade(value)).map_err(not_a_record),
         _ => serde_json::from_str(line).map_err(not_a_record),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn line(id: &str) -> String {
+        json!({
+            "version": VERSION, "run_id": "run", "plan_hash": "hash", "attempt": 1,
+            "scenario": {
+                "id": id, "index": 0, "mode": "closed", "replicas": 1, "workers": 2, "users": 20, "repeat": 1
+            },
+            "environment": {
+                "cluster": "kind", "target": "http://inference:8000", "primary": "POST /predict", "images": {},
+                "generator": "Locust 2.46.6", "percentile_digits": 3
+            },
+            "started_at": "2026-01-01T00:00:00Z", "finished_at": "2026-01-01T00:00:30Z", "timings_ms": {},
+            "intervals": [], "samples": [], "replicas": [], "workers": [], "errors": []
+        })
+        .to_string()
+    }
+
+    fn ids(records: &[Record]) -> Vec<&str> {
+        records.iter().map(|record| record.scenario.id.as_str()).collect()
+    }
+
+    #[test]
+    fn half_a_last_line_is_an_error_of_that_line() {
+        let whole = format!("{}\n\n{}\n", line("a"), line("b"));
+        assert_eq!(ids(&read(&whole).unwrap()), ["a", "b"]);
+        assert_eq!(read(&whole[..whole.len() - 10]).unwrap_err().line, 3);
+    }
+
+    #[test]
+    fn complete_lines_are_read_although_the_last_line_is_half() {
+        let whole = format!("{}\n\n{}\n", line("a"), line("b"));
+        assert_eq!(ids(&read_complete_lines(&whole)), ["a", "b"]);
+        assert_eq!(ids(&read_complete_lines(&whole[..whole.len() - 10])), ["a"]);
+        assert_eq!(ids(&read_complete_lines("")), [""; 0]);
     }
 }

@@ -16,7 +16,7 @@ mod scenario;
 mod upgrade;
 mod window;
 
-pub use file::{FILE_NAME, ReadError, read};
+pub use file::{FILE_NAME, ReadError, read, read_complete_lines};
 pub use health::{Health, HealthWindow};
 pub use histogram::{Histogram, ms, three_digits};
 pub use interval::{Arrivals, Interval, StoppingRule};

@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: measures how much time the harness itself takes.
 
+mod costs;
 mod median;
 mod overhead;
-mod records;
 mod setup;
 mod startup;
 

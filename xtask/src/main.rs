@@ -1,6 +1,6 @@
 //! The tasks of this repository, called as `cargo xtask …`.
 //!
-//! It only builds things and calls programs, so that it compiles in seconds. Everything that needs a Kubernetes
+//! It only builds things, calls programs and reads records, so that it compiles in seconds. Everything that needs a Kubernetes
 //! client is in the driver (`locust-matrix`), which this program runs.
 
 mod bench;
@@ -16,6 +16,8 @@ mod image;
 mod orphan;
 mod run;
 mod suite;
+#[cfg(test)]
+mod test_records;
 mod tidy;
 mod toolchain;
 mod versions;

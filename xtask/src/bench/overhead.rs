@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
+use super::costs::{Change, Cost};
 use super::median::median;
-use super::records::{Change, Cost};
 use super::setup::{CLUSTER_NAME, Setup};
 use crate::failure::{CLUSTER, Failure, PREFLIGHT};
 use crate::run::command::{Cmd, ShowOutput};
@@ -50,10 +50,9 @@ pub(super) async fn run(setup: &Setup, args: &Args) -> Result<(), Failure> {
     let run = setup.e2e(&setup.folder.join("results"), &matrix, args.reference.is_some()).await?;
     let costs = run.costs(f64::from(COOLDOWN));
     let mut out = vec!["replicas workers users  change           overhead s".to_owned()];
-    for Cost { point, change, overhead, .. } in &costs {
-        let (words, at) = (label(*change), point);
-        let point = format!("{:>8} {:>7} {:>5}", at.replicas, at.workers, at.users);
-        out.push(format!("{point}  {words:<16} {overhead:>10.2}"));
+    for Cost { scenario, change, overhead, .. } in &costs {
+        let point = format!("{:>8} {:>7} {:>5}", scenario.replicas, scenario.workers, scenario.users);
+        out.push(format!("{point}  {:<16} {overhead:>10.2}", label(*change)));
     }
     for (change, target) in
         [(Change::Users, Some(1.0)), (Change::Replicas, Some(3.0)), (Change::Workers, None)]

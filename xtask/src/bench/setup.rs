@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::records;
+use super::costs::Run;
 use crate::e2e::cluster;
 use crate::e2e::state::State;
 use crate::e2e::{choice, image_choice};
@@ -46,12 +46,7 @@ impl Setup {
     }
 
     /// Runs `cargo xtask e2e` as a user would, and reads the records of the run.
-    pub(super) async fn e2e(
-        &self,
-        results: &Path,
-        matrix: &Path,
-        keep: bool,
-    ) -> Result<records::Run, Failure> {
+    pub(super) async fn e2e(&self, results: &Path, matrix: &Path, keep: bool) -> Result<Run, Failure> {
         let own = std::env::current_exe().map_err(|error| Failure::bug(format!("this program: {error}")))?;
         let started = jiff::Timestamp::now();
         let done = Cmd::new(own.display().to_string())
@@ -68,7 +63,7 @@ impl Setup {
         let done = done.require_success(&self.session, CLUSTER, "read the message above")?;
         let run = done.stdout.lines().last().map(PathBuf::from);
         let run = run.ok_or_else(|| Failure::bug("`xtask e2e`: prints no folder"))?;
-        records::Run::read(started, &run.join("results.jsonl"))
+        Run::read(started, &run.join(records::FILE_NAME))
     }
 
     /// Writes a settings file for a matrix.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::Value;
+use records::Scenario;
 
 use super::args::Args;
 use super::images::ImageNames;
@@ -37,9 +37,9 @@ pub(super) struct Target {
     pub(super) load_foreign_service: bool,
 }
 
-/// The scenarios, as the driver's JSON lists them.
+/// The scenarios that the driver will run.
 #[derive(Debug)]
-pub(super) struct Plan(pub(super) Vec<Value>);
+pub(super) struct Plan(pub(super) Vec<Scenario>);
 
 /// A job that has ended.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Driver {
         require_success(session, plan(&[], ShowOutput::All).run(session).await?)?;
         let done = require_success(session, plan(&["--json"], ShowOutput::Stderr).run(session).await?)?;
         let scenarios = serde_json::from_str(&done.stdout).map_err(|error| {
-            Failure::bug(format!("`locust-matrix plan --json`: not a JSON list: {error}"))
+            Failure::bug(format!("`locust-matrix plan --json`: not a list of scenarios: {error}"))
         })?;
         Ok(Plan(scenarios))
     }

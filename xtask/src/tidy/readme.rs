@@ -109,8 +109,8 @@ fn subcommands_of(program: &clap::Command) -> Commands {
     commands
 }
 
-/// The driver's subcommands, read from its source, because xtask must not depend on the driver. Each of them gets
-/// all flags of the driver.
+/// The driver's subcommands, read from its source, because xtask must not depend on the driver: it would
+/// have to compile a Kubernetes client before its first command. Each of them gets all flags of the driver.
 fn driver(sources: &[Source]) -> Commands {
     let sources: Vec<_> = sources.iter().filter(|source| source.path.starts_with("src/")).collect();
     let mut flags: BTreeSet<String> = sources.iter().flat_map(|source| flags_in(&source.text)).collect();

@@ -1,10 +1,9 @@
-//! A run's records, as far as its times go.
+//! What each scenario of a run costs beside its load, as its record tells.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use records::{Record, Scenario};
 
 use crate::failure::Failure;
 
@@ -13,23 +12,7 @@ use crate::failure::Failure;
 pub(super) struct Run {
     /// When its command was started.
     started: Timestamp,
-    scenarios: Vec<Scenario>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Scenario {
-    #[serde(rename = "scenario")]
-    point: Point,
-    started_at: Timestamp,
-    finished_at: Timestamp,
-    timings_ms: BTreeMap<String, u64>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-pub(super) struct Point {
-    pub(super) replicas: u32,
-    pub(super) workers: u32,
-    pub(super) users: u32,
+    records: Vec<Record>,
 }
 
 /// What has changed since the scenario before.
@@ -45,7 +28,7 @@ pub(super) enum Change {
 /// A scenario's time beside ramp, warm-up, window and cooldown.
 #[derive(Debug)]
 pub(super) struct Cost {
-    pub(super) point: Point,
+    pub(super) scenario: Scenario,
     pub(super) change: Change,
     /// s.
     pub(super) overhead: f64,
@@ -53,56 +36,52 @@ pub(super) struct Cost {
     pub(super) listed: f64,
 }
 
-impl Scenario {
-    /// Seconds spent in these phases.
-    fn spent(&self, phases: &[&str]) -> f64 {
-        let known = phases.iter().filter_map(|phase| self.timings_ms.get(*phase));
-        known.sum::<u64>() as f64 / 1000.0
-    }
-}
-
 impl Run {
     pub(super) fn read(started: Timestamp, path: &Path) -> Result<Self, Failure> {
         let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, "read", &error))?;
-        let scenarios = text.lines().map(serde_json::from_str).collect::<Result<_, _>>();
-        let scenarios =
-            scenarios.map_err(|error| Failure::bug(format!("{}: not a record: {error}", path.display())))?;
-        Ok(Self { started, scenarios })
+        let records =
+            records::read(&text).map_err(|error| Failure::bug(format!("{}: {error}", path.display())))?;
+        Ok(Self { started, records })
     }
 
     /// From the start of the command to that of the first load, s.
     pub(super) fn to_first_request(&self) -> Option<f64> {
-        let first = self.scenarios.first()?;
-        Some(between(self.started, first.started_at) + first.spent(&["scale", "ready"]))
+        let first = self.records.first()?;
+        Some(between(self.started, first.started_at) + seconds_in(first, &["scale", "ready"]))
     }
 
     /// What each scenario cost, to the start of the next one.
     pub(super) fn costs(&self, cooldown: f64) -> Vec<Cost> {
-        let cost = |(at, one): (usize, &Scenario)| {
-            let (wall, cooldown) = match self.scenarios.get(at + 1) {
-                Some(next) => (between(one.started_at, next.started_at), cooldown),
+        let cost = |(at, record): (usize, &Record)| {
+            let (wall, cooldown) = match self.records.get(at + 1) {
+                Some(next) => (between(record.started_at, next.started_at), cooldown),
                 // Nothing waits for the end of the last one's cooldown.
-                None => (between(one.started_at, one.finished_at), one.spent(&["drain"])),
+                None => (between(record.started_at, record.finished_at), seconds_in(record, &["drain"])),
             };
-            let before = at.checked_sub(1).map(|before| &self.scenarios[before].point);
+            let before = at.checked_sub(1).map(|before| &self.records[before].scenario);
             Cost {
-                point: one.point,
-                change: change(before, &one.point),
-                overhead: wall - one.spent(&["ramp", "warmup", "window"]) - cooldown,
-                listed: one.spent(&["scale", "workers"]),
+                scenario: record.scenario.clone(),
+                change: change(before, &record.scenario),
+                overhead: wall - seconds_in(record, &["ramp", "warmup", "window"]) - cooldown,
+                listed: seconds_in(record, &["scale", "workers"]),
             }
         };
-        self.scenarios.iter().enumerate().map(cost).collect()
+        self.records.iter().enumerate().map(cost).collect()
     }
 }
 
-fn change(before: Option<&Point>, now: &Point) -> Change {
+fn change(before: Option<&Scenario>, now: &Scenario) -> Change {
     match before {
         None => Change::First,
         Some(before) if before.replicas != now.replicas => Change::Replicas,
         Some(before) if before.workers != now.workers => Change::Workers,
         Some(_) => Change::Users,
     }
+}
+
+/// A phase that was not timed took no time.
+fn seconds_in(record: &Record, phases: &[&str]) -> f64 {
+    record.seconds_in(phases).unwrap_or_default()
 }
 
 fn between(from: Timestamp, to: Timestamp) -> f64 {
@@ -112,10 +91,10 @@ fn between(from: Timestamp, to: Timestamp) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_records::{record, scenario};
 
     fn run() -> Run {
-        let scenario = |replicas, workers, users, start: i64, end: i64| Scenario {
-            point: Point { replicas, workers, users },
+        let recorded = |replicas, workers, users, start: i64, end: i64| Record {
             started_at: Timestamp::from_second(start).unwrap(),
             finished_at: Timestamp::from_second(end).unwrap(),
             timings_ms: [("scale", 100), ("ready", 1400), ("workers", 900), ("ramp", 2000)]
@@ -123,10 +102,11 @@ mod tests {
                 .chain([("window", 10_000), ("drain", 1000)])
                 .map(|(phase, ms)| (phase.to_owned(), ms))
                 .collect(),
+            ..record(scenario("a", replicas, workers, users))
         };
         Run {
             started: Timestamp::from_second(70).unwrap(),
-            scenarios: vec![scenario(1, 2, 10, 100, 115), scenario(1, 2, 20, 120, 135)],
+            records: vec![recorded(1, 2, 10, 100, 115), recorded(1, 2, 20, 120, 135)],
         }
     }
 
@@ -146,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_slowest_change_names_the_kind() {
-        let point = |replicas, workers, users| Point { replicas, workers, users };
+        let point = |replicas, workers, users| scenario("a", replicas, workers, users);
         let before = point(1, 2, 10);
         assert_eq!(change(None, &before), Change::First);
         assert_eq!(change(Some(&before), &point(1, 2, 20)), Change::Users);
