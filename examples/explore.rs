@@ -55,7 +55,8 @@ fn run(sim: &Simulation, dur: f64, until_stable: bool, p: f64) -> Out {
         duration_s: dur,
         stop_early_after_s: until_stable.then_some(dur / 4.0),
         most_s: 2.0 * dur,
-        exact: true, agreeing: 5,
+        exact: true,
+        agreeing: 5,
         quantiles: vec![p],
     };
     let trace = sim.run();

@@ -95,3 +95,79 @@ fn settle(point: &Point<'_, '_>, certainty: &Certainty, goal: f64) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::points::points;
+    use crate::judge::row::Row;
+    use crate::judge::tests::alone;
+    use crate::record::tests::record;
+    use records::{Histogram, Mode, Record};
+
+    fn outcome(records: &[Record], objective: &Objective) -> GoalOutcome {
+        let judged = alone(records);
+        let rows: Vec<_> = judged.iter().map(Row::of).collect();
+        outcome_of(&points(&rows)[0], objective)
+    }
+
+    fn p95(most: u32) -> Objective {
+        Objective { p95_ms: Some(most), ..Objective::default() }
+    }
+
+    /// 40 requests/s whose time goes from 96 to 104 ms: P95 104 ms with an interval of about [97, 112].
+    fn spread() -> Record {
+        let mut record = record(0, 1, 20, 800);
+        for (interval, ms) in record.intervals.iter_mut().zip([96, 98, 100, 102, 104]) {
+            interval.primary = Histogram::of_ms([(ms, interval.requests)]);
+            interval.succeeded = Some(interval.primary.clone());
+        }
+        record
+    }
+
+    #[test]
+    fn a_goal_is_met_missed_or_unknown_by_the_interval() {
+        assert_eq!(outcome(&[spread()], &p95(150)), GoalOutcome::Met);
+        assert_eq!(outcome(&[spread()], &p95(80)), GoalOutcome::Missed);
+        let unknown = outcome(&[spread()], &p95(108));
+        assert!(
+            matches!(&unknown, GoalOutcome::Unknown { settle } if settle.starts_with("a window of about")),
+            "{unknown:?}"
+        );
+        assert_eq!(outcome(&[spread()], &Objective::default()), GoalOutcome::Met, "nothing is asked for");
+    }
+
+    #[test]
+    fn throughput_has_a_goal_of_its_own_and_a_missed_one_decides() {
+        let rps = |least| Objective { rps: Some(least), ..Objective::default() };
+        assert_eq!(outcome(&[spread()], &rps(39.0)), GoalOutcome::Met);
+        assert_eq!(outcome(&[spread()], &rps(41.0)), GoalOutcome::Missed);
+        assert_eq!(outcome(&[spread()], &Objective { rps: Some(41.0), ..p95(108) }), GoalOutcome::Missed);
+    }
+
+    #[test]
+    fn failed_requests_make_a_percentile_miss_every_goal() {
+        let mut failing = spread();
+        let counts = &mut failing.window.as_mut().unwrap().endpoints[0];
+        counts.failures = 60;
+        counts.succeeded = Histogram::of_ms([(1, 740)]);
+        failing.objective.failures_pct = Some(10.0);
+        assert_eq!(outcome(&[failing], &p95(5000)), GoalOutcome::Missed);
+    }
+
+    #[test]
+    fn one_run_of_the_open_model_is_unknown_and_repeats_settle_it() {
+        let open = |repeat| {
+            let mut open = record(repeat as usize, 1, 20, 800);
+            (open.scenario.mode, open.scenario.rate, open.scenario.repeat) = (Mode::Open, Some(40.0), repeat);
+            open.stopping_rule.as_mut().unwrap().users = None;
+            open
+        };
+        let one = outcome(&[open(1)], &p95(150));
+        assert!(
+            matches!(&one, GoalOutcome::Unknown { settle } if settle.contains("3 or more repeats")),
+            "{one:?}"
+        );
+        assert_eq!(outcome(&[open(1), open(2), open(3)], &p95(150)), GoalOutcome::Met);
+    }
+}

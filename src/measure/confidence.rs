@@ -159,3 +159,83 @@ pub fn bounds_over_repeats(values: &[f64]) -> Option<Bounds> {
     let half_width = t * (variance / count).sqrt();
     Some(Bounds { low: (mean - half_width).exp(), high: (mean + half_width).exp() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::steady::tests::{closed, interval};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn near(bounds: Bounds, low: f64, high: f64) -> bool {
+        (bounds.low / low - 1.0).abs() < 1e-3 && (bounds.high / high - 1.0).abs() < 1e-3
+    }
+
+    #[test]
+    fn sectioning_is_that_of_the_formula() {
+        let sections = [90, 95, 100, 105, 110].map(|ms| interval(100, ms));
+        // Σ(ln q_j − ln q)² = 0.02519; 2.776 · √(0.02519 / 20) = 0.0985; half a bucket is 0.5 ms.
+        let bounds = bounds_of_run(&closed(), &sections, 0.5).unwrap();
+        assert!(near(bounds, 90_618.0 - 500.0, 110_354.0 + 500.0), "{bounds:?}");
+        assert!(bounds.holds(100_000.0) && !bounds.holds(120_000.0));
+    }
+
+    #[test]
+    fn a_constant_time_is_known_to_its_bucket() {
+        let bounds = bounds_of_run(&closed(), &vec![interval(100, 100); 5], 0.95).unwrap();
+        assert!(near(bounds, 99_500.0, 100_500.0), "{bounds:?}");
+    }
+
+    #[test]
+    fn there_is_no_interval_if_no_method_holds() {
+        let open = StoppingRule { users: None, ..closed() };
+        let steady = vec![interval(1000, 100); 5];
+        assert_eq!(bounds_of_run(&open, &steady, 0.95), Err(NoBounds::OpenModel));
+        // 50 s are ten responses of 5 s, and P99 needs twenty.
+        let slow = vec![interval(1000, 5000); 5];
+        assert!(bounds_of_run(&closed(), &slow, 0.95).is_ok());
+        assert_eq!(bounds_of_run(&closed(), &slow, 0.99), Err(NoBounds::TooShort { needed_s: 100.0 }));
+        assert_eq!(bounds_of_run(&closed(), &vec![interval(19, 100); 5], 0.95), Err(NoBounds::TooFewSamples));
+        assert_eq!(bounds_of_run(&closed(), &steady[..2], 0.95), Err(NoBounds::TooFewSamples));
+        let mut failing = steady;
+        failing[2].succeeded = Some(Histogram::of_ms([(100, 900)]));
+        assert_eq!(bounds_of_run(&closed(), &failing, 0.95), Err(NoBounds::Failures));
+    }
+
+    #[test]
+    fn a_failed_request_is_infinitely_slow() {
+        let succeeded = Histogram::of_ms([(10, 95)]);
+        assert_eq!(quantile_with_failures(&succeeded, 5, 0.95), Some(10_000));
+        assert_eq!(quantile_with_failures(&succeeded, 6, 0.95), None);
+        assert_eq!(quantile_with_failures(&Histogram::default(), 0, 0.95), None);
+    }
+
+    #[test]
+    fn repeats_have_students_interval_on_the_logarithm() {
+        // ln: mean ln 110, deviation 0.0953; 4.303 · 0.0953 / √3 = 0.2368.
+        let bounds = bounds_over_repeats(&[100.0, 110.0, 121.0]).unwrap();
+        assert!(near(bounds, 86.81, 139.39), "{bounds:?}");
+        assert_eq!(bounds_over_repeats(&[100.0]), None);
+        assert_eq!(bounds_over_repeats(&[100.0, 0.0]), None);
+    }
+
+    #[test]
+    fn intervals_are_joined_to_five_to_nine_sections_of_equal_length() {
+        let counts: Vec<_> =
+            (5..=30).map(|n| (n, sections(&vec![interval(1, 1); n]))).map(|(n, s)| (n, s.len(), s)).collect();
+        for (intervals, count, sections) in counts {
+            assert!((5..=9).contains(&count), "{intervals} intervals give {count} sections");
+            assert!(sections.iter().all(|section| section.requests == sections[0].requests));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_value_lies_in_its_interval(times in prop::collection::vec(1_u64..5000, 5..20), q in 0.05_f64..0.95) {
+            let steady: Vec<_> = times.iter().map(|ms| interval(1000, *ms)).collect();
+            if let Ok(bounds) = bounds_of_run(&closed(), &steady, q) {
+                let value = Interval::sum(&steady).primary.quantile(q).unwrap();
+                prop_assert!(bounds.holds(value as f64), "{value} {bounds:?}");
+            }
+        }
+    }
+}

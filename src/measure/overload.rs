@@ -49,3 +49,38 @@ impl KeepsUp {
         self.score > UNDECIDED && !self.is_overloaded()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use records::Arrivals;
+
+    /// 20 s in five intervals, in which so many arrivals were due and finished.
+    fn over(due: u64, finished: u64) -> KeepsUp {
+        let arrivals = Some(Arrivals { due: due / 5, finished: finished / 5 });
+        KeepsUp::over(&vec![Interval { seconds: 4.0, arrivals, ..Interval::default() }; 5]).unwrap()
+    }
+
+    #[test]
+    fn sixty_on_a_service_for_forty_is_overload_and_says_how_much() {
+        let keeps_up = over(1200, 800);
+        assert!(keeps_up.is_overloaded() && !keeps_up.is_undecided());
+        let figures = (keeps_up.offered, keeps_up.finished, keeps_up.growth);
+        assert_eq!(figures, (60.0, 40.0, 20.0));
+    }
+
+    #[test]
+    fn a_growth_that_chance_makes_is_no_overload() {
+        // √(2 · 800) = 40 arrivals are one standard deviation.
+        assert!(!over(800, 795).is_undecided() && !over(800, 795).is_overloaded());
+        assert!(over(800, 770).is_undecided() && !over(800, 770).is_overloaded());
+        assert!(over(800, 750).is_overloaded());
+        assert!(!over(800, 900).is_undecided(), "a queue that shrinks");
+    }
+
+    #[test]
+    fn without_a_count_of_finished_arrivals_nothing_is_said() {
+        assert_eq!(KeepsUp::over(&[Interval { seconds: 4.0, ..Interval::default() }]), None);
+        assert_eq!(KeepsUp::over(&[]), None);
+    }
+}

@@ -41,7 +41,7 @@ fn findings_cite_valid_rows_only() {
     let mut void = record(1, 2, 20, 2000);
     void.disturbed = Some("a replica is gone".into());
     let text = render(&[record(0, 1, 20, 800), void]);
-    assert_has(&text, "Best throughput: 40.0 requests/s with 1 replica, 2 workers, 20 users.");
+    assert_has(&text, "Best throughput: 40.0 successful requests/s with 1 replica, 2 workers, 20 users.");
     assert_has(
         &text,
         "VOID: find out why the pods changed: kubectl get events.\n\n- 2 replicas, 2 workers, 20 users: a replica is gone.\n",
@@ -70,15 +70,27 @@ fn each_percentile_has_its_samples_and_its_interval() {
     let mut spread = record(0, 1, 20, 400);
     let counts = &mut spread.window.as_mut().unwrap().endpoints[0];
     counts.histogram = Histogram::of_ms((101..=500).map(|ms| (ms, 1)));
-    counts.succeeded = Histogram::of_ms((301..=500).map(|ms| (ms, 1)));
+    counts.succeeded = counts.histogram.clone();
+    for (at, interval) in spread.intervals.iter_mut().enumerate() {
+        let shift = 10 * at as u64;
+        interval.primary = Histogram::of_ms((281..=360).map(|ms| (ms + shift, 1)));
+        interval.succeeded = Some(interval.primary.clone());
+    }
     let text = render(&[spread]);
-    // Ranks of the binomial distribution: the median of 400 lies between the 180th and the 221st.
-    assert_has(
-        &text,
-        "| 1 replica, 2 workers, 20 users | 400 | 300 [280, 321] ≤ 324 | 460 [448, 472] ≤ 474 | 480 [471, 489] ≤ 490 | n/a (n<459) | n/a (n<4603) |",
-    );
-    // Fast errors are left out of the successful ones.
-    assert_has(&text, "| 300 | 480 | n/a (n<459) | 200 | 400 | 490 | n/a (n<459) | 1200 |");
+    // The medians of the sections are 320 to 360 ms, that of all of them 340: half-width 2.776 · 2.1 %.
+    assert_has(&text, "| 1 replica, 2 workers, 20 users | 400 | 300 [");
+    assert_has(&text, "| n/a (n<459) | n/a (n<4603) |");
+
+    let mut failing = record(0, 1, 20, 400);
+    let counts = &mut failing.window.as_mut().unwrap().endpoints[0];
+    counts.failures = 40;
+    counts.histogram = Histogram::of_ms([(1, 40), (300, 360)]);
+    counts.succeeded = Histogram::of_ms([(300, 360)]);
+    let text = render(&[failing]);
+    // A failed request counts as infinitely slow here, and is left out of the successful ones.
+    assert_has(&text, "| ∞ | n/a (n<459) | n/a (n<4603) |");
+    assert_has(&text, "| 300 | 300 | n/a (n<459) | 360 | 300 | 300 | n/a (n<459) |");
+    assert_has(&text, "ERRORS: see the section on failed requests");
 }
 
 #[test]
@@ -133,7 +145,7 @@ fn rows_with_too_few_workers_are_named_and_not_cited() {
         "LOADGEN_LIMITED: use more workers, or give them more CPU.\n\n- 1 replica, 2 workers, 20 users: with 4 workers, the same users get more",
     );
     assert_has(&text, "| 1 replica, 2 workers, 20 users | 61 | – | – | 60 |");
-    assert_has(&text, "Best throughput: 60.0 requests/s with 1 replica, 4 workers, 20 users.");
+    assert_has(&text, "Best throughput: 60.0 successful requests/s with 1 replica, 4 workers, 20 users.");
 }
 
 #[test]
@@ -151,7 +163,7 @@ fn repeats_have_medians_and_spread() {
     );
     assert_has(
         &text,
-        "Best throughput: 40.6 requests/s with 1 replica, 2 workers, 20 users (median of 3 valid rows).",
+        "Best throughput: 40.6 successful requests/s with 1 replica, 2 workers, 20 users (median of 3 valid rows).",
     );
 }
 
@@ -163,7 +175,7 @@ fn an_objective_has_a_section_and_a_failed_scenario_has_no_figures() {
     failed.objective.p95_ms = Some(500);
     failed.unmeasured = Some(Unmeasured::new(UnmeasuredKind::Broken, "the service crashes"));
     let text = render(&[failed]);
-    assert_has(&text, "## Objective: P95 ≤ 500 ms\n\nNo scenario is valid");
+    assert_has(&text, "## Objective: P95 ≤ 500 ms, at most 1 % failed\n\nNo scenario is valid");
     assert_has(&text, "| 1 | 2 | 20 | FAILED | – | – | – | – | – | – | – | – |");
     assert_has(&text, "No scenario is valid: there is nothing to cite.");
 }

@@ -23,6 +23,11 @@ fn with_objective(mut records: Vec<Record>, times: &[u64]) -> Vec<Record> {
         record.objective.p95_ms = Some(500);
         let counts = &mut record.window.as_mut().unwrap().endpoints[0];
         counts.histogram = Histogram::of_ms([(*ms, counts.requests)]);
+        counts.succeeded = counts.histogram.clone();
+        for interval in &mut record.intervals {
+            interval.primary = Histogram::of_ms([(*ms, interval.requests)]);
+            interval.succeeded = Some(interval.primary.clone());
+        }
     }
     records
 }
@@ -59,9 +64,13 @@ fn repeats_keep_to_an_objective_only_together() {
     let mut records = vec![record(0, 1, 20, 800), record(1, 1, 20, 800)];
     records[1].scenario.repeat = 2;
     let found = of(&with_objective(records.clone(), &[400, 400]), outcomes);
-    assert_eq!(found[0].text, "20 users on 2 workers: 1 replica keeps to it in each of 2 valid rows.");
+    assert_eq!(found[0].text, "20 users on 2 workers: 1 replica keeps to it over 2 valid rows.");
+    // Two repeats so far apart have an interval that spans the goal.
     let found = of(&with_objective(records, &[400, 600]), outcomes);
-    assert!(found[0].text.contains("no valid row keeps to it"), "{found:?}");
+    assert!(
+        found[0].text.contains("whether 1 replica keeps to it is unknown over 2 valid rows"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -71,8 +80,8 @@ fn a_rate_is_not_compared_with_users() {
     let records = [record(0, 1, 20, 800), open];
     assert_eq!(texts(&of(&records, performance)), ["No two valid scenarios differ in replicas alone."]);
     let found = texts(&of(&records, key_findings));
-    assert!(found[0].contains("40.0 requests/s with 1 replica"), "{found:?}");
-    let open = "Best throughput in the open model: 80.0 requests/s with 2 replicas, 2 workers, 20 requests/s (open).";
+    assert!(found[0].contains("40.0 successful requests/s with 1 replica"), "{found:?}");
+    let open = "Best throughput in the open model: 80.0 successful requests/s with 2 replicas, 2 workers, 20 requests/s (open).";
     assert!(found.iter().any(|text| text == open), "{found:?}");
 }
 
@@ -81,8 +90,9 @@ fn averages_say_over_how_many_scenarios() {
     let records = [record(0, 1, 20, 800), record(1, 2, 20, 1600)];
     let average = |records: &[Record]| texts(&of(records, key_findings))[2].clone();
     assert!(
-        average(&records)
-            .starts_with("Averages over all 2 valid scenarios of the closed model: 60.0 requests/s")
+        average(&records).starts_with(
+            "Averages over all 2 valid scenarios of the closed model: 60.0 successful requests/s"
+        )
     );
     assert!(
         average(&records[..1]).starts_with("Averages over the only valid scenario of the closed model: 40.0")
