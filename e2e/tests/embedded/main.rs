@@ -107,6 +107,26 @@ fn the_quick_matrix_runs_without_docker() {
     cluster::assert_nothing_runs("lm-test-embedded");
 }
 
+/// 60 requests/s are more than one replica can serve, which is 40. The row is not cited, and the run succeeds.
+#[test]
+fn a_rate_that_is_not_kept_up_is_overload() {
+    let _turn = alone("a_rate_that_is_not_kept_up_is_overload");
+    let results = tempfile::tempdir().unwrap();
+    let matrix = results.path().join("matrix.yaml");
+    let text = "{replicas: [1], workers: [2], rates: [60], duration: 20s, max_duration: 20s, cooldown: 0s, objective: {p95_ms: 8000}}";
+    std::fs::write(&matrix, text).unwrap();
+    let matrix = matrix.to_str().unwrap();
+    let ended = run(&mut e2e("lm-test-embedded", &results.path().join("runs"), &["--config", matrix]));
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let folder = only_run(&results.path().join("runs"));
+    let status = open_rows(&folder)[0].last().unwrap().clone();
+    // A busy machine makes the generator late, which comes first; the reasons name the overload all the same.
+    assert!(["OVERLOADED", "LOADGEN_LIMITED"].contains(&status.as_str()), "{status}");
+    let report = std::fs::read_to_string(folder.join("auto_summary.md")).unwrap();
+    assert!(report.contains("requests under way grow by"), "{report}");
+    assert!(!report.contains("keep to it.") && !report.contains("keeps to it."), "{report}");
+}
+
 /// The largest matrix that the embedded cluster is made for. On two cores the machine limits the figures, but
 /// every request is counted.
 #[test]

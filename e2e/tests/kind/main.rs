@@ -67,6 +67,8 @@ const STAGES: &[Stage] = &[
     stage("imbalanced", Alone, verdicts::a_slow_replica_is_an_imbalance),
     stage("unstable", Alone, verdicts::a_warming_stub_is_unstable_until_it_is_warm),
     stage("baseline", OnlyIfNamed, baseline::the_profile_gives_the_measured_table),
+    stage("overloaded", Alone, verdicts::a_rate_that_is_not_kept_up_is_overload),
+    stage("errors", Alone, verdicts::a_service_that_sheds_load_is_not_the_best),
     stage("infeasible", Alone, faults::a_replica_without_room_is_infeasible),
     stage("rights", Alone, rights::the_driver_may_do_what_its_role_says_and_no_more),
     // Each team takes about as long as the others.

@@ -169,6 +169,35 @@ pub(crate) fn twenty_requests_are_too_few(cluster: &KeptCluster) {
     }
 }
 
+/// 60 requests/s are more than one replica can serve, which is 40: whatever the window, the queue grows.
+pub(crate) fn a_rate_that_is_not_kept_up_is_overload(cluster: &KeptCluster) {
+    let text = "{replicas: [1], workers: [2], rates: [60], duration: 20s, max_duration: 20s, cooldown: 0s, objective: {p95_ms: 8000}}";
+    let outcome =
+        provoke("OVERLOADED", |attempt| run_scenario(cluster, &format!("overload-{attempt}"), 0, text));
+    if let Some(Outcome { verdict, .. }) = outcome {
+        assert!(verdict.reasons.contains("requests under way grow by"), "{}", verdict.reasons);
+    }
+}
+
+/// A service that sheds load answers fast, and looks like the best of all. Its row is never cited.
+pub(crate) fn a_service_that_sheds_load_is_not_the_best(cluster: &KeptCluster) {
+    let stub = StubVariables::set(cluster, &[("MAX_WAITING", "2")]);
+    let text = "{replicas: [1], workers: [2], users: [8], duration: 6s, max_duration: 6s, cooldown: 0s, spawn_rate: 20, objective: {p95_ms: 5000}}";
+    let matrix = cluster.settings(text);
+    let results = cluster.folder.join("shedding");
+    let ended = run(&mut cluster.driver_run(&matrix, &results));
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let folder = only_run(&results);
+    let Verdict { status, reasons } = verdict_of(&folder, &only_record(&folder));
+    // Thousands of errors each second may also be more than the workers can make.
+    assert!(["ERRORS", "LOADGEN_LIMITED"].contains(&status.as_str()), "{status}: {reasons}");
+    assert!(reasons.contains("requests to POST /predict failed, more than 1 %"), "{reasons}");
+    let report = std::fs::read_to_string(folder.join("auto_summary.md")).unwrap();
+    assert!(report.contains("## Failed requests") && report.contains("503"), "{report}");
+    assert!(!report.contains("Best throughput") && !report.contains("keeps to it."), "{report}");
+    stub.restore();
+}
+
 /// A service that fails every request has failed, and has no figures.
 pub(crate) fn a_dead_service_has_no_figures(cluster: &KeptCluster) {
     cluster.deploy();
