@@ -202,17 +202,19 @@ fn point_of(record: &Value) -> Vec<f64> {
     ["replicas", "workers", load].map(|field| record["scenario"][field].as_f64().expect("a number")).to_vec()
 }
 
-/// Finds `- 1 replica, 2 workers, 20 users: STATUS: reasons. Advice.` among the verdicts.
+/// Finds `- 1 replica, 2 workers, 20 users; 2 replicas, 2 workers, 20 users (attempt 2): reasons.` below
+/// `STATUS: advice.` among the verdicts. Rows with the same reasons share a line.
 fn reasons_in(report: &str, point: &[f64], is_open: bool, status: &str) -> Option<String> {
     let (_, verdicts) = report.split_once("## Verdicts\n")?;
     let lines = verdicts.lines().take_while(|line| !line.starts_with("## "));
-    let items = lines.filter_map(|line| line.strip_prefix("- ")?.split_once(": "));
-    let mut own = items.filter(|(name, rest)| {
-        numbers(name) == point && name.contains("requests/s") == is_open && rest.starts_with(status)
-    });
-    let (_, reasons) = own.next()?.1.split_once(": ")?;
-    // The last sentence is the advice on what to do next.
-    let reasons = reasons.rsplit_once(". ").map_or(reasons, |(reasons, _)| reasons);
+    let lines = lines.skip_while(|line| !line.starts_with(&format!("{status}: "))).skip(1);
+    let lines = lines.take_while(|line| line.is_empty() || line.starts_with("- "));
+    let mut items = lines.filter_map(|line| line.strip_prefix("- ")?.split_once(": "));
+    let is_own = |name: &str| {
+        let name = name.split(" (attempt").next().unwrap_or(name);
+        numbers(name) == point && name.contains("requests/s") == is_open
+    };
+    let (_, reasons) = items.find(|(names, _)| names.split("; ").any(is_own))?;
     Some(reasons.to_owned())
 }
 
@@ -291,28 +293,33 @@ mod tests {
     use super::*;
 
     const REPORT: &str = "\
-# Results
-
-- 1 replica, 2 workers, 20 users: not a verdict
-
 ## Verdicts
 
-Rows that are not named here are valid.
+VOID: find out why the pods changed.
 
-- 1 replica, 2 workers, 20 users: VOID (attempt 2): the replicas changed: 1.5 % were lost; and more. See why.
-- 2 replicas, 1 worker, 12.5 requests/s (open): UNSTABLE: P95 rose. Measure longer.
+- 2 replicas, 1 worker, 4 users (attempt 2): the replicas changed: a is gone.
 
-## Time
+UNDERSAMPLED: measure longer.
+
+- 1 replica, 1 worker, 20 users; 1 replica, 1 worker, 40 users: 392 samples are too few.
+- 1 replica, 1 worker, 30 requests/s (open): 255 samples are too few.
+
+## Key findings
+
+- 1 replica, 1 worker, 20 users: not this one.
 ";
 
     #[test]
-    fn reasons_are_found_by_replicas_workers_and_load() {
-        let found = reasons_in(REPORT, &[1.0, 2.0, 20.0], false, "VOID");
-        assert_eq!(found.as_deref(), Some("the replicas changed: 1.5 % were lost; and more"));
-        let open = reasons_in(REPORT, &[2.0, 1.0, 12.5], true, "UNSTABLE");
-        assert_eq!(open.as_deref(), Some("P95 rose"));
-        assert_eq!(reasons_in(REPORT, &[1.0, 2.0, 20.0], true, "VOID"), None);
-        assert_eq!(reasons_in("# Results\n", &[1.0, 2.0, 20.0], false, "VOID"), None);
+    fn the_reasons_of_a_row_are_found_below_its_status() {
+        let reasons = |point: &[f64], is_open, status| reasons_in(REPORT, point, is_open, status);
+        let found = reasons(&[1.0, 1.0, 40.0], false, "UNDERSAMPLED");
+        assert_eq!(found.as_deref(), Some("392 samples are too few."));
+        let found = reasons(&[2.0, 1.0, 4.0], false, "VOID");
+        assert_eq!(found.as_deref(), Some("the replicas changed: a is gone."));
+        let found = reasons(&[1.0, 1.0, 30.0], true, "UNDERSAMPLED");
+        assert_eq!(found.as_deref(), Some("255 samples are too few."));
+        assert_eq!(reasons(&[1.0, 1.0, 30.0], false, "UNDERSAMPLED"), None);
+        assert_eq!(reasons(&[1.0, 1.0, 20.0], false, "VOID"), None);
     }
 
     #[test]
