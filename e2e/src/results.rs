@@ -293,28 +293,33 @@ mod tests {
     use super::*;
 
     const REPORT: &str = "\
-# Results
-
-- 1 replica, 2 workers, 20 users: not a verdict
-
 ## Verdicts
 
-Rows that are not named here are valid.
+VOID: find out why the pods changed.
 
-- 1 replica, 2 workers, 20 users: VOID (attempt 2): the replicas changed: 1.5 % were lost; and more. See why.
-- 2 replicas, 1 worker, 12.5 requests/s (open): UNSTABLE: P95 rose. Measure longer.
+- 2 replicas, 1 worker, 4 users (attempt 2): the replicas changed: a is gone.
 
-## Time
+UNDERSAMPLED: measure longer.
+
+- 1 replica, 1 worker, 20 users; 1 replica, 1 worker, 40 users: 392 samples are too few.
+- 1 replica, 1 worker, 30 requests/s (open): 255 samples are too few.
+
+## Key findings
+
+- 1 replica, 1 worker, 20 users: not this one.
 ";
 
     #[test]
-    fn reasons_are_found_by_replicas_workers_and_load() {
-        let found = reasons_in(REPORT, &[1.0, 2.0, 20.0], false, "VOID");
-        assert_eq!(found.as_deref(), Some("the replicas changed: 1.5 % were lost; and more"));
-        let open = reasons_in(REPORT, &[2.0, 1.0, 12.5], true, "UNSTABLE");
-        assert_eq!(open.as_deref(), Some("P95 rose"));
-        assert_eq!(reasons_in(REPORT, &[1.0, 2.0, 20.0], true, "VOID"), None);
-        assert_eq!(reasons_in("# Results\n", &[1.0, 2.0, 20.0], false, "VOID"), None);
+    fn the_reasons_of_a_row_are_found_below_its_status() {
+        let reasons = |point: &[f64], is_open, status| reasons_in(REPORT, point, is_open, status);
+        let found = reasons(&[1.0, 1.0, 40.0], false, "UNDERSAMPLED");
+        assert_eq!(found.as_deref(), Some("392 samples are too few."));
+        let found = reasons(&[2.0, 1.0, 4.0], false, "VOID");
+        assert_eq!(found.as_deref(), Some("the replicas changed: a is gone."));
+        let found = reasons(&[1.0, 1.0, 30.0], true, "UNDERSAMPLED");
+        assert_eq!(found.as_deref(), Some("255 samples are too few."));
+        assert_eq!(reasons(&[1.0, 1.0, 30.0], false, "UNDERSAMPLED"), None);
+        assert_eq!(reasons(&[1.0, 1.0, 20.0], false, "VOID"), None);
     }
 
     #[test]
