@@ -332,38 +332,3 @@ UNDERSAMPLED: measure longer.
         assert!(!is_only_late(""));
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const REPORT: &str = "\
-## Verdicts
-
-VOID: find out why the pods changed.
-
-- 2 replicas, 1 worker, 4 users (attempt 2): the replicas changed: a is gone.
-
-UNDERSAMPLED: measure longer.
-
-- 1 replica, 1 worker, 20 users; 1 replica, 1 worker, 40 users: 392 samples are too few.
-- 1 replica, 1 worker, 30 requests/s (open): 255 samples are too few.
-
-## Key findings
-
-- 1 replica, 1 worker, 20 users: not this one.
-";
-
-    #[test]
-    fn the_reasons_of_a_row_are_found_below_its_status() {
-        let reasons = |point: &[f64], is_open, status| reasons_in(REPORT, point, is_open, status);
-        let found = reasons(&[1.0, 1.0, 40.0], false, "UNDERSAMPLED");
-        assert_eq!(found.as_deref(), Some("392 samples are too few."));
-        let found = reasons(&[2.0, 1.0, 4.0], false, "VOID");
-        assert_eq!(found.as_deref(), Some("the replicas changed: a is gone."));
-        let found = reasons(&[1.0, 1.0, 30.0], true, "UNDERSAMPLED");
-        assert_eq!(found.as_deref(), Some("255 samples are too few."));
-        assert_eq!(reasons(&[1.0, 1.0, 30.0], false, "UNDERSAMPLED"), None);
-        assert_eq!(reasons(&[1.0, 1.0, 20.0], false, "VOID"), None);
-    }
-}
