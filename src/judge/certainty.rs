@@ -4,6 +4,7 @@ use records::{Interval, Record};
 
 use super::points::Point;
 use super::row::Row;
+use super::verdict::Verdict;
 use crate::measure::{
     Bounds, NoBounds, bounds_of_goodput, bounds_of_run, bounds_over_repeats, quantile_with_failures,
     window_from,
@@ -35,7 +36,12 @@ fn quantile_of_row(row: &Row<'_>, q: f64) -> Option<f64> {
 
 /// A quantile of one row, with the interval of that run.
 pub fn certainty_of_row(row: &Row<'_>, q: f64) -> Certainty {
+    let is_steady = !matches!(
+        row.judgement.verdict,
+        Verdict::Failed | Verdict::Void | Verdict::Overloaded | Verdict::Unstable
+    );
     let bounds = match &row.record.stopping_rule {
+        _ if !is_steady => Err(NoBounds::NotSteady),
         Some(rule) if rule.exact => bounds_of_run(rule, steady_intervals(row.record), q),
         _ => Err(NoBounds::TooFewSamples),
     };

@@ -87,7 +87,7 @@ fn settle(point: &Point<'_, '_>, certainty: &Certainty, goal: f64) -> String {
         Err(NoBounds::TooShort { needed_s }) if needed_s.is_finite() => {
             format!("a window of {:.0} s would settle it", needed_s.ceil())
         }
-        Err(NoBounds::TooShort { .. } | NoBounds::TooFewSamples) => {
+        Err(NoBounds::TooShort { .. } | NoBounds::TooFewSamples | NoBounds::NotSteady) => {
             "it has too few samples; a longer window would settle it".to_owned()
         }
         Err(NoBounds::Failures) => {

@@ -43,6 +43,8 @@ pub enum NoBounds {
         /// Length that would do, s.
         needed_s: f64,
     },
+    /// The row did not come to a steady state, or was disturbed.
+    NotSteady,
     /// There are too few samples.
     TooFewSamples,
     /// So many requests failed that the percentile is infinite in a part of the window.
