@@ -1,5 +1,5 @@
 //! Figures from counts, and what they can and cannot show: percentiles with their uncertainty, steadiness,
-//! Little's law, saturation of the load generator, balance of the replicas.
+//! Little's law, limits of the load generator, balance of the replicas.
 //!
 //! Everything here is a function of the counts that a record holds.
 
@@ -14,10 +14,10 @@ mod membership;
 mod omission;
 mod order_statistics;
 mod overload;
-mod saturation;
 mod steady;
 mod stopping;
 mod student;
+mod worker_limits;
 
 pub use arrivals::not_offered;
 pub use balance::{MOST_IMBALANCE, busiest_over_mean};
@@ -30,6 +30,6 @@ pub use little::{Little, little};
 pub use membership::changes;
 pub use omission::{corrected, typical_cycle_us};
 pub use overload::KeepsUp;
-pub use saturation::{MoreWorkers, Saturation, Throughput};
 pub use steady::steady_from;
 pub use stopping::{Next, interval_s, next, unsteady_because, window_from};
+pub use worker_limits::{CPU_LIMIT, MoreWorkers, Saturation, Throughput};

@@ -1,14 +1,14 @@
 //! Reports. A [`Document`] is made from the judged records, and each format renders it.
 
+mod console_line;
 mod csv;
 pub mod document;
 mod markdown;
-mod summary;
 
 use std::path::{Path, PathBuf};
 
+pub use console_line::console_line;
 pub use document::Document;
-pub use summary::summary;
 
 use crate::exit::{Error, Result};
 use crate::files::replace;

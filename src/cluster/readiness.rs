@@ -134,7 +134,7 @@ pub fn startup_failure(pod: &Pod) -> Option<String> {
         }
         PERMANENT.contains(&reason).then(|| {
             let message = waiting.message.as_deref().unwrap_or("no message");
-            format!("pod {name} cannot start image {}: {reason}: {message}", status.image)
+            format!("pod {name} cannot start its container (image {}): {reason}: {message}", status.image)
         })
     })
 }

@@ -4,12 +4,9 @@ use records::{Record, Unmeasured, UnmeasuredKind, Window};
 
 use super::verdict::{Judgement, Verdict};
 use crate::measure::{
-    Estimate, KeepsUp, MOST_IMBALANCE, Saturation, busiest_over_mean, changes, not_offered, percentile_name,
-    samples_needed, unsteady_because,
+    CPU_LIMIT, Estimate, KeepsUp, MOST_IMBALANCE, Saturation, busiest_over_mean, changes, not_offered,
+    percentile_name, samples_needed, unsteady_because,
 };
-
-/// CPU use from which a worker is at its limit, % of one core, if only the load generator's own figure is known.
-const CPU_PERCENT: f64 = 90.0;
 
 /// Judges a record by itself. [`super::JudgedRun`] adds the findings that need several records.
 pub fn judge_alone(record: &Record) -> Judgement {
@@ -79,7 +76,7 @@ fn limited(record: &Record) -> Vec<String> {
     let reasons = record.workers.iter().filter_map(|worker| {
         let limits = match worker.over_window().as_ref().and_then(Saturation::of) {
             Some(saturation) => saturation.limits(),
-            None if worker.cpu_percent >= CPU_PERCENT => {
+            None if worker.cpu_percent >= 100.0 * CPU_LIMIT => {
                 vec![format!("used {:.0} % of a core", worker.cpu_percent)]
             }
             None => Vec::new(),

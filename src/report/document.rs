@@ -3,8 +3,8 @@
 //! The document decides which sections, tables and sentences there are. A renderer only writes them in its
 //! format: `markdown` writes the sections, `csv` writes the datasets.
 
+mod auto_summary;
 mod cell;
-mod datasets;
 mod failures;
 mod findings;
 mod generator;
@@ -22,8 +22,8 @@ mod table;
 mod verdicts;
 mod whole_runs;
 
+pub use auto_summary::Dataset;
 pub use cell::Cell;
-pub use datasets::Dataset;
 pub use section::{Block, Section};
 pub use sentence::Sentence;
 pub use table::{Alignment, Column, Table, TableRow};
@@ -69,7 +69,7 @@ impl Document {
         Self {
             title: "Load test summary".into(),
             sections: sections.into_iter().flatten().collect(),
-            datasets: datasets::datasets(&rows),
+            datasets: auto_summary::datasets(&rows),
         }
     }
 }

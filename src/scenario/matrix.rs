@@ -91,7 +91,7 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
                     number: scenario.index + 1,
                     of: self.plan.total(),
                     status: verdict.status().to_owned(),
-                    summary: crate::report::summary(row),
+                    summary: crate::report::console_line(row),
                 });
             } else if before.is_some_and(|before| before != verdict) {
                 self.setup.events.tell(Progress::VerdictChanged {

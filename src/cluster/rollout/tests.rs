@@ -81,6 +81,7 @@ async fn a_pod_that_cannot_start_ends_the_wait_at_once() {
     }] });
     let unready = await_two(vec![pod("a", &waiting), pod("b", &waiting)]).await.unwrap_err();
     assert!(matches!(unready, Unready::Broken(_)));
-    let expected = "inference: pod a cannot start image fake-inference:1: ErrImagePull: not found";
+    let expected =
+        "inference: pod a cannot start its container (image fake-inference:1): ErrImagePull: not found";
     assert_eq!(unready.describe("inference"), expected);
 }

@@ -106,7 +106,7 @@ pub(crate) async fn locust_archive(
     let id = session.unless_stopped(engine.image_id(reference)).await?;
     let id = id.ok_or_else(|| {
         Failure::preflight(
-            format!("{reference}: not among Docker's images"),
+            format!("Locust image {reference}: Docker does not have it"),
             format!("docker pull {reference}"),
         )
     })?;

@@ -250,7 +250,7 @@ fn start_failure(program: &str, error: &std::io::Error) -> Failure {
     } else {
         Failure::preflight(
             format!("{program}: cannot be started: {error}"),
-            format!("check that {program} is a program for this machine"),
+            format!("check that {program} is executable and was built for this machine"),
         )
     }
 }

@@ -5,7 +5,7 @@ use crate::judge::{Judged, Row};
 use crate::measure::Estimate;
 
 /// The figures of the primary endpoint and the reasons of a judged record, in one line.
-pub fn summary(judged: &Judged<'_>) -> String {
+pub fn console_line(judged: &Judged<'_>) -> String {
     let row = Row::of(judged);
     let figures = match (row.primary, row.counts) {
         (Some(figures), Some(counts)) => {
@@ -45,7 +45,7 @@ mod tests {
         let records = [record(0, 1, 20, 100)];
         let run = JudgedRun::of(&records);
         assert_eq!(
-            summary(&run.rows[0]),
+            console_line(&run.rows[0]),
             "POST /predict: 5.0 successful requests/s, median 100 ms, P95 100 ms, P99 n/a (n<459), 0.00 % failed of 100 in 20 s"
         );
     }

@@ -3,7 +3,7 @@
 use records::{HealthWindow, ms};
 
 /// Share of its usable CPU from which a worker is at its limit. A worker runs on one core at most.
-const CPU: f64 = 0.90;
+pub const CPU_LIMIT: f64 = 0.90;
 /// Largest acceptable share of throttled CFS periods.
 const THROTTLED: f64 = 0.01;
 /// Largest acceptable P95 of the event loop's lateness, µs.
@@ -39,7 +39,7 @@ impl Saturation {
 
     /// The limits that it reached, in words; empty if it reached none.
     pub fn limits(&self) -> Vec<String> {
-        let cpu = (self.cpu >= CPU).then(|| format!("used {:.0} % of its CPU", 100.0 * self.cpu));
+        let cpu = (self.cpu >= CPU_LIMIT).then(|| format!("used {:.0} % of its CPU", 100.0 * self.cpu));
         let throttled = self.throttled.filter(|share| *share > THROTTLED);
         let throttled =
             throttled.map(|share| format!("was throttled in {:.1} % of its periods", 100.0 * share));
