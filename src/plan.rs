@@ -1,5 +1,6 @@
 //! Which scenarios a run measures, in which order, and the hash that a resumed run must have again.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use records::{Mode, Scenario};
@@ -15,7 +16,7 @@ pub struct Outcome {
     pub scenario: Scenario,
     /// Whether its figures may be cited.
     pub is_valid: bool,
-    /// Requests of the primary endpoint per second; `None` if nothing was measured.
+    /// Successful requests of the primary endpoint per second; `None` if nothing was measured.
     pub rps: Option<f64>,
     /// P95 of the primary endpoint, µs; `None` if there are too few samples for it.
     pub p95_us: Option<u64>,
@@ -41,9 +42,8 @@ pub struct Grid {
 
 impl Plan for Grid {
     fn next(&self, outcomes: &[Outcome]) -> Option<Scenario> {
-        let is_open =
-            |scenario: &&Scenario| outcomes.iter().all(|outcome| outcome.scenario.id != scenario.id);
-        self.scenarios.iter().find(is_open).cloned()
+        let measured: HashSet<&str> = outcomes.iter().map(|outcome| outcome.scenario.id.as_str()).collect();
+        self.scenarios.iter().find(|scenario| !measured.contains(scenario.id.as_str())).cloned()
     }
 
     fn total(&self) -> Option<usize> {

@@ -88,9 +88,17 @@ pub struct StoppingRule {
     /// How many neighbouring intervals must agree before the measurement is steady.
     #[serde(default = "three")]
     pub agreeing: usize,
+    /// The resolution of the response times beyond their three digits, µs: 1, or 1000 if they are whole ms.
+    #[serde(default = "one_ms")]
+    pub resolution_us: u64,
     /// The quantiles (0 to 1) that must be known well enough before it may end early.
     #[serde(alias = "shares")]
     pub quantiles: Vec<f64>,
+}
+
+/// Version 2 had no such field, and whole ms.
+const fn one_ms() -> u64 {
+    1000
 }
 
 /// Version 2 had no such field, and measured in three intervals.

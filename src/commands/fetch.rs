@@ -26,7 +26,7 @@ pub struct Arguments {
 /// Exit code 3: no cluster; 4: it holds no records of that run.
 pub async fn run(flags: &ClusterFlags, arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode> {
     let cluster = Cluster::connect(flags).await?;
-    let (state, mut stored) = ConfigMapStore::read(&cluster).await?;
+    let (state, mut stored) = ConfigMapStore::read(&cluster, arguments.run_id.as_deref()).await?;
     if let Some(wanted) = &arguments.run_id {
         stored.retain(|record| record.run_id == *wanted);
     } else if let Some(state) = &state {

@@ -24,6 +24,14 @@ impl Config {
             return Err(Error::usage("objective: 0 ms cannot be reached")
                 .next("give a time in ms, such as p95_ms: 500"));
         }
+        if let Some(failures) = self.objective.failures_pct.filter(|share| !(0.0..=100.0).contains(share)) {
+            return Err(Error::usage(format!("objective: failures_pct: {failures} is not a share in %"))
+                .next("give a number from 0 to 100, such as failures_pct: 1"));
+        }
+        if let Some(rps) = self.objective.rps.filter(|rps| !(rps.is_finite() && *rps > 0.0)) {
+            return Err(Error::usage(format!("objective: rps: {rps} is not a throughput"))
+                .next("give requests/s above 0, such as rps: 50"));
+        }
         check_inference(&self.inference)?;
         Ok(self)
     }

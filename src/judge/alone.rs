@@ -5,7 +5,7 @@ use records::{Record, Unmeasured, UnmeasuredKind, Window};
 use super::verdict::{Judgement, Verdict};
 use crate::measure::{
     CPU_LIMIT, Estimate, KeepsUp, MOST_IMBALANCE, Saturation, busiest_over_mean, changes, not_offered,
-    percentile_name, samples_needed, unsteady_because,
+    percentile_name, samples_needed, unsteady_because, window_from,
 };
 
 /// Judges a record by itself. [`super::JudgedRun`] adds the findings that need several records.
@@ -98,7 +98,7 @@ fn errors(record: &Record, window: &Window) -> Vec<String> {
     (failed_pct > most_pct)
         .then(|| {
             format!(
-                "{failed_pct:.1} % of {} requests to {} failed, more than {most_pct} %",
+                "{failed_pct:.2} % of {} requests to {} failed, more than {most_pct} %",
                 counts.requests, record.environment.primary
             )
         })
@@ -106,9 +106,12 @@ fn errors(record: &Record, window: &Window) -> Vec<String> {
         .collect()
 }
 
-/// How the service falls behind the rate of the open model, over everything that was measured.
+/// How the service falls behind the rate of the open model.
 fn overloaded(record: &Record) -> Vec<String> {
-    let keeps_up = KeepsUp::over(&record.intervals).filter(KeepsUp::is_overloaded);
+    let Some(rule) = &record.stopping_rule else { return Vec::new() };
+    // Not before the window: while the first requests are under way, none can have finished.
+    let window = &record.intervals[window_from(rule, &record.intervals)..];
+    let keeps_up = KeepsUp::over(window).filter(KeepsUp::is_overloaded);
     let reason = |keeps_up: KeepsUp| {
         format!(
             "of {:.1} requests/s, {:.1} finish; requests under way grow by {:.1} each second",

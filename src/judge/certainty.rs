@@ -1,20 +1,20 @@
 //! How far the figures of a point of the matrix can be trusted.
 
-use records::{Interval, Record};
+use records::{Interval, Record, StoppingRule};
 
-use super::points::Point;
+use super::points::{Point, median};
 use super::row::Row;
 use super::verdict::Verdict;
 use crate::measure::{
-    Bounds, NoBounds, bounds_of_goodput, bounds_of_run, bounds_over_repeats, quantile_with_failures,
-    window_from,
+    Bounds, KeepsUp, NoBounds, bounds_of_goodput, bounds_of_run, percentile_over_repeats,
+    quantile_with_failures, rate_over_repeats, unsteady_because, window_from,
 };
 
 /// A figure with its confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Certainty {
-    /// The figure: µs for a percentile, requests/s for a throughput; the median over repeats. `None` if it was not
-    /// measured, or if so many requests failed that the percentile is infinite.
+    /// The figure: µs for a percentile, requests/s for a throughput; the median over repeats. A percentile is
+    /// infinite if so many requests failed. `None` if it was not measured.
     pub value: Option<f64>,
     /// Its 95 % confidence interval, in the same unit.
     pub bounds: Result<Bounds, NoBounds>,
@@ -28,52 +28,83 @@ fn steady_intervals(record: &Record) -> &[Interval] {
     record.intervals.get(from..).unwrap_or_default()
 }
 
-/// A quantile of one row's primary endpoint, with a failed request as infinitely slow.
+/// Whether it is known which response times are those of successful requests.
+fn tells_failures_apart(row: &Row<'_>) -> bool {
+    row.counts.is_none_or(|counts| counts.succeeded.count() + counts.failures >= counts.histogram.count())
+}
+
+/// A quantile of one row's primary endpoint, µs, with a failed request as infinitely slow.
 fn quantile_of_row(row: &Row<'_>, q: f64) -> Option<f64> {
     let counts = row.counts?;
-    quantile_with_failures(&counts.succeeded, counts.failures, q).map(|us| us as f64)
+    if !tells_failures_apart(row) {
+        return counts.histogram.quantile(q).map(|us| us as f64);
+    }
+    let quantile = quantile_with_failures(&counts.succeeded, counts.failures, q);
+    (counts.requests > 0).then(|| quantile.map_or(f64::INFINITY, |us| us as f64))
 }
 
 /// A quantile of one row, with the interval of that run.
 pub fn certainty_of_row(row: &Row<'_>, q: f64) -> Certainty {
-    let is_steady = !matches!(
-        row.judgement.verdict,
-        Verdict::Failed | Verdict::Void | Verdict::Overloaded | Verdict::Unstable
-    );
     let bounds = match &row.record.stopping_rule {
-        _ if !is_steady => Err(NoBounds::NotSteady),
-        Some(rule) if rule.exact => bounds_of_run(rule, steady_intervals(row.record), q),
-        _ => Err(NoBounds::TooFewSamples),
+        Some(rule) => {
+            rule_allows(row, rule).and_then(|()| bounds_of_run(rule, steady_intervals(row.record), q))
+        }
+        None => Err(NoBounds::NotSteady),
     };
     Certainty { value: quantile_of_row(row, q), bounds, rows: 1 }
 }
 
+/// Whether an interval of this run means anything.
+fn rule_allows(row: &Row<'_>, rule: &StoppingRule) -> Result<(), NoBounds> {
+    let record = row.record;
+    if !rule.exact {
+        return Err(NoBounds::Inexact);
+    }
+    let is_disturbed = matches!(row.judgement.verdict, Verdict::Failed | Verdict::Void);
+    let is_overloaded =
+        KeepsUp::over(steady_intervals(record)).is_some_and(|keeps_up| keeps_up.is_overloaded());
+    if is_disturbed || is_overloaded || unsteady_because(rule, &record.intervals).is_some() {
+        return Err(NoBounds::NotSteady);
+    }
+    // Older records do not tell in which interval a request failed.
+    let has_failures = row.counts.is_some_and(|counts| counts.failures > 0);
+    if has_failures && record.intervals.iter().any(|interval| interval.succeeded.is_none()) {
+        return Err(NoBounds::Failures);
+    }
+    if tells_failures_apart(row) { Ok(()) } else { Err(NoBounds::Failures) }
+}
+
+/// The rows that are repeats of each other. The first scenario's repeat at the end is not: it shows drift.
+fn repeats<'r, 'a>(point: &Point<'r, 'a>) -> Vec<&'r Row<'a>> {
+    let repeats: Vec<_> = point.rows.iter().filter(|row| !row.record.scenario.drift).copied().collect();
+    if repeats.is_empty() { point.rows.clone() } else { repeats }
+}
+
 /// A quantile of a point: over its repeats if it has some, else of its only run.
 pub fn certainty_of_point(point: &Point<'_, '_>, q: f64) -> Certainty {
-    match point.rows.as_slice() {
+    match repeats(point).as_slice() {
         [only] => certainty_of_row(only, q),
-        rows => over_repeats(rows.iter().map(|row| quantile_of_row(row, q)), NoBounds::Failures),
+        rows => over_repeats(rows.iter().map(|row| quantile_of_row(row, q)), percentile_over_repeats),
     }
 }
 
 /// The successful requests per second of a point.
 pub fn goodput_of_point(point: &Point<'_, '_>) -> Certainty {
-    match point.rows.as_slice() {
+    match repeats(point).as_slice() {
         [only] => Certainty {
             value: only.primary.map(|figures| figures.goodput),
             bounds: bounds_of_goodput(steady_intervals(only.record)),
             rows: 1,
         },
-        rows => over_repeats(rows.iter().map(|row| Some(row.primary?.goodput)), NoBounds::TooFewSamples),
+        rows => over_repeats(rows.iter().map(|row| Some(row.primary?.goodput)), rate_over_repeats),
     }
 }
 
-fn over_repeats(values: impl Iterator<Item = Option<f64>>, otherwise: NoBounds) -> Certainty {
-    let values: Vec<Option<f64>> = values.collect();
-    let rows = values.len();
-    let Some(known) = values.into_iter().collect::<Option<Vec<f64>>>() else {
-        return Certainty { value: None, bounds: Err(otherwise), rows };
-    };
-    let bounds = bounds_over_repeats(&known).ok_or(NoBounds::TooFewSamples);
-    Certainty { value: super::points::median(known), bounds, rows }
+fn over_repeats(
+    values: impl Iterator<Item = Option<f64>>,
+    bounds: fn(&[f64]) -> Result<Bounds, NoBounds>,
+) -> Certainty {
+    let values: Vec<f64> = values.flatten().collect();
+    let (rows, bounds) = (values.len(), bounds(&values));
+    Certainty { value: median(values), bounds, rows }
 }

@@ -4,10 +4,12 @@ use records::Objective;
 
 use super::certainty::{Certainty, certainty_of_point, goodput_of_point};
 use super::points::Point;
-use crate::measure::NoBounds;
+use crate::measure::{NoBounds, repeats_for};
 
-/// More repeats than this are not recommended: measure longer instead.
-const MOST_REPEATS: f64 = 20.0;
+/// More repeats than this are not recommended.
+const MOST_REPEATS: usize = 20;
+/// A window that is longer by more than this factor is not recommended.
+const LONGEST_WINDOW: f64 = 20.0;
 
 /// The outcome of a goal.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +48,7 @@ fn worse(a: GoalOutcome, b: GoalOutcome) -> GoalOutcome {
 /// A goal that the value must not exceed. An infinite percentile misses every goal.
 fn at_most(point: &Point<'_, '_>, certainty: Certainty, goal: f64) -> GoalOutcome {
     match (certainty.value, certainty.bounds) {
-        (None, _) => GoalOutcome::Missed,
+        (Some(value), _) if value.is_infinite() => GoalOutcome::Missed,
         (_, Ok(bounds)) if bounds.high <= goal => GoalOutcome::Met,
         (_, Ok(bounds)) if bounds.low > goal => GoalOutcome::Missed,
         _ => GoalOutcome::Unknown { settle: settle(point, &certainty, goal) },
@@ -55,44 +57,47 @@ fn at_most(point: &Point<'_, '_>, certainty: Certainty, goal: f64) -> GoalOutcom
 
 /// A goal that the value must reach.
 fn at_least(point: &Point<'_, '_>, certainty: Certainty, goal: f64) -> GoalOutcome {
-    match (certainty.value, certainty.bounds) {
-        (None, _) => GoalOutcome::Missed,
-        (_, Ok(bounds)) if bounds.low >= goal => GoalOutcome::Met,
-        (_, Ok(bounds)) if bounds.high < goal => GoalOutcome::Missed,
+    match certainty.bounds {
+        Ok(bounds) if bounds.low >= goal => GoalOutcome::Met,
+        Ok(bounds) if bounds.high < goal => GoalOutcome::Missed,
         _ => GoalOutcome::Unknown { settle: settle(point, &certainty, goal) },
     }
 }
 
-/// What would settle an unknown outcome: the width of an interval shrinks with the square root of the time or of the
-/// number of repeats.
+/// What could settle an unknown outcome.
 fn settle(point: &Point<'_, '_>, certainty: &Certainty, goal: f64) -> String {
     let seconds = point.rows.first().and_then(|row| row.seconds).unwrap_or(0.0);
     match certainty.bounds {
         Ok(bounds) => {
-            let value = certainty.value.unwrap_or(goal);
-            let half_width = (bounds.high / bounds.low).ln() / 2.0;
-            let distance = (value / goal).ln().abs();
-            let times = (half_width / distance).powi(2) * 1.2;
-            match certainty.rows {
-                _ if !times.is_finite() || times > MOST_REPEATS => {
-                    "the value is too close to the goal for any reasonable test".to_owned()
-                }
-                1 => format!("a window of about {:.0} s would settle it", (seconds * times).ceil()),
-                rows => format!("about {:.0} repeats would settle it", (rows as f64 * times).ceil()),
+            let distance = (certainty.value.unwrap_or(goal) / goal).ln().abs();
+            let too_close =
+                || "the value is too close to the goal for a test of reasonable length".to_owned();
+            if certainty.rows > 1 {
+                let repeats = repeats_for(bounds, certainty.rows, distance, MOST_REPEATS);
+                return repeats
+                    .map_or_else(too_close, |count| format!("about {count} repeats could settle it"));
             }
+            // The width of an interval shrinks with the square root of the time.
+            let times = ((bounds.high / bounds.low).ln() / 2.0 / distance).powi(2) * 1.2;
+            if times > LONGEST_WINDOW {
+                return too_close();
+            }
+            format!("a window of about {:.0} s could settle it", (seconds * times).ceil())
         }
         Err(NoBounds::OpenModel) => {
-            "one run of the open model has no interval; 3 or more repeats would settle it".to_owned()
+            "one run of the open model has no interval; 3 or more repeats could settle it".into()
+        }
+        Err(NoBounds::Inexact) => {
+            "without the module locust_matrix.py one run has no interval; 3 or more repeats could settle it"
+                .into()
         }
         Err(NoBounds::TooShort { needed_s }) if needed_s.is_finite() => {
-            format!("a window of {:.0} s would settle it", needed_s.ceil())
+            format!("a window of {:.0} s could settle it", needed_s.ceil())
         }
         Err(NoBounds::TooShort { .. } | NoBounds::TooFewSamples | NoBounds::NotSteady) => {
-            "it has too few samples; a longer window would settle it".to_owned()
+            "it has too few samples; a longer window could settle it".into()
         }
-        Err(NoBounds::Failures) => {
-            "failed requests make the percentile infinite in a part of the window".to_owned()
-        }
+        Err(NoBounds::Failures) => "failed requests make the percentile uncertain".into(),
     }
 }
 

@@ -4,6 +4,7 @@ use records::Record;
 
 use super::alone::judge_alone;
 use super::judged::Judged;
+use super::verdict::Judgement;
 use super::worker_pairs::{WorkerPair, apply, worker_pairs};
 
 /// All records of a run, judged together.
@@ -18,8 +19,15 @@ pub struct JudgedRun<'a> {
 impl<'a> JudgedRun<'a> {
     /// Judges each record alone, then beside the others.
     pub fn of(records: &'a [Record]) -> Self {
+        let alone: Vec<_> = records.iter().map(judge_alone).collect();
+        Self::of_judged(records, &alone)
+    }
+
+    /// Judges records beside each other whose judgements alone are known, in the same order.
+    pub fn of_judged(records: &'a [Record], alone: &[Judgement]) -> Self {
+        let judged = records.iter().zip(alone);
         let mut rows: Vec<_> =
-            records.iter().map(|record| Judged { record, judgement: judge_alone(record) }).collect();
+            judged.map(|(record, judgement)| Judged { record, judgement: judgement.clone() }).collect();
         rows.sort_by_key(|row| row.record.scenario.index);
         let worker_pairs = worker_pairs(&rows);
         apply(&worker_pairs, &mut rows);

@@ -45,6 +45,8 @@ pub enum NoBounds {
     },
     /// The row did not come to a steady state, or was disturbed.
     NotSteady,
+    /// The cuts are not exact: Locust runs without our module.
+    Inexact,
     /// There are too few samples.
     TooFewSamples,
     /// So many requests failed that the percentile is infinite in a part of the window.
@@ -52,9 +54,9 @@ pub enum NoBounds {
 }
 
 impl Bounds {
-    /// An interval around a value, given on the logarithm. It is never narrower than the bucket of the value.
-    fn around(value_us: f64, half_width: f64) -> Self {
-        let bucket = bucket_step(value_us) / 2.0;
+    /// An interval around a percentile, given on the logarithm. It is never narrower than the percentile's bucket.
+    fn around(value_us: f64, half_width: f64, resolution_us: u64) -> Self {
+        let bucket = bucket_step(value_us).max(resolution_us as f64) / 2.0;
         Self { low: value_us * (-half_width).exp() - bucket, high: value_us * half_width.exp() + bucket }
     }
 
@@ -94,7 +96,7 @@ pub fn bounds_of_run(rule: &StoppingRule, steady: &[Interval], q: f64) -> Result
     }
     let (value_us, half_width) = sectioned(steady, q)?;
     let wider = if rule.think_s > 0.0 { WIDER_WITH_THINK_TIME } else { 1.0 };
-    Ok(Bounds::around(value_us, wider * half_width))
+    Ok(Bounds::around(value_us, wider * half_width, rule.resolution_us))
 }
 
 /// The relative width of the sections' spread, whatever it is worth as an interval: a measurement may end once
@@ -144,22 +146,54 @@ fn mean_response_s(window: &Interval) -> f64 {
 /// There are fewer sections than the method needs.
 pub fn bounds_of_goodput(steady: &[Interval]) -> Result<Bounds, NoBounds> {
     let rates: Vec<f64> = sections(steady).iter().map(Interval::goodput).collect();
-    bounds_over_repeats(&rates).filter(|_| rates.len() >= FEWEST_SECTIONS).ok_or(NoBounds::TooFewSamples)
+    if rates.len() < FEWEST_SECTIONS {
+        return Err(NoBounds::TooFewSamples);
+    }
+    rate_over_repeats(&rates)
 }
 
-/// The 95 % confidence interval of a value over repeats, on the logarithm: Student's t. `None` for fewer than
-/// two repeats or a value that is not positive.
-pub fn bounds_over_repeats(values: &[f64]) -> Option<Bounds> {
-    let t = t_975(values.len().saturating_sub(1))?;
+/// The 95 % confidence interval of a percentile over repeats, µs; see [`rate_over_repeats`].
+///
+/// # Errors
+/// As [`rate_over_repeats`].
+pub fn percentile_over_repeats(values_us: &[f64]) -> Result<Bounds, NoBounds> {
+    let (value_us, half_width) = students_interval(values_us)?;
+    Ok(Bounds::around(value_us, half_width, 1))
+}
+
+/// The 95 % confidence interval of a rate over repeats: Student's t on the logarithm. It is about runs of this length:
+/// near capacity in the open model, longer runs have longer queues.
+///
+/// # Errors
+/// There are fewer than two repeats, or a value is infinite or not positive.
+pub fn rate_over_repeats(values: &[f64]) -> Result<Bounds, NoBounds> {
+    let (value, half_width) = students_interval(values)?;
+    Ok(Bounds { low: value * (-half_width).exp(), high: value * half_width.exp() })
+}
+
+/// The geometric mean, and the half-width of its logarithm.
+fn students_interval(values: &[f64]) -> Result<(f64, f64), NoBounds> {
+    let t = t_975(values.len().saturating_sub(1)).ok_or(NoBounds::TooFewSamples)?;
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(NoBounds::Failures);
+    }
     if values.iter().any(|value| *value <= 0.0) {
-        return None;
+        return Err(NoBounds::TooFewSamples);
     }
     let count = values.len() as f64;
     let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();
     let mean = logs.iter().sum::<f64>() / count;
     let variance = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (count - 1.0);
-    let half_width = t * (variance / count).sqrt();
-    Some(Bounds { low: (mean - half_width).exp(), high: (mean + half_width).exp() })
+    Ok((mean.exp(), t * (variance / count).sqrt()))
+}
+
+/// How many repeats in all would make the interval of these as narrow as `half_width` on the logarithm, if their
+/// deviation stays the same; `None` if more than `most`.
+pub fn repeats_for(bounds: Bounds, repeats: usize, half_width: f64, most: usize) -> Option<usize> {
+    let t = t_975(repeats.saturating_sub(1))?;
+    let deviation = (bounds.high / bounds.low).ln() / 2.0 / t * (repeats as f64).sqrt();
+    (repeats + 1..=most)
+        .find(|count| t_975(count - 1).is_some_and(|t| t * deviation / (*count as f64).sqrt() <= half_width))
 }
 
 #[cfg(test)]
@@ -214,10 +248,22 @@ mod tests {
     #[test]
     fn repeats_have_students_interval_on_the_logarithm() {
         // ln: mean ln 110, deviation 0.0953; 4.303 · 0.0953 / √3 = 0.2368.
-        let bounds = bounds_over_repeats(&[100.0, 110.0, 121.0]).unwrap();
+        let bounds = rate_over_repeats(&[100.0, 110.0, 121.0]).unwrap();
         assert!(near(bounds, 86.81, 139.39), "{bounds:?}");
-        assert_eq!(bounds_over_repeats(&[100.0]), None);
-        assert_eq!(bounds_over_repeats(&[100.0, 0.0]), None);
+        assert_eq!(rate_over_repeats(&[100.0]), Err(NoBounds::TooFewSamples));
+        assert_eq!(rate_over_repeats(&[100.0, 0.0]), Err(NoBounds::TooFewSamples));
+        assert_eq!(percentile_over_repeats(&[100.0, f64::INFINITY]), Err(NoBounds::Failures));
+        // Two that fell into the same bucket are known to that bucket.
+        let same = percentile_over_repeats(&[100_000.0, 100_000.0]).unwrap();
+        assert!(near(same, 99_500.0, 100_500.0), "{same:?}");
+    }
+
+    #[test]
+    fn more_repeats_are_recommended_by_students_t() {
+        // Two repeats 2 % apart: t falls from 12.7 to 3.2 with two more.
+        let bounds = rate_over_repeats(&[100.0, 102.0]).unwrap();
+        assert_eq!(repeats_for(bounds, 2, 0.03, 20), Some(4));
+        assert_eq!(repeats_for(bounds, 2, 0.000_1, 20), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! way. Chance makes it grow, too: if due and finished arrivals are independent Poisson counts, the difference of
 //! D of each has a standard deviation of √(2D).
 
-use records::Interval;
+use records::{Arrivals, Interval};
 
 /// Growth, in standard deviations of chance, from which a service does not keep up.
 const OVERLOADED: f64 = 1.1;
@@ -28,13 +28,14 @@ pub struct KeepsUp {
 impl KeepsUp {
     /// Compares over these intervals; `None` if the generator does not count finished arrivals.
     pub fn over(intervals: &[Interval]) -> Option<Self> {
-        let window = Interval::sum(intervals);
-        let arrivals = window.arrivals?;
-        let (due, finished) = (arrivals.due as f64, arrivals.finished as f64);
-        (window.seconds > 0.0 && due > 0.0).then(|| Self {
-            offered: due / window.seconds,
-            finished: finished / window.seconds,
-            growth: (due - finished) / window.seconds,
+        let seconds: f64 = intervals.iter().map(|interval| interval.seconds).sum();
+        let arrivals: Vec<Arrivals> = intervals.iter().filter_map(|interval| interval.arrivals).collect();
+        let due = arrivals.iter().map(|arrivals| arrivals.due).sum::<u64>() as f64;
+        let finished = arrivals.iter().map(|arrivals| arrivals.finished).sum::<u64>() as f64;
+        (seconds > 0.0 && due > 0.0).then(|| Self {
+            offered: due / seconds,
+            finished: finished / seconds,
+            growth: (due - finished) / seconds,
             score: (due - finished) / (2.0 * due).sqrt(),
         })
     }
@@ -53,7 +54,6 @@ impl KeepsUp {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use records::Arrivals;
 
     /// 20 s in five intervals, in which so many arrivals were due and finished.
     fn over(due: u64, finished: u64) -> KeepsUp {

@@ -58,7 +58,11 @@ fn latency_agrees(rule: &StoppingRule, intervals: &[Interval]) -> Result<(), Str
     let (Some(&low), Some(&high)) = (tails.iter().min(), tails.iter().max()) else {
         return Err("the last intervals have no requests".into());
     };
-    if high as f64 <= WITHIN * low as f64 || is_within_chance(intervals, &TAILS).unwrap_or(true) {
+    let is_rounding = high - low <= rule.resolution_us;
+    if high as f64 <= WITHIN * low as f64
+        || is_rounding
+        || is_within_chance(intervals, &TAILS).unwrap_or(true)
+    {
         // In a closed loop throughput × response time is the number of users: throughput has told already.
         return Ok(());
     }
@@ -127,6 +131,7 @@ pub(super) mod tests {
             most_s: 100.0,
             exact: true,
             agreeing: 5,
+            resolution_us: 1,
             quantiles: vec![0.95],
         }
     }
@@ -201,6 +206,8 @@ pub(super) mod tests {
     fn a_rise_from_two_to_three_milliseconds_is_unsteady() {
         let rise = [2, 2, 3, 3, 3].map(|ms| interval(9000, ms));
         assert!(steady_from(&open(), &rise).unwrap_err().contains("from 2.00 to 3.00 ms"));
+        let whole_ms = StoppingRule { resolution_us: 1000, ..open() };
+        assert_eq!(steady_from(&whole_ms, &rise), Ok(0), "whole ms may be 2 or 3 by rounding");
     }
 
     #[test]

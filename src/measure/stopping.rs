@@ -48,7 +48,7 @@ pub fn next(rule: &StoppingRule, intervals: &[Interval]) -> Next {
     if measured + slack >= rule.most_s {
         return Next::Close;
     }
-    let undecided = KeepsUp::over(intervals)
+    let undecided = KeepsUp::over(&intervals[window_from(rule, intervals)..])
         .filter(KeepsUp::is_undecided)
         .map(|keeps_up| format!("requests under way grow by {:.1}/s: overload or chance", keeps_up.growth));
     match (unsteady_because(rule, intervals).or(undecided), over) {

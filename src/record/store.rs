@@ -51,11 +51,12 @@ fn name(shard: usize) -> String {
 }
 
 impl ConfigMapStore {
-    /// Reads the records that the ConfigMaps hold, whichever run they belong to.
+    /// Reads the records that the ConfigMaps hold: those of the run `only`, or of whichever run they belong to.
+    /// Records of other runs may have a format that this program does not read.
     ///
     /// # Errors
     /// Exit code 3: a ConfigMap is not there or may not be read; 4: the records are damaged.
-    pub async fn read(cluster: &Cluster) -> Result<(Option<RunState>, Vec<Record>)> {
+    pub async fn read(cluster: &Cluster, only: Option<&str>) -> Result<(Option<RunState>, Vec<Record>)> {
         let maps = futures::future::try_join_all((0..SHARDS).map(|shard| async move {
             let name = name(shard);
             let map = cluster.api::<ConfigMap>().get(&name).await;
@@ -69,8 +70,12 @@ impl ConfigMapStore {
                     .next("apply results.yaml of the manifests anew; its records are lost")
             })
         });
+        let run: Option<RunState> = run.transpose()?;
+        if only.is_some_and(|id| run.as_ref().is_none_or(|run| run.run_id != id)) {
+            return Ok((run, Vec::new()));
+        }
         let parts = maps.iter().filter_map(|map| Some(map.binary_data.as_ref()?.get(RECORDS)?.0.as_slice()));
-        Ok((run.transpose()?, decode(parts)?))
+        Ok((run, decode(parts)?))
     }
 
     /// Begins or continues a run. Records of other runs are replaced.

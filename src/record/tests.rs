@@ -63,6 +63,7 @@ pub(crate) fn record(index: usize, replicas: u32, users: u32, requests: u64) -> 
             most_s: 40.0,
             exact: true,
             agreeing: 5,
+            resolution_us: 1,
             quantiles: vec![0.95],
         }),
         objective: Objective::default(),

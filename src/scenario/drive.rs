@@ -134,6 +134,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             most_s: config.longest().as_secs_f64(),
             exact: self.setup.capabilities.exact_windows,
             agreeing: AGREEING,
+            resolution_us: 1,
             quantiles,
         }
     }

@@ -12,7 +12,7 @@ use super::machine::{Action, End, Event, Phase, ScenarioMachine};
 use super::setup::{DEADMAN, Run, Setup};
 use crate::events::{Events, Progress};
 use crate::exit::{Error, Result};
-use crate::judge::{JudgedRun, Row, Verdict, judge_alone};
+use crate::judge::{Judged, JudgedRun, Judgement, Row, Verdict, judge_alone};
 use crate::load::{LoadGenerator, Snapshot, State, Unreached};
 use crate::plan::{Outcome, Plan};
 use crate::record::{ConfigMapStore, RecordFile};
@@ -49,9 +49,11 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
     /// Exit code 4 or 130: the run cannot go on. All records are kept.
     pub async fn run(&mut self) -> Result<()> {
         let mut cooldown_ends = None;
+        // Each record is judged alone once; what several records show together is judged after each scenario.
+        let mut alone: Vec<Judgement> = self.records.iter().map(judge_alone).collect();
         // The verdict that the user was told for each scenario.
-        let mut shown = BTreeMap::new();
-        while let Some(scenario) = self.plan.next(&outcomes(&self.records)) {
+        let mut shown = verdicts(&JudgedRun::of_judged(&self.records, &alone));
+        while let Some(scenario) = self.plan.next(&outcomes(&JudgedRun::of_judged(&self.records, &alone))) {
             if let Some(until) = cooldown_ends {
                 tokio::select! {
                     () = sleep_until(until) => {}
@@ -61,8 +63,9 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
             }
             let (record, stopped) = self.measure_and_retry(&scenario).await?;
             cooldown_ends = stopped.map(|stopped| stopped + self.setup.config.cooldown.get());
+            alone.push(judge_alone(&record));
             self.save(record).await?;
-            self.tell_verdicts(&scenario, &mut shown);
+            self.tell_verdicts(&scenario, &JudgedRun::of_judged(&self.records, &alone), &mut shown);
         }
         Ok(())
     }
@@ -81,8 +84,12 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
     }
 
     /// Tells the verdict of a scenario that has just been recorded, and every earlier verdict that it changes.
-    fn tell_verdicts(&self, scenario: &Scenario, shown: &mut BTreeMap<String, Verdict>) {
-        let judged = JudgedRun::of(&self.records);
+    fn tell_verdicts(
+        &self,
+        scenario: &Scenario,
+        judged: &JudgedRun<'_>,
+        shown: &mut BTreeMap<String, Verdict>,
+    ) {
         for row in &judged.rows {
             let (id, verdict) = (&row.record.scenario.id, row.judgement.verdict);
             let before = shown.insert(id.clone(), verdict);
@@ -155,18 +162,23 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
 }
 
 /// The outcome of each scenario, for the plan.
-fn outcomes(records: &[Record]) -> Vec<Outcome> {
-    let judged = JudgedRun::of(records);
+fn outcomes(judged: &JudgedRun<'_>) -> Vec<Outcome> {
     let outcome = |judged| {
         let row = Row::of(judged);
         Outcome {
             scenario: row.record.scenario.clone(),
             is_valid: row.is_valid(),
-            rps: row.primary.map(|figures| figures.rps),
+            rps: row.primary.map(|figures| figures.goodput),
             p95_us: row.p95_us(),
         }
     };
     judged.rows.iter().map(outcome).collect()
+}
+
+/// The verdict of each scenario, by its id.
+fn verdicts(judged: &JudgedRun<'_>) -> BTreeMap<String, Verdict> {
+    let verdict = |row: &Judged<'_>| (row.record.scenario.id.clone(), row.judgement.verdict);
+    judged.rows.iter().map(verdict).collect()
 }
 
 /// A scenario in words, for the heading of its progress.

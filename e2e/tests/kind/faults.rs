@@ -13,7 +13,7 @@ const MASTER: &str = "deployment/locust-master";
 const WORKER: &str = "deployment/locust-worker";
 const MATRIX: &str = "{replicas: [2], workers: [1], users: [2], duration: 1s, cooldown: 0s, \
                       timeouts: {master: 4s, ready: 2m, workers: 15s}}";
-const NOT_ONE_WORKER: &str = "Locust should list exactly 1 idle workers";
+const NOT_ONE_WORKER: &str = "Locust does not list exactly 1 idle worker after";
 
 /// Runs the matrix, which must end with this code and message. Returns the results.
 fn assert_run_ends(cluster: &KeptCluster, fault: &str, code: i32, message: &str) -> PathBuf {
@@ -76,7 +76,7 @@ pub(crate) fn workers_that_do_not_connect_end_the_run(cluster: &KeptCluster) {
 pub(crate) fn a_missing_master_ends_the_run(cluster: &KeptCluster) {
     output_of(&mut cluster.kubectl(&["scale", MASTER, "--replicas=0"]));
     output_of(&mut cluster.kubectl(&["wait", "--for=delete", "pod", "-l", "role=master", "--timeout=60s"]));
-    assert_run_ends(cluster, "missing-master", 4, "Locust's master did not answer");
+    assert_run_ends(cluster, "missing-master", 4, "Locust's master does not answer");
     output_of(&mut cluster.kubectl(&["scale", MASTER, "--replicas=1"]));
     cluster.wait_for_rollout(MASTER);
 }

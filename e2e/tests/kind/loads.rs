@@ -72,7 +72,7 @@ pub(crate) fn another_service_is_measured_from_outside(cluster: &KeptCluster) {
     assert_eq!(resumed.code, Some(0));
     assert!(!resumed.err.contains("RPS:"), "{}", resumed.err);
     let changed = ["run", "--config", &matrix, "--users", "11", "--yes", "--resume", folder];
-    assert_refused(&mut cluster.driver(&changed), 2, &["cannot go on"]);
+    assert_refused(&mut cluster.driver(&changed), 2, &["cannot be resumed"]);
     assert_eq!(records(&run_folder).len(), 2, "the records are still there");
 
     // As a Job, too: the Role names this Deployment now.

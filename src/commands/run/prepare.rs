@@ -42,6 +42,7 @@ pub(super) async fn prepare(
     plan: Grid,
     events: &Events,
 ) -> Result<Prepared> {
+    let Origin { run_id, folder, recorded } = origin(arguments)?;
     let client = crate::http::prober(Duration::from_secs(2))?;
     let longest = longest_load(&config, &plan);
     let (load, forward, reach) = if let Some(url) = &arguments.locust_url {
@@ -53,7 +54,7 @@ pub(super) async fn prepare(
     };
     let ((), stored, inference, workers) = tokio::try_join!(
         stop_leftover_load(&load, config.timeouts.master.get(), events),
-        ConfigMapStore::read(cluster),
+        ConfigMapStore::read(cluster, Some(&run_id)),
         read_workload(cluster, &config.inference.deployment),
         read_workload(cluster, WORKERS),
     )?;
@@ -62,7 +63,6 @@ pub(super) async fn prepare(
     let images =
         [(inference.name.clone(), inference.image.clone()), (workers.name.clone(), workers.image.clone())];
     let plan_hash = plan.hash(&config, &images, &capabilities.version);
-    let Origin { run_id, folder, recorded } = origin(arguments)?;
     let original = OriginalReplicas { inference: inference.replicas, workers: workers.replicas };
     let fresh = RunState { run_id: run_id.clone(), plan_hash, original };
     let (state, records) = resumed(stored, recorded, fresh)?;

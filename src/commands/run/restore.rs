@@ -19,7 +19,8 @@ pub(super) async fn recorded_by_an_earlier_pod(
     run_id: Option<&str>,
 ) -> Option<OriginalReplicas> {
     let run_id = run_id?;
-    let (state, _) = timeout(RESTORED_WITHIN, ConfigMapStore::read(cluster)).await.ok()?.ok()?;
+    let (state, _) =
+        timeout(RESTORED_WITHIN, ConfigMapStore::read(cluster, Some(run_id))).await.ok()?.ok()?;
     state.filter(|state| state.run_id == run_id).map(|state| state.original)
 }
 

@@ -1,5 +1,6 @@
 //! Errors about a Locust that does not reach a state, with advice.
 
+use crate::events::many;
 use crate::exit::Error;
 use crate::load::Unreached;
 use crate::objects::{MASTER, MASTER_PODS, WORKERS};
@@ -10,10 +11,11 @@ pub(super) fn explain(unreached: &Unreached, timed_out: &TimedOut) -> Error {
     match unreached {
         Unreached::Answer => Error::cluster(format!("Locust's master does not answer {timed_out}"))
             .next(format!("look at it with: kubectl describe pods -l {MASTER_PODS}")),
-        Unreached::IdleWorkers(workers) => {
-            Error::cluster(format!("Locust does not list exactly {workers} idle workers {timed_out}"))
-                .next(format!("see whether others connect to this master: kubectl logs deployment/{MASTER}"))
-        }
+        Unreached::IdleWorkers(workers) => Error::cluster(format!(
+            "Locust does not list exactly {} {timed_out}",
+            many(*workers, "idle worker")
+        ))
+        .next(format!("see whether others connect to this master: kubectl logs deployment/{MASTER}")),
         Unreached::Stopped => Error::cluster(format!("the load does not stop {timed_out}"))
             .next(format!("restart Locust: kubectl rollout restart deployment {MASTER} {WORKERS}")),
     }

@@ -83,7 +83,8 @@ impl Cell {
         let whole = |us: f64| three_digits(to_count(us));
         match (Self::percentile(Some(estimate)), certainty.value, certainty.bounds) {
             (too_few @ Self::TooFewSamples { .. }, ..) => too_few,
-            (_, None, _) => Self::Infinite,
+            (_, None, _) => Self::Missing,
+            (_, Some(value), _) if value.is_infinite() => Self::Infinite,
             (_, Some(value), Ok(bounds)) => {
                 Self::Interval { value_us: whole(value), bounds_us: (whole(bounds.low), whole(bounds.high)) }
             }
@@ -133,7 +134,7 @@ mod tests {
         let bounds = Ok(Bounds { low: 280_400.0, high: 321_000.0 });
         assert_eq!(shown(&median, certainty(Some(300_000.0), bounds)), "300 [280, 321]");
         assert_eq!(shown(&median, certainty(Some(300_000.0), Err(NoBounds::OpenModel))), "300");
-        assert_eq!(shown(&median, certainty(None, Err(NoBounds::Failures))), "∞");
+        assert_eq!(shown(&median, certainty(Some(f64::INFINITY), Err(NoBounds::Failures))), "∞");
         let p99 = Estimate::of(&histogram, 0.99);
         assert_eq!(Cell::percentile(Some(&p99)), Cell::TooFewSamples { needed: 459 });
         assert_eq!(shown(&p99, certainty(Some(300_000.0), bounds)), "n/a (n<459)");

@@ -10,7 +10,7 @@ pub(super) fn section(points: &[Point<'_, '_>]) -> Option<Section> {
     let mut table = Table::new(vec![
         Column::words("Point"),
         Column::numbers("Valid"),
-        Column::measured("Primary", "requests/s"),
+        Column::measured("Primary, successful", "requests/s"),
         Column::measured("Lowest", "requests/s"),
         Column::measured("Highest", "requests/s"),
         Column::measured("Spread", "%"),

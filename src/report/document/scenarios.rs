@@ -5,7 +5,7 @@ use crate::judge::Row;
 
 const CLOSED: &str = "Each user waits for its response before it sends the next request. Each row covers its \
     window. The window opens when all users have started and the figures are steady, and it closes before the \
-    load stops. The columns from Primary requests/s to P99 are of the primary endpoint; the columns after them \
+    load stops. The columns from Primary to P99 are of the primary endpoint; the columns after them \
     are of all endpoints together. auto_summary.csv has the figures of all endpoints together.";
 
 const OPEN: &str = "Requests arrive at a fixed rate, whether earlier requests have been answered or not. Latency \
@@ -51,7 +51,7 @@ fn columns(load: Column) -> Vec<Column> {
         Column::numbers("Workers"),
         load,
         Column::words("Status"),
-        Column::measured("Primary", "requests/s"),
+        Column::measured("Primary, successful", "requests/s"),
         Column::measured("Median", "ms"),
         Column::measured("P95", "ms"),
         Column::measured("P99", "ms"),
@@ -70,7 +70,7 @@ fn cells(row: &Row<'_>, load: Cell) -> Vec<Cell> {
         Cell::Count(scenario.workers.into()),
         load,
         Cell::text(row.judgement.verdict.status()),
-        Cell::number(row.primary.map(|figures| figures.rps), 1),
+        Cell::number(row.primary.map(|figures| figures.goodput), 1),
         percentile(0.50),
         percentile(0.95),
         percentile(0.99),

@@ -23,7 +23,8 @@ fn step(point: &Point<'_, '_>, points: &[Point<'_, '_>]) -> Option<Sentence> {
         .filter(|other| other.has_pods_of(point) && other.load() < point.load())
         .max_by(|a, b| a.load().total_cmp(&b.load()))?;
     let (now, before) = (point.p95_us?, less.p95_us?);
-    let is_full = less.rps > 0.0 && point.rps < 1.1 * less.rps && now as f64 > 1.3 * before as f64;
+    let is_level = point.rps < 1.1 * less.rps && point.rps > 0.9 * less.rps;
+    let is_full = less.rps > 0.0 && is_level && now as f64 > 1.3 * before as f64;
     if point.is_open() || !is_full {
         return None;
     }

@@ -11,10 +11,11 @@ enum Scaling {
     Full,
     Partial,
     None,
+    Loss,
 }
 
 impl Scaling {
-    const ALL: [Self; 3] = [Self::Full, Self::Partial, Self::None];
+    const ALL: [Self; 4] = [Self::Full, Self::Partial, Self::None, Self::Loss];
 
     /// From the factors by which throughput and replicas grow.
     fn of(throughput: f64, replicas: f64) -> Self {
@@ -22,8 +23,10 @@ impl Scaling {
             Self::Full
         } else if throughput >= 1.1 {
             Self::Partial
-        } else {
+        } else if throughput > 0.9 {
             Self::None
+        } else {
+            Self::Loss
         }
     }
 
@@ -33,6 +36,9 @@ impl Scaling {
             Self::Partial => {
                 "More replicas bring less than in proportion here, because part of the load no longer fills the \
                  replicas, or because they share a limit:"
+            }
+            Self::Loss => {
+                "Throughput falls with more replicas here. Look for what they share, or for a disturbance:"
             }
             Self::None => {
                 "More replicas bring no gain here, because these users do not need them, or because something else \
