@@ -50,11 +50,15 @@ async fn arrivals_have_the_requested_rate(version: &str) {
     // A user was always free. An arrival that was due just before a cut may start just after it.
     let waiting = open.due.abs_diff(open.started);
     assert!(waiting as f64 <= 0.02 * expected && open.skipped == 0, "{version}: {open:?}");
+    // Requests under way grow by due minus finished. On average 2.4 are under way, so they do not grow by 20.
+    let grown = open.due.abs_diff(open.finished.unwrap());
+    assert!(grown < 20, "{version}: {open:?}");
 
     let last = stop(load, 2).await;
     let (open, whole) = (last.open.unwrap(), last.whole());
     let served: u64 = stub.served().await.values().map(|(count, _)| count).sum();
     assert_eq!((open.started, whole.aggregated.requests), (served, served), "{version}");
+    assert_eq!((open.finished, open.due), (Some(served), served + open.skipped), "{version}: {open:?}");
     let Endpoint { requests, failures, histogram, succeeded, from_send, .. } = &whole.aggregated;
     assert_eq!(histogram.count(), *requests);
     assert_eq!(from_send.as_ref().unwrap().count(), *requests);
@@ -163,9 +167,18 @@ async fn arrivals_without_a_free_user_wait(version: &str) {
     let (due, sent) = (&predict.histogram, predict.from_send.as_ref().unwrap());
     assert!(sent.quantile(0.5).unwrap() < 700_000, "{version}: the service itself takes half a second");
     assert!(due.quantile(0.5).unwrap() > 1_500_000, "{version}: arrivals waited for seconds");
+    // Due are those that are finished, those that have one of the 4 users, and those that wait.
+    let now = load.cut(DEADMAN).await.unwrap().open.unwrap();
+    let finished = now.finished.unwrap();
+    assert!((1..=4).contains(&(now.started - finished)), "{version}: {now:?}");
+    assert!(now.due - now.started > 50, "{version}: {now:?}");
+    // 20/s are due and 10/s finish.
+    let grown = open.due - open.finished.unwrap();
+    assert!((60..=140).contains(&grown), "{version}: {open:?}");
     let last = stop(load, 2).await;
     let open = last.open.unwrap();
     assert_eq!(open.due, open.started + open.skipped, "{version}: {open:?}");
+    assert_eq!(open.finished, Some(open.started), "{version}: {open:?}");
     assert!(open.skipped > 0 && open.started == last.counts.total.requests, "{version}: {open:?}");
 }
 
