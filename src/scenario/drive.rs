@@ -33,6 +33,8 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Drive<'a, L> {
     setup: &'a Setup<L>,
     scenario: &'a Scenario,
+    /// Which try of this scenario it is, from 1.
+    attempt: u32,
     started_at: Timestamp,
     timings: BTreeMap<String, u64>,
     at_start: AtStart,
@@ -66,10 +68,11 @@ struct Gathered {
 }
 
 impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
-    pub(super) fn new(setup: &'a Setup<L>, scenario: &'a Scenario) -> Self {
+    pub(super) fn new(setup: &'a Setup<L>, scenario: &'a Scenario, attempt: u32) -> Self {
         Self {
             setup,
             scenario,
+            attempt,
             started_at: Timestamp::now(),
             timings: BTreeMap::new(),
             at_start: AtStart::default(),
@@ -139,7 +142,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
     }
 
     /// The record of the scenario; `unmeasured` says why it has no figures, if it has none.
-    pub(super) fn record(self, run: &Run, attempt: u32, unmeasured: Option<Unmeasured>) -> Record {
+    pub(super) fn record(self, run: &Run, unmeasured: Option<Unmeasured>) -> Record {
         let stopping_rule = self.stopping_rule();
         let gathered = self.gathered;
         Record {
@@ -147,7 +150,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             run_id: run.run_id.clone(),
             plan_hash: run.plan_hash.clone(),
             scenario: self.scenario.clone(),
-            attempt,
+            attempt: self.attempt,
             environment: self.setup.environment.clone(),
             started_at: self.started_at,
             finished_at: Timestamp::now(),

@@ -41,7 +41,7 @@ async fn arrivals_have_the_requested_rate(version: &str) {
     let cluster = Setup { env: &dump, ..Setup::new(version, 2) }.start().await;
     let load = &cluster.load;
     let rate = 100.0;
-    let (window, open) = window(load, Load::Open { rate, users: 60 }, &stub.url, 20.0).await;
+    let (window, open) = window(load, Load::Open { rate, users: 60, seed: 1 }, &stub.url, 20.0).await;
     let open = open.unwrap();
     let expected = rate * window.seconds;
     println!("{version}: {open:?}, {expected:.0} expected in {:.2} s", window.seconds);
@@ -128,7 +128,7 @@ async fn only_the_open_model_sees_a_stall(version: &str) {
     // At the same time, each with a stub and a Locust of its own.
     let (closed, open) = tokio::join!(
         p99_with_stalls(version, Load::Closed { users: 5, spawn_rate: 5.0 }),
-        p99_with_stalls(version, Load::Open { rate: 60.0, users: 200 }),
+        p99_with_stalls(version, Load::Open { rate: 60.0, users: 200, seed: 1 }),
     );
     // For a tenth of the time, there is no answer. Arrivals at random times therefore have a P99 of 0.9 s. Five
     // users who wait for their answers send five of a thousand requests into the stalls, which a P99 hides.
@@ -159,7 +159,7 @@ async fn arrivals_without_a_free_user_wait(version: &str) {
     let cluster = start(version, 2).await;
     let load = &cluster.load;
     // 4 users can do 4 / (0.8 × 0.5 s) = 10/s.
-    let (window, open) = window(load, Load::Open { rate: 20.0, users: 4 }, &stub.url, 10.0).await;
+    let (window, open) = window(load, Load::Open { rate: 20.0, users: 4, seed: 1 }, &stub.url, 10.0).await;
     let open = open.unwrap();
     assert_eq!(open.skipped, 0, "{version}: nothing is skipped while the load runs");
     assert!(open.started < open.due && open.late * 2 > open.started, "{version}: {open:?}");

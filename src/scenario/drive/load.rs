@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use records::{Member, Membership, Scenario};
+use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Drive, SAMPLE_EVERY};
@@ -25,7 +26,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let Scenario { users, workers, rate, .. } = *self.scenario;
         let spawn_rate = config.spawn_rate_for(users);
         let offered = match rate {
-            Some(rate) => Load::Open { rate, users },
+            Some(rate) => Load::Open { rate, users, seed: self.arrival_seed() },
             None => Load::Closed { users, spawn_rate },
         };
         load.start(offered, &config.inference.url).await?;
@@ -46,6 +47,15 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             self.end_phase("warmup", started, "warmed up");
         }
         Ok(())
+    }
+
+    /// The seed of the arrivals. Each repeat and each attempt has another one, because repeats of one sequence
+    /// of arrivals would not show how much chance there is in the arrivals. Another run of the same
+    /// configuration has the same seeds, so that chance differs less between the two.
+    fn arrival_seed(&self) -> u64 {
+        let text = format!("{} {} {}", self.setup.config.seed, self.scenario.id, self.attempt);
+        let digest = Sha256::digest(text);
+        digest.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
     }
 
     /// A cut. It is tried twice, because a worker may be too busy for the first.
