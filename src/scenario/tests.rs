@@ -2,6 +2,7 @@
 //! a script, and tokio's paused clock makes minutes pass at once.
 
 mod cluster;
+mod open_queue;
 mod world;
 
 use std::sync::{Arc, Mutex};
@@ -30,6 +31,8 @@ struct Ran {
     told: Vec<String>,
     /// How long the run took, s.
     took_s: f64,
+    /// The seed of the arrivals of each load of the open model.
+    seeds: Vec<u64>,
 }
 
 async fn run(settings: &str, script: Script) -> Ran {
@@ -88,7 +91,8 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
     let records = RecordFile::read(&path).unwrap();
     assert_eq!(records, matrix.records);
     let told = told.lock().unwrap().clone();
-    (Ran { records, told, took_s }, ended)
+    let seeds = world.state().seeds.clone();
+    (Ran { records, told, took_s, seeds }, ended)
 }
 
 impl Ran {
@@ -121,7 +125,7 @@ async fn a_healthy_service_is_valid_within_the_planned_time() {
     assert_eq!((ran.judgement().verdict, ran.only().attempt), (Verdict::Valid, 1));
     let window = ran.only().window.as_ref().unwrap();
     assert!((window.seconds - 20.0).abs() < 0.1, "{}", window.seconds);
-    assert_eq!(ran.only().intervals.len(), 3);
+    assert_eq!(ran.only().intervals.len(), 5, "five intervals must agree");
     let sampled: Vec<_> = ran.only().samples.iter().map(|sample| sample.at.round()).collect();
     assert_eq!(sampled[..19], (1..20).map(f64::from).collect::<Vec<_>>(), "every second, across the cuts");
     assert_eq!(
@@ -185,12 +189,14 @@ async fn most_of_the_load_on_one_replica_is_imbalanced() {
 
 #[tokio::test(start_paused = true)]
 async fn a_longer_measurement_makes_a_slow_start_valid_but_not_a_lasting_change() {
-    // 400 ms, and 100 ms from the fifteenth second on: the ramp is over at once here.
-    let warming = |at: f64| if at < 15.0 { 400 } else { 100 };
-    let ran = run(ONE, Script { response_ms: warming, ..Script::default() }).await;
+    // 400 ms, and 100 ms from the 75th second on: the ramp is over at once here. Intervals of 20 s have enough
+    // answers to tell the one in which the service becomes fast from those after it.
+    let warming = |at: f64| if at < 75.0 { 400 } else { 100 };
+    let long = "{replicas: [1], workers: [2], users: [20], duration: 100s, cooldown: 1s}";
+    let ran = run(long, Script { response_ms: warming, ..Script::default() }).await;
     assert_eq!(ran.judgement().reasons, [""; 0]);
     let record = ran.only();
-    assert!(record.intervals.len() > 3 && ran.measured_s() > 25.0, "{} intervals", record.intervals.len());
+    assert!(record.intervals.len() > 5 && ran.measured_s() > 120.0, "{} intervals", record.intervals.len());
     assert_eq!(
         record.window.as_ref().unwrap().aggregated.histogram.max(),
         Some(500_000),
@@ -200,7 +206,7 @@ async fn a_longer_measurement_makes_a_slow_start_valid_but_not_a_lasting_change(
 
     let changing = |at: f64| if at % 14.0 < 7.0 { 100 } else { 300 };
     let ran = run(ONE, Script { response_ms: changing, ..Script::default() }).await;
-    ran.assert_judged(Verdict::Unstable, "of the last windows goes from");
+    ran.assert_judged(Verdict::Unstable, "of the last intervals goes from");
     assert!((ran.measured_s() - 40.0).abs() < 0.5, "the longest measurement: {}", ran.measured_s());
 }
 
@@ -255,17 +261,41 @@ async fn closed_and_open_scenarios_run_in_one_matrix() {
         ("closed-r1-w2-u20-1", Verdict::Valid),
         ("open-r1-w2-q30-1", Verdict::Valid),
         // The service can answer 40 requests/s at most.
-        ("open-r1-w2-q60-1", Verdict::Unstable),
+        ("open-r1-w2-q60-1", Verdict::Overloaded),
     ];
     assert_eq!(judged, expected);
-    assert!(
-        judge_alone(&ran.records[2]).reasons[0].contains("were not started"),
-        "{:?}",
-        judge_alone(&ran.records[2])
+    let overloaded = judge_alone(&ran.records[2]);
+    assert_eq!(
+        overloaded.reasons[0],
+        "of 60.0 requests/s, 40.0 finish; requests under way grow by 20.0 each second"
     );
     let due = ran.records[1].open.unwrap().due;
     assert!((599..=601).contains(&due), "{due}");
     assert!(ran.told.iter().any(|line| line.contains("open at 30/s: 0 late, 0 skipped")), "{:?}", ran.told);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_refuses_most_requests_has_errors_and_is_not_the_best_row() {
+    let fast = "{replicas: [1], workers: [2], users: [], rates: [174], pool: 100, duration: 20s}";
+    let ran = run(fast, Script { queue_limit: 10, ..Script::default() }).await;
+    ran.assert_judged(Verdict::Errors, "requests to POST /predict failed, more than 1 %");
+    assert!(ran.judgement().reasons[0].starts_with("77."), "{:?}", ran.judgement());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_repeat_and_each_attempt_has_arrivals_of_its_own_and_a_second_run_has_the_same() {
+    let settings =
+        "{replicas: [1], workers: [2], users: [], rates: [30], duration: 20s, cooldown: 1s, repeats: 2}";
+    let seeds = async |kills| {
+        let ran = run(settings, Script { kill: Some((8.0, "inference")), kills, ..Script::default() }).await;
+        assert_eq!(ran.records.len(), 2);
+        ran.seeds
+    };
+    let (two, three) = (seeds(0).await, seeds(1).await);
+    assert!(two.len() == 2 && two[0] != two[1], "{two:?}");
+    assert_eq!(three.len(), 3, "the first scenario was tried twice");
+    assert_eq!((three[0], three[2]), (two[0], two[1]));
+    assert!(!two.contains(&three[1]), "{two:?} {three:?}");
 }
 
 #[tokio::test(start_paused = true)]

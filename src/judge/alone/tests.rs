@@ -117,8 +117,9 @@ fn a_strained_generator_is_told_from_a_strained_service() {
 
 #[test]
 fn a_measurement_that_is_not_steady_is_unstable() {
-    assert_judged(Verdict::Unstable, "throughput of the last windows", |r| {
-        r.intervals[2].primary = Histogram::of_ms([(100, 600)]);
+    assert_judged(Verdict::Unstable, "throughput of the last intervals goes from 40.0 to 150.0", |r| {
+        let many = Histogram::of_ms([(100, 600)]);
+        (r.intervals[2].primary, r.intervals[2].succeeded) = (many.clone(), Some(many));
     });
     assert_judged(Verdict::Unstable, "Little's law", |r| r.stopping_rule.as_mut().unwrap().users = Some(40));
     assert_judged(Verdict::Unstable, "window too short", |r| {
