@@ -20,7 +20,7 @@ mod stopping;
 mod student;
 
 pub use arrivals::not_offered;
-pub use balance::{MOST_IMBALANCE, busiest_over_mean};
+pub use balance::{Busiest, ComparedBy, MOST_IMBALANCE, busiest, busiest_over_mean};
 pub use confidence::{
     Bounds, NoBounds, bounds_of_goodput, bounds_of_run, bounds_over_repeats, quantile_with_failures,
 };

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::counts::PodCounts;
 use super::machine::{Action, Event};
 use super::setup::{DEADMAN, Run, Setup};
+use super::under_way::UnderWay;
 use crate::cluster::PodSummary;
 use crate::events::Progress;
 use crate::load::{LoadGenerator, Snapshot};
@@ -61,10 +62,14 @@ struct Gathered {
     samples: Vec<Sample>,
     workers: Vec<WorkerHealth>,
     replicas: Vec<Replica>,
+    under_way: UnderWay,
     errors: Vec<(String, u64)>,
     exceptions: Vec<(String, u64)>,
     membership: Option<Membership>,
     disturbed: Option<String>,
+    impossible: u64,
+    folded: u64,
+    resets: u64,
 }
 
 impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
@@ -163,6 +168,9 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             open: gathered.open,
             membership: gathered.membership,
             disturbed: gathered.disturbed,
+            impossible: gathered.impossible,
+            folded: gathered.folded,
+            resets: gathered.resets,
             exceptions: gathered.exceptions,
             unmeasured,
             samples: gathered.samples,

@@ -180,11 +180,54 @@ async fn a_worker_killed_in_the_window_makes_the_scenario_void() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn counts_that_fall_back_in_the_window_make_the_scenario_void() {
+    let ran = run(ONE, Script { reset: Some((12.0, true)), ..Script::default() }).await;
+    ran.assert_judged(Verdict::Void, "the statistics were reset while it was measured");
+    assert_eq!((ran.only().resets, ran.only().attempt), (1, 2), "it was tried once more");
+    let ran = run(ONE, Script { reset: Some((12.0, false)), ..Script::default() }).await;
+    ran.assert_judged(Verdict::Void, "the load generator's counts fell back from");
+    // At the end of the longest measurement, the window seems to have no requests.
+    let ran = run(
+        ONE,
+        Script {
+            reset: Some((41.5, true)),
+            response_ms: |at| if at > 20.0 { 400 } else { 100 },
+            ..Script::default()
+        },
+    )
+    .await;
+    assert_eq!(ran.judgement().verdict, Verdict::Void, "{:?}", ran.judgement());
+    // During the warm-up, which lasts 2 s, a reset does no harm.
+    let ran = run(ONE, Script { reset: Some((1.0, true)), ..Script::default() }).await;
+    assert_eq!((ran.judgement().reasons, ran.only().resets), (Vec::new(), 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn most_of_the_load_on_one_replica_is_imbalanced() {
     let two = "{replicas: [2], workers: [2], users: [20], duration: 20s}";
     let ran = run(two, Script { first_share: 0.8, ..Script::default() }).await;
     ran.assert_judged(Verdict::Imbalanced, "inference-0 got 1.60 times the mean");
     assert_eq!(run(two, Script { first_share: 0.6, ..Script::default() }).await.judgement().reasons, [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_that_wait_longer_at_one_of_two_full_replicas_are_imbalanced() {
+    let two = "{replicas: [2], workers: [2], users: [20], duration: 20s}";
+    let ran = run(two, Script { first_under_way: Some(0.8), ..Script::default() }).await;
+    ran.assert_judged(
+        Verdict::Imbalanced,
+        "inference-0 had 1.60 times the mean of the requests under way per replica",
+    );
+    let replicas = &ran.only().replicas;
+    assert_eq!(
+        (replicas[0].under_way, replicas[1].under_way, replicas[0].readings),
+        (Some(16.0), Some(4.0), 5)
+    );
+    assert_eq!(replicas[0].total(), replicas[1].total(), "the share of requests does not show it");
+    let even = Script { first_under_way: Some(0.5), ..Script::default() };
+    assert_eq!(run(two, even).await.judgement().reasons, [""; 0]);
+    let unknown = run(two, Script::default()).await;
+    assert_eq!((unknown.only().replicas[0].under_way, unknown.only().replicas[0].readings), (None, 0));
 }
 
 #[tokio::test(start_paused = true)]

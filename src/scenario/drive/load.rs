@@ -84,14 +84,22 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         }
         let Setup { cluster, load, inference, workers, reach, config, .. } = self.setup;
         let (replicas, workers) = tokio::try_join!(pods_of(cluster, inference), pods_of(cluster, workers))?;
-        let counts = counts::read(reach, &replicas, &config.inference.metrics, load.caller()).await;
+        // A pod that had no counter before the load has none now.
+        let had_counts = |pod: &&PodSummary| self.at_start.counts.get(&pod.name).is_some_and(Option::is_some);
+        let asked: Vec<_> = replicas.iter().filter(had_counts).cloned().collect();
+        let counts = counts::read(reach, &asked, &config.inference.metrics, load.caller()).await;
         self.gathered.membership = Some(Membership {
             replicas_before: members(&self.at_start.replicas),
             replicas_after: members(&replicas),
             workers_before: members(&self.at_start.workers),
             workers_after: members(&workers),
         });
-        self.gathered.replicas = counts::difference(&self.at_start.counts, counts);
+        self.gathered.replicas = counts::difference(&replicas, &self.at_start.counts, &counts);
+        let under_way = &self.gathered.under_way;
+        for replica in &mut self.gathered.replicas {
+            replica.under_way = under_way.mean(&replica.pod);
+            replica.readings = replica.under_way.map_or(0, |_| under_way.readings);
+        }
         self.end_phase("drain", started, "load stopped, all samples in");
         Ok(())
     }
