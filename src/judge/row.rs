@@ -69,7 +69,8 @@ impl<'a> Row<'a> {
     pub fn corrected(&self) -> Option<(Histogram, u64)> {
         let counts = self.counts.filter(|_| !self.is_open())?;
         let think_s = self.record.stopping_rule.as_ref().map_or(0.0, |rule| rule.think_s);
-        let cycle = typical_cycle_us(&counts.histogram, think_s)?;
+        let all = &self.record.window.as_ref()?.aggregated;
+        let cycle = typical_cycle_us(counts, all, think_s)?;
         Some((corrected(&counts.histogram, cycle), cycle))
     }
 

@@ -78,7 +78,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use fake_inference::simulation::{Connections, Load, Service, Simulation, Think};
+    use fake_inference::simulation::{Connections, Load, Simulation, Think};
     use proptest::prelude::*;
 
     /// Replicas with as many finished requests each, and these requests under way in five readings.
