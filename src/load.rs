@@ -31,6 +31,8 @@ pub enum Load {
         /// Simulated users: the largest number of requests at the same time. If all users are busy, an
         /// arrival waits for one.
         users: u32,
+        /// Seed of the random arrivals: the same seed, rate and workers give the same arrivals.
+        seed: u64,
     },
 }
 

@@ -7,6 +7,7 @@ mod matrix;
 mod routable;
 mod sampler;
 mod setup;
+mod under_way;
 
 pub use machine::{Action, End, Event, Phase, ScenarioMachine};
 pub use matrix::{Matrix, stop_leftover_load};

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,6 +17,8 @@ const DEADMAN: Duration = Duration::from_mins(1);
 struct Canned {
     url: String,
     requests: Arc<Mutex<Vec<String>>>,
+    /// The body of each request.
+    forms: Arc<Mutex<Vec<String>>>,
 }
 
 impl Canned {
@@ -26,13 +28,14 @@ impl Canned {
         let answers: HashMap<String, String> =
             answers.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&requests);
+        let forms = Arc::new(Mutex::new(Vec::new()));
+        let (log, form_log) = (Arc::clone(&requests), Arc::clone(&forms));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                answer(stream, &answers, &log);
+                answer(stream, &answers, &log, &form_log);
             }
         });
-        Self { url, requests }
+        Self { url, requests, forms }
     }
 
     fn locust(&self) -> Locust {
@@ -41,7 +44,12 @@ impl Canned {
     }
 }
 
-fn answer(mut stream: TcpStream, answers: &HashMap<String, String>, log: &Mutex<Vec<String>>) {
+fn answer(
+    mut stream: TcpStream,
+    answers: &HashMap<String, String>,
+    log: &Mutex<Vec<String>>,
+    forms: &Mutex<Vec<String>>,
+) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
@@ -56,8 +64,10 @@ fn answer(mut stream: TcpStream, answers: &HashMap<String, String>, log: &Mutex<
             length = value.trim().parse().unwrap();
         }
     }
-    std::io::copy(&mut std::io::Read::take(&mut reader, length), &mut std::io::sink()).unwrap();
+    let mut form = String::new();
+    reader.take(length).read_to_string(&mut form).unwrap();
     log.lock().unwrap().push(key.clone());
+    forms.lock().unwrap().push(form);
     let _ = stream.write_all(answers.get(&key).map_or(b"", |text| text.as_bytes()));
 }
 
@@ -145,7 +155,7 @@ async fn a_master_without_the_module_is_driven_by_its_stock_api() {
     let count = |key: &str| requests.iter().filter(|request| *request == key).count();
     assert_eq!(count("GET /matrix/snapshot"), 1, "probed once: {requests:?}");
     assert_eq!(count("GET /stats/reset"), 1, "only the first cut opens the window: {requests:?}");
-    let open = load.start(Load::Open { rate: 5.0, users: 5 }, "http://x").await.unwrap_err();
+    let open = load.start(Load::Open { rate: 5.0, users: 5, seed: 1 }, "http://x").await.unwrap_err();
     assert_eq!(open.code, ExitCode::Usage);
 }
 
@@ -165,6 +175,20 @@ async fn a_master_with_the_module_can_do_everything() {
     assert!(load.snapshot(DEADMAN).await.unwrap().is_idle(0));
     let error = load.cut(DEADMAN).await.unwrap_err();
     assert!(error.message.contains("not every Locust worker handed over its counts"), "{error}");
+}
+
+#[tokio::test]
+async fn a_start_of_the_open_model_sends_its_rate_and_its_seed() {
+    let server = Canned::serve(&[
+        ("GET /matrix/snapshot", response("200 OK", "application/json", EMPTY)),
+        ("POST /matrix/swarm", response("200 OK", "application/json", r#"{"success": true, "message": ""}"#)),
+    ]);
+    // The largest seed must arrive without loss: Python reads it as a whole number.
+    let load = Load::Open { rate: 12.5, users: 30, seed: u64::MAX };
+    server.locust().start(load, "http://x").await.unwrap();
+    let forms = server.forms.lock().unwrap().clone();
+    let form = forms.last().unwrap();
+    assert!(form.contains("rate=12.5&seed=18446744073709551615"), "{form}");
 }
 
 #[tokio::test]

@@ -80,7 +80,7 @@ class OpenMaster:
     def merged(self, counts):
         if self.rate is None:
             return None
-        names = ("due", "started", "late", "skipped")
+        names = ("due", "started", "finished", "late", "skipped")
         sums = {name: sum(c[name] for c in counts.values()) for name in names}
         late_max_ms = max((c["late_max_ms"] for c in counts.values()), default=0.0)
         return {"rate": self.rate, **sums, "late_max_ms": late_max_ms}
@@ -164,6 +164,7 @@ class OpenWorker:
             try:
                 _execute(taskset)
             finally:
+                queue.finished += 1
                 queue.lateness.pop(gevent.getcurrent(), None)
 
         def wait(taskset):
@@ -193,14 +194,17 @@ def is_task_set(task):
 
 
 class ArrivalQueue:
-    """One worker's arrivals of one test, in the order in which they are due, and their counts."""
+    """One worker's arrivals of one test, in the order in which they are due, and their counts.
+
+    An arrival is finished when its task has ended: it returned, raised an exception or was killed
+    with its user. So due minus finished is the number of arrivals that wait or are under way."""
 
     def __init__(self, schedule):
         self.schedule = schedule
         self.queue = Queue()
         self.lateness = {}  # ms, by the greenlet that runs the task; gone after the first request
         self.greenlet = None
-        self.due = self.started = self.late = self.skipped = 0
+        self.due = self.started = self.finished = self.late = self.skipped = 0
         self.late_max_s = 0.0
 
     def begin(self):
@@ -238,5 +242,6 @@ class ArrivalQueue:
     def counts(self):
         if self.greenlet is not None:
             self.advance()  # a busy event loop may not have done it yet
-        counts = {"due": self.due, "started": self.started, "late": self.late}
-        return {**counts, "skipped": self.skipped, "late_max_ms": 1000 * self.late_max_s}
+        counts = {"due": self.due, "started": self.started, "finished": self.finished}
+        lateness = {"late": self.late, "late_max_ms": 1000 * self.late_max_s}
+        return {**counts, **lateness, "skipped": self.skipped}

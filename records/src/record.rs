@@ -54,6 +54,17 @@ pub struct Record {
     /// The first thing that disturbed the load while it was measured.
     #[serde(default)]
     pub disturbed: Option<String>,
+    /// Requests of the measurement whose response time cannot be true. They count as requests and are in no
+    /// histogram.
+    #[serde(default)]
+    pub impossible: u64,
+    /// Endpoints that share an entry with others at the end of the measurement, because the load generator
+    /// keeps only a limited number of entries.
+    #[serde(default)]
+    pub folded: u64,
+    /// How often the load generator's counts were set to zero during the measurement.
+    #[serde(default)]
+    pub resets: u64,
     /// Exceptions in the test script, and how often each was raised.
     #[serde(default)]
     pub exceptions: Vec<(String, u64)>,
@@ -129,13 +140,25 @@ pub struct Sample {
 }
 
 /// One replica's own counts over the whole run of a scenario.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Replica {
     /// The pod.
     pub pod: String,
     /// Requests that it finished for the load generator, by `endpoint status`; `None` if it has no such
     /// counter or could not be asked.
     pub requests: Option<BTreeMap<String, u64>>,
+    /// Requests of the load generator that were under way at it, averaged over the readings of the measurement;
+    /// `None` if the replicas have no such gauge or could not be asked together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub under_way: Option<f64>,
+    /// How often its requests under way were read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub readings: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// One worker's health over the window.

@@ -1,11 +1,11 @@
 //! Judges one record by itself.
 
-use records::{Record, Unmeasured, UnmeasuredKind, Window};
+use records::{Mode, Record, Unmeasured, UnmeasuredKind, Window};
 
 use super::verdict::{Judgement, Verdict};
 use crate::measure::{
-    CPU_LIMIT, Estimate, KeepsUp, MOST_IMBALANCE, Saturation, busiest_over_mean, changes, not_offered,
-    percentile_name, samples_needed, unsteady_because, window_from,
+    Busiest, CPU_LIMIT, ComparedBy, Estimate, KeepsUp, MOST_IMBALANCE, Saturation, busiest, changes,
+    not_offered, percentile_name, samples_needed, unsteady_because, window_from,
 };
 
 /// Judges a record by itself. [`super::JudgedRun`] adds the findings that need several records.
@@ -47,6 +47,8 @@ fn failed(record: &Record, window: &Window) -> Vec<String> {
     let primary = &record.environment.primary;
     let mut reasons = Vec::new();
     match window.endpoint(primary) {
+        // Counts that fell back can look like no requests at all: that is VOID.
+        _ if window.aggregated.requests == 0 && (record.resets > 0 || record.disturbed.is_some()) => {}
         _ if window.aggregated.requests == 0 => reasons.push("no request finished in the window".to_owned()),
         Some(counts) if counts.requests > 0 && counts.failures < counts.requests => {}
         Some(counts) if counts.requests > 0 => reasons.push(format!("every request to {primary} failed")),
@@ -66,7 +68,8 @@ fn void(record: &Record) -> Vec<String> {
         (!changes.is_empty())
             .then(|| format!("the {what} changed while it was measured: {}", changes.join(", ")))
     };
-    [reason("replicas", &replicas), reason("Locust workers", &workers), record.disturbed.clone()]
+    let reset = (record.resets > 0).then(|| "the statistics were reset while it was measured".to_owned());
+    [reason("replicas", &replicas), reason("Locust workers", &workers), record.disturbed.clone(), reset]
         .into_iter()
         .flatten()
         .collect()
@@ -128,13 +131,15 @@ fn unstable(record: &Record) -> Vec<String> {
 }
 
 fn imbalanced(record: &Record) -> Vec<String> {
-    let ratio = busiest_over_mean(&record.replicas).filter(|ratio| *ratio > MOST_IMBALANCE);
-    let busiest = record.replicas.iter().max_by_key(|replica| replica.total());
-    let found = ratio.zip(busiest);
-    found
-        .map(|(ratio, busiest)| format!("{} got {ratio:.2} times the mean of the replicas", busiest.pod))
-        .into_iter()
-        .collect()
+    let is_closed = record.scenario.mode == Mode::Closed;
+    let found = busiest(&record.replicas, is_closed).filter(|busiest| busiest.ratio > MOST_IMBALANCE);
+    let reason = |Busiest { pod, ratio, by }: Busiest<'_>| match by {
+        ComparedBy::UnderWay => {
+            format!("{pod} had {ratio:.2} times the mean of the requests under way per replica")
+        }
+        ComparedBy::Requests => format!("{pod} got {ratio:.2} times the mean of the requests per replica"),
+    };
+    found.map(reason).into_iter().collect()
 }
 
 fn undersampled(record: &Record, window: &Window) -> Vec<String> {

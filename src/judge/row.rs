@@ -69,7 +69,13 @@ impl<'a> Row<'a> {
     pub fn corrected(&self) -> Option<(Histogram, u64)> {
         let counts = self.counts.filter(|_| !self.is_open())?;
         let think_s = self.record.stopping_rule.as_ref().map_or(0.0, |rule| rule.think_s);
-        let cycle = typical_cycle_us(&counts.histogram, think_s)?;
+        let mut others = Histogram::default();
+        for endpoint in &self.record.window.as_ref()?.endpoints {
+            if endpoint.label() != counts.label() {
+                others.add(&endpoint.histogram);
+            }
+        }
+        let cycle = typical_cycle_us(&counts.histogram, &others, think_s)?;
         Some((corrected(&counts.histogram, cycle), cycle))
     }
 

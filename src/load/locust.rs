@@ -143,8 +143,8 @@ impl LoadGenerator for Locust {
             ("spawn_rate", spawn_rate.to_string()),
             ("host", host.to_owned()),
         ];
-        if let Load::Open { rate, .. } = load {
-            form.push(("rate", rate.to_string()));
+        if let Load::Open { rate, seed, .. } = load {
+            form.extend([("rate", rate.to_string()), ("seed", seed.to_string())]);
         }
         if let Some(stock) = self.stock().await? {
             stock.prepare_start(load, &mut form)?;

@@ -5,10 +5,21 @@
 
 use records::{Histogram, three_digits};
 
-/// The interval between two requests of one user when nothing stalls, µs: the median response and the
-/// think time after it. [`corrected`] expects this interval of a closed loop, which has no schedule.
-pub fn typical_cycle_us(responses: &Histogram, think_s: f64) -> Option<u64> {
-    let cycle = responses.quantile(0.5)? as f64 + 1e6 * think_s.max(0.0);
+/// The interval between two requests of one user to the primary endpoint when nothing stalls, µs. [`corrected`]
+/// expects this interval of a closed loop, which has no schedule.
+///
+/// If a share s of a user's requests goes to the primary endpoint, 1/s − 1 requests to other endpoints come between
+/// two of them, on average. After each request the user thinks. So the interval is
+///
+/// response + think + (1/s − 1) × (response of the others + think),
+///
+/// each response being a median, so that a stall does not change it. Without the others' part a stall would stand for
+/// more requests than its user can send.
+pub fn typical_cycle_us(primary: &Histogram, others: &Histogram, think_s: f64) -> Option<u64> {
+    let think = 1e6 * think_s.max(0.0);
+    let per_primary = others.count() as f64 / primary.count() as f64;
+    let between = others.quantile(0.5).map_or(0.0, |response| per_primary * (response as f64 + think));
+    let cycle = primary.quantile(0.5)? as f64 + think + between;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and is positive")]
     let cycle = cycle.round() as u64;
     Some(cycle.max(1))
@@ -36,6 +47,7 @@ pub fn corrected(responses: &Histogram, interval_us: u64) -> Histogram {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fake_inference::simulation::{Load, Simulation, Think};
     use proptest::prelude::*;
 
     fn histogram(counts: &[(u64, u64)]) -> Histogram {
@@ -58,16 +70,72 @@ mod tests {
         // Ten users at 50 ms; in each 10 s a stall of 1 s: 180 samples in 9 s, then one of 1 s, per user.
         let seen = histogram(&[(50, 1800), (1000, 10)]);
         assert_eq!(seen.quantile(0.99), Some(50));
-        let interval = typical_cycle_us(&seen, 0.0).unwrap();
+        let interval = typical_cycle_us(&seen, &Histogram::default(), 0.0).unwrap();
         assert_eq!(interval, 50);
         assert_eq!(corrected(&seen, interval).quantile(0.99), Some(900));
     }
 
     #[test]
     fn think_time_belongs_to_the_cycle() {
-        assert_eq!(typical_cycle_us(&histogram(&[(50_000, 3)]), 0.2), Some(250_000));
-        assert_eq!(typical_cycle_us(&histogram(&[(0, 3)]), 0.0), Some(1), "never a step of nothing");
-        assert_eq!(typical_cycle_us(&Histogram::default(), 0.1), None);
+        let none = Histogram::default();
+        assert_eq!(typical_cycle_us(&histogram(&[(50_000, 3)]), &none, 0.2), Some(250_000));
+        assert_eq!(typical_cycle_us(&histogram(&[(0, 3)]), &none, 0.0), Some(1), "never a step of nothing");
+        assert_eq!(typical_cycle_us(&none, &none, 0.1), None);
+        assert_eq!(typical_cycle_us(&none, &histogram(&[(50_000, 3)]), 0.1), None);
+    }
+
+    #[test]
+    fn requests_to_other_endpoints_belong_to_the_cycle() {
+        // 8 : 2 requests of 100 ms and 10 ms: every fourth time, one of the others comes between.
+        let (primary, others) = (histogram(&[(100_000, 800)]), histogram(&[(10_000, 200)]));
+        assert_eq!(typical_cycle_us(&primary, &others, 0.0), Some(102_500));
+        assert_eq!(typical_cycle_us(&primary, &others, 0.2), Some(352_500), "100 + 200 + (10 + 200) / 4");
+    }
+
+    #[test]
+    fn a_stall_of_a_user_with_other_requests_stands_for_as_many_as_it_would_have_sent() {
+        // Four others of 50 ms come between: the user asks once per 250 ms.
+        let mut primary = histogram(&[(50_000, 100)]);
+        let others = histogram(&[(50_000, 400)]);
+        let interval = typical_cycle_us(&primary, &others, 0.0).unwrap();
+        primary.0.insert(1_000_000, 1);
+        let added = corrected(&primary, interval).since(&primary);
+        assert_eq!(added, histogram(&[(750_000, 1), (500_000, 1), (250_000, 1)]));
+    }
+
+    /// Simulates one user with this share of primary requests. A request costs the client 50 ms, which Locust counts
+    /// as a part of its response time, and the service of a primary one takes 100 ms. Returns the histograms of the
+    /// primary endpoint and of the others, and how many primary requests the user would have sent with one per
+    /// typical cycle, which is the median time between two of them.
+    fn with_other_requests(share: f64) -> (Histogram, Histogram, f64) {
+        let (seconds, each) = (4000.0, 0.05);
+        let load = Load::Closed { users: 1, think: Think::OtherRequests { share, each }, ramp: 0.0 };
+        let trace = Simulation { load, seconds, ..Simulation::default() }.run();
+        let requests = trace.finished_between(0.0, seconds);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time in µs")]
+        let us = |seconds: f64| (1e6 * seconds).round() as u64;
+        let mut primary = Histogram::default();
+        for request in requests {
+            *primary.0.entry(three_digits(us(request.response() + each))).or_default() += 1;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+        let others = (primary.count() as f64 * (1.0 / share - 1.0)) as u64;
+        let mut cycles: Vec<f64> =
+            requests.windows(2).map(|pair| pair[1].started_s - pair[0].started_s).collect();
+        cycles.sort_by(f64::total_cmp);
+        (primary, Histogram::of_ms([(50, others)]), seconds / cycles[cycles.len() / 2])
+    }
+
+    #[test]
+    fn a_user_with_other_requests_is_not_taken_to_ask_more_often_than_it_can() {
+        for share in [0.8, 0.5, 0.2] {
+            let (primary, others, most) = with_other_requests(share);
+            let after = |others: &Histogram| {
+                corrected(&primary, typical_cycle_us(&primary, others, 0.0).unwrap()).count() as f64
+            };
+            let (with, without) = (after(&others), after(&Histogram::default()));
+            assert!(with <= most && most < without, "share {share}: {with}, {most}, {without}");
+        }
     }
 
     #[test]

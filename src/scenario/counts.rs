@@ -29,17 +29,10 @@ async fn read_one(reach: &PodHttp, pod: &PodSummary, path: &str, caller: &str) -
 /// The counts of one caller in Prometheus text; `None` if the text does not have the counter.
 fn parse(text: &str, caller: &str) -> Option<Counts> {
     text.contains(COUNTER).then(|| {
-        let lines =
-            text.lines().filter_map(|line| line.strip_prefix(COUNTER)?.strip_prefix('{')?.split_once('}'));
         let mut counts = Counts::new();
-        for (labels, value) in lines {
-            let label = |name: &str| {
-                let mut pairs = labels.split(',').filter_map(|pair| pair.split_once('='));
-                pairs.find(|(key, _)| *key == name).map(|(_, value)| value.trim_matches('"'))
-            };
+        for (label, value) in labelled(text, COUNTER) {
             if label("caller") == Some(caller)
                 && let (Some(endpoint), Some(status)) = (label("endpoint"), label("status"))
-                && let Ok(value) = value.trim().parse::<u64>()
             {
                 *counts.entry(format!("{endpoint} {status}")).or_default() += value;
             }
@@ -48,17 +41,34 @@ fn parse(text: &str, caller: &str) -> Option<Counts> {
     })
 }
 
-/// The requests between two readings. A pod without counts in both has `None`.
-pub(super) fn difference(before: &PodCounts, after: PodCounts) -> Vec<Replica> {
-    let replicas = after.into_iter().map(|(pod, counts)| {
-        let requests = counts.zip(before.get(&pod).cloned().flatten()).map(|(after, before)| {
+/// The values of one metric in Prometheus text, each with a function that returns a label of it.
+pub(super) fn labelled<'a>(
+    text: &'a str,
+    metric: &str,
+) -> impl Iterator<Item = (impl Fn(&str) -> Option<&'a str>, u64)> {
+    let lines =
+        text.lines().filter_map(move |line| line.strip_prefix(metric)?.strip_prefix('{')?.split_once('}'));
+    lines.filter_map(|(labels, value)| {
+        let label = move |name: &str| {
+            let mut pairs = labels.split(',').filter_map(|pair| pair.split_once('='));
+            pairs.find(|(key, _)| *key == name).map(|(_, value)| value.trim_matches('"'))
+        };
+        Some((label, value.trim().parse().ok()?))
+    })
+}
+
+/// The requests of these pods between two readings. A pod without counts in both has `None`.
+pub(super) fn difference(pods: &[PodSummary], before: &PodCounts, after: &PodCounts) -> Vec<Replica> {
+    let counts = |counts: &PodCounts, pod: &PodSummary| counts.get(&pod.name).cloned().flatten();
+    let replicas = pods.iter().map(|pod| {
+        let requests = counts(after, pod).zip(counts(before, pod)).map(|(after, before)| {
             let new = after.into_iter().map(|(key, count)| {
                 let count = count.saturating_sub(before.get(&key).copied().unwrap_or(0));
                 (key, count)
             });
             new.filter(|(_, count)| *count > 0).collect()
         });
-        Replica { pod, requests }
+        Replica { pod: pod.name.clone(), requests, ..Replica::default() }
     });
     replicas.collect()
 }
@@ -90,7 +100,13 @@ inference_requests_started_total{endpoint="/predict",caller="load"} 13
         let before = BTreeMap::from([("a".to_owned(), Some(Counts::from([("/predict 200".into(), 10)])))]);
         let counts = parse(TEXT, "load");
         let after = BTreeMap::from([("a".to_owned(), counts.clone()), ("b".to_owned(), counts)]);
-        let replicas = difference(&before, after);
+        let pods = ["a", "b"].map(|name| PodSummary {
+            name: name.into(),
+            uid: String::new(),
+            ip: None,
+            restarts: 0,
+        });
+        let replicas = difference(&pods, &before, &after);
         let expected = Counts::from([("/predict 200".into(), 2), ("/predict 500".into(), 1)]);
         assert_eq!(replicas[0].requests, Some(expected));
         assert_eq!(replicas[1].requests, None, "the pod has no counts from before");

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::counts::PodCounts;
 use super::machine::{Action, Event};
 use super::setup::{DEADMAN, Run, Setup};
+use super::under_way::UnderWay;
 use crate::cluster::PodSummary;
 use crate::events::Progress;
 use crate::load::{LoadGenerator, Snapshot};
@@ -33,6 +34,8 @@ const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Drive<'a, L> {
     setup: &'a Setup<L>,
     scenario: &'a Scenario,
+    /// Which try of this scenario it is, from 1.
+    attempt: u32,
     started_at: Timestamp,
     timings: BTreeMap<String, u64>,
     at_start: AtStart,
@@ -59,17 +62,22 @@ struct Gathered {
     samples: Vec<Sample>,
     workers: Vec<WorkerHealth>,
     replicas: Vec<Replica>,
+    under_way: UnderWay,
     errors: Vec<(String, u64)>,
     exceptions: Vec<(String, u64)>,
     membership: Option<Membership>,
     disturbed: Option<String>,
+    impossible: u64,
+    folded: u64,
+    resets: u64,
 }
 
 impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
-    pub(super) fn new(setup: &'a Setup<L>, scenario: &'a Scenario) -> Self {
+    pub(super) fn new(setup: &'a Setup<L>, scenario: &'a Scenario, attempt: u32) -> Self {
         Self {
             setup,
             scenario,
+            attempt,
             started_at: Timestamp::now(),
             timings: BTreeMap::new(),
             at_start: AtStart::default(),
@@ -140,7 +148,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
     }
 
     /// The record of the scenario; `unmeasured` says why it has no figures, if it has none.
-    pub(super) fn record(self, run: &Run, attempt: u32, unmeasured: Option<Unmeasured>) -> Record {
+    pub(super) fn record(self, run: &Run, unmeasured: Option<Unmeasured>) -> Record {
         let stopping_rule = self.stopping_rule();
         let gathered = self.gathered;
         Record {
@@ -148,7 +156,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             run_id: run.run_id.clone(),
             plan_hash: run.plan_hash.clone(),
             scenario: self.scenario.clone(),
-            attempt,
+            attempt: self.attempt,
             environment: self.setup.environment.clone(),
             started_at: self.started_at,
             finished_at: Timestamp::now(),
@@ -161,6 +169,9 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             open: gathered.open,
             membership: gathered.membership,
             disturbed: gathered.disturbed,
+            impossible: gathered.impossible,
+            folded: gathered.folded,
+            resets: gathered.resets,
             exceptions: gathered.exceptions,
             unmeasured,
             samples: gathered.samples,

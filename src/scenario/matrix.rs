@@ -120,10 +120,10 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
                 point: heading(scenario),
                 attempt,
             });
-            let mut drive = Drive::new(&self.setup, scenario);
+            let mut drive = Drive::new(&self.setup, scenario, attempt);
             let unmeasured = self.run_to_end(&mut drive).await?;
             let stopped = drive.stopped;
-            let record = drive.record(&self.run, attempt, unmeasured);
+            let record = drive.record(&self.run, unmeasured);
             let judgement = judge_alone(&record);
             if judgement.verdict != Verdict::Void || attempt == ATTEMPTS {
                 return Ok((record, stopped));

@@ -33,7 +33,7 @@ pub(super) async fn await_routable(
             return Condition::NotMet(problem);
         }
         let after = counts::read(reach, pods, &inference.metrics, PRODUCT).await;
-        let without_requests = counts::difference(&before, after).into_iter().find(|replica| {
+        let without_requests = counts::difference(pods, &before, &after).into_iter().find(|replica| {
             // Reading the metrics is a request, too, but to another endpoint.
             let served = replica.requests.as_ref().map(|counts| {
                 counts.keys().any(|key| key.starts_with(&format!("{} ", inference.readiness_path)))

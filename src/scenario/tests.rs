@@ -2,6 +2,7 @@
 //! a script, and tokio's paused clock makes minutes pass at once.
 
 mod cluster;
+mod open_queue;
 mod world;
 
 use std::sync::{Arc, Mutex};
@@ -30,6 +31,8 @@ struct Ran {
     told: Vec<String>,
     /// How long the run took, s.
     took_s: f64,
+    /// The seed of the arrivals of each load of the open model.
+    seeds: Vec<u64>,
 }
 
 async fn run(settings: &str, script: Script) -> Ran {
@@ -88,7 +91,8 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
     let records = RecordFile::read(&path).unwrap();
     assert_eq!(records, matrix.records);
     let told = told.lock().unwrap().clone();
-    (Ran { records, told, took_s }, ended)
+    let seeds = world.state().seeds.clone();
+    (Ran { records, told, took_s, seeds }, ended)
 }
 
 impl Ran {
@@ -121,7 +125,7 @@ async fn a_healthy_service_is_valid_within_the_planned_time() {
     assert_eq!((ran.judgement().verdict, ran.only().attempt), (Verdict::Valid, 1));
     let window = ran.only().window.as_ref().unwrap();
     assert!((window.seconds - 20.0).abs() < 0.1, "{}", window.seconds);
-    assert_eq!(ran.only().intervals.len(), 3);
+    assert_eq!(ran.only().intervals.len(), 5, "five intervals must agree");
     let sampled: Vec<_> = ran.only().samples.iter().map(|sample| sample.at.round()).collect();
     assert_eq!(sampled[..19], (1..20).map(f64::from).collect::<Vec<_>>(), "every second, across the cuts");
     assert_eq!(
@@ -176,6 +180,29 @@ async fn a_worker_killed_in_the_window_makes_the_scenario_void() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn counts_that_fall_back_in_the_window_make_the_scenario_void() {
+    let ran = run(ONE, Script { reset: Some((12.0, true)), ..Script::default() }).await;
+    ran.assert_judged(Verdict::Void, "the statistics were reset while it was measured");
+    assert_eq!((ran.only().resets, ran.only().attempt), (1, 2), "it was tried once more");
+    let ran = run(ONE, Script { reset: Some((12.0, false)), ..Script::default() }).await;
+    ran.assert_judged(Verdict::Void, "the load generator's counts fell back from");
+    // At the end of the longest measurement, the window seems to have no requests.
+    let ran = run(
+        ONE,
+        Script {
+            reset: Some((41.5, true)),
+            response_ms: |at| if at > 20.0 { 400 } else { 100 },
+            ..Script::default()
+        },
+    )
+    .await;
+    assert_eq!(ran.judgement().verdict, Verdict::Void, "{:?}", ran.judgement());
+    // During the warm-up, which lasts 2 s, a reset does no harm.
+    let ran = run(ONE, Script { reset: Some((1.0, true)), ..Script::default() }).await;
+    assert_eq!((ran.judgement().reasons, ran.only().resets), (Vec::new(), 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn most_of_the_load_on_one_replica_is_imbalanced() {
     let two = "{replicas: [2], workers: [2], users: [20], duration: 20s}";
     let ran = run(two, Script { first_share: 0.8, ..Script::default() }).await;
@@ -184,13 +211,35 @@ async fn most_of_the_load_on_one_replica_is_imbalanced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn users_that_wait_longer_at_one_of_two_full_replicas_are_imbalanced() {
+    let two = "{replicas: [2], workers: [2], users: [20], duration: 20s}";
+    let ran = run(two, Script { first_under_way: Some(0.8), ..Script::default() }).await;
+    ran.assert_judged(
+        Verdict::Imbalanced,
+        "inference-0 had 1.60 times the mean of the requests under way per replica",
+    );
+    let replicas = &ran.only().replicas;
+    assert_eq!(
+        (replicas[0].under_way, replicas[1].under_way, replicas[0].readings),
+        (Some(16.0), Some(4.0), 5)
+    );
+    assert_eq!(replicas[0].total(), replicas[1].total(), "the share of requests does not show it");
+    let even = Script { first_under_way: Some(0.5), ..Script::default() };
+    assert_eq!(run(two, even).await.judgement().reasons, [""; 0]);
+    let unknown = run(two, Script::default()).await;
+    assert_eq!((unknown.only().replicas[0].under_way, unknown.only().replicas[0].readings), (None, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_longer_measurement_makes_a_slow_start_valid_but_not_a_lasting_change() {
-    // 400 ms, and 100 ms from the fifteenth second on: the ramp is over at once here.
-    let warming = |at: f64| if at < 15.0 { 400 } else { 100 };
-    let ran = run(ONE, Script { response_ms: warming, ..Script::default() }).await;
+    // 400 ms, and 100 ms from the 75th second on: the ramp is over at once here. Intervals of 20 s have enough
+    // answers to tell the one in which the service becomes fast from those after it.
+    let warming = |at: f64| if at < 75.0 { 400 } else { 100 };
+    let long = "{replicas: [1], workers: [2], users: [20], duration: 100s, cooldown: 1s}";
+    let ran = run(long, Script { response_ms: warming, ..Script::default() }).await;
     assert_eq!(ran.judgement().reasons, [""; 0]);
     let record = ran.only();
-    assert!(record.intervals.len() > 3 && ran.measured_s() > 25.0, "{} intervals", record.intervals.len());
+    assert!(record.intervals.len() > 5 && ran.measured_s() > 120.0, "{} intervals", record.intervals.len());
     assert_eq!(
         record.window.as_ref().unwrap().aggregated.histogram.max(),
         Some(500_000),
@@ -200,7 +249,7 @@ async fn a_longer_measurement_makes_a_slow_start_valid_but_not_a_lasting_change(
 
     let changing = |at: f64| if at % 14.0 < 7.0 { 100 } else { 300 };
     let ran = run(ONE, Script { response_ms: changing, ..Script::default() }).await;
-    ran.assert_judged(Verdict::Unstable, "of the last windows goes from");
+    ran.assert_judged(Verdict::Unstable, "of the last intervals goes from");
     assert!((ran.measured_s() - 40.0).abs() < 0.5, "the longest measurement: {}", ran.measured_s());
 }
 
@@ -255,17 +304,41 @@ async fn closed_and_open_scenarios_run_in_one_matrix() {
         ("closed-r1-w2-u20-1", Verdict::Valid),
         ("open-r1-w2-q30-1", Verdict::Valid),
         // The service can answer 40 requests/s at most.
-        ("open-r1-w2-q60-1", Verdict::Unstable),
+        ("open-r1-w2-q60-1", Verdict::Overloaded),
     ];
     assert_eq!(judged, expected);
-    assert!(
-        judge_alone(&ran.records[2]).reasons[0].contains("were not started"),
-        "{:?}",
-        judge_alone(&ran.records[2])
+    let overloaded = judge_alone(&ran.records[2]);
+    assert_eq!(
+        overloaded.reasons[0],
+        "of 60.0 requests/s, 40.0 finish; requests under way grow by 20.0 each second"
     );
     let due = ran.records[1].open.unwrap().due;
     assert!((599..=601).contains(&due), "{due}");
     assert!(ran.told.iter().any(|line| line.contains("open at 30/s: 0 late, 0 skipped")), "{:?}", ran.told);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_refuses_most_requests_has_errors_and_is_not_the_best_row() {
+    let fast = "{replicas: [1], workers: [2], users: [], rates: [174], pool: 100, duration: 20s}";
+    let ran = run(fast, Script { queue_limit: 10, ..Script::default() }).await;
+    ran.assert_judged(Verdict::Errors, "requests to POST /predict failed, more than 1 %");
+    assert!(ran.judgement().reasons[0].starts_with("77."), "{:?}", ran.judgement());
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_repeat_and_each_attempt_has_arrivals_of_its_own_and_a_second_run_has_the_same() {
+    let settings =
+        "{replicas: [1], workers: [2], users: [], rates: [30], duration: 20s, cooldown: 1s, repeats: 2}";
+    let seeds = async |kills| {
+        let ran = run(settings, Script { kill: Some((8.0, "inference")), kills, ..Script::default() }).await;
+        assert_eq!(ran.records.len(), 2);
+        ran.seeds
+    };
+    let (two, three) = (seeds(0).await, seeds(1).await);
+    assert!(two.len() == 2 && two[0] != two[1], "{two:?}");
+    assert_eq!(three.len(), 3, "the first scenario was tried twice");
+    assert_eq!((three[0], three[2]), (two[0], two[1]));
+    assert!(!two.contains(&three[1]), "{two:?} {three:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -46,5 +46,8 @@ pub(crate) fn record(scenario: Scenario) -> Record {
         replicas: Vec::new(),
         workers: Vec::new(),
         errors: Vec::new(),
+        impossible: 0,
+        folded: 0,
+        resets: 0,
     }
 }

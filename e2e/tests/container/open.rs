@@ -41,7 +41,7 @@ async fn arrivals_have_the_requested_rate(version: &str) {
     let cluster = Setup { env: &dump, ..Setup::new(version, 2) }.start().await;
     let load = &cluster.load;
     let rate = 100.0;
-    let (window, open) = window(load, Load::Open { rate, users: 60 }, &stub.url, 20.0).await;
+    let (window, open) = window(load, Load::Open { rate, users: 60, seed: 1 }, &stub.url, 20.0).await;
     let open = open.unwrap();
     let expected = rate * window.seconds;
     println!("{version}: {open:?}, {expected:.0} expected in {:.2} s", window.seconds);
@@ -50,11 +50,15 @@ async fn arrivals_have_the_requested_rate(version: &str) {
     // A user was always free. An arrival that was due just before a cut may start just after it.
     let waiting = open.due.abs_diff(open.started);
     assert!(waiting as f64 <= 0.02 * expected && open.skipped == 0, "{version}: {open:?}");
+    // Requests under way grow by due minus finished. On average 2.4 are under way, so they do not grow by 20.
+    let grown = open.due.abs_diff(open.finished.unwrap());
+    assert!(grown < 20, "{version}: {open:?}");
 
     let last = stop(load, 2).await;
     let (open, whole) = (last.open.unwrap(), last.whole());
     let served: u64 = stub.served().await.values().map(|(count, _)| count).sum();
     assert_eq!((open.started, whole.aggregated.requests), (served, served), "{version}");
+    assert_eq!((open.finished, open.due), (Some(served), served + open.skipped), "{version}: {open:?}");
     let Endpoint { requests, failures, histogram, succeeded, from_send, .. } = &whole.aggregated;
     assert_eq!(histogram.count(), *requests);
     assert_eq!(from_send.as_ref().unwrap().count(), *requests);
@@ -124,7 +128,7 @@ async fn only_the_open_model_sees_a_stall(version: &str) {
     // At the same time, each with a stub and a Locust of its own.
     let (closed, open) = tokio::join!(
         p99_with_stalls(version, Load::Closed { users: 5, spawn_rate: 5.0 }),
-        p99_with_stalls(version, Load::Open { rate: 60.0, users: 200 }),
+        p99_with_stalls(version, Load::Open { rate: 60.0, users: 200, seed: 1 }),
     );
     // For a tenth of the time, there is no answer. Arrivals at random times therefore have a P99 of 0.9 s. Five
     // users who wait for their answers send five of a thousand requests into the stalls, which a P99 hides.
@@ -155,7 +159,7 @@ async fn arrivals_without_a_free_user_wait(version: &str) {
     let cluster = start(version, 2).await;
     let load = &cluster.load;
     // 4 users can do 4 / (0.8 × 0.5 s) = 10/s.
-    let (window, open) = window(load, Load::Open { rate: 20.0, users: 4 }, &stub.url, 10.0).await;
+    let (window, open) = window(load, Load::Open { rate: 20.0, users: 4, seed: 1 }, &stub.url, 10.0).await;
     let open = open.unwrap();
     assert_eq!(open.skipped, 0, "{version}: nothing is skipped while the load runs");
     assert!(open.started < open.due && open.late * 2 > open.started, "{version}: {open:?}");
@@ -163,9 +167,18 @@ async fn arrivals_without_a_free_user_wait(version: &str) {
     let (due, sent) = (&predict.histogram, predict.from_send.as_ref().unwrap());
     assert!(sent.quantile(0.5).unwrap() < 700_000, "{version}: the service itself takes half a second");
     assert!(due.quantile(0.5).unwrap() > 1_500_000, "{version}: arrivals waited for seconds");
+    // Due are those that are finished, those that have one of the 4 users, and those that wait.
+    let now = load.cut(DEADMAN).await.unwrap().open.unwrap();
+    let finished = now.finished.unwrap();
+    assert!((1..=4).contains(&(now.started - finished)), "{version}: {now:?}");
+    assert!(now.due - now.started > 50, "{version}: {now:?}");
+    // 20/s are due and 10/s finish.
+    let grown = open.due - open.finished.unwrap();
+    assert!((60..=140).contains(&grown), "{version}: {open:?}");
     let last = stop(load, 2).await;
     let open = last.open.unwrap();
     assert_eq!(open.due, open.started + open.skipped, "{version}: {open:?}");
+    assert_eq!(open.finished, Some(open.started), "{version}: {open:?}");
     assert!(open.skipped > 0 && open.started == last.counts.total.requests, "{version}: {open:?}");
 }
 

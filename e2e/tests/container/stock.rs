@@ -51,7 +51,7 @@ async fn a_window_is_exact_except_for_unsent_samples(version: &str) {
     assert!((counted - served).abs() <= 3.0 * rate + 20.0, "{version}: {counted} of {served}");
     assert!(counted >= window.aggregated.requests as f64, "{version}");
     assert!(last.errors.iter().any(|error| error.name == "/predict"), "{version}");
-    let error = load.start(Load::Open { rate: 5.0, users: 5 }, &stub.url).await.unwrap_err();
+    let error = load.start(Load::Open { rate: 5.0, users: 5, seed: 1 }, &stub.url).await.unwrap_err();
     assert_eq!(error.code, ExitCode::Usage, "{version}: {error}");
 }
 

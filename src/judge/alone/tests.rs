@@ -48,7 +48,8 @@ fn worker(cpu_seconds: f64, lag_ms: u64) -> WorkerHealth {
 }
 
 fn replica(pod: &str, requests: u64) -> Replica {
-    Replica { pod: pod.into(), requests: Some(BTreeMap::from([("/predict 200".into(), requests)])) }
+    let requests = Some(BTreeMap::from([("/predict 200".into(), requests)]));
+    Replica { pod: pod.into(), requests, ..Replica::default() }
 }
 
 fn member(id: &str) -> Member {
@@ -102,6 +103,12 @@ fn members_that_changed_make_it_void() {
             Some(Unmeasured::new(UnmeasuredKind::Broken, "not every worker handed over its counts"));
     });
     assert_judged(Verdict::Void, "lost users", |r| r.disturbed = Some("lost users".into()));
+    assert_judged(Verdict::Void, "the statistics were reset while it was measured", |r| r.resets = 1);
+    assert_judged(Verdict::Void, "the statistics were reset while it was measured", |r| {
+        r.resets = 1;
+        r.window.as_mut().unwrap().aggregated.requests = 0;
+    });
+    assert_eq!(judged(|r| (r.impossible, r.folded) = (3, 40)), Judgement::valid(), "facts, and no verdict");
 }
 
 #[test]
@@ -117,8 +124,9 @@ fn a_strained_generator_is_told_from_a_strained_service() {
 
 #[test]
 fn a_measurement_that_is_not_steady_is_unstable() {
-    assert_judged(Verdict::Unstable, "throughput of the last windows", |r| {
-        r.intervals[2].primary = Histogram::of_ms([(100, 600)]);
+    assert_judged(Verdict::Unstable, "throughput of the last intervals goes from 40.0 to 150.0", |r| {
+        let many = Histogram::of_ms([(100, 600)]);
+        (r.intervals[2].primary, r.intervals[2].succeeded) = (many.clone(), Some(many));
     });
     assert_judged(Verdict::Unstable, "Little's law", |r| r.stopping_rule.as_mut().unwrap().users = Some(40));
     assert_judged(Verdict::Unstable, "window too short", |r| {
@@ -143,8 +151,13 @@ fn one_replica_with_most_of_the_load_is_imbalanced() {
     assert_judged(Verdict::Imbalanced, "b got 1.60 times the mean", |r| {
         r.replicas = vec![replica("a", 160), replica("b", 640)];
     });
-    let unknown = Replica { pod: "a".into(), requests: None };
+    let unknown = Replica { pod: "a".into(), ..Replica::default() };
     assert_eq!(judged(|r| r.replicas = vec![unknown, replica("b", 640)]), Judgement::valid());
+    let full =
+        |pod: &str, under_way: f64| Replica { under_way: Some(under_way), readings: 5, ..replica(pod, 400) };
+    assert_judged(Verdict::Imbalanced, "b had 1.60 times the mean of the requests under way", |r| {
+        r.replicas = vec![full("a", 4.0), full("b", 16.0)];
+    });
 }
 
 #[test]

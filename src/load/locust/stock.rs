@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn an_open_load_is_refused() {
-        let load = Load::Open { rate: 5.0, users: 5 };
+        let load = Load::Open { rate: 5.0, users: 5, seed: 1 };
         let error = stock("2.47.0").prepare_start(load, &mut Vec::new()).unwrap_err();
         assert!(error.message.contains("locust_matrix.py"), "{error}");
     }

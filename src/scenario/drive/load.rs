@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use records::{Member, Membership, Scenario};
+use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Drive, SAMPLE_EVERY};
@@ -25,7 +26,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let Scenario { users, workers, rate, .. } = *self.scenario;
         let spawn_rate = config.spawn_rate_for(users);
         let offered = match rate {
-            Some(rate) => Load::Open { rate, users },
+            Some(rate) => Load::Open { rate, users, seed: self.arrival_seed() },
             None => Load::Closed { users, spawn_rate },
         };
         load.start(offered, &config.inference.url).await?;
@@ -46,6 +47,15 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             self.end_phase("warmup", started, "warmed up");
         }
         Ok(())
+    }
+
+    /// The seed of the arrivals. Each repeat and each attempt has another one, because repeats of one sequence
+    /// of arrivals would not show how much chance there is in the arrivals. Another run of the same
+    /// configuration has the same seeds, so that chance differs less between the two.
+    fn arrival_seed(&self) -> u64 {
+        let text = format!("{} {} {}", self.setup.config.seed, self.scenario.id, self.attempt);
+        let digest = Sha256::digest(text);
+        digest.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
     }
 
     /// A cut. It is tried twice, because a worker may be too busy for the first.
@@ -74,14 +84,22 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         }
         let Setup { cluster, load, inference, workers, reach, config, .. } = self.setup;
         let (replicas, workers) = tokio::try_join!(pods_of(cluster, inference), pods_of(cluster, workers))?;
-        let counts = counts::read(reach, &replicas, &config.inference.metrics, load.caller()).await;
+        // A pod that had no counter before the load has none now.
+        let had_counts = |pod: &&PodSummary| self.at_start.counts.get(&pod.name).is_some_and(Option::is_some);
+        let asked: Vec<_> = replicas.iter().filter(had_counts).cloned().collect();
+        let counts = counts::read(reach, &asked, &config.inference.metrics, load.caller()).await;
         self.gathered.membership = Some(Membership {
             replicas_before: members(&self.at_start.replicas),
             replicas_after: members(&replicas),
             workers_before: members(&self.at_start.workers),
             workers_after: members(&workers),
         });
-        self.gathered.replicas = counts::difference(&self.at_start.counts, counts);
+        self.gathered.replicas = counts::difference(&replicas, &self.at_start.counts, &counts);
+        let under_way = &self.gathered.under_way;
+        for replica in &mut self.gathered.replicas {
+            replica.under_way = under_way.mean(&replica.pod);
+            replica.readings = replica.under_way.map_or(0, |_| under_way.readings);
+        }
         self.end_phase("drain", started, "load stopped, all samples in");
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use records::{Arrivals, Interval, Scenario, StoppingRule};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Drive, SAMPLE_EVERY};
 use crate::events::Progress;
@@ -11,12 +11,16 @@ use crate::load::{LoadGenerator, Snapshot};
 use crate::measure::{Next, interval_s, next, window_from};
 use crate::scenario::machine::Event;
 use crate::scenario::sampler::Sampler;
-use crate::scenario::setup::DEADMAN;
+use crate::scenario::setup::{DEADMAN, Setup};
+use crate::scenario::under_way::UnderWay;
 
 /// The live figures are shown once for this many samples.
 const SAMPLES_PER_LIVE_LINE: usize = 2;
 /// The run ends if the load generator does not answer for this long while the window is open.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// The requests under way must be read within this time, or within a quarter of the interval if that is shorter.
+const MOST_READING: Duration = Duration::from_secs(2);
 
 /// When snapshots are taken. Their rhythm continues from interval to interval.
 struct SnapshotTimer {
@@ -34,17 +38,20 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let opened = Instant::now();
         self.record_timing("open", opened - started);
         let mut sampler = Sampler::new(&cuts[0], rule.duration_s, self.setup.capabilities.live_counts);
+        let mut under_way = UnderWay::of(&self.at_start.replicas, &self.at_start.counts);
+        let interval = Duration::from_secs_f64(interval_s(&rule));
         let (mut intervals, mut cutting) = (Vec::new(), Duration::ZERO);
         let mut timer = SnapshotTimer { last_answer: opened, next_due: opened + SAMPLE_EVERY };
         loop {
-            let until = Instant::now() + Duration::from_secs_f64(interval_s(&rule));
-            self.sample_until(until, &mut sampler, &mut timer).await?;
+            let until = Instant::now() + interval;
+            let reading = read_between_cuts(self.setup, &mut under_way, interval);
+            tokio::try_join!(self.sample_until(until, &mut sampler, &mut timer), reading)?;
             let cut_started = Instant::now();
             let cut = self.cut().await;
             cutting += cut_started.elapsed();
             match (cut, cuts.last()) {
                 (Ok(cut), Some(last)) => {
-                    intervals.push(interval(last, &cut, &self.setup.config.inference.primary));
+                    intervals.push(between(last, &cut, &self.setup.config.inference.primary));
                     cuts.push(cut);
                 }
                 (Err(error), _) if timer.last_answer.elapsed() > ANSWERS_WITHIN => return Err(error.into()),
@@ -65,6 +72,8 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         }
         self.record_timing("window", opened.elapsed().saturating_sub(cutting));
         self.record_timing("close", cutting);
+        self.gather_facts(&cuts);
+        self.gathered.under_way = under_way;
         self.gather(sampler, &rule, &cuts, intervals);
         Ok(())
     }
@@ -80,6 +89,23 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         self.gathered.samples = measurement.samples;
         self.gathered.workers = measurement.workers;
         self.gathered.intervals = intervals;
+    }
+
+    /// Gathers what the load generator says about its own counts, over the whole measurement.
+    fn gather_facts(&mut self, cuts: &[Snapshot]) {
+        let (Some(first), Some(last)) = (cuts.first(), cuts.last()) else { return };
+        self.gathered.impossible = last.counts.impossible.saturating_sub(first.counts.impossible);
+        self.gathered.folded = last.counts.folded;
+        self.gathered.resets = last.counts.resets.saturating_sub(first.counts.resets);
+        // A reset is the cause that is known. Without one, a worker or another program lost counts.
+        let fell = |pair: &[Snapshot]| pair[1].counts.total.requests < pair[0].counts.total.requests;
+        if self.gathered.resets == 0
+            && let Some(pair) = cuts.windows(2).find(|pair| fell(pair))
+        {
+            let [before, after] = [&pair[0], &pair[1]].map(|cut| cut.counts.total.requests);
+            let why = format!("the load generator's counts fell back from {before} to {after} requests");
+            self.gathered.disturbed.get_or_insert(why);
+        }
     }
 
     /// Takes samples until the end of an interval.
@@ -116,8 +142,21 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     }
 }
 
+/// Reads the requests under way in the middle of an interval. The reading ends well before the cut, which it would
+/// otherwise disturb.
+async fn read_between_cuts<L: LoadGenerator>(
+    setup: &Setup<L>,
+    under_way: &mut UnderWay,
+    interval: Duration,
+) -> Result<(), Event> {
+    sleep(interval / 2).await;
+    let limit = MOST_READING.min(interval / 4);
+    under_way.read(&setup.reach, &setup.config.inference.metrics, setup.load.caller(), limit).await;
+    Ok(())
+}
+
 /// The interval between two cuts.
-fn interval(opening: &Snapshot, closing: &Snapshot, primary: &str) -> Interval {
+fn between(opening: &Snapshot, closing: &Snapshot, primary: &str) -> Interval {
     let window = closing.since(opening);
     let endpoint = window.endpoint(primary);
     let open = closing.open.zip(opening.open).map(|(later, earlier)| later.since(&earlier));

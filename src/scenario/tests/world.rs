@@ -1,12 +1,14 @@
 //! A service, its load generator and their pods, which follow a script. Time is tokio's, which tests can pause.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use records::{Endpoint, Health, Histogram, OpenCounts, three_digits};
+use records::{Endpoint, Health, Histogram, three_digits};
 use tokio::time::Instant;
 
+use super::open_queue::{Answer, OpenQueue};
 use crate::exit::{Error, Result};
 use crate::load::{
     Capabilities, Counts, Cut, Load, LoadGenerator, Snapshot, State as LoadState, Unreached, Worker,
@@ -40,12 +42,20 @@ pub(super) struct Script {
     pub response_ms: fn(f64) -> u32,
     /// Requests that the service handles at the same time; others wait.
     pub slots: f64,
+    /// In the open model, requests that may wait at the service; others are answered 503 in 1 ms.
+    pub queue_limit: usize,
     /// Whether every request fails.
     pub fails: bool,
     /// CPU of each worker, as a share of a core.
     pub cpu: f64,
-    /// Share of the first replica, 0 to 1.
+    /// Share of the requests that the first replica finishes, 0 to 1.
     pub first_share: f64,
+    /// Share of the requests under way that are at the first replica, 0 to 1; `None` if the replicas do not
+    /// count requests under way.
+    pub first_under_way: Option<f64>,
+    /// The time since the start of the load, s, at which the load generator's counts are set to zero, and
+    /// whether it tells that they were.
+    pub reset: Option<(f64, bool)>,
     /// The time since the start of the load, s, at which the first pod of this Deployment is replaced.
     pub kill: Option<(f64, &'static str)>,
     /// In how many loads this happens.
@@ -65,9 +75,12 @@ impl Default for Script {
             capabilities: capabilities(),
             response_ms: |_| 100,
             slots: 4.0,
+            queue_limit: usize::MAX,
             fails: false,
             cpu: 0.2,
             first_share: 0.5,
+            first_under_way: None,
+            reset: None,
             kill: None,
             kills: 0,
             unplaced: false,
@@ -93,9 +106,16 @@ pub(super) struct State {
     /// Up to when requests are counted, s since the start of the load.
     counted: f64,
     partial: f64,
-    histogram: BTreeMap<u64, u64>,
+    histogram: Histogram,
+    succeeded: Histogram,
     total_ms: f64,
-    arrived: f64,
+    /// The open model's arrivals; `None` in the closed model.
+    open: Option<OpenQueue>,
+    resets: u64,
+    /// Whether the counts were set to zero during this load.
+    was_reset: bool,
+    /// The seed of the arrivals of each load.
+    pub seeds: Vec<u64>,
     /// Requests of all loads together, as the replicas count them.
     pub served: u64,
 }
@@ -117,9 +137,13 @@ impl World {
             load: None,
             counted: 0.0,
             partial: 0.0,
-            histogram: BTreeMap::new(),
+            histogram: Histogram::default(),
+            succeeded: Histogram::default(),
             total_ms: 0.0,
-            arrived: 0.0,
+            open: None,
+            resets: 0,
+            was_reset: false,
+            seeds: Vec::new(),
             served: 0,
         })))
     }
@@ -140,9 +164,16 @@ impl World {
         let first = if replicas == 1 { 1.0 } else { state.script.first_share };
         let share = if pod.ends_with("-0") { first } else { (1.0 - first) / f64::from(replicas - 1) };
         let count = (share * state.served as f64).round();
-        format!(
-            "inference_requests_total{{endpoint=\"/predict\",status=\"200\",caller=\"{CALLER}\"}} {count}\n"
-        )
+        let labels = format!("endpoint=\"/predict\",caller=\"{CALLER}\"");
+        let mut page = format!("inference_requests_total{{status=\"200\",{labels}}} {count}\n");
+        if let Some(first) = state.script.first_under_way {
+            let share =
+                if pod.ends_with("-0") { first } else { (1.0 - first) / f64::from(replicas - 1).max(1.0) };
+            let users = state.load.map_or(0, |(load, _)| load.users());
+            let under_way = (share * f64::from(users)).round();
+            let _ = writeln!(page, "inference_requests_in_flight{{{labels}}} {under_way}");
+        }
+        page
     }
 
     fn read(&self, cut: bool) -> Result<Snapshot> {
@@ -160,34 +191,28 @@ impl World {
 }
 
 impl State {
-    /// Counts the requests that were answered until now, in steps of 10 ms.
+    /// Counts the requests that were answered until now.
     fn advance(&mut self) {
-        const STEP: f64 = 0.01;
         let Some((load, started)) = self.load else { return };
-        let now = started.elapsed().as_secs_f64();
-        while self.counted + STEP <= now {
-            self.counted += STEP;
-            let own_ms = f64::from((self.script.response_ms)(self.counted));
-            let most = self.script.slots * 1000.0 / own_ms.max(1.0);
-            let (rate, ms) = match load {
-                Load::Closed { users, .. } => {
-                    let rate = (f64::from(users) * 1000.0 / own_ms.max(1.0)).min(most);
-                    (rate, f64::from(users) * 1000.0 / rate)
-                }
-                Load::Open { rate, .. } => (rate.min(most), own_ms),
-            };
-            if let Load::Open { rate, .. } = load {
-                self.arrived += rate * STEP;
+        let now = started.elapsed();
+        if let Some(queue) = &mut self.open {
+            let now = u64::try_from(now.as_micros()).unwrap();
+            for Answer { response_us, ok } in queue.advance(now, self.script.response_ms) {
+                self.count(response_us, ok && !self.script.fails, 1);
             }
-            self.partial += rate * STEP;
-            let whole = (self.partial + 1e-9).floor();
-            self.partial -= whole;
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
-            let (whole, bucket) = (whole as u64, three_digits((1000.0 * ms).round() as u64));
-            *self.histogram.entry(bucket).or_default() += whole;
-            self.histogram.retain(|_, count| *count > 0);
-            self.total_ms += whole as f64 * ms;
-            self.served += whole;
+        }
+        let now = now.as_secs_f64();
+        match load {
+            Load::Closed { users, .. } => self.advance_closed(users, now),
+            Load::Open { .. } => self.counted = now,
+        }
+        if let Some((at, is_told)) = self.script.reset
+            && now >= at
+            && !self.was_reset
+        {
+            self.clear();
+            self.was_reset = true;
+            self.resets += u64::from(is_told);
         }
         if let Some((at, prefix)) = self.script.kill
             && self.script.kills > 0
@@ -202,18 +227,57 @@ impl State {
         }
     }
 
+    /// Counts the answers of a closed loop until `now` (s), in steps of 10 ms.
+    fn advance_closed(&mut self, users: u32, now: f64) {
+        const STEP: f64 = 0.01;
+        while self.counted + STEP <= now {
+            self.counted += STEP;
+            let own_ms = f64::from((self.script.response_ms)(self.counted));
+            let most = self.script.slots * 1000.0 / own_ms.max(1.0);
+            let rate = (f64::from(users) * 1000.0 / own_ms.max(1.0)).min(most);
+            self.partial += rate * STEP;
+            let whole = (self.partial + 1e-9).floor();
+            self.partial -= whole;
+            let us = 1e6 * f64::from(users) / rate;
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "small and positive"
+            )]
+            self.count(us.round() as u64, !self.script.fails, whole as u64);
+        }
+    }
+
+    /// Counts `count` answered requests.
+    fn count(&mut self, us: u64, ok: bool, count: u64) {
+        if count == 0 {
+            return;
+        }
+        let bucket = three_digits(us);
+        *self.histogram.0.entry(bucket).or_default() += count;
+        if ok {
+            *self.succeeded.0.entry(bucket).or_default() += count;
+        }
+        self.total_ms += count as f64 * us as f64 / 1000.0;
+        self.served += count;
+    }
+
+    /// Sets the load generator's counts to zero.
+    fn clear(&mut self) {
+        (self.histogram, self.succeeded, self.total_ms) = (Histogram::default(), Histogram::default(), 0.0);
+    }
+
     fn snapshot(&self, cut: bool) -> Snapshot {
         let now = self.created.elapsed().as_secs_f64();
-        let histogram = Histogram(self.histogram.clone());
-        let requests = histogram.count();
+        let requests = self.histogram.count();
         let endpoint = |method: &str, name: &str| Endpoint {
             method: method.into(),
             name: name.into(),
             requests,
-            failures: if self.script.fails { requests } else { 0 },
+            failures: requests - self.succeeded.count(),
             total_ms: self.total_ms,
-            succeeded: if self.script.fails { Histogram::default() } else { histogram.clone() },
-            histogram: histogram.clone(),
+            succeeded: self.succeeded.clone(),
+            histogram: self.histogram.clone(),
             from_send: None,
         };
         let users = self.load.map_or(0, |(load, _)| load.users());
@@ -236,16 +300,6 @@ impl State {
             memory_bytes: 60_000_000,
             health: Some(health.clone()),
         };
-        let open = self.load.and_then(|(load, _)| match load {
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
-            Load::Open { rate, .. } => Some(OpenCounts {
-                rate,
-                due: self.arrived.floor() as u64,
-                started: requests,
-                ..OpenCounts::default()
-            }),
-            Load::Closed { .. } => None,
-        });
         Snapshot {
             user_count: users,
             workers: (0..workers).map(worker).collect(),
@@ -254,9 +308,10 @@ impl State {
                 endpoints: if requests > 0 { vec![endpoint("POST", "/predict")] } else { Vec::new() },
                 first_at: Some(0.0),
                 last_at: Some(self.counted),
+                resets: self.resets,
                 ..Counts::default()
             },
-            open,
+            open: self.open.as_ref().map(OpenQueue::counts),
             cut: cut.then_some(Cut { complete: true, at: Some(now), spread_ms: Some(1.0) }),
             ..Snapshot::empty(now, state)
         }
@@ -287,9 +342,14 @@ impl LoadGenerator for World {
     async fn start(&self, load: Load, _host: &str) -> Result<()> {
         let mut state = self.state();
         state.load = Some((load, Instant::now()));
-        (state.counted, state.partial, state.total_ms, state.arrived) = (0.0, 0.0, 0.0, 0.0);
-        state.histogram.clear();
-        state.killed = false;
+        (state.counted, state.partial) = (0.0, 0.0);
+        state.clear();
+        (state.killed, state.was_reset) = (false, false);
+        state.open = None;
+        if let Load::Open { rate, users, seed } = load {
+            state.open = Some(OpenQueue::new(rate, users, state.script.slots, state.script.queue_limit));
+            state.seeds.push(seed);
+        }
         Ok(())
     }
 

@@ -85,8 +85,18 @@ fn the_open_model_has_its_arrivals_and_a_histogram_from_the_send() {
     let snapshot = parse(answer);
     let open = snapshot.open.unwrap();
     assert_eq!((open.due, open.started, open.late, open.skipped), (100, 97, 4, 3));
+    assert_eq!(open.finished, None, "a module that does not count them");
     let window = snapshot.since(&parse(closed()));
     assert_eq!(window.endpoints[0].from_send, Some(histogram(&[(60_000, 10)])), "there was none before");
+}
+
+#[test]
+fn finished_arrivals_are_read_if_the_module_counts_them() {
+    let mut answer = closed();
+    answer["open"] = json!({
+        "rate": 50.0, "due": 100, "started": 97, "finished": 90, "late": 4, "late_max_ms": 31.5, "skipped": 0,
+    });
+    assert_eq!(parse(answer).open.unwrap().finished, Some(90));
 }
 
 #[test]
