@@ -2,7 +2,8 @@
 
 use locust_matrix::judge::Verdict;
 
-use crate::library::{Calibration, Coverage, FIGURES, Kind};
+use crate::library::cell::Kind;
+use crate::library::{Calibration, Coverage, FIGURES};
 
 /// Least share of printed intervals that hold the truth.
 const COVERAGE: f64 = 0.90;

@@ -2,7 +2,8 @@
 
 use locust_matrix::judge::Verdict;
 
-use crate::library::{Calibration, Coverage, FIGURES, Kind};
+use crate::library::cell::Kind;
+use crate::library::{Calibration, Coverage, FIGURES};
 
 /// The verdicts that a simulated test can have.
 const VERDICTS: [Verdict; 6] = [

@@ -4,12 +4,12 @@
 //! interval was printed, how often it held the truth, and which verdicts were given. The test
 //! `tests/calibration.rs` checks a few cells, and `cargo xtask bench calibration` a large grid of them.
 
-mod cell;
+pub(crate) mod cell;
 mod measurement;
 mod system;
 mod tally;
 mod truth;
 
-pub(crate) use cell::{Cell, Change, Kind, SERVICES};
+pub(crate) use cell::{Cell, Change, SERVICES};
 pub(crate) use tally::{Calibration, Coverage, calibrate};
 pub(crate) use truth::FIGURES;

@@ -74,18 +74,20 @@ impl System {
     /// The replicas' own counts up to a time.
     pub(crate) fn replicas(&self, to: f64) -> Vec<Replica> {
         let number = self.pieces.first().map_or(0, |piece| piece.trace.users.len());
-        let mut replicas: Vec<Replica> = (0..number)
-            .map(|index| Replica { pod: format!("inference-{index}"), requests: Some([].into()) })
-            .collect();
+        let (mut succeeded, mut failed) = (vec![0_u64; number], vec![0_u64; number]);
         for (trace, _, to) in self.between(0.0, to) {
             for request in trace.finished_between(f64::NEG_INFINITY, to) {
-                let status = if request.ok { "/predict 200" } else { "/predict 503" };
-                if let Some(counts) = &mut replicas[request.replica].requests {
-                    *counts.entry(status.to_owned()).or_default() += 1;
-                }
+                let counts = if request.ok { &mut succeeded } else { &mut failed };
+                counts[request.replica] += 1;
             }
         }
-        replicas
+        let own = |(index, (succeeded, failed)): (usize, (u64, u64))| Replica {
+            pod: format!("inference-{index}"),
+            requests: Some(
+                [("/predict 200".to_owned(), succeeded), ("/predict 503".to_owned(), failed)].into(),
+            ),
+        };
+        succeeded.into_iter().zip(failed).enumerate().map(own).collect()
     }
 }
 
@@ -115,7 +117,7 @@ fn slower(service: Service, factor: f64) -> Service {
 }
 
 fn interval(trace: &Trace, from: f64, to: f64, open: bool) -> Interval {
-    let (mut all, mut succeeded, mut total_ms) = (Histogram::default(), Histogram::default(), 0.0);
+    let (mut all, mut failed, mut total_ms) = (Histogram::default(), Histogram::default(), 0.0);
     for request in trace.finished_between(from, to) {
         #[expect(
             clippy::cast_possible_truncation,
@@ -125,8 +127,8 @@ fn interval(trace: &Trace, from: f64, to: f64, open: bool) -> Interval {
         let bucket = three_digits((request.response() * 1e6).round() as u64);
         total_ms += request.response() * 1000.0;
         *all.0.entry(bucket).or_default() += 1;
-        if request.ok {
-            *succeeded.0.entry(bucket).or_default() += 1;
+        if !request.ok {
+            *failed.0.entry(bucket).or_default() += 1;
         }
     }
     let (before, after) = (trace.counts_at(from), trace.counts_at(to));
@@ -136,8 +138,8 @@ fn interval(trace: &Trace, from: f64, to: f64, open: bool) -> Interval {
         seconds: to - from,
         requests: all.count(),
         total_ms,
+        succeeded: Some(all.since(&failed)),
         primary: all,
-        succeeded: Some(succeeded),
         arrivals: open.then_some(arrivals),
     }
 }

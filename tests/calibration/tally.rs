@@ -10,9 +10,10 @@ use super::cell::Cell;
 use super::measurement::record;
 use super::truth::{FIGURES, Figure, Truth};
 
-/// A service that differs by more than this factor within a window is another service. The rule for a steady state
-/// asks for the same.
+/// A service that differs by more than this factor is another service. The rule for a steady state asks for the same.
 const SAME_SERVICE: f64 = 1.10;
+/// Share of a window that may belong to another service. A change within the first of several intervals is no harm.
+const OTHER_SERVICE: f64 = 0.2;
 
 /// How often an interval was printed, and how often it held the truth.
 #[derive(Clone, Copy, Debug, Default)]
@@ -131,10 +132,11 @@ fn measured_s(record: &Record) -> f64 {
     record.intervals.iter().map(|interval| interval.seconds).sum()
 }
 
-/// Whether the service at the beginning of the window differs from that at its end.
+/// Whether more than a small part of the window belongs to another service than its end does.
 fn has_both_services(cell: &Cell, record: &Record) -> bool {
     let Some(window) = &record.window else { return false };
     let closed = measured_s(record);
-    let (first, last) = (cell.slowness_at(closed - window.seconds), cell.slowness_at(closed));
-    first.max(last) > SAME_SERVICE * first.min(last)
+    let at_end = cell.slowness_at(closed);
+    let at = cell.slowness_at(closed - (1.0 - OTHER_SERVICE) * window.seconds);
+    at.max(at_end) > SAME_SERVICE * at.min(at_end)
 }

@@ -13,9 +13,9 @@ use super::measurement::record;
 use super::system::System;
 
 /// Length of the run that tells stationary values, s.
-const LONG_S: f64 = 4000.0;
+const LONG_S: f64 = 3000.0;
 /// Number of independent runs that tell the mean over runs of one length.
-const RUNS: u64 = 200;
+const RUNS: u64 = 150;
 /// Seeds from here on are those of the truth.
 const SEEDS: u64 = 1 << 40;
 
