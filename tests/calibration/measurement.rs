@@ -58,6 +58,9 @@ pub(crate) fn record(cell: &Cell, repeat: u32, seed: u64) -> Record {
         samples: Vec::new(),
         workers: Vec::new(),
         errors: Vec::new(),
+        impossible: 0,
+        folded: 0,
+        resets: 0,
     }
 }
 
@@ -77,6 +80,7 @@ fn stopping_rule(cell: &Cell) -> StoppingRule {
         most_s: 2.0 * cell.duration_s,
         exact: true,
         agreeing: AGREEING,
+        resolution_us: 1,
         quantiles: vec![0.95],
     }
 }

@@ -83,6 +83,8 @@ impl System {
         }
         let own = |(index, (succeeded, failed)): (usize, (u64, u64))| Replica {
             pod: format!("inference-{index}"),
+            under_way: None,
+            readings: 0,
             requests: Some(
                 [("/predict 200".to_owned(), succeeded), ("/predict 503".to_owned(), failed)].into(),
             ),
