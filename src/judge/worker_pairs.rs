@@ -170,8 +170,9 @@ mod tests {
         let drawn = |index, workers, counts: [u64; 2]| {
             let mut record = at(index, workers, counts.iter().sum());
             let own = |count| Some([("/predict 200".to_owned(), count)].into());
-            record.replicas =
-                counts.map(|count| Replica { pod: "inference".into(), requests: own(count), ..Replica::default() }).into();
+            record.replicas = counts
+                .map(|count| Replica { pod: "inference".into(), requests: own(count), ..Replica::default() })
+                .into();
             record
         };
         let records = [drawn(0, 1, [800, 560]), drawn(1, 2, [800, 790])];

@@ -86,11 +86,8 @@ mod tests {
         shedding.samples[0].failures = 0;
         shedding.samples.push(sample);
         let counts = [("/predict 200".to_owned(), 200), ("/predict 503".to_owned(), 610)];
-        shedding.replicas = vec![Replica {
-            pod: "inference-a".into(),
-            requests: Some(counts.into()),
-            ..Replica::default()
-        }];
+        shedding.replicas =
+            vec![Replica { pod: "inference-a".into(), requests: Some(counts.into()), ..Replica::default() }];
         let records = [shedding, record(1, 2, 20, 800)];
         let judged = alone(&records);
         let rows: Vec<_> = judged.iter().map(Row::of).collect();
