@@ -11,6 +11,8 @@ const WITHIN: f64 = 1.10;
 const TAILS: [f64; 4] = [0.95, 0.90, 0.75, 0.50];
 /// The quantiles that stand for the answers that did not wait; the first that can be bounded is compared.
 const FASTEST: [f64; 3] = [0.05, 0.10, 0.25];
+/// Student's t at 97.5 % with three degrees of freedom: the first of five intervals is compared with the other four.
+const FIRST_DEVIATIONS: f64 = 3.182;
 /// The width of a 95 % interval, in standard deviations.
 const WIDTH_OF_95: f64 = 2.0 * 1.96;
 
@@ -34,7 +36,29 @@ pub fn steady_from(rule: &StoppingRule, intervals: &[Interval]) -> Result<usize,
 /// would make them. Each is tested at 2.5 %, so that steady intervals are rejected in 5 % of cases at most.
 fn agree(rule: &StoppingRule, intervals: &[Interval]) -> Result<(), String> {
     throughput_agrees(intervals)?;
-    latency_agrees(rule, intervals)
+    latency_agrees(rule, intervals)?;
+    first_agrees(intervals)
+}
+
+/// Whether the first interval is like the others, not the end of a warm-up. The tests above allow as much chance as
+/// few answers may have. The spread of the other intervals tells how much chance there is. The first interval has to
+/// be slower in throughput and in P95, so that chance alone is rarely called a warm-up.
+fn first_agrees(intervals: &[Interval]) -> Result<(), String> {
+    let Some((first, others)) = intervals.split_first() else { return Ok(()) };
+    let stands_out = |value: fn(&Interval) -> f64| {
+        let logs: Vec<f64> = others.iter().map(|interval| value(interval).max(1e-9).ln()).collect();
+        let count = logs.len() as f64;
+        let mean = logs.iter().sum::<f64>() / count;
+        let variance = logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / (count - 1.0);
+        let by_chance = FIRST_DEVIATIONS * (variance * (1.0 + 1.0 / count)).sqrt();
+        value(first).max(1e-9).ln() < mean - by_chance.max(WITHIN.ln())
+    };
+    let speed: fn(&Interval) -> f64 =
+        |interval| 1e6 / interval.primary.quantile(0.95).unwrap_or(1).max(1) as f64;
+    if others.len() > 1 && stands_out(Interval::goodput) && stands_out(speed) {
+        return Err("the first of the last intervals is slower than the others: a warm-up".into());
+    }
+    Ok(())
 }
 
 fn throughput_agrees(intervals: &[Interval]) -> Result<(), String> {
