@@ -97,7 +97,7 @@ fn changing(service: (&'static str, fake_inference::simulation::Service)) -> Vec
 
 fn faulty(service: (&'static str, fake_inference::simulation::Service)) -> Vec<Cell> {
     vec![
-        Cell::closed(1, 40, 0.0, service).sheds(20),
+        Cell::closed(1, 80, 1.0, service).sheds(20),
         Cell::open(1, 1.1, service).sheds(20),
         Cell::open(1, 1.5, service).sheds(20),
         Cell::closed(2, 40, 1.0, service).split(vec![34, 6]),

@@ -27,12 +27,9 @@ struct Args {
 }
 
 fn main() -> ExitCode {
-    let args = match args(std::env::args().skip(1)) {
-        Ok(args) => args,
-        Err(_) => {
-            let _ = writeln!(std::io::stderr(), "{USAGE}");
-            return ExitCode::from(2);
-        }
+    let Ok(args) = args(std::env::args().skip(1)) else {
+        let _ = writeln!(std::io::stderr(), "{USAGE}");
+        return ExitCode::from(2);
     };
     let mut cells = if args.quick { grid::quick() } else { grid::full() };
     cells.retain(|cell| cell.name.contains(&args.only));

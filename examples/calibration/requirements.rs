@@ -68,14 +68,13 @@ pub(crate) fn markdown(found: &[Calibration]) -> String {
             ),
         ),
     ];
-    let mut text = "## Requirements\n\n".to_owned();
-    for (requirement, cells) in missed {
+    let lines = missed.into_iter().flat_map(|(requirement, cells)| {
         let met =
             if cells.is_empty() { "met".to_owned() } else { format!("missed by {} cells:", cells.len()) };
-        text += &format!("- {requirement}: {met}\n");
-        text += &cells.iter().map(|cell| format!("  - {cell}\n")).collect::<String>();
-    }
-    text
+        let cells = cells.into_iter().map(|cell| format!("  - {cell}"));
+        std::iter::once(format!("- {requirement}: {met}")).chain(cells).collect::<Vec<_>>()
+    });
+    format!("## Requirements\n\n{}\n", lines.collect::<Vec<_>>().join("\n"))
 }
 
 fn missing<'a>(

@@ -8,7 +8,7 @@
 use locust_matrix::judge::{Certainty, JudgedRun, Row, certainty_of_point, goodput_of_point, points};
 use records::Interval;
 
-use super::cell::{Cell, Change};
+use super::cell::{Cell, Change, Kind};
 use super::measurement::record;
 use super::system::System;
 
@@ -74,7 +74,9 @@ pub(crate) struct Truth {
 impl Truth {
     /// The truth about a cell.
     pub(crate) fn of(cell: &Cell) -> Self {
-        let is_alike = cell.change == Change::Never && cell.utilization().is_none_or(|load| load < 1.0);
+        let is_alike = cell.change == Change::Never
+            && cell.kind != Kind::Faulty
+            && cell.utilization().is_none_or(|load| load < 1.0);
         let is_even = cell.simulation.connections != fake_inference::simulation::Connections::Random
             || cell.simulation.replicas == 1;
         match (is_alike, is_even && cell.repeats == 1) {

@@ -1,5 +1,6 @@
-//! `cargo xtask bench`: measures how much time the harness itself takes.
+//! `cargo xtask bench`: measures how much time the harness itself takes, and how far its figures can be trusted.
 
+mod calibration;
 mod costs;
 mod median;
 mod overhead;
@@ -24,13 +25,20 @@ enum Bench {
     Overhead(overhead::Args),
     /// Time until the first request, compared with that of `kind create cluster --wait`
     Startup(startup::Args),
+    /// Coverage of the confidence intervals, and how often each verdict is right, on simulated load tests
+    Calibration(calibration::Args),
 }
 
 pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failure> {
-    let setup = Setup::prepare(stop).await?;
-    let ended = match &args.bench {
-        Bench::Overhead(args) => overhead::run(&setup, args).await,
-        Bench::Startup(args) => startup::run(&setup, args).await,
-    };
-    ended.and(setup.delete_cluster().await)
+    match &args.bench {
+        Bench::Overhead(args) => {
+            let setup = Setup::prepare(stop).await?;
+            overhead::run(&setup, args).await.and(setup.delete_cluster().await)
+        }
+        Bench::Startup(args) => {
+            let setup = Setup::prepare(stop).await?;
+            startup::run(&setup, args).await.and(setup.delete_cluster().await)
+        }
+        Bench::Calibration(args) => calibration::run(stop, args).await,
+    }
 }

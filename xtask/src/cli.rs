@@ -22,7 +22,7 @@ pub(crate) enum Task {
     Ci(ci::Args),
     /// Check the rules for the source code, and README.md against the command lines
     Tidy(tidy::Args),
-    /// Measure how much time the harness itself takes
+    /// Measure how much time the harness itself takes, and how far its figures can be trusted
     Bench(bench::Args),
     /// Show what is installed here, what is missing, and how to install it
     Doctor(doctor::Args),
