@@ -6,7 +6,8 @@ use crate::judge::Row;
 
 /// A sentence per row and fact; `None` if there is nothing to say.
 pub(super) fn section(rows: &[Row<'_>]) -> Option<Section> {
-    let items: Vec<Sentence> = rows.iter().flat_map(|row| impossible(row).into_iter().chain(folded(row))).collect();
+    let items: Vec<Sentence> =
+        rows.iter().flat_map(|row| impossible(row).into_iter().chain(folded(row))).collect();
     (!items.is_empty()).then(|| Section::new("data", "Notes on the data", vec![Block::list(items)]))
 }
 
@@ -51,7 +52,10 @@ mod tests {
         let section = section(&rows).unwrap();
         let said: Vec<_> = section.blocks[0].sentences().into_iter().map(|sentence| &sentence.text).collect();
         assert_eq!(said.len(), 2, "{said:?}");
-        assert!(said[0].starts_with("1 replica, 2 workers, 20 users: 3 requests have a response time"), "{said:?}");
+        assert!(
+            said[0].starts_with("1 replica, 2 workers, 20 users: 3 requests have a response time"),
+            "{said:?}"
+        );
         assert!(said[1].contains(": 1 endpoint beyond the first 200 is counted together"), "{said:?}");
         assert!(super::section(&rows[1..]).is_none());
     }
