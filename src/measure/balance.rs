@@ -32,19 +32,23 @@ pub struct Busiest<'a> {
     pub by: ComparedBy,
 }
 
-/// The busiest replica; `None` if there is nothing to compare.
+/// The busiest replica, by the figure that shows the larger ratio; `None` if there is nothing to compare.
 ///
-/// In a closed loop full replicas finish the same number of requests however the users are spread. So there the
-/// requests under way are compared, if every replica tells them and they are not too few. In the open model a
-/// replica with more users finishes more requests, until it is full, which is overload. A queue near capacity
-/// makes the requests under way differ by chance, so that only finished requests are compared there.
+/// Each figure is blind where the other sees. In a closed loop full replicas finish the same number of requests
+/// however the users are spread, and a slow replica among fast ones holds no more users than they do but finishes
+/// fewer requests. The requests under way count if every replica tells them and they are not too few. In the open
+/// model a replica with more users finishes more requests, until it is full, which is overload. A queue near
+/// capacity makes the requests under way differ by chance, so that only finished requests are compared there.
 pub fn busiest(replicas: &[Replica], is_closed: bool) -> Option<Busiest<'_>> {
     let by_under_way = if is_closed { busiest_by_under_way(replicas) } else { None };
-    by_under_way.or_else(|| {
-        let ratio = busiest_over_mean(replicas)?;
-        let busiest = replicas.iter().max_by_key(|replica| replica.total())?;
-        Some(Busiest { pod: &busiest.pod, ratio, by: ComparedBy::Requests })
-    })
+    let both = [by_under_way, busiest_by_requests(replicas)];
+    both.into_iter().flatten().max_by(|a, b| a.ratio.total_cmp(&b.ratio))
+}
+
+fn busiest_by_requests(replicas: &[Replica]) -> Option<Busiest<'_>> {
+    let ratio = busiest_over_mean(replicas)?;
+    let busiest = replicas.iter().max_by_key(|replica| replica.total())?;
+    Some(Busiest { pod: &busiest.pod, ratio, by: ComparedBy::Requests })
 }
 
 fn busiest_by_under_way(replicas: &[Replica]) -> Option<Busiest<'_>> {
@@ -103,6 +107,14 @@ mod tests {
             (1.0, ComparedBy::Requests),
             "only the closed model has pinned users"
         );
+    }
+
+    #[test]
+    fn a_slow_replica_with_as_many_users_is_an_imbalance() {
+        let mut replicas = full(&[8.0, 8.0]);
+        replicas[0].requests = Some(BTreeMap::from([("/predict 200".to_owned(), 80)]));
+        let expected = Busiest { pod: "inference-1", ratio: 400.0 * 2.0 / 480.0, by: ComparedBy::Requests };
+        assert_eq!(busiest(&replicas, true), Some(expected));
     }
 
     #[test]

@@ -18,7 +18,7 @@ const FEWEST_SECTIONS: usize = 3;
 /// Mean responses that a window must last before an interval of a percentile below P99 holds.
 const RESPONSES: f64 = 10.0;
 /// The same for P99 and above.
-const RESPONSES_OF_TAIL: f64 = 20.0;
+const RESPONSES_OF_TAIL: f64 = 40.0;
 
 /// With a think time a closed loop can be near its knee, where a queue remembers longer than a section. This factor
 /// brings the coverage there back to 95 %.
@@ -232,10 +232,10 @@ mod tests {
         let open = StoppingRule { users: None, ..closed() };
         let steady = vec![interval(1000, 100); 5];
         assert_eq!(bounds_of_run(&open, &steady, 0.95), Err(NoBounds::OpenModel));
-        // 50 s are ten responses of 5 s, and P99 needs twenty.
+        // 50 s are ten responses of 5 s, and P99 needs forty.
         let slow = vec![interval(1000, 5000); 5];
         assert!(bounds_of_run(&closed(), &slow, 0.95).is_ok());
-        assert_eq!(bounds_of_run(&closed(), &slow, 0.99), Err(NoBounds::TooShort { needed_s: 100.0 }));
+        assert_eq!(bounds_of_run(&closed(), &slow, 0.99), Err(NoBounds::TooShort { needed_s: 200.0 }));
         assert_eq!(bounds_of_run(&closed(), &vec![interval(19, 100); 5], 0.95), Err(NoBounds::TooFewSamples));
         assert_eq!(bounds_of_run(&closed(), &steady[..2], 0.95), Err(NoBounds::TooFewSamples));
         let mut failing = steady;

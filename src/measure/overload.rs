@@ -10,7 +10,7 @@ use records::{Arrivals, Interval};
 /// Growth, in standard deviations of chance, from which a service does not keep up.
 const OVERLOADED: f64 = 1.1;
 /// Growth, in the same unit, from which a longer window should decide.
-const UNDECIDED: f64 = 0.4;
+const UNDECIDED: f64 = 0.2;
 
 /// How the finished arrivals of a window compare with those that were due.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -5,6 +5,7 @@
 
 mod auto_summary;
 mod cell;
+mod data_notes;
 mod failures;
 mod findings;
 mod generator;
@@ -53,6 +54,7 @@ impl Document {
             scenarios::open(&open),
             verdicts::section(&rows),
             failures::section(&rows),
+            data_notes::section(&rows),
             Some(findings::key_findings(&points)),
             objective::section(run, &points),
             Some(findings::performance(&points)),

@@ -110,7 +110,7 @@ impl Calibration {
 impl Coverage {
     fn add(&mut self, figure: Figure, bounds: Option<Bounds>, truth: Option<f64>) {
         let Some((bounds, truth)) = bounds.zip(truth) else { return };
-        let half = figure.half_bucket(truth);
+        let half = figure.half_digit(truth);
         let wider = Bounds { low: bounds.low - half, high: bounds.high + half };
         self.printed += 1;
         self.held += u32::from(wider.holds(truth));

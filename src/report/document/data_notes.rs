@@ -1,0 +1,62 @@
+//! Facts about the data that a reader of the figures has to know.
+
+use super::{Block, Section, Sentence};
+use crate::events::many;
+use crate::judge::Row;
+
+/// A sentence per row and fact; `None` if there is nothing to say.
+pub(super) fn section(rows: &[Row<'_>]) -> Option<Section> {
+    let items: Vec<Sentence> =
+        rows.iter().flat_map(|row| impossible(row).into_iter().chain(folded(row))).collect();
+    (!items.is_empty()).then(|| Section::new("data", "Notes on the data", vec![Block::list(items)]))
+}
+
+fn impossible(row: &Row<'_>) -> Option<Sentence> {
+    let count = row.record.impossible;
+    let (verb, them) = if count == 1 { ("has", "It counts") } else { ("have", "They count") };
+    let text = format!(
+        "{}: {} {verb} a response time that cannot be true (negative, not a number, or longer than a day). {them} as \
+         requests, and no percentile contains {}. Look at how the test script reports its times.",
+        row.name(),
+        many(count, "request"),
+        if count == 1 { "it" } else { "them" },
+    );
+    (count > 0).then(|| Sentence::about([row], text))
+}
+
+fn folded(row: &Row<'_>) -> Option<Sentence> {
+    let count = row.record.folded;
+    let text = format!(
+        "{}: {} beyond the first 200 {} counted together as “(other endpoints)”. If a URL contains an id, give its \
+         requests one name: self.client.get(url, name=\"/item/[id]\").",
+        row.name(),
+        many(count, "endpoint"),
+        if count == 1 { "is" } else { "are" },
+    );
+    (count > 0).then(|| Sentence::about([row], text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::tests::alone;
+    use crate::record::tests::record;
+
+    #[test]
+    fn impossible_times_and_folded_endpoints_are_told_with_their_cure() {
+        let mut odd = record(0, 1, 20, 800);
+        (odd.impossible, odd.folded) = (3, 1);
+        let records = [odd, record(1, 2, 20, 800)];
+        let judged = alone(&records);
+        let rows: Vec<_> = judged.iter().map(Row::of).collect();
+        let section = section(&rows).unwrap();
+        let said: Vec<_> = section.blocks[0].sentences().into_iter().map(|sentence| &sentence.text).collect();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(
+            said[0].starts_with("1 replica, 2 workers, 20 users: 3 requests have a response time"),
+            "{said:?}"
+        );
+        assert!(said[1].contains(": 1 endpoint beyond the first 200 is counted together"), "{said:?}");
+        assert!(super::section(&rows[1..]).is_none());
+    }
+}
