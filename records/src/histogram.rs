@@ -28,12 +28,7 @@ impl Histogram {
     /// The nearest-rank quantile in µs: the smallest bucket that at least the share `q` (0 to 1) of the
     /// samples do not exceed. `None` without samples.
     pub fn quantile(&self, q: f64) -> Option<u64> {
-        let count = self.count();
-        // A product such as 0.07 × 100 lands a hair above 7, and its ceiling would be one rank too high.
-        let rank = ((q * count as f64) - 1e-9).ceil().max(1.0);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the count")]
-        let rank = rank as u64;
-        self.at_rank(rank)
+        self.at_rank(nearest_rank(q, self.count()))
     }
 
     /// The sample of that rank in µs, rank 1 being the shortest; `None` if there is no such sample.
@@ -93,6 +88,16 @@ pub fn ms(us: u64) -> String {
         10_000..100_000 => format!("{value:.1}"),
         _ => format!("{value:.0}"),
     }
+}
+
+/// The rank of a quantile among `count` samples, by the nearest-rank method; rank 1 is the shortest.
+#[must_use]
+pub fn nearest_rank(q: f64, count: u64) -> u64 {
+    // A product such as 0.07 × 100 lands a hair above 7, and its ceiling would be one rank too high.
+    let rank = ((q * count as f64) - 1e-9).ceil().max(1.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the count")]
+    let rank = rank as u64;
+    rank
 }
 
 #[cfg(test)]

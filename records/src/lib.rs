@@ -18,7 +18,7 @@ mod window;
 
 pub use file::{FILE_NAME, ReadError, read, read_complete_lines};
 pub use health::{Health, HealthWindow};
-pub use histogram::{Histogram, ms, three_digits};
+pub use histogram::{Histogram, ms, nearest_rank, three_digits};
 pub use interval::{Arrivals, Interval, StoppingRule};
 pub use membership::{Member, Membership};
 pub use objective::{FAILURES_PCT, Objective};

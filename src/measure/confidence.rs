@@ -6,7 +6,7 @@
 //! t(0.975, J−1) · √(Σ(ln `q_j` − ln q)² / (J(J−1))). (Nakayama, *ACM TOMACS* 24(4), 2014; on the logarithm
 //! because waiting times are skewed.) `docs/measurement.md` has the measured coverage.
 
-use records::{Histogram, Interval, StoppingRule};
+use records::{Histogram, Interval, StoppingRule, nearest_rank};
 
 use super::estimate::samples_needed;
 use super::student::t_975;
@@ -78,10 +78,7 @@ fn bucket_step(us: f64) -> f64 {
 /// The quantile of all requests, µs, with each failed request as infinitely slow; `None` if it is infinite or
 /// if there is no request.
 pub fn quantile_with_failures(succeeded: &Histogram, failed: u64, q: f64) -> Option<u64> {
-    let all = succeeded.count() + failed;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most the count")]
-    let rank = ((q * all as f64) - 1e-9).ceil().max(1.0) as u64;
-    succeeded.at_rank(rank)
+    succeeded.at_rank(nearest_rank(q, succeeded.count() + failed))
 }
 
 /// The 95 % confidence interval of a quantile of the primary endpoint from one run, whose steady intervals
