@@ -224,9 +224,9 @@ fn numbers(text: &str) -> Vec<f64> {
 
 /// Checks that a run has this many rows (both models together) and that they are valid.
 ///
-/// Three verdicts are accepted and printed because chance causes them, not what is tested. A worker's event
-/// loop can be late and a percentile can be unsteady because the machine had other work; and kube-proxy may
-/// distribute few connections unevenly. If four or more rows have a long window, at least half of those must
+/// Three other verdicts are accepted and printed, because they can come by chance and not from the code under
+/// test. Other work on the machine can make a worker's event loop late and a percentile unsteady, and
+/// kube-proxy may distribute few connections unevenly. If four or more rows have a long window, at least half of those must
 /// be valid. Short windows do not count: in a few seconds, the event loop is probed forty times, and two busy
 /// moments of the machine decide the P95.
 ///
@@ -264,7 +264,7 @@ fn is_only_late(reasons: &str) -> bool {
 }
 
 /// Checks that Locust's total of a whole run equals the replicas' own counts, for requests and failures. The
-/// workers must not have been short of CPU, because then the comparison says nothing.
+/// workers must have had enough CPU. Without it the two totals cannot be compared.
 ///
 /// # Panics
 /// If they differ.

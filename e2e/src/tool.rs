@@ -66,7 +66,7 @@ pub struct Ended {
     pub code: Option<i32>,
     /// Its standard output.
     pub out: String,
-    /// Its standard error, which was also printed line by line.
+    /// Its standard error. Each line was also printed as soon as it came.
     pub err: String,
 }
 

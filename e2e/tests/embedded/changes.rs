@@ -1,4 +1,4 @@
-//! The driver shows what it would change in a cluster, changes exactly that, and removes it again.
+//! The driver lists the changes that it would make in a cluster, makes exactly these, and undoes them.
 
 use std::process::Command;
 

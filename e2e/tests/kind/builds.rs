@@ -1,4 +1,4 @@
-//! `cargo xtask e2e --cluster embedded` builds what it needs by itself.
+//! `cargo xtask e2e --cluster embedded` builds the programs that it runs.
 //!
 //! The embedded tier uses the programs of the workspace's tests, because they exist already. The command itself
 //! builds three packages with fewer features. That takes a minute of both cores, which the stages beside this

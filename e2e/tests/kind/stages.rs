@@ -11,7 +11,7 @@ const INFERENCE: &str = "deployment/inference";
 const MASTER: &str = "deployment/locust-master";
 const WORKER: &str = "deployment/locust-worker";
 
-/// One stage. It restores what it changes, because others follow it in the same namespace.
+/// One stage. It undoes its changes to the cluster, because the next stage uses the same namespace.
 pub(crate) struct Stage {
     pub(crate) name: &'static str,
     pub(crate) place: Place,
