@@ -147,8 +147,8 @@ pub struct Replica {
     /// Requests that it finished for the load generator, by `endpoint status`; `None` if it has no such
     /// counter or could not be asked.
     pub requests: Option<BTreeMap<String, u64>>,
-    /// Requests of the load generator that were under way at it, averaged over the readings of the measurement;
-    /// `None` if the replicas have no such gauge or could not be asked together.
+    /// Requests of the load generator that this replica was working on, the mean of several readings during
+    /// the measurement; `None` if the replicas have no such gauge, or if not all of them answered at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under_way: Option<f64>,
     /// How often its requests under way were read.

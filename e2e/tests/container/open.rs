@@ -1,5 +1,6 @@
 //! The open model: requests arrive at a rate, and latency counts from the time when each was due.
 
+use e2e::samples::DUMP;
 use locust_matrix::load::{Load, LoadGenerator, Locust};
 use locust_matrix::measure::Figures;
 use records::{Endpoint, OpenCounts, Window};
@@ -37,7 +38,7 @@ fn gaps(text: &str) -> (f64, f64) {
 async fn arrivals_have_the_requested_rate(version: &str) {
     let _turn = one_place().await;
     let stub = Stub::start(&["--service-ms", "30", "--concurrency", "64", "--failure-rate", "0.1"]);
-    let dump = [("LOCUST_MATRIX_DUMP", "/mnt/test/samples")];
+    let dump = [(DUMP, "/mnt/test/samples")];
     let cluster = Setup { env: &dump, ..Setup::new(version, 2) }.start().await;
     let load = &cluster.load;
     let rate = 100.0;

@@ -7,6 +7,7 @@
 mod changes;
 mod cluster;
 mod kubectl;
+mod precision;
 
 use std::path::Path;
 use std::process::Command;
@@ -105,6 +106,16 @@ fn the_quick_matrix_runs_without_docker() {
     let report = std::fs::read_to_string(run.join("auto_summary.md")).unwrap();
     assert!(report.contains("| Cluster | embedded |"), "{report}");
     cluster::assert_nothing_runs("lm-test-embedded");
+}
+
+#[test]
+fn medians_are_those_of_the_raw_samples() {
+    let _turn = alone("medians_are_those_of_the_raw_samples");
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(precision::medians_are_those_of_the_raw_samples(&cluster, folder.path()));
+    cluster.end();
 }
 
 /// 60 requests/s are more than one replica can serve, which is 40. The row is not cited, and the run succeeds.
