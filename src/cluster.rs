@@ -8,6 +8,7 @@ mod ownership;
 mod pod_http;
 mod pods;
 mod readiness;
+mod retry;
 mod rollout;
 mod scale;
 
@@ -19,7 +20,7 @@ pub use ownership::{OPERATION_APPLY, OPERATION_UPDATE, confirm_target, is_deploy
 pub use pod_http::PodHttp;
 #[cfg(test)]
 pub use pod_http::ScriptedPods;
-pub use pods::{PodSummary, pods_of};
+pub use pods::{PodSummary, delete_pods, pods_of};
 pub use readiness::{Assessment, assess, startup_failure};
 pub use rollout::{Unready, await_gone, await_ready};
 pub use scale::{Workload, read_workload, scale};

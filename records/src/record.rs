@@ -120,6 +120,8 @@ pub enum UnmeasuredKind {
     Broken,
     /// The load was disturbed from outside.
     Disturbed,
+    /// The workers of the load generator did not hand over their counts in time.
+    GeneratorLate,
 }
 
 /// What was seen at one moment of the measurement.

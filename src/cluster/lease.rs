@@ -14,7 +14,7 @@ use super::connection::{Cluster, patch_params};
 use super::failure::explain;
 use crate::exit::{Error, Result};
 use crate::objects::JOB;
-use crate::wait::{Condition, poll};
+use crate::wait::{Condition, poll, silent};
 
 /// After this long without a renewal, the Lease has expired and another driver may take it.
 const DURATION: Duration = Duration::from_secs(15);
@@ -40,7 +40,7 @@ impl Lease {
     /// # Errors
     /// Exit code 3: another driver holds the Lease, or it does not exist.
     pub async fn acquire(cluster: &Cluster, holder: &str, lost: CancellationToken) -> Result<Self> {
-        let acquired = poll(ACQUIRE_WITHIN, Duration::from_millis(500), || async {
+        let acquired = poll(ACQUIRE_WITHIN, Duration::from_millis(500), &silent, || async {
             match try_acquire(cluster, holder).await {
                 Ok(None) => Condition::Met(Ok(())),
                 Ok(Some(other)) => Condition::NotMet(other),

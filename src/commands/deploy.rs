@@ -147,14 +147,15 @@ async fn await_deployment(
 ) -> Result<()> {
     let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
     let workload = read_workload(cluster, name).await?;
-    await_ready(cluster, &workload, workload.replicas, limit).await.map_err(|unready| {
+    let tell = events.waiting(name);
+    await_ready(cluster, &workload, workload.replicas, limit, &tell).await.map_err(|unready| {
         let pods = if matches!(name, MASTER | WORKERS) { LOAD_PODS } else { STUB_PODS };
         let advice = format!("look at it with: kubectl describe pods -l {pods}");
         let message = unready.describe(&format!("deployment {}/{name}", cluster.namespace));
         match unready {
             Unready::Refused(error) => error,
             Unready::Broken(_) | Unready::Unplaced(_) => Error::preflight(message).next(advice),
-            Unready::TimedOut(_) => Error::cluster(message).next(advice),
+            Unready::Away(_) | Unready::TimedOut(_) => Error::cluster(message).next(advice),
         }
     })?;
     events.tell(Progress::phase(format!("{name}: {} ready", workload.replicas), started.elapsed()));

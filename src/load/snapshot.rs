@@ -181,6 +181,18 @@ impl Snapshot {
         stopped && ready == workers as usize && self.present().count() == workers as usize
     }
 
+    /// Whether no load runs, whichever workers are listed. After a worker was killed, it stays on the list with its
+    /// users until enough of its heartbeats are missing.
+    pub fn has_no_load(&self) -> bool {
+        !matches!(self.state, State::Spawning | State::Running)
+            && self.present().all(|worker| worker.user_count == 0)
+    }
+
+    /// Whether this is a cut for which every worker handed over its counts.
+    pub fn is_complete_cut(&self) -> bool {
+        self.cut.is_some_and(|cut| cut.complete)
+    }
+
     /// Whether `users` run, spread evenly over exactly `workers` workers.
     pub fn is_running(&self, users: u32, workers: u32) -> bool {
         let running: Vec<_> = self.present().filter(|worker| worker.state == State::Running).collect();

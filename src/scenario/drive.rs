@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use records::{
     Interval, Membership, Mode, OpenCounts, Record, Replica, Sample, Scenario, StoppingRule, Unmeasured,
-    VERSION, Window, WorkerHealth,
+    UnmeasuredKind, VERSION, Window, WorkerHealth,
 };
 use tokio::time::Instant;
 
@@ -40,6 +40,8 @@ pub(super) struct Drive<'a, L> {
     timings: BTreeMap<String, u64>,
     at_start: AtStart,
     gathered: Gathered,
+    /// Whether an action has failed. The load then only has to stop; its workers need not all be there.
+    went_wrong: bool,
     /// When the load was asked to stop; the cooldown starts then.
     pub(super) stopped: Option<Instant>,
 }
@@ -82,6 +84,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             timings: BTreeMap::new(),
             at_start: AtStart::default(),
             gathered: Gathered::default(),
+            went_wrong: false,
             stopped: None,
         }
     }
@@ -96,7 +99,12 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             Action::Drain => self.drain().await,
             Action::Record(_) | Action::Discard => Ok(()),
         };
-        done.err().unwrap_or(Event::Done)
+        let event = done.err().unwrap_or(Event::Done);
+        if let Event::Failed(Unmeasured { kind: UnmeasuredKind::Disturbed, reasons }) = &event {
+            self.gathered.disturbed = self.gathered.disturbed.take().or_else(|| reasons.first().cloned());
+        }
+        self.went_wrong |= event != Event::Done;
+        event
     }
 
     /// Records how long a phase took, and tells the user that it is over.
@@ -110,13 +118,15 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
         self.timings.insert(phase.to_owned(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
     }
 
-    /// Takes snapshots until one meets the condition. After an error, the next snapshot is tried.
+    /// Takes snapshots until one meets the condition. After an error, the next snapshot is tried. The user hears of
+    /// a wait for `subject` that lasts.
     async fn await_snapshot(
         &self,
+        subject: &str,
         limit: Duration,
         condition: impl Fn(&Snapshot) -> bool,
     ) -> Result<Snapshot, TimedOut> {
-        poll(limit, POLL_EVERY, || async {
+        poll(limit, POLL_EVERY, &self.setup.events.waiting(subject), || async {
             match self.setup.load.snapshot(DEADMAN).await {
                 Ok(snapshot) if condition(&snapshot) => Condition::Met(snapshot),
                 Ok(snapshot) => Condition::NotMet(snapshot.describe()),

@@ -13,7 +13,7 @@ use crate::deploy::{Image, job};
 use crate::events::JSON_EVENTS_VARIABLE;
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::{JOB, JOB_SETTINGS, LOAD_APP};
-use crate::wait::{Condition, poll};
+use crate::wait::{Condition, poll, silent};
 
 /// How long the Job of an earlier run may take to disappear after its deletion.
 const DELETED_WITHIN: Duration = Duration::from_secs(30);
@@ -88,7 +88,7 @@ async fn delete_ended_job(cluster: &Cluster) -> Result<()> {
             .next(format!("wait for it, or end it with: kubectl delete job {JOB}")));
     }
     jobs.delete(JOB, &DeleteParams::background()).await.map_err(|error| explain(&subject, &error))?;
-    let deleted = poll(DELETED_WITHIN, Duration::from_millis(200), || async {
+    let deleted = poll(DELETED_WITHIN, Duration::from_millis(200), &silent, || async {
         match jobs.get_opt(JOB).await {
             Ok(None) => Condition::Met(()),
             Ok(Some(_)) => Condition::NotMet("the Job still exists".into()),

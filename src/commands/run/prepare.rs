@@ -14,10 +14,10 @@ use crate::config::Config;
 use crate::events::{Events, Progress};
 use crate::exit::Result;
 use crate::load::{Capabilities, LoadGenerator, Locust};
-use crate::objects::WORKERS;
+use crate::objects::{MASTER, WEB_PORT, WORKERS};
 use crate::plan::{Grid, expected};
 use crate::record::{ConfigMapStore, OriginalReplicas, RecordFile, RunState};
-use crate::scenario::{Run, Setup, stop_leftover_load};
+use crate::scenario::{Run, Setup, make_usable};
 
 /// A run that can begin.
 pub(super) struct Prepared {
@@ -46,14 +46,18 @@ pub(super) async fn prepare(
     let client = crate::http::prober(Duration::from_secs(2))?;
     let longest = longest_load(&config, &plan);
     let (load, forward, reach) = if let Some(url) = &arguments.locust_url {
-        (Locust::new(url)?.with_longest(longest), None, PodHttp::InsideCluster(client))
+        // The Job of the manifests names its own Locust.
+        let load = Locust::new(url)?.with_longest(longest);
+        let is_ours = url.trim_end_matches('/') == format!("http://{MASTER}:{WEB_PORT}");
+        let load = if is_ours { load.of_the_manifests() } else { load };
+        (load, None, PodHttp::InsideCluster(client))
     } else {
         let forward = forward_to_master(cluster, port, events).await?;
-        let load = Locust::new(&forward.url)?.with_longest(longest);
+        let load = Locust::new(&forward.url)?.with_longest(longest).of_the_manifests();
         (load, Some(forward), PodHttp::OutsideCluster(client, cluster.clone()))
     };
     let ((), stored, inference, workers) = tokio::try_join!(
-        stop_leftover_load(&load, config.timeouts.master.get(), events),
+        make_usable(cluster, &load, config.timeouts.master.get(), events),
         ConfigMapStore::read(cluster, Some(&run_id)),
         read_workload(cluster, &config.inference.deployment),
         read_workload(cluster, WORKERS),
