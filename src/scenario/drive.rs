@@ -4,7 +4,7 @@ mod load;
 mod measure;
 mod ready;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -51,6 +51,8 @@ pub(super) struct Drive<'a, L> {
 struct AtStart {
     replicas: Vec<PodSummary>,
     workers: Vec<PodSummary>,
+    /// The ids of the workers on the load generator's list.
+    listed: BTreeSet<String>,
     counts: PodCounts,
 }
 

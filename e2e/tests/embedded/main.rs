@@ -6,8 +6,9 @@
 
 mod changes;
 mod cluster;
+mod deployed;
+mod figures;
 mod kubectl;
-mod precision;
 
 use std::path::Path;
 use std::process::Command;
@@ -114,7 +115,17 @@ fn medians_are_those_of_the_raw_samples() {
     let folder = tempfile::tempdir().unwrap();
     let cluster = Cluster::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(precision::medians_are_those_of_the_raw_samples(&cluster, folder.path()));
+    runtime.block_on(figures::medians_are_those_of_the_raw_samples(&cluster, folder.path()));
+    cluster.end();
+}
+
+#[test]
+fn a_service_that_sheds_load_is_not_the_best() {
+    let _turn = alone("a_service_that_sheds_load_is_not_the_best");
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(figures::a_service_that_sheds_load_is_not_the_best(&cluster, folder.path()));
     cluster.end();
 }
 

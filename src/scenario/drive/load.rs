@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Drive, SAMPLE_EVERY};
 use crate::cluster::{PodSummary, pods_of};
-use crate::events::Progress;
+use crate::events::{Progress, many};
 use crate::exit::Error;
 use crate::load::{Load, LoadGenerator, Snapshot, Unreached};
 use crate::scenario::counts;
@@ -39,11 +39,17 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         };
         load.start(offered, &config.inference.url).await?;
         let limit = Duration::from_secs_f64(f64::from(users) / spawn_rate) + config.timeouts.ramp.get();
-        let running =
-            self.await_snapshot("all users", limit, |snapshot| snapshot.is_running(users, workers)).await;
-        running.map_err(|timed_out| {
-            Event::broken(format!("{users} users do not run on {workers} workers {timed_out}"))
+        // Users that wait for a worker that is gone would be waited for in vain.
+        let is_over = |snapshot: &Snapshot| {
+            snapshot.is_running(users, workers) || snapshot.worker_ids() != self.at_start.listed
+        };
+        let snapshot = self.await_snapshot("all users", limit, is_over).await.map_err(|timed_out| {
+            let (users, workers) = (many(users, "user"), many(workers, "worker"));
+            Event::broken(format!("{users} do not run on {workers} {timed_out}"))
         })?;
+        if !snapshot.is_running(users, workers) {
+            return Err(Event::disturbed(format!("the load was disturbed: {}", snapshot.describe())));
+        }
         self.end_phase("ramp", started, format!("{users} users run"));
         if !config.warmup.is_zero() {
             let started = Instant::now();

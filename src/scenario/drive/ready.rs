@@ -39,7 +39,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let workers = async { (self.await_workers().await, started.elapsed()) };
         let ((replicas, replicas_took), (workers, workers_took)) = tokio::join!(replicas, workers);
         replicas?;
-        workers?;
+        self.at_start.listed = workers?.worker_ids();
         let Setup { cluster, load, inference, workers, reach, config, .. } = self.setup;
         self.at_start.workers = pods_of(cluster, workers).await?;
         self.at_start.replicas = pods_of(cluster, inference).await?;

@@ -1,9 +1,15 @@
 //! What becomes of a scenario that something outside disturbs: each cause with its outcome.
 
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::cluster::cluster;
 use super::script::Script;
-use super::world::WORKERS;
+use super::world::{WORKERS, World};
 use super::{ONE, Ran, Verdict, attempt, run};
+use crate::events::Events;
 use crate::exit::ExitCode;
+use crate::scenario::make_usable;
 
 /// After this cause the scenario is VOID and is measured again.
 #[track_caller]
@@ -21,6 +27,15 @@ async fn a_worker_that_is_killed() {
     assert!(ran.took_s < 90.0, "the window ends at once: {} s", ran.took_s);
     let ran = run(ONE, Script { kill: Some((8.0, WORKERS)), kills: 2, ..Script::default() }).await;
     assert_eq!(ran.attempts(), [(1, Verdict::Void), (2, Verdict::Void)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_worker_that_is_killed_while_the_users_start() {
+    let slow = "{replicas: [1], workers: [2], users: [20], duration: 20s, cooldown: 1s, spawn_rate: 2}";
+    let script = Script { kill: Some((4.0, WORKERS)), kills: 1, ramp_s: 10.0, ..Script::default() };
+    let ran = run(slow, script).await;
+    assert_tried_again(&ran, "the load was disturbed");
+    assert!(ran.took_s < 120.0, "the users are not waited for: {} s", ran.took_s);
 }
 
 #[tokio::test(start_paused = true)]
@@ -79,4 +94,20 @@ async fn a_clock_that_is_set() {
         let ran = run(ONE, Script { clock_set: Some((9.0, by)), ..Script::default() }).await;
         assert_tried_again(&ran, "the load generator's clock counted");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_master_that_needs_a_restart() {
+    let world = World::new(Script { needs_restart: true, ..Script::default() });
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let sink = told.clone();
+    let events = Events::to(move |event| sink.lock().unwrap().push(event.to_string()));
+    let limit = Duration::from_secs(30);
+    make_usable(&cluster(&world), &world, limit, &events).await.unwrap();
+    assert_eq!(world.state().restarts, 1);
+    let told = told.lock().unwrap().join("\n");
+    assert!(
+        told.contains("The script cannot be used (Answer after 30 s; last seen: the script does not answer)"),
+        "{told}"
+    );
 }

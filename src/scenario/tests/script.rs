@@ -25,6 +25,8 @@ pub(super) struct Script {
     pub capabilities: Capabilities,
     /// Response time, ms, by the seconds since the start of the load.
     pub response_ms: fn(f64) -> u32,
+    /// How long the users take to start, s.
+    pub ramp_s: f64,
     /// Requests that the service handles at the same time; others wait.
     pub slots: f64,
     /// In the open model, requests that may wait at the service; others are answered 503 in 1 ms.
@@ -70,6 +72,7 @@ impl Default for Script {
         Self {
             capabilities: capabilities(),
             response_ms: |_| 100,
+            ramp_s: 0.0,
             slots: 4.0,
             queue_limit: usize::MAX,
             fails: false,

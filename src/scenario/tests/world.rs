@@ -300,7 +300,12 @@ impl State {
             from_send: None,
         };
         let users = self.load.map_or(0, |(load, _)| load.users());
-        let state = if users > 0 { LoadState::Running } else { LoadState::Ready };
+        let ramp = self.load.is_some_and(|(_, started)| started.elapsed().as_secs_f64() < self.script.ramp_s);
+        let state = match (users, ramp) {
+            (0, _) => LoadState::Ready,
+            (_, true) => LoadState::Spawning,
+            (_, false) => LoadState::Running,
+        };
         let workers = self.replicas[WORKERS];
         let health = Health {
             at: now,
