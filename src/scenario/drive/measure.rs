@@ -141,7 +141,13 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             timer.next_due = (timer.next_due + SAMPLE_EVERY).max(Instant::now());
             match self.setup.load.snapshot(DEADMAN).await {
                 Ok(snapshot) => {
+                    let silence = timer.last_answer.elapsed();
                     timer.last_answer = Instant::now();
+                    if silence > ANSWERS_WITHIN {
+                        let name = self.setup.load.name();
+                        let why = format!("{name} did not answer for {:.0} s", silence.as_secs_f64());
+                        return Err(Event::disturbed(why));
+                    }
                     // The rest of the window could not make the row valid any more.
                     if !snapshot.is_running(users, workers) {
                         let why = format!("the load was disturbed: {}", snapshot.describe());

@@ -53,7 +53,9 @@ pub(super) struct Script {
     pub refused: bool,
     /// The times since the start of the first load, s, between which the load generator does not answer.
     pub silent: Option<Range<f64>>,
-    /// The same for the API server.
+    /// The same, but its answers come when it goes on.
+    pub paused: Option<Range<f64>>,
+    /// As `silent`, for the API server.
     pub api_away: Option<Range<f64>>,
     /// The time since the start of the load, s, at which the master is replaced by one that knows of no load. Its
     /// workers run on until they notice.
@@ -85,6 +87,7 @@ impl Default for Script {
             unplaced: false,
             refused: false,
             silent: None,
+            paused: None,
             api_away: None,
             master_lost: None,
             starved: None,

@@ -131,6 +131,8 @@ impl World {
 
     /// Answers as the real one does: a cut waits for missing workers before it says that they are missing.
     async fn read(&self, cut: bool) -> Result<Snapshot> {
+        let pause = self.state().pause_left();
+        sleep(pause).await;
         let late = {
             let mut state = self.state();
             state.advance();
@@ -160,6 +162,13 @@ impl State {
 
     fn is_within(&self, range: Option<&Range<f64>>) -> bool {
         range.zip(self.since_first()).is_some_and(|(range, at)| range.contains(&at))
+    }
+
+    /// How long the load generator still stands still.
+    fn pause_left(&self) -> Duration {
+        let left = self.script.paused.as_ref().zip(self.since_first());
+        let left = left.filter(|(pause, at)| pause.contains(at)).map_or(0.0, |(pause, at)| pause.end - at);
+        Duration::from_secs_f64(left)
     }
 
     /// Whether the load generator answers.
