@@ -1,13 +1,16 @@
 //! `locust-matrix job`: submits the driver's Job and follows it until it ends.
 
 mod follow;
+mod settings;
 mod submit;
 
 use std::io::Write;
+use std::time::Duration;
 
+use self::submit::{Driver, submit};
 use super::web_ui::{WebUiFlags, forward_to_master};
 use crate::cluster::{Cluster, ClusterFlags, confirm_target};
-use crate::config::{MatrixFlags, Settings};
+use crate::config::{Config, MatrixFlags, Settings};
 use crate::events::Events;
 use crate::exit::{ExitCode, Result};
 
@@ -57,10 +60,19 @@ pub async fn run(
         None => None,
     };
     let Arguments { driver_image, cluster_kind, .. } = arguments;
-    let job = submit::submit(&cluster, &settings, driver_image, cluster_kind, json_events).await?;
+    let stops_within = stops_within(&config);
+    let driver = Driver { image: driver_image, cluster_kind, json_events, stops_within };
+    let job = submit(&cluster, &settings, &driver, events).await?;
     let _ = writeln!(out, "run id: {}", job.uid).and_then(|()| out.flush());
     if arguments.detach {
         return Ok(ExitCode::Success);
     }
     follow::follow(&cluster, &job, events, log).await
+}
+
+/// How long the driver's pod may take to stop: until the workers are idle, and then until its records are saved,
+/// the replicas are put back and the Lease is released.
+fn stops_within(config: &Config) -> Duration {
+    const REST: Duration = Duration::from_secs(45);
+    config.timeouts.stop.get() + REST
 }
