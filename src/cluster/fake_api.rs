@@ -124,9 +124,11 @@ impl State {
             (_, None) => failure(404, "not found"),
             (&Method::GET, Some(object)) => (200, object),
             (&Method::PATCH, Some(mut object)) => {
-                let expected = &body["metadata"]["resourceVersion"];
-                if !expected.is_null() && *expected != object["metadata"]["resourceVersion"] {
-                    return failure(409, "the object has been modified");
+                for field in ["uid", "resourceVersion"] {
+                    let expected = &body["metadata"][field];
+                    if !expected.is_null() && *expected != object["metadata"][field] {
+                        return failure(409, "the object has been modified");
+                    }
                 }
                 json_patch::merge(&mut object, body);
                 (200, self.store(path, object))
