@@ -2,6 +2,8 @@
 
 mod connection;
 mod failure;
+#[cfg(test)]
+mod fake_api;
 mod forward;
 mod lease;
 mod ownership;
@@ -14,6 +16,8 @@ mod scale;
 
 pub use connection::{Cluster, ClusterFlags, FIELD_MANAGER, patch_params};
 pub use failure::explain;
+#[cfg(test)]
+pub(crate) use fake_api::{FakeApi, Fault};
 pub use forward::{Destination, LocalPort, PortForward};
 pub use lease::Lease;
 pub use ownership::{OPERATION_APPLY, OPERATION_UPDATE, confirm_target, is_deployed_by_us};

@@ -1,13 +1,20 @@
 //! `locust-matrix job`: submits the driver's Job and follows it until it ends.
 
 mod follow;
+mod log;
+mod patience;
+mod pods;
+mod settings;
 mod submit;
 
 use std::io::Write;
+use std::time::Duration;
 
+use self::patience::Limits;
+use self::submit::{Driver, submit};
 use super::web_ui::{WebUiFlags, forward_to_master};
 use crate::cluster::{Cluster, ClusterFlags, confirm_target};
-use crate::config::{MatrixFlags, Settings};
+use crate::config::{Config, MatrixFlags, Settings};
 use crate::events::Events;
 use crate::exit::{ExitCode, Result};
 
@@ -38,7 +45,7 @@ pub struct Arguments {
 ///
 /// # Errors
 /// Exit code 2: the matrix cannot be used; 3: no cluster, a missing permission, a Job that is already
-/// running, an image that cannot be pulled; 4: the Job failed; 130: interrupted, and the Job is suspended.
+/// running, an image that cannot be pulled, a pod that is refused or finds no place; 4: the Job failed; 130: interrupted, and the Job is suspended.
 pub async fn run(
     flags: &ClusterFlags,
     arguments: &Arguments,
@@ -57,10 +64,21 @@ pub async fn run(
         None => None,
     };
     let Arguments { driver_image, cluster_kind, .. } = arguments;
-    let job = submit::submit(&cluster, &settings, driver_image, cluster_kind, json_events).await?;
+    let stops_within = stops_within(&config);
+    let driver = Driver { image: driver_image, cluster_kind, json_events, stops_within };
+    let job = submit(&cluster, &settings, &driver, events).await?;
     let _ = writeln!(out, "run id: {}", job.uid).and_then(|()| out.flush());
     if arguments.detach {
         return Ok(ExitCode::Success);
     }
-    follow::follow(&cluster, &job, events, log).await
+    // The cluster ends the pod at the end of its grace period, and tells it a little later.
+    let limits = Limits { ready: config.timeouts.ready.get(), stop: stops_within + Duration::from_secs(20) };
+    follow::follow(&cluster, &job, limits, events, log).await
+}
+
+/// How long the driver's pod may take to stop: until the workers are idle, and then until its records are saved,
+/// the replicas are put back and the Lease is released.
+fn stops_within(config: &Config) -> Duration {
+    const REST: Duration = Duration::from_secs(45);
+    config.timeouts.stop.get() + REST
 }

@@ -31,7 +31,7 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     let config = Settings::from_flags(&arguments.matrix)?.complete()?;
     let plan = Grid::of(&config);
     let port = arguments.web_ui.bind_port().await?;
-    let interrupted = signals::interrupted();
+    let interrupted = signals::interrupted(events, signals::RUN_LEFT);
     let superseded = CancellationToken::new();
     let cluster = Cluster::connect(flags).await?;
     let deployment = config.inference.deployment.clone();

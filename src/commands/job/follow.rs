@@ -3,42 +3,46 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures::{AsyncBufReadExt, StreamExt, TryStreamExt, stream};
-use jiff::Timestamp;
+use futures::{StreamExt, stream};
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{ContainerStateTerminated, Pod};
-use kube::api::{ListParams, LogParams, Patch};
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::{ListParams, Patch};
 use kube::runtime::watcher::Config as WatchConfig;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::json;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::log::show_log;
+use super::patience::{Limits, Patience};
+use super::pods::{driver_cannot_start, exit_code, has_started, is_over, running, waiting};
 use super::submit::{SubmittedJob, has_ended};
-use crate::cluster::{Cluster, await_gone, explain, patch_params, startup_failure};
+use crate::cluster::{Cluster, explain, patch_params};
 use crate::commands::signals;
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::JOB;
-
-/// How long the driver may take to stop: the pod's grace period, in which it stops the load, and a margin.
-const STOPS_WITHIN: Duration = Duration::from_secs(170);
+use crate::wait::{Condition, poll};
 
 /// How long the API server may be silent before following ends.
 const API_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+
+/// How often the pods are looked at if no change is seen.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Follows the Job until it ends. A signal suspends the Job: its driver stops the load, and the records are
 /// kept.
 pub(super) async fn follow(
     cluster: &Cluster,
     job: &SubmittedJob,
+    limits: Limits,
     events: &Events,
     log: &(dyn Fn(&str) + Sync),
 ) -> Result<ExitCode> {
-    let interrupted = signals::interrupted();
+    let interrupted = signals::interrupted(events, signals::JOB_LEFT);
     let ended = CancellationToken::new();
     let following = async {
-        let result = follow_pods(cluster, job, events, log).await;
+        let result = follow_pods(cluster, job, limits, events, log).await;
         ended.cancel();
         result
     };
@@ -48,11 +52,8 @@ pub(super) async fn follow(
             () = interrupted.cancelled() => {}
         }
         events.tell(Progress::JobSuspended);
-        suspend(cluster).await?;
-        await_gone(cluster, &job.selector(), STOPS_WITHIN).await.map_err(|timed_out| {
-            Error::cluster(format!("the driver does not stop {timed_out}"))
-                .next(format!("kubectl delete job {JOB}"))
-        })?;
+        suspend(cluster, job).await?;
+        await_stopped(cluster, job, limits.stop).await?;
         Ok(true)
     };
     tokio::pin!(following);
@@ -69,16 +70,40 @@ pub(super) async fn follow(
     }
 }
 
-async fn suspend(cluster: &Cluster) -> Result<()> {
-    let patch = Patch::Merge(json!({ "spec": { "suspend": true } }));
+/// Suspends the Job, unless another one has taken its name.
+async fn suspend(cluster: &Cluster, job: &SubmittedJob) -> Result<()> {
+    let patch = Patch::Merge(json!({ "metadata": { "uid": job.uid }, "spec": { "suspend": true } }));
     let patched = cluster.api::<Job>().patch(JOB, &patch_params(), &patch).await;
     patched.map(drop).map_err(|error| explain(&format!("suspend Job {}/{JOB}", cluster.namespace), &error))
+}
+
+/// Suspends a Job that does not get on. The caller has an error or an exit code of its own, so an error here is
+/// only told.
+async fn give_up(cluster: &Cluster, job: &SubmittedJob, events: &Events) {
+    if let Err(error) = suspend(cluster, job).await {
+        events.tell(Progress::note(error.to_string()));
+    }
+}
+
+/// Waits until no pod runs the driver. Pods that ended earlier stay as long as the Job does, and do not count.
+async fn await_stopped(cluster: &Cluster, job: &SubmittedJob, limit: Duration) -> Result<()> {
+    let stopped = poll(limit, Duration::from_millis(500), || async {
+        match pods_of(cluster, job).await {
+            Ok(pods) => running(&pods).map_or(Condition::Met(()), Condition::NotMet),
+            Err(error) => Condition::NotMet(error.message),
+        }
+    });
+    stopped.await.map_err(|timed_out| {
+        Error::cluster(format!("the driver does not stop {timed_out}"))
+            .next(format!("kubectl delete job {JOB}"))
+    })
 }
 
 /// Shows the log of each of the Job's pods until the Job has ended.
 async fn follow_pods(
     cluster: &Cluster,
     job: &SubmittedJob,
+    limits: Limits,
     events: &Events,
     log: &(dyn Fn(&str) + Sync),
 ) -> Result<ExitCode> {
@@ -89,15 +114,20 @@ async fn follow_pods(
         stream::select(pods.default_backoff().map(drop).boxed(), jobs.default_backoff().map(drop).boxed());
     let mut shown = BTreeSet::new();
     let mut last_exit = None;
-    while changes.next().await.is_some() {
-        for pod in pods_of(cluster, job).await? {
+    let mut patience = Patience::new(limits);
+    loop {
+        if matches!(timeout(LOOK_EVERY, changes.next()).await, Ok(None)) {
+            return Err(Error::cluster("the watch on the Job ended"));
+        }
+        let pods = pods_of(cluster, job).await?;
+        for pod in &pods {
             let name = pod.metadata.name.clone().unwrap_or_default();
-            if let Some(problem) = startup_failure(&pod) {
-                suspend(cluster).await?;
+            if let Some(problem) = driver_cannot_start(pod) {
+                give_up(cluster, job, events).await;
                 return Err(Error::preflight(format!("the driver's pod does not run: {problem}"))
                     .next("build or push that image, or name another with --driver-image"));
             }
-            if shown.contains(&name) || !has_started(&pod) {
+            if shown.contains(&name) || !has_started(pod) {
                 continue;
             }
             if let Some(code) = last_exit {
@@ -107,16 +137,32 @@ async fn follow_pods(
             shown.insert(name.clone());
             last_exit = container_exit_code(cluster, &name).await.or(last_exit);
         }
-        let job = cluster.api::<Job>().get_opt(JOB).await;
-        let Some(job) = job.map_err(|error| explain("read the Job", &error))? else {
+        let current = cluster.api::<Job>().get_opt(JOB).await;
+        let current = current.map_err(|error| explain("read the Job", &error))?;
+        let Some(current) = current.filter(|current| current.metadata.uid.as_deref() == Some(&job.uid))
+        else {
             return Err(Error::cluster("the Job was deleted while it ran")
                 .next("its records are kept: locust-matrix fetch"));
         };
-        if has_ended(&job) {
-            return exit_code_of(&job, last_exit);
+        if has_ended(&current) {
+            return exit_code_of(&current, last_exit);
+        }
+        // While the log was shown, the pods have changed.
+        let pods = pods_of(cluster, job).await?;
+        let refusals = if running(&pods).is_none() { refusals(cluster, job).await } else { Vec::new() };
+        let outcome = patience.look(waiting(&pods, &refusals), other_containers(&pods));
+        outcome.news.into_iter().for_each(|news| events.tell(Progress::note(news)));
+        if outcome.is_over {
+            give_up(cluster, job, events).await;
+            return outcome.error.map_or_else(|| Ok(code_of(last_exit)), Err);
         }
     }
-    Err(Error::cluster("the watch on the Job ended"))
+}
+
+/// The last pod, if its driver has ended and other containers of it still run.
+fn other_containers(pods: &[Pod]) -> Option<String> {
+    let last = pods.last().filter(|pod| exit_code(pod).is_some() && !is_over(pod))?;
+    last.metadata.name.clone()
 }
 
 async fn pods_of(cluster: &Cluster, job: &SubmittedJob) -> Result<Vec<Pod>> {
@@ -128,6 +174,13 @@ async fn pods_of(cluster: &Cluster, job: &SubmittedJob) -> Result<Vec<Pod>> {
     let mut pods = pods.map_err(|error| explain("list the Job's pods", &error))?.items;
     pods.sort_by_key(|pod| pod.metadata.creation_timestamp.clone().map(|time| time.0));
     Ok(pods)
+}
+
+/// The Job's events. Without the permission to read them there are none, and the Job is followed all the same.
+async fn refusals(cluster: &Cluster, job: &SubmittedJob) -> Vec<Event> {
+    let params = ListParams::default().fields(&format!("involvedObject.uid={}", job.uid));
+    let events = timeout(API_ANSWERS_WITHIN, cluster.api::<Event>().list(&params)).await;
+    events.ok().and_then(Result::ok).map(|events| events.items).unwrap_or_default()
 }
 
 /// The exit code of an ended Job: the exit code of its last pod, if that is an [`ExitCode`].
@@ -147,18 +200,12 @@ fn exit_code_of(job: &Job, last_exit: Option<i32>) -> Result<ExitCode> {
     }
 }
 
-fn has_started(pod: &Pod) -> bool {
-    let states = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
-    states
-        .filter_map(|status| status.state.as_ref())
-        .any(|state| state.running.is_some() || state.terminated.is_some())
+/// The exit code for a driver that has ended in a pod that has not.
+fn code_of(exit: Option<i32>) -> ExitCode {
+    exit.and_then(ExitCode::from_number).unwrap_or(ExitCode::Cluster)
 }
 
-fn terminated(pod: &Pod) -> Option<&ContainerStateTerminated> {
-    pod.status.as_ref()?.container_statuses.as_ref()?.first()?.state.as_ref()?.terminated.as_ref()
-}
-
-/// The exit code of the pod's container. Its log ends a moment before the pod's status has the exit code.
+/// The exit code of the driver in this pod. Its log ends a moment before the pod's status has the exit code.
 async fn container_exit_code(cluster: &Cluster, pod: &str) -> Option<i32> {
     let mut changes =
         watcher(cluster.api::<Pod>(), WatchConfig::default().fields(&format!("metadata.name={pod}")))
@@ -167,7 +214,7 @@ async fn container_exit_code(cluster: &Cluster, pod: &str) -> Option<i32> {
             .boxed();
     let ended = async {
         while let Some(change) = changes.next().await {
-            if let Some(code) = change.ok().as_ref().and_then(terminated).map(|ended| ended.exit_code) {
+            if let Some(code) = change.ok().as_ref().and_then(exit_code) {
                 return Some(code);
             }
         }
@@ -176,34 +223,40 @@ async fn container_exit_code(cluster: &Cluster, pod: &str) -> Option<i32> {
     timeout(Duration::from_secs(5), ended).await.ok().flatten()
 }
 
-/// Passes a pod's log line by line to `log` until the pod's container has ended. A lost connection is reopened
-/// after the last line. If the API server stays silent, this returns, and the caller reports it.
-async fn show_log(cluster: &Cluster, pod: &str, log: &(dyn Fn(&str) + Sync)) {
-    let mut last: Option<Timestamp> = None;
-    let mut last_answer = Instant::now();
-    loop {
-        let params = LogParams { follow: true, timestamps: true, since_time: last, ..LogParams::default() };
-        if let Ok(stream) = cluster.api::<Pod>().log_stream(pod, &params).await {
-            let mut lines = stream.lines();
-            while let Ok(Some(line)) = lines.try_next().await {
-                let (stamp, text) = line.split_once(' ').unwrap_or((&line, ""));
-                let Ok(stamp) = stamp.parse::<Timestamp>() else {
-                    continue;
-                };
-                if last.is_none_or(|last| stamp > last) {
-                    log(text);
-                    last = Some(stamp);
-                }
-            }
-        }
-        match timeout(API_ANSWERS_WITHIN, cluster.api::<Pod>().get_opt(pod)).await {
-            Ok(Ok(Some(pod))) if terminated(&pod).is_none() => {
-                last_answer = Instant::now();
-                sleep(Duration::from_millis(200)).await;
-            }
-            Ok(Ok(_)) => return,
-            Ok(Err(_)) | Err(_) if last_answer.elapsed() > API_ANSWERS_WITHIN => return,
-            Ok(Err(_)) | Err(_) => sleep(Duration::from_secs(1)).await,
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::FakeApi;
+
+    const PODS: &str = "/api/v1/namespaces/default/pods";
+
+    fn pod(api: &FakeApi, name: &str, phase: &str) {
+        let metadata = json!({ "name": name });
+        api.put(&format!("{PODS}/{name}"), json!({ "metadata": metadata, "status": { "phase": phase } }));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_driver_has_stopped_although_pods_that_ended_earlier_are_left() {
+        let api = FakeApi::default();
+        let job = SubmittedJob { uid: "uid".into() };
+        pod(&api, "first", "Failed");
+        await_stopped(&api.cluster(), &job, Duration::from_secs(60)).await.unwrap();
+        pod(&api, "second", "Running");
+        let error = await_stopped(&api.cluster(), &job, Duration::from_secs(60)).await.unwrap_err();
+        assert_eq!(error.message, "the driver does not stop after 60 s; last seen: pods second");
+    }
+
+    #[tokio::test]
+    async fn only_the_job_that_is_followed_is_suspended() {
+        let api = FakeApi::default();
+        let path = format!("/apis/batch/v1/namespaces/default/jobs/{JOB}");
+        api.put(&path, json!({ "metadata": { "name": JOB, "uid": "ours" } }));
+        let suspended = async |uid: &str| {
+            let job = SubmittedJob { uid: uid.into() };
+            suspend(&api.cluster(), &job).await.is_ok()
+                && api.object(&path).unwrap()["spec"]["suspend"] == true
+        };
+        assert!(!suspended("another").await);
+        assert!(suspended("ours").await);
     }
 }

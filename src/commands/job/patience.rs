@@ -1,0 +1,155 @@
+//! How long a Job is waited for that does not get on.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::pods::Waiting;
+use crate::exit::Error;
+use crate::objects::JOB;
+
+/// How long the server may refuse the Job's pods. A quota may become free meanwhile.
+const REFUSED_FOR: Duration = Duration::from_secs(30);
+/// A pod that has not started is told after this time, because each pod takes a moment.
+const TOLD_AFTER: Duration = Duration::from_secs(10);
+/// How long a pod's other containers may run after the driver has ended.
+const OTHERS_END_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long the driver's pod may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// From its creation until the driver runs.
+    pub(super) ready: Duration,
+    /// From a signal until the driver has ended.
+    pub(super) stop: Duration,
+}
+
+/// What has been waited for, and for how long.
+#[derive(Debug)]
+pub(super) struct Patience {
+    limits: Limits,
+    refused_since: Option<Instant>,
+    unstarted_since: Option<Instant>,
+    others_since: Option<Instant>,
+    told: Option<String>,
+}
+
+/// What follows from one look at the Job.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// A sentence that the user has not been told yet.
+    pub(super) news: Option<String>,
+    /// The Job does not get on. Without an error, the driver has ended.
+    pub(super) is_over: bool,
+    pub(super) error: Option<Error>,
+}
+
+impl Patience {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, refused_since: None, unstarted_since: None, others_since: None, told: None }
+    }
+
+    /// Looks at why the driver does not run, and at the pod whose driver has ended while others of its
+    /// containers have not.
+    pub(super) fn look(&mut self, waiting: Option<Waiting>, others: Option<String>) -> Outcome {
+        let is_refused = matches!(waiting, Some(Waiting::Refused(_)));
+        let is_unstarted = matches!(waiting, Some(Waiting::NotStarted(_)));
+        let refused = since(&mut self.refused_since, is_refused);
+        let unstarted = since(&mut self.unstarted_since, is_unstarted);
+        let others_run = since(&mut self.others_since, others.is_some());
+        if let Some(waiting) = waiting {
+            let reason = waiting.reason().to_owned();
+            if refused >= Some(REFUSED_FOR) {
+                return Outcome::failed(&reason, "mend what it names, or ask the namespace's owners");
+            }
+            if unstarted >= Some(self.limits.ready) {
+                let seconds = self.limits.ready.as_secs();
+                let reason = format!("{reason}; it was waited for {seconds} s (timeouts.ready)");
+                return Outcome::failed(&reason, &format!("see: kubectl describe pods -l job-name={JOB}"));
+            }
+            let is_news =
+                self.told.as_ref() != Some(&reason) && (is_refused || unstarted >= Some(TOLD_AFTER));
+            if is_news {
+                self.told = Some(reason.clone());
+            }
+            return Outcome { news: is_news.then(|| format!("waiting: {reason}")), ..Outcome::default() };
+        }
+        if let Some(pod) = others.filter(|_| others_run >= Some(OTHERS_END_WITHIN)) {
+            let news = format!(
+                "the driver has ended, and other containers of pod {pod} run on; suspending the Job, which ends them"
+            );
+            return Outcome { news: Some(news), is_over: true, error: None };
+        }
+        Outcome::default()
+    }
+}
+
+impl Outcome {
+    fn failed(reason: &str, next: &str) -> Self {
+        let error = Error::preflight(format!("the driver does not run: {reason}")).next(next);
+        Self { news: None, is_over: true, error: Some(error) }
+    }
+}
+
+/// How long something has been so. Starts counting when it is seen for the first time.
+fn since(begin: &mut Option<Instant>, is_so: bool) -> Option<Duration> {
+    *begin = is_so.then(|| begin.unwrap_or_else(Instant::now));
+    begin.map(|begin| begin.elapsed())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::ExitCode;
+    use tokio::time::advance;
+
+    const LIMITS: Limits = Limits { ready: Duration::from_secs(180), stop: Duration::from_secs(195) };
+
+    fn refused() -> Option<Waiting> {
+        Some(Waiting::Refused("exceeded quota".into()))
+    }
+
+    fn unstarted() -> Option<Waiting> {
+        Some(Waiting::NotStarted("pod a cannot be placed: 0/1 nodes".into()))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_pod_is_told_at_once_and_ends_the_wait_after_30_s() {
+        let mut patience = Patience::new(LIMITS);
+        assert_eq!(patience.look(refused(), None).news.as_deref(), Some("waiting: exceeded quota"));
+        advance(Duration::from_secs(29)).await;
+        let outcome = patience.look(refused(), None);
+        assert!(outcome.news.is_none() && !outcome.is_over, "told once");
+        advance(Duration::from_secs(1)).await;
+        let error = patience.look(refused(), None).error.unwrap();
+        assert_eq!(error.code, ExitCode::Preflight);
+        assert_eq!(error.message, "the driver does not run: exceeded quota");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pod_without_a_place_ends_the_wait_after_the_ready_timeout() {
+        let mut patience = Patience::new(LIMITS);
+        assert_eq!(patience.look(unstarted(), None).news, None, "each pod takes a moment");
+        advance(Duration::from_secs(179)).await;
+        let outcome = patience.look(unstarted(), None);
+        assert!(outcome.news.unwrap().contains("0/1 nodes") && !outcome.is_over);
+        // It starts, and a later pod has the whole time again.
+        assert!(!patience.look(None, None).is_over);
+        advance(Duration::from_secs(60)).await;
+        assert!(!patience.look(unstarted(), None).is_over);
+        advance(Duration::from_secs(180)).await;
+        let error = patience.look(unstarted(), None).error.unwrap();
+        assert_eq!(error.code, ExitCode::Preflight);
+        assert!(error.message.contains("0/1 nodes; it was waited for 180 s"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_driver_that_has_ended_beside_a_running_proxy_ends_the_job() {
+        let mut patience = Patience::new(LIMITS);
+        assert!(!patience.look(None, Some("a".into())).is_over);
+        advance(Duration::from_secs(20)).await;
+        let outcome = patience.look(None, Some("a".into()));
+        assert!(outcome.is_over && outcome.error.is_none());
+        assert!(outcome.news.unwrap().contains("pod a run on"));
+    }
+}
