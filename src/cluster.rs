@@ -15,7 +15,7 @@ pub use connection::{Cluster, ClusterFlags, FIELD_MANAGER, patch_params};
 pub use failure::explain;
 pub use forward::{Destination, LocalPort, PortForward};
 pub use lease::Lease;
-pub use ownership::{OPERATION_APPLY, OPERATION_UPDATE, confirm_target, is_deployed_by_us};
+pub use ownership::{OPERATION_APPLY, OPERATION_UPDATE, confirm_target, why_foreign};
 pub use pod_http::PodHttp;
 #[cfg(test)]
 pub use pod_http::ScriptedPods;
