@@ -1,6 +1,8 @@
 //! What deploy and cleanup do with objects of other people, against a scripted API server.
 
 mod api_server;
+mod pod_security;
+mod policies;
 
 use api_server::{ApiServer, without_label};
 use serde_json::Value;
