@@ -20,7 +20,7 @@ pub use failure::explain;
 pub(crate) use fake_api::{FakeApi, Fault};
 pub use forward::{Destination, LocalPort, PortForward};
 pub use lease::Lease;
-pub use ownership::{OPERATION_APPLY, OPERATION_UPDATE, confirm_target, is_deployed_by_us};
+pub use ownership::{OPERATION_APPLY, OPERATION_UPDATE, confirm_target, why_foreign};
 pub use pod_http::PodHttp;
 #[cfg(test)]
 pub use pod_http::ScriptedPods;

@@ -71,6 +71,7 @@ fn kubectl_commands_work() {
 fn the_driver_shows_its_changes_first() {
     let _turn = beside_others("changes", "the_driver_shows_its_changes_first");
     let cluster = Cluster::start();
+    changes::never_touch_foreign_objects(&cluster);
     changes::are_shown_made_and_removed(&cluster);
     cluster.end();
 }
