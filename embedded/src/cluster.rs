@@ -1,12 +1,12 @@
 //! The whole cluster: its parts are put together, run, and taken apart again.
 
 mod end;
+mod kubeconfig_file;
 mod state_folder;
 
-use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -17,12 +17,12 @@ use crate::api::{Api, Server, Tokens};
 use crate::args::Args;
 use crate::control_loop;
 use crate::controllers;
-use crate::files::write_secret;
 use crate::kubelet::{Environments, Images, Kubelet};
 use crate::proxy::Proxy;
 use crate::runtime::Runtime;
 use crate::store::Store;
 use end::End;
+use kubeconfig_file::KubeconfigFile;
 use state_folder::StateFolder;
 
 /// Largest number of open files that the cluster asks for.
@@ -42,9 +42,10 @@ pub async fn run(args: &Args) -> Result<(), String> {
     };
     // Before anything else, so that no signal is missed.
     let end = End::listen(args.parent_pid)?;
+    let mut kubeconfig = KubeconfigFile::claim(kubeconfig)?;
     let state = StateFolder::lock(state)?;
-    let result = serve(args, images, kubeconfig, &state, end).await;
-    let _ = fs::remove_file(kubeconfig);
+    let result = serve(args, images, &mut kubeconfig, &state, end).await;
+    kubeconfig.remove();
     state.remove();
     result
 }
@@ -52,7 +53,7 @@ pub async fn run(args: &Args) -> Result<(), String> {
 async fn serve(
     args: &Args,
     images: Images,
-    kubeconfig: &Path,
+    kubeconfig: &mut KubeconfigFile,
     state: &StateFolder,
     end: End,
 ) -> Result<(), String> {
@@ -71,8 +72,7 @@ async fn serve(
     })?;
     let address = server.address().map_err(|error| error.to_string())?;
     let kubeconfigs = server.kubeconfig().map_err(|error| error.to_string())?;
-    write_secret(kubeconfig, &kubeconfigs.admin())
-        .map_err(|error| format!("{}: {error}", kubeconfig.display()))?;
+    kubeconfig.write(&kubeconfigs.admin())?;
     kubelet.set_kubeconfig(Box::new(move |namespace, account| {
         kubeconfigs.service_account(namespace, account).map_err(|error| error.to_string())
     }));
@@ -84,7 +84,7 @@ async fn serve(
     let serving = tokio::spawn(server.serve(async move {
         let _ = stop.wait_for(|stop| *stop).await;
     }));
-    let ready = format!("ready: https://{address}, kubeconfig {}\n", kubeconfig.display());
+    let ready = format!("ready: https://{address}, kubeconfig {}\n", kubeconfig.path().display());
     // Standard output may be closed. That is no error.
     let _ = std::io::stdout().write_all(ready.as_bytes()).and_then(|()| std::io::stdout().flush());
 
