@@ -40,7 +40,7 @@ pub struct Args {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  ended by a signal or with its parent process; all pods have ended
-  1  a bug in this program
+  1  a bug in this program; if a part of the cluster stops, the cluster ends all pods and itself
   2  the command line is invalid
   3  something is missing: a port, a folder, Python, or the connection to PyPI; or the kubeconfig or the
      folder belongs to somebody else";
