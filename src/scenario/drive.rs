@@ -27,6 +27,9 @@ use crate::wait::{Condition, TimedOut, poll};
 const POLL_EVERY: Duration = Duration::from_millis(200);
 /// How many neighbouring intervals must agree. They are also the sections of the confidence intervals.
 const AGREEING: usize = 5;
+/// The scenario is disturbed if the load generator does not answer for this long while it is measured. A cut waits up
+/// to 5 s for a worker.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// How often a snapshot is taken while load runs.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 

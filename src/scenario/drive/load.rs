@@ -6,7 +6,7 @@ use records::{Member, Membership, Scenario, Unmeasured, UnmeasuredKind};
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Drive, SAMPLE_EVERY};
+use super::{ANSWERS_WITHIN, Drive, SAMPLE_EVERY};
 use crate::cluster::{PodSummary, pods_of};
 use crate::events::{Progress, many};
 use crate::exit::Error;
@@ -23,6 +23,8 @@ const STOP_AGAIN_AFTER: Duration = Duration::from_secs(2);
 pub(super) enum NoCut {
     /// The load generator does not answer.
     Silent(Error),
+    /// It has answered after this long: it stood still.
+    Late(Duration),
     /// It answers, but a worker has not handed over its counts in time. This is its last answer, in words.
     Incomplete(String),
 }
@@ -75,11 +77,12 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
 
     /// A complete cut. It is tried twice, because a worker may be too busy for the first.
     pub(super) async fn cut(&self) -> Result<Snapshot, NoCut> {
-        let mut why = None;
+        let (mut why, mut asked) = (None, Instant::now());
         for _ in 0..2 {
             match self.setup.load.cut(DEADMAN).await {
+                Ok(_) if asked.elapsed() > ANSWERS_WITHIN => return Err(NoCut::Late(asked.elapsed())),
                 Ok(snapshot) if snapshot.is_complete_cut() => return Ok(snapshot),
-                Ok(snapshot) => why = Some(NoCut::Incomplete(snapshot.describe())),
+                Ok(snapshot) => (why, asked) = (Some(NoCut::Incomplete(snapshot.describe())), Instant::now()),
                 // An answer tells more than a silence before or after it.
                 Err(error) => why = why.or(Some(NoCut::Silent(error))),
             }
@@ -87,10 +90,20 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         Err(why.unwrap_or_else(|| NoCut::Silent(Error::cluster("no cut was tried"))))
     }
 
+    /// The load generator, or its node, stood still while load ran.
+    pub(super) fn stood_still(&self, silence: Duration) -> Event {
+        Event::disturbed(format!(
+            "{} did not answer for {:.0} s",
+            self.setup.load.name(),
+            silence.as_secs_f64()
+        ))
+    }
+
     /// What becomes of the scenario without a cut that it needs.
     pub(super) fn without_cut(&self, why: NoCut, since: Instant) -> Event {
         match why {
             NoCut::Silent(error) => error.into(),
+            NoCut::Late(silence) => self.stood_still(silence),
             NoCut::Incomplete(last_seen) => {
                 let timed_out = TimedOut { after: since.elapsed(), last_seen };
                 let late = self.setup.load.explain(&Unreached::Counts, &timed_out).message;
@@ -115,6 +128,11 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             }
             Err(NoCut::Silent(error)) => {
                 self.setup.events.tell(Progress::WholeRunMissing { error: error.message });
+            }
+            // The load has stopped, so a pause does no harm.
+            Err(NoCut::Late(silence)) => {
+                let error = format!("it came after {:.0} s", silence.as_secs_f64());
+                self.setup.events.tell(Progress::WholeRunMissing { error });
             }
             Err(NoCut::Incomplete(last_seen)) => {
                 let error = format!("not every worker handed over its counts; {last_seen}");

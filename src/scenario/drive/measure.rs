@@ -7,7 +7,7 @@ use records::{Arrivals, Interval, Scenario, StoppingRule};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::load::NoCut;
-use super::{Drive, SAMPLE_EVERY};
+use super::{ANSWERS_WITHIN, Drive, SAMPLE_EVERY};
 use crate::events::Progress;
 use crate::load::{LoadGenerator, Snapshot};
 use crate::measure::{Next, interval_s, next, window_from};
@@ -18,9 +18,6 @@ use crate::scenario::under_way::UnderWay;
 
 /// The live figures are shown once for this many samples.
 const SAMPLES_PER_LIVE_LINE: usize = 2;
-/// The scenario is disturbed if the load generator does not answer for this long while the window is open.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
-
 /// The requests under way must be read within this time, or within a quarter of the interval if that is shorter.
 const MOST_READING: Duration = Duration::from_secs(2);
 
@@ -67,6 +64,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                     intervals.push(between(last, &cut, &self.setup.config.inference.primary));
                     cuts.push(cut);
                 }
+                (Err(NoCut::Late(silence)), _) => return Err(self.stood_still(silence)),
                 (Err(NoCut::Silent(error)), _) if timer.last_answer.elapsed() > ANSWERS_WITHIN => {
                     return Err(error.into());
                 }
@@ -144,9 +142,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                     let silence = timer.last_answer.elapsed();
                     timer.last_answer = Instant::now();
                     if silence > ANSWERS_WITHIN {
-                        let name = self.setup.load.name();
-                        let why = format!("{name} did not answer for {:.0} s", silence.as_secs_f64());
-                        return Err(Event::disturbed(why));
+                        return Err(self.stood_still(silence));
                     }
                     // The rest of the window could not make the row valid any more.
                     if !snapshot.is_running(users, workers) {
