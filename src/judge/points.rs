@@ -149,6 +149,14 @@ mod tests {
         );
         assert!(told(&with_last(600)).unwrap().contains("something changed"));
         assert_eq!(told(&[repeat(0, 1, 800)]), None);
+        for spoiled in 0..2 {
+            let mut records = with_last(792);
+            records[spoiled].disturbed = Some("somebody stopped the load".into());
+            assert!(
+                told(&records).unwrap().contains("both ends must be valid"),
+                "row {spoiled} is not valid"
+            );
+        }
     }
 
     proptest! {

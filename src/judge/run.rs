@@ -122,11 +122,17 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_figures_is_a_failure_whatever_its_verdict() {
-        let late = attempt(1, Some(UnmeasuredKind::GeneratorLate), false);
-        let records = [late];
-        let run = JudgedRun::of(&records);
-        assert_eq!(run.rows[0].judgement.verdict, Verdict::LoadgenLimited);
-        assert!(run.has_failure());
+    fn a_row_fails_by_its_verdict_or_because_it_has_no_figures() {
+        use UnmeasuredKind::{Disturbed, GeneratorLate};
+        for (kind, has_window, verdict, fails) in [
+            (None, true, Verdict::Valid, false),
+            (Some(Disturbed), true, Verdict::Void, true),
+            (Some(GeneratorLate), true, Verdict::LoadgenLimited, false),
+            (Some(GeneratorLate), false, Verdict::LoadgenLimited, true),
+        ] {
+            let records = [attempt(2, kind, has_window)];
+            let run = JudgedRun::of(&records);
+            assert_eq!((run.rows[0].judgement.verdict, run.has_failure()), (verdict, fails), "{kind:?}");
+        }
     }
 }

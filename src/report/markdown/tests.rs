@@ -285,7 +285,7 @@ fn an_attempt_that_was_measured_again_is_told_with_its_reasons() {
     first.disturbed = Some("the load was disturbed".into());
     let second = Record { attempt: 2, ..record(0, 1, 20, 800) };
     let text = render(&[first, second]);
-    assert_has(&text, "## Other attempts\n");
+    assert_has(&text, "## Other attempts\n\nA scenario that is VOID is measured once more.");
     assert_has(&text, "- 1 replica, 2 workers, 20 users, attempt 1: VOID: the load was disturbed.\n");
     assert_has(&text, "Best throughput: 40.0 successful requests/s");
 }
