@@ -88,6 +88,7 @@ const STAGES: &[Stage] = &[
     stage("permissions", Beside(EMPTY), rights::each_missing_permission_is_named),
     stage("failed", Beside(EMPTY), verdicts::a_dead_service_has_no_figures),
     stage("shop", Beside("team-d"), loads::another_service_is_measured_from_outside),
+    stage("two-jobs", Beside("team-d"), stops::of_two_jobs_one_measures_its_own_matrix),
     stage("killed", Beside("team-d"), stops::a_killed_driver_is_resumed),
     stage("embedded-build", Beside(BUILDS), builds::the_embedded_cluster_is_built_and_started),
     stage("interrupted", Last, stops::an_interrupted_run_keeps_its_records),

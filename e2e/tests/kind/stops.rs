@@ -85,3 +85,28 @@ pub(crate) fn an_interrupted_run_keeps_its_records(cluster: &KeptCluster) {
     assert_eq!(rows(&run).len(), 1);
     assert_exact(&only_record(&run));
 }
+
+/// Two drivers are submitted at the same moment. One Job measures its own matrix to the end, and the other submission
+/// is refused and names the first.
+pub(crate) fn of_two_jobs_one_measures_its_own_matrix(cluster: &KeptCluster) {
+    let submit = |users: u32| {
+        let folder = cluster.folder.join(format!("job-of-{users}"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let text = format!(
+            "{{replicas: [1], workers: [1], users: [{users}], duration: 4s, cooldown: 0s, spawn_rate: 20}}"
+        );
+        let matrix = KeptCluster { folder, ..cluster.clone() }.settings(&text);
+        Running::start(&mut cluster.driver_job(&matrix))
+    };
+    let running = [4, 6].map(|users| (users, submit(users)));
+    let ended = running.map(|(users, running)| (users, running.finish()));
+    let (won, lost): (Vec<_>, Vec<_>) = ended.iter().partition(|(_, ended)| ended.code == Some(0));
+    let ([(users, winner)], [(_, loser)]) = (&won[..], &lost[..]) else { panic!("one wins: {ended:?}") };
+    assert_eq!(loser.code, Some(3), "{}", loser.err);
+    let run_id = winner.out.split_whitespace().last().unwrap();
+    assert!(loser.err.contains(&format!("is running (run id {run_id})")), "{run_id}: {}", loser.err);
+    let results = cluster.folder.join("two-jobs");
+    output_of(&mut cluster.driver(&["fetch", "--results", results.to_str().unwrap()]));
+    let record = only_record(&only_run(&results));
+    assert_eq!(record["scenario"]["users"], *users, "the winner's own matrix");
+}
