@@ -64,8 +64,15 @@ pub(crate) fn a_foreign_worker_is_refused(cluster: &KeptCluster) {
     let script = "printf 'import locust\\nclass U(locust.HttpUser):\\n  pass\\n' > /tmp/l.py && \
                   locust --worker --master-host locust-master -f /tmp/l.py";
     let image = format!("--image={LOCUST}");
-    let command = ["run", "stray", &image, "--restart=Never", "--command", "--", "sh", "-c", script];
-    output_of(&mut cluster.kubectl(&command));
+    // As the namespace demands of every pod.
+    let restricted = r#"{"spec": {
+        "securityContext": {"runAsNonRoot": true, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [{"name": "stray", "securityContext":
+            {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}}]}}"#;
+    let overrides = ["--override-type=strategic", "--overrides", restricted];
+    let start = ["run", "stray", &image, "--restart=Never"];
+    let command = ["--command", "--", "sh", "-c", script];
+    output_of(&mut cluster.kubectl(&[&start[..], &overrides, &command].concat()));
     output_of(&mut cluster.kubectl(&["wait", "--for=condition=Ready", "pod/stray", "--timeout=60s"]));
     assert_run_ends(cluster, "foreign-worker", 4, NOT_ONE_WORKER);
     output_of(&mut cluster.kubectl(&["delete", "pod", "stray", "--now"]));
