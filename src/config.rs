@@ -9,6 +9,7 @@ mod preset;
 mod settings;
 mod span;
 
+pub use check::refuse_credentials;
 pub use complete::{Config, Inference, Timeouts};
 pub use flags::MatrixFlags;
 pub use method::Until;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::secrets::hide_credentials;
+
 /// The exit code of a command. CI pipelines and the Job's `podFailurePolicy` depend on these numbers, so a
 /// number never changes its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +75,10 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error with an exit code; add the next step with [`Error::next`].
+    /// An error with an exit code; add the next step with [`Error::next`]. Users and passwords in addresses are
+    /// hidden.
     pub fn new(code: ExitCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), next: None }
+        Self { code, message: hide_credentials(&message.into()), next: None }
     }
 
     /// The command line or the configuration is wrong (exit code 2).

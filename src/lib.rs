@@ -8,8 +8,8 @@
 //! config → plan → cluster → deploy → load → measure → record → judge → report
 //! ```
 //!
-//! `scenario` is the single conductor; `exit`, `wait`, `files`, `http`, `events` and `objects` may be used by
-//! every module.
+//! `scenario` is the single conductor; `exit`, `wait`, `files`, `http`, `events`, `objects` and `secrets` may be
+//! used by every module.
 
 pub mod cli;
 pub mod cluster;
@@ -28,4 +28,5 @@ pub mod plan;
 pub mod record;
 pub mod report;
 pub mod scenario;
+pub mod secrets;
 pub mod wait;

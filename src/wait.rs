@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
+use crate::secrets::{hide_credentials, without_secrets};
+
 /// The deadline passed before the condition was met. It reads as the end of a sentence: "Locust does not
 /// answer after 90 s; last seen: connection refused".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -85,17 +87,24 @@ where
 }
 
 /// An error followed by its causes, on one line. A cause whose text is already part of the line is left out.
+/// Secrets are left out, too.
 pub fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
+    let mut text = String::new();
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        let (secret_text, safe_text) = (cause.to_string(), without_secrets(cause));
+        let cause_text = safe_text.as_ref().unwrap_or(&secret_text);
+        if text.is_empty() {
+            text.clone_from(cause_text);
+        } else if !text.contains(&secret_text) {
             text = format!("{text}: {cause_text}");
+        } else if safe_text.is_some() {
+            text = text.replace(&secret_text, cause_text);
         }
-        source = cause.source();
+        // The causes of an error that quotes secrets quote them, too.
+        next = if safe_text.is_some() { None } else { cause.source() };
     }
-    text
+    hide_credentials(&text)
 }
 
 /// Seconds with one decimal, for people.

@@ -11,8 +11,31 @@ from locust import HttpUser, constant, task
 
 # HttpUser has no timeout by default: a request without an answer would block its user forever.
 TIMEOUT_S = float(os.getenv("REQUEST_TIMEOUT_S", "60"))
-# Headers as a JSON object, for example {"Authorization": "Bearer …"}.
-HEADERS = json.loads(os.getenv("REQUEST_HEADERS") or "{}")
+
+
+def read_headers(text):
+    """Headers as a JSON object, for example {"Authorization": "Bearer …"}.
+
+    They are secrets. If one could not be sent, every request would fail with a message that quotes
+    it, and this message would be in logs, records and reports. So it is refused here, by its name.
+    """
+    try:
+        headers = json.loads(text or "{}")
+    except ValueError:
+        headers = None
+    if not isinstance(headers, dict):
+        raise SystemExit("REQUEST_HEADERS is not a JSON object: correct the Secret inference-headers")
+    for name, value in headers.items():
+        can_be_sent = isinstance(value, str) and value == value.strip() and value.isprintable()
+        if not can_be_sent or not value.isascii():
+            raise SystemExit(
+                f"REQUEST_HEADERS: the value of {name!r} is not a line of ASCII text, "
+                "or it begins or ends with a space: correct the Secret inference-headers"
+            )
+    return headers
+
+
+HEADERS = read_headers(os.getenv("REQUEST_HEADERS"))
 # Certificates of a private certificate authority.
 CA_FILE = os.getenv("CA_FILE", "")
 STEPS = 30

@@ -11,6 +11,7 @@ use super::failure::explain;
 use crate::events::{Events, Progress};
 use crate::exit::{Error, Result};
 use crate::objects::MANAGED_BY;
+use crate::secrets::hide_credentials;
 
 /// The operation in `metadata.managedFields` after a server-side apply.
 pub const OPERATION_APPLY: &str = "Apply";
@@ -94,7 +95,7 @@ pub async fn confirm_target(cluster: &Cluster, name: &str, yes: bool, events: &E
     events.tell(Progress::TargetConfirmed {
         deployment: name.to_owned(),
         namespace: cluster.namespace.clone(),
-        server: cluster.server.clone(),
+        server: hide_credentials(&cluster.server),
     });
     Ok(())
 }

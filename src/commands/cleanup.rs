@@ -8,6 +8,7 @@ use crate::deploy::{Deletion, Overlay, delete, job, objects};
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::{DRIVER_PODS, RESULTS_APP};
+use crate::secrets::hide_credentials;
 
 /// Arguments of `cleanup`.
 #[derive(clap::Args, Debug)]
@@ -35,7 +36,7 @@ pub async fn run(
     out: &mut (dyn Write + Send),
 ) -> Result<ExitCode> {
     let cluster = Cluster::connect(flags).await?;
-    let (namespace, server) = (cluster.namespace.clone(), cluster.server.clone());
+    let (namespace, server) = (cluster.namespace.clone(), hide_credentials(&cluster.server));
     events.tell(Progress::CleanupStarted { namespace, server });
     // The Job comes first, because its driver stops the load and needs Locust for that.
     let job = [job(&[])?];

@@ -10,6 +10,7 @@ use crate::deploy::allow_scaling;
 use crate::events::{many, minutes};
 use crate::exit::{ExitCode, Result};
 use crate::plan::{Grid, expected};
+use crate::secrets::hide_credentials;
 
 /// Arguments of `plan`.
 #[derive(clap::Args, Debug)]
@@ -50,7 +51,8 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, out: &mut dyn Writ
     let _ = writeln!(
         out,
         "\ndeploy would change in namespace {} of {} (+ new, ~ changed, = as it is):",
-        cluster.namespace, cluster.server
+        cluster.namespace,
+        hide_credentials(&cluster.server)
     );
     print_changes(&cluster, &objects, out).await
 }

@@ -2,6 +2,7 @@
 
 use super::complete::{Config, Inference};
 use crate::exit::{Error, Result};
+use crate::secrets::has_credentials;
 
 /// The most replicas and workers that a scenario may have.
 const MAX_PODS: u32 = 1000;
@@ -112,6 +113,7 @@ fn check_inference(inference: &Inference) -> Result<()> {
     if deployment.is_empty() {
         return Err(Error::usage("inference.deployment: is empty").next("give the Deployment's name"));
     }
+    refuse_credentials("inference.url", url)?;
     if !url.starts_with("http://") && !url.starts_with("https://") {
         return Err(Error::usage(format!("inference.url: '{url}' is not a URL"))
             .next("give one that begins with http:// or https://"));
@@ -130,6 +132,20 @@ fn check_inference(inference: &Inference) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Refuses an address with a user or a password in it, without repeating it.
+///
+/// # Errors
+/// Exit code 2, naming the setting.
+pub fn refuse_credentials(setting: &str, address: &str) -> Result<()> {
+    if !has_credentials(address) {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "{setting}: it has a user or a password in it, and addresses are in logs, records and reports"
+    ))
+    .next("remove it; the load can send a header: see 'A service of your own' in the README"))
 }
 
 fn is_port_and_path(text: &str) -> bool {
@@ -223,6 +239,18 @@ mod tests {
             assert!(error.message.starts_with(expected), "{error}");
             assert_eq!(error.code, ExitCode::Usage);
             assert!(error.next.is_some());
+        }
+    }
+
+    #[test]
+    fn an_address_with_a_password_is_refused_without_repeating_it() {
+        for url in ["http://me:pl4nted@h:8000", "https://pl4nted@h/x", "me:pl4nted@h", "ftp://me:pl4nted@h"] {
+            let mut config = default_config();
+            config.inference.url = url.into();
+            let error = config.checked().unwrap_err();
+            assert_eq!(error.code, ExitCode::Usage);
+            assert!(error.message.starts_with("inference.url: "), "{error}");
+            assert!(!error.to_string().contains("pl4nted"), "{error}");
         }
     }
 

@@ -17,6 +17,7 @@ use self::product::{CALLER, NAME};
 use self::stock::Stock;
 use self::web::{Answer, STOP, Web};
 use super::{Capabilities, Load, LoadGenerator, Snapshot, Unreached};
+use crate::config::refuse_credentials;
 use crate::exit::{Error, ExitCode, Result};
 use crate::wait::TimedOut;
 
@@ -46,8 +47,9 @@ impl Locust {
     /// A master at `url`, such as `http://locust-master:8089`.
     ///
     /// # Errors
-    /// Exit code 1: the HTTP client cannot be built.
+    /// Exit code 2: the address has a user or a password in it; 1: the HTTP client cannot be built.
     pub fn new(url: &str) -> Result<Self> {
+        refuse_credentials("--locust-url", url)?;
         Ok(Self { web: Web::new(url)?, longest: LONGEST, is_ours: false, stock: Arc::default() })
     }
 
@@ -174,5 +176,21 @@ impl LoadGenerator for Locust {
 
     fn explain(&self, unreached: &Unreached, timed_out: &TimedOut) -> Error {
         advice::explain(unreached, timed_out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exit::ExitCode;
+
+    #[test]
+    fn an_address_with_a_password_is_refused_without_repeating_it() {
+        let error = Locust::new("http://me:pl4nted@locust-master:8089").unwrap_err();
+        assert_eq!(error.code, ExitCode::Usage);
+        assert!(
+            error.message.starts_with("--locust-url: ") && !error.to_string().contains("pl4nted"),
+            "{error}"
+        );
     }
 }

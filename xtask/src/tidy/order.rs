@@ -5,7 +5,7 @@ use super::crates::Crate;
 /// The modules of `src/`, in groups. A module may use its own group and the groups before it. The first group is the
 /// leaves, which every module may use.
 const ORDER: [&[&str]; 13] = [
-    &["wait", "files", "events", "http", "exit", "objects"],
+    &["wait", "files", "events", "http", "exit", "objects", "secrets"],
     &["config"],
     &["plan"],
     &["cluster"],
