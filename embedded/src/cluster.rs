@@ -19,7 +19,7 @@ use crate::args::Args;
 use crate::control_loop;
 use crate::controllers;
 use crate::kubelet::{Environments, Images, Kubelet};
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Threads};
 use crate::runtime::Runtime;
 use crate::store::Store;
 use end::End;
@@ -82,8 +82,9 @@ async fn serve(
         kubeconfigs.service_account(namespace, account).map_err(|error| error.to_string())
     }));
 
+    let balancer = Threads::start().map_err(|error| format!("the threads of the load balancer: {error}"))?;
     let mut controllers = controllers::start(&store);
-    controllers.spawn("load balancer", control_loop::run(store, Proxy::new(addresses)));
+    controllers.spawn("load balancer", control_loop::run(store, Proxy::new(addresses, balancer.handle())));
     let (stopper, mut stop) = watch::channel(false);
     let mut pods = tokio::spawn(kubelet.run(stopper.subscribe()));
     let mut serving = tokio::spawn(server.serve(async move {
