@@ -19,7 +19,7 @@ use crate::args::Args;
 use crate::control_loop;
 use crate::controllers;
 use crate::kubelet::{Environments, Images, Kubelet};
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Threads};
 use crate::runtime::Runtime;
 use crate::store::Store;
 use end::End;
@@ -46,7 +46,7 @@ pub async fn run(args: &Args) -> Result<(), Problem> {
     // Before anything else, so that no signal is missed.
     let end = End::listen(args.parent_pid)?;
     let mut kubeconfig = KubeconfigFile::claim(kubeconfig)?;
-    let state = StateFolder::lock(state)?;
+    let state = StateFolder::lock(state).await?;
     let result = serve(args, images, &mut kubeconfig, &state, end).await;
     kubeconfig.remove();
     state.remove();
@@ -63,7 +63,9 @@ async fn serve(
     raise_file_limit();
     let store = Store::new();
     let addresses = Arc::new(Addresses::claim()?);
-    let kubelet = Kubelet::new(store.clone(), state.pods(), images, Arc::clone(&addresses))
+    let kubelet = state
+        .share_lock()
+        .and_then(|lock| Kubelet::new(store.clone(), state.pods(), lock, images, Arc::clone(&addresses)))
         .map_err(|error| format!("{}: {error}", state.path().display()))?;
     let tokens = Tokens::new().map_err(|error| format!("no random numbers for a token: {error}"))?;
     let api = Api::new(store.clone(), tokens, Arc::clone(&kubelet) as Arc<dyn Runtime>);
@@ -80,8 +82,9 @@ async fn serve(
         kubeconfigs.service_account(namespace, account).map_err(|error| error.to_string())
     }));
 
+    let balancer = Threads::start().map_err(|error| format!("the threads of the load balancer: {error}"))?;
     let mut controllers = controllers::start(&store);
-    controllers.spawn("load balancer", control_loop::run(store, Proxy::new(addresses)));
+    controllers.spawn("load balancer", control_loop::run(store, Proxy::new(addresses, balancer.handle())));
     let (stopper, mut stop) = watch::channel(false);
     let mut pods = tokio::spawn(kubelet.run(stopper.subscribe()));
     let mut serving = tokio::spawn(server.serve(async move {

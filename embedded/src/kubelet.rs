@@ -6,6 +6,7 @@ mod pod;
 mod shared;
 
 use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,17 +47,18 @@ pub(crate) struct Kubelet {
 }
 
 impl Kubelet {
-    /// A kubelet that keeps the files of its pods in `folder`.
+    /// A kubelet that keeps the files of its pods in `folder`. `lock` is the lock that protects the folder.
     ///
     /// # Errors
     /// The folder cannot be used, or a process cannot be started.
     pub(crate) fn new(
         store: Store,
         folder: PathBuf,
+        lock: File,
         images: Images,
         addresses: Arc<Addresses>,
     ) -> std::io::Result<Arc<Self>> {
-        let shared = Arc::new(Shared::new(store, folder, images, addresses)?);
+        let shared = Arc::new(Shared::new(store, folder, lock, images, addresses)?);
         Ok(Arc::new(Self { shared, pods: Mutex::default() }))
     }
 

@@ -4,6 +4,7 @@
 //! the port is closed, so that connections are refused at once.
 
 mod service_port;
+mod threads;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use crate::addresses::Addresses;
 use crate::control_loop::Controller;
@@ -18,6 +20,7 @@ use crate::kinds::{self, Kind};
 use crate::object::metadata::meta;
 use crate::store::{Key, Store};
 use service_port::ServicePort;
+pub(crate) use threads::Threads;
 
 /// Time until the next attempt to open a port that is in use.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -25,12 +28,14 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The load balancer. It holds the open ports of each service.
 pub(crate) struct Proxy {
     addresses: Arc<Addresses>,
+    threads: Handle,
     open: HashMap<Key, BTreeMap<u16, ServicePort>>,
 }
 
 impl Proxy {
-    pub(crate) fn new(addresses: Arc<Addresses>) -> Self {
-        Self { addresses, open: HashMap::new() }
+    /// A load balancer that accepts and forwards connections on these threads.
+    pub(crate) fn new(addresses: Arc<Addresses>, threads: Handle) -> Self {
+        Self { addresses, threads, open: HashMap::new() }
     }
 }
 
@@ -66,7 +71,7 @@ impl Controller for Proxy {
         for (port, backends) in desired {
             match open.get(&port) {
                 Some(open) => open.set_backends(backends),
-                None => match ServicePort::open(SocketAddr::from((address, port)), backends) {
+                None => match ServicePort::open(&self.threads, SocketAddr::from((address, port)), backends) {
                     Ok(opened) => drop(open.insert(port, opened)),
                     Err(error) => {
                         eprintln!("service {}/{}: {address}:{port}: {error}", key.namespace, key.name);

@@ -4,45 +4,69 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 /// The file that only one cluster at a time can lock.
 const LOCK: &str = "lock";
 /// The contents of that file. They show that a cluster wrote the folder, so that a cluster may remove `pods`.
 const MARK: &str = "This folder belongs to locust-matrix-cluster, which removes what it has written.\n";
 
+/// How long to wait for a lock. The watchdog of a killed cluster holds it until it has removed the pods' files,
+/// for which it takes about a second at most.
+const WATCHDOG_TIME: Duration = Duration::from_secs(3);
+
 /// The folder of one cluster. No other cluster can use it at the same time.
 pub(super) struct StateFolder {
     path: PathBuf,
     /// Whether this cluster has created the folder.
     created: bool,
-    _lock: File,
+    lock: File,
 }
 
 impl StateFolder {
     /// Locks the folder, and removes the pods' files that a killed cluster may have left in it. Creates the
-    /// folder if it is missing.
+    /// folder if it is missing. Waits a moment for the watchdog of a cluster that has just been killed.
     ///
     /// # Errors
     /// The folder contains files that no cluster wrote, or another cluster uses it.
-    pub(super) fn lock(path: &Path) -> Result<Self, String> {
+    pub(super) async fn lock(path: &Path) -> Result<Self, String> {
         let problem = |error: io::Error| format!("--state {}: {error}", path.display());
         let path = std::path::absolute(path).map_err(problem)?;
-        let created = create(&path).map_err(problem)?;
-        if let Some(name) = foreign_entry(&path).map_err(problem)? {
+        let deadline = Instant::now() + WATCHDOG_TIME;
+        loop {
+            if let Some(folder) = Self::try_lock(&path)? {
+                folder.clear().map_err(problem)?;
+                return Ok(folder);
+            }
+            if Instant::now() >= deadline {
+                return Err(format!(
+                    "--state {}: another cluster is using it\nnext: end that cluster, or choose another folder",
+                    path.display()
+                ));
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Locks the folder. `None` if another process holds the lock.
+    fn try_lock(path: &Path) -> Result<Option<Self>, String> {
+        let problem = |error: io::Error| format!("--state {}: {error}", path.display());
+        let created = create(path).map_err(problem)?;
+        if let Some(name) = foreign_entry(path).map_err(problem)? {
             return Err(format!(
                 "--state {}: the folder contains {name}, and no cluster has marked the folder as its own\nnext: choose a folder that is empty or does not exist yet",
                 path.display()
             ));
         }
-        let Some(lock) = take(&path.join(LOCK)).map_err(problem)? else {
-            return Err(format!(
-                "--state {}: another cluster is using it\nnext: end that cluster, or choose another folder",
-                path.display()
-            ));
-        };
-        let folder = Self { path, created, _lock: lock };
-        folder.clear().map_err(problem)?;
-        Ok(folder)
+        let lock = take(&path.join(LOCK)).map_err(problem)?;
+        Ok(lock.map(|lock| Self { path: path.to_path_buf(), created, lock }))
+    }
+
+    /// Another handle of the same lock. The lock is free when the last handle is closed.
+    pub(super) fn share_lock(&self) -> io::Result<File> {
+        self.lock.try_clone()
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -140,55 +164,55 @@ mod tests {
 
     use super::*;
 
-    fn refused(path: &Path) -> String {
-        StateFolder::lock(path).err().unwrap()
+    async fn refused(path: &Path) -> String {
+        StateFolder::lock(path).await.err().unwrap()
     }
 
-    #[test]
-    fn a_folder_with_other_files_is_refused_and_stays_as_it_is() {
+    #[tokio::test(start_paused = true)]
+    async fn a_folder_with_other_files_is_refused_and_stays_as_it_is() {
         for name in ["pods", "lock", "notes"] {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join(name), "mine").unwrap();
-            let problem = refused(folder.path());
+            let problem = refused(folder.path()).await;
             assert!(problem.contains(&format!("contains {name}")) && problem.contains("next: "), "{problem}");
             assert_eq!(fs::read_to_string(folder.path().join(name)).unwrap(), "mine");
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         }
     }
 
-    #[test]
-    fn the_folder_of_a_killed_cluster_is_cleared_and_used_again() {
+    #[tokio::test(start_paused = true)]
+    async fn the_folder_of_a_killed_cluster_is_cleared_and_used_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
-        let killed = StateFolder::lock(&path).unwrap();
+        let killed = StateFolder::lock(&path).await.unwrap();
         fs::write(killed.pods().join("left"), "").unwrap();
         drop(killed);
-        let next = StateFolder::lock(&path).unwrap();
+        let next = StateFolder::lock(&path).await.unwrap();
         assert_eq!(fs::read_dir(next.pods()).unwrap().count(), 0);
-        assert!(refused(&path).contains("another cluster is using it"));
+        assert!(refused(&path).await.contains("another cluster is using it"));
     }
 
-    #[test]
-    fn only_what_the_cluster_wrote_is_removed() {
+    #[tokio::test(start_paused = true)]
+    async fn only_what_the_cluster_wrote_is_removed() {
         let folder = tempfile::tempdir().unwrap();
-        StateFolder::lock(folder.path()).unwrap().remove();
+        StateFolder::lock(folder.path()).await.unwrap().remove();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "the folder was there before");
         let path = folder.path().join("state");
-        let state = StateFolder::lock(&path).unwrap();
+        let state = StateFolder::lock(&path).await.unwrap();
         fs::write(path.join("notes"), "mine").unwrap();
         state.remove();
         assert_eq!(fs::read_to_string(path.join("notes")).unwrap(), "mine");
         fs::remove_file(path.join("notes")).unwrap();
         fs::remove_dir(&path).unwrap();
-        StateFolder::lock(&path).unwrap().remove();
+        StateFolder::lock(&path).await.unwrap().remove();
         assert!(!path.exists());
     }
 
-    #[test]
-    fn other_users_cannot_enter() {
+    #[tokio::test(start_paused = true)]
+    async fn other_users_cannot_enter() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
-        let state = StateFolder::lock(&path).unwrap();
+        let state = StateFolder::lock(&path).await.unwrap();
         for folder in [&path, &state.pods()] {
             assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700, "{folder:?}");
         }

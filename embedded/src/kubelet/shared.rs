@@ -1,5 +1,6 @@
 //! What all pods of the kubelet use.
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -28,11 +29,12 @@ impl Shared {
     pub(crate) fn new(
         store: Store,
         folder: PathBuf,
+        lock: File,
         images: Images,
         addresses: Arc<Addresses>,
     ) -> io::Result<Self> {
         let hosts = HostsFiles::create(folder.join("hosts"))?;
-        let watchdog = Arc::new(Watchdog::start(&folder)?);
+        let watchdog = Arc::new(Watchdog::start(&folder, lock)?);
         Ok(Self { store, folder, images, addresses, hosts, watchdog, kubeconfig: OnceLock::new() })
     }
 }

@@ -2,11 +2,17 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+/// Time until the next attempt to accept a connection after the system has refused one.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 /// An open port. Dropping it closes the port, but not the connections that it has accepted.
 pub(super) struct ServicePort {
@@ -15,14 +21,17 @@ pub(super) struct ServicePort {
 }
 
 impl ServicePort {
-    /// Listens on `address`. Each connection goes to one of `backends`, which must not be empty.
-    pub(super) fn open(address: SocketAddr, backends: Vec<SocketAddr>) -> io::Result<Self> {
+    /// Listens on `address`, and forwards on `threads`. Each connection goes to one of `backends`, which must not
+    /// be empty.
+    pub(super) fn open(threads: &Handle, address: SocketAddr, backends: Vec<SocketAddr>) -> io::Result<Self> {
+        // A socket belongs to the runtime in which it is created.
+        let _entered = threads.enter();
         let socket = tokio::net::TcpSocket::new_v4()?;
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         let listener = socket.listen(1024)?;
         let (backends, current) = watch::channel(backends);
-        Ok(Self { backends, accepting: tokio::spawn(accept(listener, current)) })
+        Ok(Self { backends, accepting: threads.spawn(accept(listener, current)) })
     }
 
     /// Replaces the backends for new connections.
@@ -40,8 +49,8 @@ impl Drop for ServicePort {
 async fn accept(listener: TcpListener, backends: watch::Receiver<Vec<SocketAddr>>) {
     loop {
         let Ok((connection, _)) = listener.accept().await else {
-            // No file descriptor is free: other connections have to close first.
-            tokio::task::yield_now().await;
+            // No file descriptor is free: other connections have to close first. Nothing reports when one does.
+            sleep(RETRY_AFTER).await;
             continue;
         };
         let backend = choose(&backends.borrow());
@@ -74,6 +83,7 @@ async fn forward(mut connection: TcpStream, backend: SocketAddr) {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::io::{Read as _, Write as _};
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -93,6 +103,21 @@ mod tests {
         address
     }
 
+    #[tokio::test]
+    async fn connections_are_forwarded_on_the_given_threads() {
+        let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (backend, address) = (server.local_addr().unwrap(), free_address());
+        std::thread::spawn(move || server.accept().unwrap().0.write_all(b"hello"));
+        let threads = crate::proxy::Threads::start().unwrap();
+        let _port = ServicePort::open(&threads.handle(), address, vec![backend]).unwrap();
+        // This blocks the only thread of the test's own runtime.
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, "hello");
+    }
+
     fn free_address() -> SocketAddr {
         std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
     }
@@ -100,7 +125,8 @@ mod tests {
     #[tokio::test]
     async fn one_side_may_finish_while_the_other_still_sends() {
         let address = free_address();
-        let _port = ServicePort::open(address, vec![capitalizing_server().await]).unwrap();
+        let _port =
+            ServicePort::open(&Handle::current(), address, vec![capitalizing_server().await]).unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"hello").await.unwrap();
         stream.shutdown().await.unwrap();
@@ -112,13 +138,13 @@ mod tests {
     #[tokio::test]
     async fn a_closed_port_refuses_and_an_ended_pod_resets() {
         let (address, dead) = (free_address(), free_address());
-        let port = ServicePort::open(address, vec![dead]).unwrap();
+        let port = ServicePort::open(&Handle::current(), address, vec![dead]).unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();
         let error = stream.read(&mut [0; 1]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
         drop(port);
         // The listener closes when its task has been cancelled.
-        tokio::time::timeout(std::time::Duration::from_secs(2), async {
+        tokio::time::timeout(Duration::from_secs(2), async {
             while TcpStream::connect(address).await.is_ok() {}
         })
         .await
@@ -157,7 +183,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn the_load_balancer_adds_less_than_a_third_of_a_millisecond() {
         let (server, address) = (echo_server().await, free_address());
-        let _port = ServicePort::open(address, vec![server]).unwrap();
+        let _port = ServicePort::open(&Handle::current(), address, vec![server]).unwrap();
         let mut direct = TcpStream::connect(server).await.unwrap();
         let mut forwarded = TcpStream::connect(address).await.unwrap();
         for stream in [&direct, &forwarded] {

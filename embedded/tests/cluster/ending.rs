@@ -1,14 +1,15 @@
 //! The end of a cluster, and the reasons for which it does not start.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::fs::OpenOptions;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::Pod;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use super::support::{Cluster, command, eventually, processes};
+use super::support::{Cluster, DEADLINE, command, eventually, processes, processes_with_argument};
 
 /// A cluster with a pod whose processes ignore SIGTERM.
 async fn with_a_pod(arguments: &[&str]) -> Cluster {
@@ -71,6 +72,31 @@ async fn after_sigkill_no_pod_is_left_and_the_folder_can_be_used_again() {
 }
 
 #[tokio::test]
+async fn a_new_cluster_waits_for_the_watchdog_of_a_killed_one() {
+    let mut cluster = with_a_pod(&[]).await;
+    let state = cluster.state();
+    let watchdogs = processes_with_argument(&state.display().to_string(), "--watchdog");
+    let [watchdog] = watchdogs.as_slice() else { panic!("{watchdogs:?} instead of one watchdog") };
+    // The watchdog begins its work when nobody can write into its pipe any more.
+    let pipe = OpenOptions::new().write(true).open(format!("/proc/{watchdog}/fd/0")).unwrap();
+    cluster.process.kill().unwrap();
+    cluster.process.wait().unwrap();
+    let (code, words) = failure(&mut command(cluster.folder.path()));
+    assert_eq!(code, Some(3), "{words}");
+    assert!(words.contains("another cluster is using it"), "{words}");
+    let mut next = command(cluster.folder.path()).stdout(Stdio::piped()).spawn().unwrap();
+    drop(pipe);
+    let mut line = String::new();
+    BufReader::new(next.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("ready: "), "{line}");
+    let words = std::fs::read_to_string(format!("/proc/{watchdog}/cmdline")).unwrap_or_default();
+    assert_eq!(words, "", "the old watchdog has ended before the new cluster is ready");
+    assert!(state.join("pods/hosts").exists(), "the new cluster's files");
+    signal(next.id(), Signal::TERM);
+    assert_eq!(next.wait().unwrap().code(), Some(0));
+}
+
+#[tokio::test]
 async fn the_cluster_ends_with_its_parent_process() {
     let mut parent = Command::new("sleep").arg("1000").spawn().unwrap();
     let cluster = with_a_pod(&["--parent-pid", &parent.id().to_string()]).await;
@@ -82,24 +108,37 @@ async fn the_cluster_ends_with_its_parent_process() {
 #[tokio::test]
 async fn a_folder_or_port_that_is_in_use_is_reported() {
     let cluster = Cluster::start().await;
-    let output = command(cluster.folder.path()).output().unwrap();
-    let words = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(3));
+    let (code, words) = failure(&mut command(cluster.folder.path()));
+    assert_eq!(code, Some(3));
     assert!(words.contains("another cluster is using it"), "{words}");
 
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let folder = tempfile::tempdir().unwrap();
-    let output = command(folder.path()).args(["--port", &port]).output().unwrap();
-    let words = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(3));
+    let (code, words) = failure(command(folder.path()).args(["--port", &port]));
+    assert_eq!(code, Some(3));
     assert!(words.contains(&format!("127.0.0.1:{port}")) && words.contains("--port 0"), "{words}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no file is left");
 }
 
-/// Exit code and standard error of a cluster that does not start.
-fn failure(output: Output) -> (Option<i32>, String) {
-    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+/// Exit code and standard error of a cluster that must not start.
+fn failure(command: &mut Command) -> (Option<i32>, String) {
+    let mut process = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + DEADLINE;
+    let status = loop {
+        if let Some(status) = process.try_wait().unwrap() {
+            break status;
+        }
+        if Instant::now() >= deadline {
+            let _ = process.kill();
+            let _ = process.wait();
+            panic!("the cluster has started");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let mut words = String::new();
+    process.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+    (status.code(), words)
 }
 
 #[tokio::test]
@@ -108,7 +147,7 @@ async fn files_of_others_are_refused_and_stay() {
     let kubeconfig = folder.path().join("kubeconfig");
     let foreign = "clusters: [{ name: production }]";
     std::fs::write(&kubeconfig, foreign).unwrap();
-    let (code, words) = failure(command(folder.path()).output().unwrap());
+    let (code, words) = failure(&mut command(folder.path()));
     assert_eq!(code, Some(3), "{words}");
     assert!(words.contains("not a kubeconfig that an embedded cluster wrote\nnext: "), "{words}");
     assert_eq!(std::fs::read_to_string(&kubeconfig).unwrap(), foreign);
@@ -118,7 +157,7 @@ async fn files_of_others_are_refused_and_stay() {
     let pods = folder.path().join("state/pods");
     std::fs::create_dir_all(&pods).unwrap();
     std::fs::write(pods.join("notes"), "mine").unwrap();
-    let (code, words) = failure(command(folder.path()).output().unwrap());
+    let (code, words) = failure(&mut command(folder.path()));
     assert_eq!(code, Some(3), "{words}");
     assert!(words.contains("the folder contains pods") && words.contains("\nnext: "), "{words}");
     assert_eq!(std::fs::read_to_string(pods.join("notes")).unwrap(), "mine");
@@ -136,7 +175,7 @@ async fn a_start_that_fails_removes_no_kubeconfig() {
         second.arg("--kubeconfig").arg(&kubeconfig).arg("--state").arg(other.path().join("state"));
         second
     };
-    let (code, words) = failure(second().output().unwrap());
+    let (code, words) = failure(&mut second());
     assert_eq!(code, Some(3));
     assert!(words.contains("another cluster is using it"), "{words}");
     assert_eq!(std::fs::read_to_string(&kubeconfig).unwrap(), before);
@@ -146,7 +185,7 @@ async fn a_start_that_fails_removes_no_kubeconfig() {
     cluster.process.wait().unwrap();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
-    let (code, words) = failure(second().args(["--port", &port]).output().unwrap());
+    let (code, words) = failure(second().args(["--port", &port]));
     assert_eq!(code, Some(3), "{words}");
     assert_eq!(std::fs::read_to_string(&kubeconfig).unwrap(), before);
 }

@@ -2,6 +2,7 @@
 //! removes the files of the pods.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, BufRead as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -20,14 +21,16 @@ pub const WATCHDOG_MODE: &str = "--watchdog";
 pub(crate) struct Watchdog(Mutex<Option<Child>>);
 
 impl Watchdog {
-    /// Starts the watchdog for this folder.
-    pub(crate) fn start(folder: &Path) -> io::Result<Self> {
+    /// Starts the watchdog for this folder. It shares the lock until it has ended, so that no other cluster uses
+    /// the folder while the watchdog removes it.
+    pub(crate) fn start(folder: &Path, lock: File) -> io::Result<Self> {
         let child = Command::new(std::env::current_exe()?)
             .arg(WATCHDOG_MODE)
             .arg(folder)
             .env_clear()
             .stdin(Stdio::piped())
-            .stdout(Stdio::null())
+            // Nothing is written there. An open file is inherited only as one of the standard streams.
+            .stdout(lock)
             .stderr(Stdio::null())
             // A group of its own, so that Ctrl-C and signals to the cluster's group do not reach it.
             .process_group(0)
