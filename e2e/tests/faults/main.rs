@@ -9,6 +9,7 @@ mod disk;
 mod driver;
 mod fault;
 mod lane;
+mod outcome;
 mod random;
 mod records;
 mod strike;
@@ -26,7 +27,7 @@ use e2e::tool::{Clock, say, set_prefix};
 
 use fault::{Fault, Trial};
 use lane::Lane;
-use trial::Outcome;
+use outcome::Outcome;
 
 /// The seed of the small set, in which no fault comes after the end of its run.
 const SMALL_SEED: u64 = 24;

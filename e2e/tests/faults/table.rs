@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::fault::Fault;
-use crate::trial::Outcome;
+use crate::outcome::Outcome;
 
 /// All outcomes of one kind of fault.
 #[derive(Debug, Default)]

@@ -20,8 +20,8 @@ use trend::Trend;
 
 /// Between two looks at the memory.
 const EVERY: Duration = Duration::from_secs(2);
-/// The most memory that the driver may use at any time.
-const DRIVER_PEAK_MIB: f64 = 40.0;
+/// The most memory that the driver may use at any time: 40 MB.
+const DRIVER_PEAK_MIB: f64 = 40e6 / 1_048_576.0;
 /// Growth is a trend if it is above this, per 1,000 scenarios.
 const TREND_MIB: f64 = 1.0;
 /// In a shorter run, what a program allocates at its start looks like a trend.
@@ -104,7 +104,7 @@ fn problems(code: Option<i32>, log: &Path, results: &Path, count: usize, memory:
     }
     let peak = memory.driver_peak_mib();
     if peak >= DRIVER_PEAK_MIB {
-        problems.push(format!("the driver used up to {peak:.1} MiB, and may use {DRIVER_PEAK_MIB} MiB"));
+        problems.push(format!("the driver used up to {peak:.1} MiB, and may use {DRIVER_PEAK_MIB:.1} MiB"));
     }
     for (name, series) in memory.series() {
         let trend = Trend::of(series, count);

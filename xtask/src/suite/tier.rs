@@ -195,7 +195,13 @@ async fn programs(
         Tier::Workspace | Tier::Fuzz => Ok(None),
         Tier::Embedded | Tier::Faults | Tier::Soak => {
             let build = toolchain::build_for_tests(session, folders);
-            session.step("build the cluster, the driver and the stub", build).await.map(Some)
+            let binaries = session.step("build the cluster, the driver and the stub", build).await?;
+            if tier != Tier::Soak {
+                return Ok(Some(binaries));
+            }
+            // The memory that counts is that of the driver which users get.
+            let build = toolchain::build(session, folders);
+            session.step("build the driver and the stub as they are released", build).await.map(Some)
         }
         Tier::Container | Tier::Kind => match machine.images.take() {
             // Its failure is reported once, and the next tier tries again.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use e2e::embedded::{EmbeddedCluster, Problem};
 
-use super::Outcome;
+use crate::outcome::Outcome;
 use crate::web;
 
 /// How long pods that the driver has put back or scaled down may take to start or to end.
