@@ -4,6 +4,7 @@
 //! a test that silently does nothing looks like one that passes.
 
 pub mod conformance;
+pub mod embedded;
 pub mod leftovers;
 pub mod results;
 pub mod samples;

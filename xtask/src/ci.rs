@@ -59,7 +59,10 @@ fn checks() -> [Check; 4] {
         // `--all-targets` leaves out the tests that a plain `cargo test` leaves out.
         (
             "clippy for the live tests",
-            cargo("clippy --workspace --test container --test embedded --test kind --locked -- -D warnings"),
+            cargo(
+                "clippy --workspace --test container --test embedded --test kind --test faults --test soak \
+                 --locked -- -D warnings",
+            ),
             CORRECT,
         ),
         (
@@ -87,7 +90,8 @@ mod tests {
             [
                 "cargo fmt --all --check",
                 "cargo clippy --workspace --all-targets --locked -- -D warnings",
-                "cargo clippy --workspace --test container --test embedded --test kind --locked -- -D warnings",
+                "cargo clippy --workspace --test container --test embedded --test kind --test faults --test soak \
+                 --locked -- -D warnings",
                 "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --workspace --locked",
             ]
         );

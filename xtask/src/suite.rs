@@ -22,9 +22,9 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
     let folders = Folders::find()?;
     let log = folders.target.join("xtask-test").join("commands.log");
     let session = Session::open(stop, &log, false)?;
-    let wanted = |tier: Tier| args.only.is_none_or(|only| only == tier);
+    let wanted = |tier: Tier| args.only.map_or(!tier.only_if_named(), |only| only == tier);
     let mut machine = Machine::default();
-    if args.only != Some(Tier::Workspace) {
+    if !matches!(args.only, Some(Tier::Workspace | Tier::Fuzz)) {
         machine = session
             .step("check what this machine can run", async { Ok(Machine::examine(&session, &args).await) })
             .await?;
@@ -60,7 +60,7 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
         machine.images = images;
         rows.push(Row { tier: Tier::Workspace.name(), outcome: outcome? });
     }
-    for tier in [Tier::Container, Tier::Embedded, Tier::Kind] {
+    for tier in [Tier::Container, Tier::Embedded, Tier::Kind, Tier::Faults, Tier::Soak, Tier::Fuzz] {
         if !wanted(tier) {
             continue;
         }

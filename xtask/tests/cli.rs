@@ -129,6 +129,19 @@ fn doctor_names_missing_tools_and_how_to_install_them() {
 }
 
 #[test]
+fn long_tiers_run_only_if_they_are_named() {
+    let target = TempDir::new().unwrap();
+    let tiers = |arguments: &[&str]| run(xtask(&target).arg("test").args(arguments).env("PATH", "")).1;
+    for name in ["faults", "soak"] {
+        let stdout = tiers(&["--tier", name]);
+        assert!(stdout.contains(&format!("{name:<10} not run: ")), "{stdout}");
+        assert!(stdout.ends_with("0 passed, 0 failed, 1 skipped\n"), "{stdout}");
+    }
+    let stdout = tiers(&["--only", "embedded"]);
+    assert!(stdout.contains("embedded   not run: ") && !stdout.contains("faults"), "{stdout}");
+}
+
+#[test]
 fn a_required_tier_that_cannot_run_is_an_error() {
     let target = TempDir::new().unwrap();
     let (code, _, stderr) =

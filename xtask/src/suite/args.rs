@@ -8,8 +8,8 @@ pub(crate) struct Args {
     /// Fail (exit 3) if this machine cannot run this tier; without, the tier counts as skipped
     #[arg(long, value_enum, value_name = "TIER")]
     pub(super) require: Vec<Tier>,
-    /// Run only this tier
-    #[arg(long, value_enum, value_name = "TIER")]
+    /// Run only this tier; the only way to run faults, soak and fuzz, which take long
+    #[arg(long = "tier", visible_alias = "only", value_enum, value_name = "TIER")]
     pub(super) only: Option<Tier>,
     /// Node image for the kind tier [default: the one in versions.toml for this kind]
     #[arg(long, value_name = "IMAGE", env = "KIND_NODE_IMAGE")]
@@ -30,6 +30,12 @@ pub(super) enum Tier {
     Embedded,
     /// Tests with a cluster: needs Docker, kind and a node image
     Kind,
+    /// Runs on embedded clusters that a random fault strikes: needs the same as embedded, and about 1.5 hours
+    Faults,
+    /// One run of 2,000 scenarios on the embedded cluster, with its memory: needs the same, and hours
+    Soak,
+    /// Random and damaged inputs for every reader: 15 minutes for each
+    Fuzz,
 }
 
 const EXAMPLES: &str = "\
@@ -41,7 +47,12 @@ Examples:
       cargo xtask test --require kind
 
   The tests that need nothing but Rust:
-      cargo xtask test --only workspace
+      cargo xtask test --tier workspace
+
+  The long tests, which never run by themselves:
+      cargo xtask test --tier faults    # FAULTS_COUNT=120 FAULTS_SEED=… FAULTS_TABLE=FILE
+      cargo xtask test --tier soak      # SOAK_COUNT=2000 SOAK_TABLE=FILE
+      cargo xtask test --tier fuzz      # FUZZ_SECONDS=900 for each test
 
 The last line is `N passed, N failed, N skipped`. Skipped tiers could not run; the lines
 above it give the reasons, and the ten slowest tests with their times.";
@@ -53,6 +64,19 @@ impl Tier {
             Self::Container => "container",
             Self::Embedded => "embedded",
             Self::Kind => "kind",
+            Self::Faults => "faults",
+            Self::Soak => "soak",
+            Self::Fuzz => "fuzz",
         }
+    }
+
+    /// Whether it runs only if it is named, because it takes hours.
+    pub(super) fn only_if_named(self) -> bool {
+        matches!(self, Self::Faults | Self::Soak | Self::Fuzz)
+    }
+
+    /// Whether its tests start the embedded cluster.
+    pub(super) fn on_embedded(self) -> bool {
+        matches!(self, Self::Embedded | Self::Faults | Self::Soak)
     }
 }

@@ -54,7 +54,7 @@ impl Machine {
     pub(super) async fn examine(session: &Session, args: &Args) -> Self {
         let python = embedded::check_machine(session).await.map_err(|failure| failure.what);
         let mut machine = Self { python, ..Self::default() };
-        if args.only == Some(Tier::Embedded) {
+        if args.only.is_some_and(Tier::on_embedded) {
             return machine;
         }
         if let Err(failure) = machine.fill(session, args).await {
@@ -97,9 +97,9 @@ impl Machine {
     /// Returns why this machine cannot run this tier; `None` if it can.
     pub(super) fn cannot(&self, tier: Tier) -> Option<String> {
         match tier {
-            Tier::Workspace => None,
+            Tier::Workspace | Tier::Fuzz => None,
             Tier::Container => self.locust.as_ref().err().cloned(),
-            Tier::Embedded => self.python.as_ref().err().cloned(),
+            Tier::Embedded | Tier::Faults | Tier::Soak => self.python.as_ref().err().cloned(),
             Tier::Kind => {
                 let node = self.node_image.as_ref().err();
                 node.or(self.locust.as_ref().err()).cloned()
@@ -159,9 +159,29 @@ fn command(tier: Tier) -> Cmd {
         Tier::Workspace => Cmd::new("sh").args(["-c", "exec cargo test --workspace --no-fail-fast 2>&1"]),
         // In the container and embedded tiers, the tests themselves decide which of them run side by side.
         Tier::Container => test.args(["--test", "container", "--", "--test-threads=12"]),
-        Tier::Embedded => test.args(["--test", "embedded", "--", "--test-threads=8", SHOWN]),
+        // The test of the faults runs some of them here, when the tests that measure have ended.
+        Tier::Embedded => test.args(["--no-fail-fast", "--test", "embedded", "--test", "faults"]).args([
+            "--",
+            "--test-threads=8",
+            SHOWN,
+        ]),
         Tier::Kind => test.args(["--test", "kind", "--", "--test-threads=1", SHOWN]),
+        Tier::Faults => {
+            let count = variable_or("FAULTS_COUNT", "120");
+            test.args(["--test", "faults", "--", SHOWN]).env("FAULTS_COUNT", count)
+        }
+        Tier::Soak => test.args(["--test", "soak", "--", SHOWN]),
+        // Every test of this kind has this word in its name. Two run at a time, as on two processors.
+        Tier::Fuzz => test
+            .args(["--no-fail-fast", "--test", "fuzz", "--test", "api"])
+            .args(["--", "--test-threads=2", "fuzz_", SHOWN])
+            .env("FUZZ_SECONDS", variable_or("FUZZ_SECONDS", "900")),
     }
+}
+
+/// The value of this variable if the caller has set it.
+fn variable_or(name: &str, default: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| default.to_owned())
 }
 
 /// Builds the programs that a tier's tests start: static ones for images, ordinary ones for the embedded cluster.
@@ -172,10 +192,16 @@ async fn programs(
     tier: Tier,
 ) -> Result<Option<Binaries>, Failure> {
     match tier {
-        Tier::Workspace => Ok(None),
-        Tier::Embedded => {
+        Tier::Workspace | Tier::Fuzz => Ok(None),
+        Tier::Embedded | Tier::Faults | Tier::Soak => {
             let build = toolchain::build_for_tests(session, folders);
-            session.step("build the cluster, the driver and the stub", build).await.map(Some)
+            let binaries = session.step("build the cluster, the driver and the stub", build).await?;
+            if tier != Tier::Soak {
+                return Ok(Some(binaries));
+            }
+            // The memory that counts is that of the driver which users get.
+            let build = toolchain::build(session, folders);
+            session.step("build the driver and the stub as they are released", build).await.map(Some)
         }
         Tier::Container | Tier::Kind => match machine.images.take() {
             // Its failure is reported once, and the next tier tries again.
@@ -207,7 +233,7 @@ fn with_variables(
         .env("E2E_DRIVER", binaries.driver.display().to_string())
         .env("E2E_STUB", binaries.stub.display().to_string())
         .env("E2E_XTASK", machine.xtask.display().to_string());
-    if tier == Tier::Embedded {
+    if tier.on_embedded() {
         return test.env("E2E_CLUSTER", toolchain::cluster(folders).display().to_string());
     }
     if let Ok(image) = &machine.locust {

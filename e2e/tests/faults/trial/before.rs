@@ -1,0 +1,77 @@
+//! The cluster before a run, and what differs from it afterwards.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use e2e::embedded::{EmbeddedCluster, Problem};
+
+use crate::outcome::Outcome;
+use crate::web;
+
+/// How long pods that the driver has put back or scaled down may take to start or to end.
+const SETTLES_WITHIN: Duration = Duration::from_secs(45);
+
+pub(super) struct Before {
+    replicas: BTreeMap<String, i32>,
+    objects: BTreeSet<String>,
+}
+
+impl Before {
+    pub(super) fn read(cluster: &EmbeddedCluster) -> Result<Self, Problem> {
+        Ok(Self { replicas: cluster.replicas()?, objects: cluster.objects()? })
+    }
+
+    /// Adds what differs, and what is left of the trial in this folder.
+    pub(super) fn compare(&self, cluster: &EmbeddedCluster, folder: &Path, outcome: &mut Outcome) {
+        match cluster.replicas() {
+            Ok(replicas) => {
+                let differs = |(name, wanted): (&String, &i32)| {
+                    let found = replicas.get(name);
+                    (found != Some(wanted)).then(|| format!("{name}: {wanted} before, {found:?} now"))
+                };
+                outcome.replicas.extend(self.replicas.iter().filter_map(differs));
+            }
+            Err(problem) => outcome.replicas.push(problem),
+        }
+        let left = &mut outcome.leftovers;
+        left.extend(web::load_that_runs(cluster));
+        left.extend(cluster.settle(SETTLES_WITHIN).err());
+        match cluster.processes_without_pod() {
+            Ok(processes) => {
+                left.extend(processes.iter().map(|line| format!("process without a pod: {line}")));
+            }
+            Err(problem) => left.push(problem),
+        }
+        match cluster.objects() {
+            Ok(objects) => left.extend(objects.difference(&self.objects).cloned()),
+            Err(problem) => left.push(problem),
+        }
+        match cluster.holders() {
+            Ok(holders) => left.extend(holders.iter().map(|holder| format!("a Lease that {holder} holds"))),
+            Err(problem) => left.push(problem),
+        }
+        left.extend(drivers_in(folder).iter().map(|line| format!("a driver: {line}")));
+        left.extend(unfinished_files(&folder.join("results")).iter().map(|name| format!("the file {name}")));
+    }
+}
+
+/// The command lines of processes that name the trial's folder.
+fn drivers_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let lines = entries.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    let folder = format!("{}/", folder.display());
+    lines.filter(|line| line.contains(&folder)).collect()
+}
+
+/// Files of a run's folders that are no results, such as half-written ones.
+fn unfinished_files(results: &Path) -> Vec<String> {
+    let runs = std::fs::read_dir(results).into_iter().flatten().flatten();
+    let files = runs.flat_map(|run| std::fs::read_dir(run.path()).into_iter().flatten().flatten());
+    let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+    let is_result = |name: &str| {
+        [".jsonl", ".csv", ".md"].iter().any(|end| name.ends_with(end)) && !name.starts_with('.')
+    };
+    names.filter(|name| !is_result(name)).collect()
+}
