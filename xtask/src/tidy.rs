@@ -2,13 +2,16 @@
 
 mod circles;
 mod crates;
+mod dependencies;
 mod files;
+mod licence;
 mod order;
 mod readme;
 mod scope;
 mod source;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::failure::{BUG, Failure, PREFLIGHT};
@@ -25,7 +28,8 @@ pub(crate) struct Args {}
 const HELP: &str = "\
 Checks that modules of the driver use only modules that come before them, that no modules use
 each other in a circle, that every package takes the workspace's lints, that no source file has
-more than 400 lines, and that the commands and flags in README.md exist.
+more than 400 lines, that the commands and flags in README.md exist, and that licences, sources
+and versions of the dependencies keep to deny.toml.
 
 Exit codes: 0 tidy, 1 not tidy, 3 git is missing, 130 interrupted.";
 
@@ -60,7 +64,8 @@ pub(crate) async fn check(
             sources.push(Source::new(path, text));
         }
     }
-    let problems = problems(&sources, xtask);
+    let mut problems = problems(&sources, xtask);
+    problems.extend(dependency_problems(session, root).await?);
     if problems.is_empty() {
         session.progress.line(&format!("tidy: {} files", sources.len()));
         return Ok(());
@@ -71,6 +76,24 @@ pub(crate) async fn check(
     let count = problems.len();
     let what = format!("the repository is not tidy: {count} problem{}", if count == 1 { "" } else { "s" });
     Err(Failure::new(BUG, what, "correct the problems above, and run `cargo xtask tidy` again"))
+}
+
+async fn dependency_problems(session: &Session, root: &Path) -> Result<Vec<String>, Failure> {
+    let path = root.join(dependencies::RULES);
+    let unusable = |problem: String| {
+        Failure::new(BUG, format!("{}: {problem}", path.display()), "correct it, as cargo-deny describes it")
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| unusable(error.to_string()))?;
+    let rules: dependencies::Rules = toml::from_str(&text).map_err(|error| unusable(error.to_string()))?;
+    let mut metadata = Vec::new();
+    for target in &rules.graph.targets {
+        let words = ["metadata", "--format-version=1", "--locked", "--filter-platform", target];
+        let listed = Cmd::new("cargo").args(words).folder(root).run(session).await?;
+        let listed = listed.require_success(session, PREFLIGHT, "read what cargo says above")?;
+        let read = serde_json::from_str(&listed.stdout);
+        metadata.push(read.map_err(|error| Failure::bug(format!("`cargo metadata`: {error}")))?);
+    }
+    Ok(dependencies::check(&rules, &metadata))
 }
 
 fn problems(sources: &[Source], xtask: &clap::Command) -> Vec<String> {
