@@ -9,6 +9,7 @@
 
 mod access;
 mod apply;
+mod differences;
 mod half_open;
 mod kubectl;
 mod malformed;
