@@ -55,6 +55,8 @@ pub(crate) async fn run<C: Controller>(store: Store, mut controller: C) {
             if let Some(after) = controller.reconcile(&store, &key) {
                 timers.insert(key, Instant::now() + after.min(MAX_DELAY));
             }
+            // Another task may have waited for this thread.
+            tokio::task::yield_now().await;
         }
         let first = timers.values().min().copied();
         next = tokio::select! {

@@ -7,6 +7,7 @@ pub(crate) mod conditions;
 pub(crate) mod events;
 pub(crate) mod labels;
 pub(crate) mod metadata;
+pub(crate) mod new_pods;
 pub(crate) mod node;
 pub(crate) mod owners;
 pub(crate) mod pods;

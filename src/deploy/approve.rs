@@ -83,7 +83,7 @@ async fn refuse_inadmissible(cluster: &Cluster, approved: &[Approved]) -> Result
     for (one, answer) in approved.iter().zip(answers) {
         match answer? {
             Ok(_) => {}
-            Err(KubeError::Api(status)) if status.code == 404 && names(&status.details, "namespaces") => {
+            Err(KubeError::Api(status)) if status.code == 404 && names(status.details.as_ref(), "namespaces") => {
                 return Err(Error::preflight(format!("{}: {}", cluster.server, status.message))
                     .next(format!("create it: kubectl create namespace {}", cluster.namespace)));
             }
@@ -106,8 +106,8 @@ async fn refuse_inadmissible(cluster: &Cluster, approved: &[Approved]) -> Result
     .next("change what it names: a missing permission, a quota, or a rule of admission"))
 }
 
-fn names(details: &Option<kube::core::response::StatusDetails>, kind: &str) -> bool {
-    details.as_ref().is_some_and(|details| details.kind == kind)
+fn names(details: Option<&kube::core::response::StatusDetails>, kind: &str) -> bool {
+    details.is_some_and(|details| details.kind == kind)
 }
 
 /// Whether the object binds a Role that this apply creates. A dry run creates no Role, and then the API server

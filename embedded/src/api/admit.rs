@@ -5,3 +5,4 @@ mod defaults;
 mod job_labels;
 pub(crate) mod typed;
 mod validate;
+pub(super) mod warnings;

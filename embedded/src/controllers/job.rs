@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::pods::from_template;
+use super::pods as new_pods;
 use crate::control_loop::Controller;
 use crate::kinds::{self, Kind};
 use crate::object::events::Recorder;
@@ -23,6 +23,8 @@ use policy::{Verdict, back_off, judge};
 use status::{Counts, Failure};
 
 const EVENTS: Recorder = Recorder("job-controller");
+/// Time until the next attempt to create a pod that was refused.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The Job controller. It remembers the pods that have ended, because they may be deleted before the Job is
 /// complete.
@@ -106,7 +108,11 @@ impl Controller for Jobs {
             let missing = parallel.min(required.saturating_sub(tally.succeeded)).saturating_sub(active.len());
             let wait = if missing > 0 { tally.back_off_left() } else { Duration::ZERO };
             if wait.is_zero() {
-                (0..missing).for_each(|_| create(store, &job));
+                let create = |_| new_pods::create(store, EVENTS, &kinds::JOBS, &job).map(drop);
+                if (0..missing.min(new_pods::BURST)).try_for_each(create).is_err() {
+                    // What was missing may exist by then.
+                    again = Some(again.map_or(RETRY_AFTER, |again| again.min(RETRY_AFTER)));
+                }
             } else {
                 again = Some(again.map_or(wait, |again| again.min(wait)));
             }
@@ -189,18 +195,6 @@ fn restarts(store: &Store, job: &Value) -> usize {
     let statuses =
         own.flat_map(|pod| pod["status"]["containerStatuses"].as_array().cloned().unwrap_or_default());
     statuses.filter_map(|status| usize::try_from(status["restartCount"].as_i64()?).ok()).sum()
-}
-
-fn create(store: &Store, job: &Value) {
-    match store.create(&kinds::PODS, from_template(&kinds::JOBS, job)) {
-        Ok(pod) => {
-            let message = format!("Created pod: {}", meta(&pod, "name"));
-            EVENTS.normal(store, &kinds::JOBS, job, "SuccessfulCreate", &message);
-        }
-        Err(refusal) => {
-            EVENTS.warning(store, &kinds::JOBS, job, "FailedCreate", &format!("Error creating: {refusal}"));
-        }
-    }
 }
 
 /// The time until `activeDeadlineSeconds` is reached. Zero after that.

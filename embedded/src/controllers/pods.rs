@@ -1,15 +1,51 @@
 //! Pods that controllers create from templates.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use crate::kinds::Kind;
+use crate::kinds::{self, Kind};
+use crate::object::events::Recorder;
 use crate::object::metadata::meta;
+use crate::object::new_pods;
 use crate::object::owners::controller_reference;
 use crate::object::pods::{fill_defaults, is_ready, is_scheduled};
+use crate::refusal::Refusal;
+use crate::store::Store;
+
+/// Largest number of pods that a controller creates before it looks at the cluster again, as in Kubernetes.
+pub(super) const BURST: usize = 500;
+
+/// Creates a pod from the template of its owner, and records that as an event of the owner.
+pub(super) fn create(
+    store: &Store,
+    events: Recorder,
+    kind: &'static Kind,
+    owner: &Value,
+) -> Result<Arc<Value>, Refusal> {
+    let pod = from_template(kind, owner);
+    let created = new_pods::check(store, &pod).and_then(|()| store.create(&kinds::PODS, pod));
+    match &created {
+        Ok(pod) => {
+            let message = format!("Created pod: {}", meta(pod, "name"));
+            events.normal(store, kind, owner, "SuccessfulCreate", &message);
+        }
+        Err(refusal) => {
+            events.warning(
+                store,
+                kind,
+                owner,
+                "FailedCreate",
+                &format!("Error creating: {}", refusal.message),
+            );
+        }
+    }
+    created
+}
 
 /// A new pod from the template in `spec.template` of its owner. The template already has the defaults that
 /// the API server gives to templates.
-pub(super) fn from_template(kind: &'static Kind, owner: &Value) -> Value {
+fn from_template(kind: &'static Kind, owner: &Value) -> Value {
     let template = &owner["spec"]["template"];
     let mut pod = json!({
         "metadata": {

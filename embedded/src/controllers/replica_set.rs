@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::pods;
 use crate::control_loop::Controller;
 use crate::kinds::{self, Kind};
+use crate::object::conditions;
 use crate::object::events::Recorder;
 use crate::object::labels::selects;
 use crate::object::metadata::{is_terminating, meta, number};
@@ -39,11 +40,13 @@ impl Controller for ReplicaSets {
         let set = store.get(key)?;
         let owned = claim(store, &kinds::PODS, &kinds::REPLICA_SETS, &set);
         let mut active: Vec<Arc<Value>> = owned.into_iter().filter(|pod| is_active(pod)).collect();
+        let mut failure = None;
         if !is_terminating(&set) {
             let desired = desired_replicas(&set);
-            for _ in active.len()..desired {
-                create(store, &set);
-            }
+            let missing = desired.saturating_sub(active.len()).min(pods::BURST);
+            let created = (0..missing)
+                .try_for_each(|_| pods::create(store, EVENTS, &kinds::REPLICA_SETS, &set).map(drop));
+            failure = created.err();
             if active.len() > desired {
                 active.sort_by_cached_key(|pod| pods::deletion_order(pod));
                 for pod in active.drain(..active.len() - desired) {
@@ -70,35 +73,23 @@ impl Controller for ReplicaSets {
                 status[field] = json!(count);
             }
         }
+        if let Some(refusal) = &failure {
+            let conditions = &mut status["conditions"];
+            *conditions = set["status"]["conditions"].clone();
+            conditions::set(conditions, "ReplicaFailure", "True", "FailedCreate", &refusal.message);
+        }
         // Refused if the set has been deleted meanwhile.
         let _ = store.update(key, |set| {
             set["status"] = status;
             Ok(())
         });
-        (available < ready).then_some(Duration::from_secs(1))
+        // What was missing may exist by then.
+        (available < ready || failure.is_some()).then_some(Duration::from_secs(1))
     }
 }
 
 fn desired_replicas(set: &Value) -> usize {
     usize::try_from(number(set, "/spec/replicas").unwrap_or(1)).unwrap_or(0)
-}
-
-fn create(store: &Store, set: &Value) {
-    match store.create(&kinds::PODS, pods::from_template(&kinds::REPLICA_SETS, set)) {
-        Ok(pod) => {
-            let message = format!("Created pod: {}", meta(&pod, "name"));
-            EVENTS.normal(store, &kinds::REPLICA_SETS, set, "SuccessfulCreate", &message);
-        }
-        Err(status) => {
-            EVENTS.warning(
-                store,
-                &kinds::REPLICA_SETS,
-                set,
-                "FailedCreate",
-                &format!("Error creating: {status}"),
-            );
-        }
-    }
 }
 
 fn delete(store: &Store, set: &Value, pod: &Value) {

@@ -1,5 +1,6 @@
 //! The scheduler: assigns a pod to the node if its requests fit beside those of the other pods.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -38,13 +39,12 @@ impl Controller for Scheduler {
         let node = store.get(&Key::new(&kinds::NODES, "", node::NAME))?;
         let (pods, _) = store.list(&kinds::PODS, None);
         let scheduled = pods.iter().filter(|pod| is_scheduled(pod) && !has_ended(pod));
-        let used =
-            scheduled.fold(Resources::default(), |sum, pod| sum.plus(Resources::requested(&pod["spec"])));
+        let mut needed = Resources::requested(&pod["spec"]);
+        scheduled.for_each(|pod| needed.add(Resources::requested(&pod["spec"])));
         let allocatable = Resources::of(&node["status"]["allocatable"]);
-        let needed = used.plus(Resources::requested(&pod["spec"]));
-        match selector_mismatch(&pod, &node).or_else(|| allocatable.shortage(needed)) {
+        match selector_mismatch(&pod, &node).or_else(|| allocatable.shortage(&needed)) {
             None => bind(store, key, &pod),
-            Some(reason) => mark_unschedulable(store, key, &pod, reason),
+            Some(reason) => mark_unschedulable(store, key, &pod, &reason),
         }
         None
     }
@@ -79,68 +79,57 @@ fn mark_unschedulable(store: &Store, key: &Key, pod: &Value, reason: &str) {
     }
 }
 
-fn selector_mismatch(pod: &Value, node: &Value) -> Option<&'static str> {
+fn selector_mismatch(pod: &Value, node: &Value) -> Option<String> {
     let wanted = pod["spec"]["nodeSelector"].as_object()?;
     let labels = &node["metadata"]["labels"];
     let matches = wanted.iter().all(|(key, value)| labels.get(key) == Some(value));
-    (!matches).then_some("node(s) didn't match Pod's node affinity/selector")
+    (!matches).then(|| "node(s) didn't match Pod's node affinity/selector".into())
 }
 
-/// The resources that decide about scheduling.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Resources {
-    /// Thousandths of a core.
-    cpu: i64,
-    /// Thousandths of a byte, because a quantity can be that small.
-    memory: i128,
-    pods: i64,
-}
+/// The resources that decide about scheduling, each in thousandths of its unit: `cpu`, `memory`, `pods`, and
+/// resources of devices such as `nvidia.com/gpu`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Resources(BTreeMap<String, i128>);
 
 impl Resources {
     fn of(resources: &Value) -> Self {
-        let milli = |name: &str| thousandths(&resources[name]).unwrap_or(0);
-        Self {
-            cpu: i64::try_from(milli("cpu")).unwrap_or(i64::MAX),
-            memory: milli("memory"),
-            pods: i64::try_from(milli("pods") / 1000).unwrap_or(i64::MAX),
-        }
+        let amounts = resources.as_object().into_iter().flatten();
+        // This cluster does not limit what pods write.
+        let amounts = amounts.filter(|(name, _)| *name != "ephemeral-storage");
+        Self(amounts.filter_map(|(name, amount)| Some((name.clone(), thousandths(amount)?))).collect())
     }
 
     /// The sum of the containers' requests. A limit without a request counts as a request.
     fn requested(spec: &Value) -> Self {
-        let containers = spec["containers"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let sum = containers.iter().fold(Self::default(), |sum, container| {
-            let resources = &container["resources"];
-            let of = |name: &str| {
-                let request = &resources["requests"][name];
-                let value = if request.is_null() { &resources["limits"][name] } else { request };
-                thousandths(value).unwrap_or(0)
-            };
-            let cpu = i64::try_from(of("cpu")).unwrap_or(i64::MAX);
-            sum.plus(Self { cpu, memory: of("memory"), pods: 0 })
-        });
-        Self { pods: 1, ..sum }
+        let mut sum = Self([("pods".to_owned(), 1000)].into());
+        for container in spec["containers"].as_array().into_iter().flatten() {
+            let mut requested = Self::of(&container["resources"]["limits"]);
+            requested.0.extend(Self::of(&container["resources"]["requests"]).0);
+            sum.add(requested);
+        }
+        sum
     }
 
-    fn plus(self, other: Self) -> Self {
-        Self {
-            cpu: self.cpu.saturating_add(other.cpu),
-            memory: self.memory.saturating_add(other.memory),
-            pods: self.pods.saturating_add(other.pods),
+    fn add(&mut self, other: Self) {
+        for (name, amount) in other.0 {
+            let sum = self.0.entry(name).or_default();
+            *sum = sum.saturating_add(amount);
         }
     }
 
-    /// Why `needed` does not fit. `None` if it fits.
-    fn shortage(self, needed: Self) -> Option<&'static str> {
-        if needed.pods > self.pods {
-            Some("Too many pods")
-        } else if needed.cpu > self.cpu {
-            Some("Insufficient cpu")
-        } else if needed.memory > self.memory {
-            Some("Insufficient memory")
-        } else {
-            None
-        }
+    /// Why `needed` does not fit, in Kubernetes' words and order. `None` if it fits.
+    fn shortage(&self, needed: &Self) -> Option<String> {
+        let short =
+            needed.0.iter().filter(|(name, amount)| **amount > self.0.get(*name).copied().unwrap_or(0));
+        let mut reasons: Vec<String> = short
+            .map(
+                |(name, _)| {
+                    if name == "pods" { "Too many pods".into() } else { format!("Insufficient {name}") }
+                },
+            )
+            .collect();
+        reasons.sort_unstable();
+        (!reasons.is_empty()).then(|| reasons.join(", 1 "))
     }
 }
 
@@ -149,18 +138,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_resource_that_is_too_small_is_named() {
+    fn the_resources_that_are_too_small_are_named() {
         let node = Resources::of(&json!({ "cpu": "2", "memory": "1Gi", "pods": "10" }));
-        let pod = |cpu: &str, memory: &str| {
-            let requests = json!({ "cpu": cpu, "memory": memory });
+        let pod = |requests: Value| {
             Resources::requested(&json!({ "containers": [{ "resources": { "requests": requests } }] }))
         };
-        assert_eq!(node.shortage(pod("2", "1Gi")), None);
-        assert_eq!(node.shortage(pod("2001m", "1Gi")), Some("Insufficient cpu"));
-        assert_eq!(node.shortage(pod("1", "2Gi")), Some("Insufficient memory"));
+        let shortage = |requests: Value| node.shortage(&pod(requests)).unwrap_or_default();
+        assert_eq!(shortage(json!({ "cpu": "2", "memory": "1Gi", "ephemeral-storage": "1Ti" })), "");
+        assert_eq!(shortage(json!({ "cpu": "2001m", "memory": "1Gi" })), "Insufficient cpu");
+        assert_eq!(shortage(json!({ "cpu": "1", "nvidia.com/gpu": 1 })), "Insufficient nvidia.com/gpu");
+        assert_eq!(shortage(json!({ "nvidia.com/gpu": "0" })), "");
+        let both = json!({ "cpu": "3", "memory": "2Gi", "nvidia.com/gpu": "1" });
+        assert_eq!(shortage(both), "Insufficient cpu, 1 Insufficient memory, 1 Insufficient nvidia.com/gpu");
+        let mut full = pod(json!({}));
+        full.add(Resources([("pods".to_owned(), 10_000)].into()));
+        assert_eq!(node.shortage(&full).as_deref(), Some("Too many pods"));
+        let limited = json!({ "containers": [{ "resources": { "limits": { "nvidia.com/gpu": 1 } } }] });
         assert_eq!(
-            node.shortage(pod("1", "1Mi").plus(Resources { pods: 10, ..Resources::default() })),
-            Some("Too many pods")
+            node.shortage(&Resources::requested(&limited)).as_deref(),
+            Some("Insufficient nvidia.com/gpu")
         );
     }
 }

@@ -9,6 +9,7 @@
 
 mod access;
 mod apply;
+mod differences;
 mod fuzz;
 mod half_open;
 mod kubectl;

@@ -105,6 +105,30 @@ async fn the_message_names_the_invalid_field() {
             422,
             "metadata.name: Invalid value: \"Upper\": a lowercase RFC 1123 subdomain",
         ),
+        (
+            "/spec/strategy",
+            json!({ "rollingUpdate": { "maxSurge": 0, "maxUnavailable": 0 } }),
+            422,
+            "spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0",
+        ),
+        (
+            "/spec/template/spec/containers/0/resources",
+            json!({ "requests": { "cpu": "-1" } }),
+            422,
+            "spec.template.spec.containers[0].resources.requests.cpu: Invalid value: \"-1\": must be greater than or equal to 0",
+        ),
+        (
+            "/spec/template/spec/containers/0/resources",
+            json!({ "requests": { "cpu": "2" }, "limits": { "cpu": 1 } }),
+            422,
+            "spec.template.spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1",
+        ),
+        (
+            "/metadata/annotations",
+            json!({ "a": "x".repeat(262_144) }),
+            422,
+            "metadata.annotations: Too long: may not be more than 262144 bytes",
+        ),
         ("/metadata/namespace", json!("other"), 400, "the namespace of the provided object does not match"),
         ("/kind", json!("Pod"), 400, "the kind in the data (Pod)"),
         ("/metadata/resourceVersion", json!("5"), 400, "resourceVersion should not be set"),
@@ -118,6 +142,21 @@ async fn the_message_names_the_invalid_field() {
         let message = expect_refusal(&cluster.post(DEPLOYMENTS, &object).await, code, reason);
         assert!(message.contains(expected), "{pointer}: {message}");
     }
+}
+
+#[tokio::test]
+async fn a_lease_is_replaced_only_with_its_version() {
+    let cluster = Cluster::start().await;
+    let leases = "/apis/coordination.k8s.io/v1/namespaces/default/leases";
+    let (code, mut lease) = cluster.post(leases, &json!({ "metadata": { "name": "l" } })).await;
+    assert_eq!(code, 201);
+    assert_eq!(cluster.put(&format!("{leases}/l"), &lease).await.0, 200);
+    lease["metadata"].as_object_mut().unwrap().remove("resourceVersion");
+    let refused = cluster.put(&format!("{leases}/l"), &lease).await;
+    assert_eq!(
+        expect_refusal(&refused, 422, "Invalid"),
+        "Lease.coordination.k8s.io \"l\" is invalid: metadata.resourceVersion: Invalid value: 0x0: must be specified for an update"
+    );
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
@@ -57,6 +57,41 @@ async fn a_deployment_scales_to_eight_replicas_and_back() {
     let left = cluster.pods("app=web").await;
     assert_eq!(left.len(), 1);
     assert_eq!(left[0]["metadata"]["uid"], first["metadata"]["uid"], "the oldest pod stays");
+}
+
+fn replica_failure(object: &Value) -> Option<&str> {
+    let conditions = object["status"]["conditions"].as_array()?;
+    let failure = conditions.iter().find(|condition| condition["type"] == "ReplicaFailure")?;
+    assert_eq!((&failure["status"], &failure["reason"]), (&json!("True"), &json!("FailedCreate")));
+    failure["message"].as_str()
+}
+
+#[tokio::test]
+async fn pods_with_a_missing_account_are_refused_until_it_exists() {
+    let cluster = Cluster::start().await;
+    let mut object = deployment(1, &json!({}));
+    object["spec"]["template"]["spec"]["serviceAccountName"] = json!("late");
+    cluster.create::<Deployment>(object).await;
+    let failed = |object: &Value| replica_failure(object).is_some();
+    let object = cluster.await_object::<Deployment>("web", failed).await;
+    let message = replica_failure(&object).unwrap();
+    assert!(
+        message.starts_with("pods \"web-") && message.ends_with("serviceaccount \"late\" not found"),
+        "{message}"
+    );
+    assert!(cluster.pods("app=web").await.is_empty());
+    cluster.create::<ServiceAccount>(json!({ "metadata": { "name": "late" } })).await;
+    let object = cluster.await_object::<Deployment>("web", |object| complete(object, 1)).await;
+    assert_eq!(replica_failure(&object), None);
+}
+
+#[tokio::test]
+async fn too_many_pods_are_refused_and_the_cluster_still_answers() {
+    let cluster = Cluster::start().await;
+    cluster.create::<Deployment>(deployment(1_000_000, &json!({}))).await;
+    let object = cluster.await_object::<Deployment>("web", |object| replica_failure(object).is_some()).await;
+    let message = replica_failure(&object).unwrap();
+    assert!(message.contains("exceeded quota") && message.contains("limited: pods=2000"), "{message}");
 }
 
 #[tokio::test]

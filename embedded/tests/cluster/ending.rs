@@ -129,11 +129,12 @@ fn failure(command: &mut Command) -> (Option<i32>, String) {
         if let Some(status) = process.try_wait().unwrap() {
             break status;
         }
-        if Instant::now() >= deadline {
+        let late = Instant::now() >= deadline;
+        if late {
             let _ = process.kill();
             let _ = process.wait();
-            panic!("the cluster has started");
         }
+        assert!(!late, "the cluster has started");
         std::thread::sleep(Duration::from_millis(20));
     };
     let mut words = String::new();
@@ -208,6 +209,36 @@ async fn without_python_installing_locust_is_refused() {
     let words = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3));
     assert!(words.contains("Locust needs Python 3.11 or newer, and there is no python3 on PATH"), "{words}");
+}
+
+#[tokio::test]
+async fn an_installation_does_not_survive_its_cluster() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let scripts = [("python3", "echo 3 11 /usr/bin/python3"), ("uv", "exec sleep 6271")];
+    for (name, script) in scripts {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    let mut cluster = Command::new(env!("CARGO_BIN_EXE_locust-matrix-cluster"))
+        .args(["--pull", "locustio/locust:2.46.6", "--cache"])
+        .arg(folder.path().join("cache"))
+        .env("PATH", format!("{}:/usr/bin:/bin", folder.path().display()))
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let text = folder.path().display().to_string();
+    let installing = || processes_with_argument(&text, "6271");
+    eventually(|| async { if installing().is_empty() { Err("uv does not run".into()) } else { Ok(()) } })
+        .await;
+    cluster.kill().unwrap();
+    cluster.wait().unwrap();
+    eventually(|| async {
+        let left = installing();
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    })
+    .await;
 }
 
 #[tokio::test]

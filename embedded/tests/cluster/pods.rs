@@ -98,6 +98,17 @@ async fn a_pod_with_too_large_requests_is_unschedulable() {
 }
 
 #[tokio::test]
+async fn a_pod_that_needs_a_gpu_is_unschedulable() {
+    let cluster = Cluster::start().await;
+    let resources = json!({ "resources": { "limits": { "nvidia.com/gpu": "1" } } });
+    cluster.pod("gpu", "sleep 100", resources, json!({})).await;
+    let pod = cluster.await_object::<Pod>("gpu", |pod| pod["status"]["conditions"].is_array()).await;
+    let condition = &pod["status"]["conditions"][0];
+    assert_eq!(condition["reason"], "Unschedulable");
+    assert_eq!(condition["message"], "0/1 nodes are available: 1 Insufficient nvidia.com/gpu.");
+}
+
+#[tokio::test]
 async fn addresses_paths_and_names_are_replaced_in_arguments_variables_and_files() {
     let cluster = Cluster::start().await;
     cluster

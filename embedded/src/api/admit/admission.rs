@@ -5,17 +5,20 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{defaults, job_labels, validate};
-use crate::kinds::{self, Kind};
+use crate::kinds::Kind;
+use crate::object::new_pods;
 use crate::refusal::Refusal;
-use crate::store::{Key, Store};
+use crate::store::Store;
 
 /// Fills in the defaults of a new object and refuses it if it is invalid. The controllers of this cluster
-/// write into the store without admission.
+/// write into the store without admission, but check their new pods as here.
 pub(crate) fn admit(store: &Store, kind: &'static Kind, object: &mut Value) -> Result<(), Refusal> {
     if object["metadata"]["uid"].is_null() {
         object["metadata"]["uid"] = json!(uuid::Uuid::new_v4().to_string());
     }
-    check_account(store, kind, object)?;
+    if kind.kind == "Pod" {
+        new_pods::check(store, object)?;
+    }
     complete(kind, object, None)
 }
 
@@ -34,22 +37,6 @@ pub(crate) fn complete(
     defaults::fill(kind, object);
     drop_nulls(object);
     validate::validate(kind, object, before)
-}
-
-/// Refuses a pod whose ServiceAccount does not exist. `default` counts as existing, because its controller
-/// may not have created it yet.
-fn check_account(store: &Store, kind: &Kind, object: &Value) -> Result<(), Refusal> {
-    let account = object["spec"]["serviceAccountName"].as_str().unwrap_or("default");
-    let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
-    let key = Key::new(&kinds::SERVICE_ACCOUNTS, namespace, account);
-    if kind.kind != "Pod" || account == "default" || store.get(&key).is_some() {
-        return Ok(());
-    }
-    let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    let message = format!(
-        "pods \"{name}\" is forbidden: error looking up service account {namespace}/{account}: serviceaccount \"{account}\" not found"
-    );
-    Err(Refusal::new(403, "Forbidden", message))
 }
 
 /// Keeps the fields that the cluster has assigned if a client omits them, because its manifest does not

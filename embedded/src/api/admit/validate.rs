@@ -88,6 +88,10 @@ fn job(spec: &Value, path: &str, causes: &mut Causes) {
     let numbers =
         ["parallelism", "completions", "backoffLimit", "ttlSecondsAfterFinished", "activeDeadlineSeconds"];
     not_negative(spec, path, &numbers, causes);
+    if spec["completionMode"].as_str().is_some_and(|mode| mode != "NonIndexed") {
+        let why = "Forbidden: this cluster runs only Jobs of the mode NonIndexed".to_owned();
+        causes.push((format!("{path}.completionMode"), why));
+    }
     let policy = &spec["template"]["spec"]["restartPolicy"];
     if policy != "Never" && policy != "OnFailure" {
         // `Always` is the default, so the client has probably not set the field.

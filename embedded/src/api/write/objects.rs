@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 use super::managed_fields;
 use crate::api::admit::admission::{admit, complete};
 use crate::api::admit::typed::typed;
+use crate::api::admit::warnings::ignored;
 use crate::api::wire::answer::{json_answer, with_warnings};
 use crate::api::wire::body::{OBJECT_LIMIT, too_large};
 use crate::api::wire::call::{Call, FieldManager, FieldValidation};
 use crate::api::wire::form;
-use crate::kinds::Kind;
+use crate::kinds::{Kind, LEASES};
 use crate::refusal::Refusal;
 use crate::store::Key;
 use crate::time::now;
@@ -48,6 +49,11 @@ pub(super) fn store_new(call: &Call<'_>, object: Value) -> Result<Value, Refusal
 pub(crate) fn replace(call: &Call<'_>, key: &Key, object: Value) -> Result<Response, Refusal> {
     let manager = call.manager(false)?;
     let (object, warnings) = read(call, object, Some(&key.name))?;
+    if *call.kind == LEASES && object["metadata"]["resourceVersion"].as_str().unwrap_or_default().is_empty() {
+        let why = "Invalid value: 0x0: must be specified for an update";
+        let causes = [("metadata.resourceVersion".to_owned(), why.to_owned())];
+        return Err(Refusal::invalid(call.kind, &key.name, &causes));
+    }
     let changed = change(call, key, |before| revise(call, before, object, &manager))?;
     Ok(with_warnings(json_answer(200, &form::object(call, &changed)), &warnings))
 }
@@ -191,9 +197,10 @@ pub(super) fn read(
 ) -> Result<(Value, Vec<String>), Refusal> {
     check_url(call, &mut object, name)?;
     let (object, unknown) = typed(call.kind, object)?;
+    let ignored = ignored(call.kind, &object);
     let unknown: Vec<String> = unknown.iter().map(|field| format!("unknown field \"{field}\"")).collect();
     match call.field_validation()? {
-        FieldValidation::Ignore => Ok((object, Vec::new())),
+        FieldValidation::Ignore => Ok((object, ignored)),
         FieldValidation::Strict if !unknown.is_empty() => {
             let kind = call.kind.kind;
             let message = format!(
@@ -203,7 +210,7 @@ pub(super) fn read(
             );
             Err(Refusal::bad_request(message))
         }
-        FieldValidation::Strict | FieldValidation::Warn => Ok((object, unknown)),
+        FieldValidation::Strict | FieldValidation::Warn => Ok((object, [unknown, ignored].concat())),
     }
 }
 

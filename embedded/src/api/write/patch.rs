@@ -8,6 +8,7 @@ use super::objects::{change, keep_system_metadata, read, read_typed, revise, sto
 use super::scale::with_scale;
 use super::strategic;
 use crate::api::admit::admission::{admit, complete};
+use crate::api::admit::warnings::ignored;
 use crate::api::wire::answer::{json_answer, with_warnings};
 use crate::api::wire::body::{self, OBJECT_LIMIT};
 use crate::api::wire::call::Call;
@@ -134,7 +135,9 @@ fn server_side_apply(call: &Call<'_>, key: &Key, body: &[u8]) -> Result<Response
             _ => {}
         }
     }
-    let answer = |code, object: &Value| json_answer(code, &form::object(call, object));
+    let warnings = ignored(call.kind, &applied);
+    let answer =
+        |code, object: &Value| with_warnings(json_answer(code, &form::object(call, object)), &warnings);
     // Another client may create the object after this check. Then the loop ends, and the object is changed.
     while call.store().get(key).is_none() {
         if call.subresource().is_some() || requested["uid"].is_string() {

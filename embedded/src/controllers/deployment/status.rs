@@ -41,6 +41,7 @@ pub(super) fn write(
     let mut conditions = deployment["status"]["conditions"].clone();
     update_available(&mut conditions, deployment, available);
     let again = update_progressing(&mut conditions, deployment, new_set, &status);
+    update_replica_failure(&mut conditions, new_set);
     status["conditions"] = conditions;
     // Refused if the Deployment has been deleted meanwhile.
     let _ = store.update(key, |deployment| {
@@ -61,6 +62,22 @@ fn update_available(conditions: &mut Value, deployment: &Value, available: i64) 
     } else {
         let message = "Deployment does not have minimum availability.";
         update(conditions, "Available", "False", "MinimumReplicasUnavailable", message);
+    }
+}
+
+/// Takes over the condition of the new ReplicaSet, which says why it cannot create pods.
+fn update_replica_failure(conditions: &mut Value, new_set: Option<&Value>) {
+    const KIND: &str = "ReplicaFailure";
+    match new_set.and_then(|set| conditions::of_object(set, KIND)) {
+        Some(failure) => {
+            let text = |field: &str| failure[field].as_str().unwrap_or_default();
+            update(conditions, KIND, "True", text("reason"), text("message"));
+        }
+        None => {
+            if let Some(list) = conditions.as_array_mut() {
+                list.retain(|condition| condition["type"] != KIND);
+            }
+        }
     }
 }
 

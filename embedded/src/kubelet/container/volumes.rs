@@ -1,6 +1,9 @@
 //! Volumes: folders inside the pod's folder.
 
 use std::collections::BTreeMap;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -60,11 +63,27 @@ pub(crate) fn mounts(
     Ok(mounts)
 }
 
-type Files = Vec<(String, Vec<u8>)>;
+/// A file of a volume.
+struct VolumeFile {
+    path: String,
+    bytes: Vec<u8>,
+    /// The rights of its owner. Other users of this machine have none.
+    mode: u32,
+}
+
+/// The rights that a volume or an item of it gives to a file, without those of other users.
+fn mode_of(mode: &Value) -> Option<u32> {
+    Some(u32::try_from(mode.as_u64()?).ok()? & 0o700)
+}
 
 /// The files of a volume.
-fn contents(store: &Store, namespace: &str, volume: &Value, names: &Substitution) -> Result<Files, String> {
-    let of = |kind: &'static Kind, source: &Value, name: &str| -> Result<Files, String> {
+fn contents(
+    store: &Store,
+    namespace: &str,
+    volume: &Value,
+    names: &Substitution,
+) -> Result<Vec<VolumeFile>, String> {
+    let of = |kind: &'static Kind, source: &Value, name: &str| {
         let files = match files(store, kind, namespace, name) {
             Some(files) => files,
             None if source["optional"] == true => Vec::new(),
@@ -77,9 +96,12 @@ fn contents(store: &Store, namespace: &str, volume: &Value, names: &Substitution
     }
     if let Some(name) = volume["configMap"]["name"].as_str() {
         let files = of(&kinds::CONFIG_MAPS, &volume["configMap"], name)?;
-        let replaced = files.into_iter().map(|(file, bytes)| match String::from_utf8(bytes) {
-            Ok(text) => (file, names.text(&text).into_bytes()),
-            Err(error) => (file, error.into_bytes()),
+        let replaced = files.into_iter().map(|file| {
+            let bytes = match String::from_utf8(file.bytes) {
+                Ok(text) => names.text(&text).into_bytes(),
+                Err(error) => error.into_bytes(),
+            };
+            VolumeFile { bytes, ..file }
         });
         return Ok(replaced.collect());
     }
@@ -94,7 +116,12 @@ fn contents(store: &Store, namespace: &str, volume: &Value, names: &Substitution
 }
 
 /// The entries of a ConfigMap or a Secret: file names and contents.
-pub(crate) fn files(store: &Store, kind: &'static Kind, namespace: &str, name: &str) -> Option<Files> {
+pub(crate) fn files(
+    store: &Store,
+    kind: &'static Kind,
+    namespace: &str,
+    name: &str,
+) -> Option<Vec<(String, Vec<u8>)>> {
     let object = store.get(&Key::new(kind, namespace, name))?;
     let entries = |field: &str| object[field].as_object().cloned().unwrap_or_default().into_iter();
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -108,14 +135,21 @@ pub(crate) fn files(store: &Store, kind: &'static Kind, namespace: &str, name: &
 }
 
 /// The files that `items` selects, with their paths. All files if there are no `items`.
-fn select(files: Files, source: &Value) -> Result<Files, String> {
-    let Some(items) = source["items"].as_array() else { return Ok(files) };
+fn select(files: Vec<(String, Vec<u8>)>, source: &Value) -> Result<Vec<VolumeFile>, String> {
+    let default = mode_of(&source["defaultMode"]).unwrap_or(0o600);
+    let Some(items) = source["items"].as_array() else {
+        let file = |(path, bytes)| VolumeFile { path, bytes, mode: default };
+        return Ok(files.into_iter().map(file).collect());
+    };
     let mut selected = Vec::new();
     for item in items {
         let (key, path) =
             (item["key"].as_str().unwrap_or_default(), item["path"].as_str().unwrap_or_default());
+        let mode = mode_of(&item["mode"]).unwrap_or(default);
         match files.iter().find(|(name, _)| name == key) {
-            Some((_, bytes)) => selected.push((path.to_owned(), bytes.clone())),
+            Some((_, bytes)) => {
+                selected.push(VolumeFile { path: path.to_owned(), bytes: bytes.clone(), mode })
+            }
             None if source["optional"] == true => {}
             None => return Err(format!("references non-existent config key: {key}")),
         }
@@ -123,17 +157,22 @@ fn select(files: Files, source: &Value) -> Result<Files, String> {
     Ok(selected)
 }
 
-fn write(folder: &Path, files: &Files) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    for (name, bytes) in files {
-        if Path::new(name).components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
-            return Err(std::io::Error::other(format!("{name}: leaves its volume")));
+fn write(folder: &Path, files: &[VolumeFile]) -> std::io::Result<()> {
+    let create_folder = |path: &Path| DirBuilder::new().recursive(true).mode(0o700).create(path);
+    create_folder(folder)?;
+    for file in files {
+        let name = Path::new(&file.path);
+        if name.components().any(|part| !matches!(part, std::path::Component::Normal(_))) {
+            return Err(std::io::Error::other(format!("{}: leaves its volume", name.display())));
         }
         let path = folder.join(name);
         if let Some(above) = path.parent() {
-            std::fs::create_dir_all(above)?;
+            create_folder(above)?;
         }
-        std::fs::write(path, bytes)?;
+        // An earlier attempt may have written a file that its owner may not write.
+        let _ = std::fs::remove_file(&path);
+        let mut written = OpenOptions::new().write(true).create_new(true).mode(file.mode).open(path)?;
+        written.write_all(&file.bytes)?;
     }
     Ok(())
 }
@@ -173,6 +212,23 @@ mod tests {
         let root = prepared(&json!({ "name": "v", "configMap": { "name": "m", "items": items } })).unwrap();
         assert_eq!(std::fs::read_to_string(root.path().join("v/x/y")).unwrap(), "1");
         assert!(!root.path().join("v/b").exists());
+    }
+
+    #[test]
+    fn files_have_the_rights_that_the_volume_gives_to_their_owner() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = |volume: &Value, path: &str| {
+            let root = prepared(volume).unwrap();
+            std::fs::metadata(root.path().join(path)).unwrap().permissions().mode() & 0o777
+        };
+        let secret = json!({ "name": "v", "secret": { "secretName": "s", "defaultMode": 0o644 } });
+        assert_eq!(mode(&secret, "v/k"), 0o600);
+        assert_eq!(mode(&secret, "v"), 0o700);
+        let script = json!({ "name": "v", "configMap": { "name": "m", "defaultMode": 0o755 } });
+        assert_eq!(mode(&script, "v/a"), 0o700);
+        let items = json!([{ "key": "a", "path": "x", "mode": 0o444 }]);
+        let item = json!({ "name": "v", "configMap": { "name": "m", "items": items } });
+        assert_eq!(mode(&item, "v/x"), 0o400);
     }
 
     #[test]

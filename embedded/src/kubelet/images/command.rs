@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use rustix::process::getpid;
 use tokio::process::Command;
+
+use crate::kubelet::container::process::POD_MODE;
 
 /// Finds a command as a shell does. `folders` has the format of the variable `PATH`.
 pub(crate) fn find(command: &str, folders: &str) -> Option<PathBuf> {
@@ -18,11 +21,14 @@ fn is_program(path: &Path) -> bool {
     path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
 
-/// Runs a program to its end. Returns its standard output, or the last lines of its standard error.
+/// Runs a program to its end. The kernel kills the program when this one is killed, so that no installation goes on
+/// without its cluster. Returns its standard output, or the last lines of its standard error.
 pub(crate) async fn run(program: &Path, arguments: &[&str]) -> Result<String, String> {
     let line = format!("{} {}", program.display(), arguments.join(" "));
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).kill_on_drop(true).output().await;
-    let output = output.map_err(|error| format!("`{line}`: {error}"))?;
+    let failed = |error: std::io::Error| format!("`{line}`: {error}");
+    let mut command = Command::new(std::env::current_exe().map_err(failed)?);
+    command.arg(POD_MODE).arg(getpid().as_raw_nonzero().to_string()).arg(program).args(arguments);
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.map_err(failed)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }

@@ -12,6 +12,9 @@ const SEGMENT: &str = "may not be '.' or '..', and may not contain '/' or '%'";
 const LABEL_NAME: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
 const LABEL_VALUE: &str = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
+/// Largest total length of all annotations of an object, in bytes.
+const MAX_ANNOTATIONS: usize = 256 * 1024;
+
 /// Checks the metadata of an object.
 pub(crate) fn metadata(kind: &Kind, object: &Value, causes: &mut Causes) {
     let metadata = &object["metadata"];
@@ -30,6 +33,12 @@ pub(crate) fn metadata(kind: &Kind, object: &Value, causes: &mut Causes) {
         }
     }
     labels(&metadata["labels"], "metadata.labels", causes);
+    let annotations = metadata["annotations"].as_object().into_iter().flatten();
+    let length: usize = annotations.map(|(key, value)| key.len() + value.as_str().map_or(0, str::len)).sum();
+    if length > MAX_ANNOTATIONS {
+        let why = format!("Too long: may not be more than {MAX_ANNOTATIONS} bytes");
+        causes.push(("metadata.annotations".into(), why));
+    }
     for (key, _) in metadata["annotations"].as_object().into_iter().flatten() {
         if !is_label_key(key) {
             causes.push(("metadata.annotations".into(), format!("Invalid value: {key:?}: {LABEL_NAME}")));

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::causes::{Causes, invalid, not_negative, required};
 use super::names;
+use crate::object::quantity::thousandths;
 
 /// Checks a pod's spec at `path`.
 pub(crate) fn spec(spec: &Value, path: &str, causes: &mut Causes) {
@@ -18,6 +19,10 @@ pub(crate) fn spec(spec: &Value, path: &str, causes: &mut Causes) {
     check_names(volumes, &format!("{path}.volumes"), causes);
     if items(spec, "containers").is_empty() {
         causes.push(required(&format!("{path}.containers")));
+    }
+    if !items(spec, "initContainers").is_empty() {
+        let why = "Forbidden: this cluster does not run init containers".to_owned();
+        causes.push((format!("{path}.initContainers"), why));
     }
     for list in ["initContainers", "containers"] {
         check_names(items(spec, list), &format!("{path}.{list}"), causes);
@@ -63,6 +68,15 @@ fn container(container: &Value, volumes: &[Value], path: &str, causes: &mut Caus
         if mount["mountPath"].as_str().unwrap_or_default().is_empty() {
             causes.push(required(&format!("{path}.mountPath")));
         }
+        let below = mount["subPath"].as_str().unwrap_or_default();
+        for (wrong, why) in [
+            (below.starts_with('/'), "must be a relative path"),
+            (below.split('/').any(|part| part == ".."), "must not contain '..'"),
+        ] {
+            if wrong {
+                causes.push(invalid(&format!("{path}.subPath"), &mount["subPath"], why));
+            }
+        }
         if !volumes.iter().any(|volume| volume["name"] == mount["name"]) {
             causes.push((format!("{path}.name"), format!("Not probe: {}", mount["name"])));
         }
@@ -72,7 +86,21 @@ fn container(container: &Value, volumes: &[Value], path: &str, causes: &mut Caus
             if !amount.as_str().is_some_and(is_quantity) {
                 let why = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
                 causes.push(invalid(&format!("{path}.resources.{field}.{name}"), amount, why));
+            } else if thousandths(amount).is_some_and(|amount| amount < 0) {
+                let why = "must be greater than or equal to 0";
+                causes.push(invalid(&format!("{path}.resources.{field}.{name}"), amount, why));
             }
+        }
+    }
+    for (name, request) in container["resources"]["requests"].as_object().into_iter().flatten() {
+        let limit = &container["resources"]["limits"][name];
+        if thousandths(limit).is_some_and(|limit| thousandths(request).is_some_and(|request| request > limit))
+        {
+            let why = format!(
+                "must be less than or equal to {name} limit of {}",
+                limit.as_str().unwrap_or_default()
+            );
+            causes.push(invalid(&format!("{path}.resources.requests"), request, &why));
         }
     }
     for name in ["startupProbe", "readinessProbe", "livenessProbe"] {
@@ -84,6 +112,11 @@ fn container(container: &Value, volumes: &[Value], path: &str, causes: &mut Caus
         let handlers = ["httpGet", "tcpSocket", "exec", "grpc"];
         if !handlers.iter().any(|handler| probe[*handler].is_object()) {
             causes.push((path.clone(), "Required value: must specify a handler type".into()));
+        }
+        let secure = probe["httpGet"]["scheme"].as_str().is_some_and(|scheme| scheme != "HTTP");
+        if secure || probe["grpc"].is_object() {
+            let why = "Forbidden: this cluster has no HTTPS and gRPC probes, only HTTP, TCP and exec";
+            causes.push((path.clone(), why.into()));
         }
         let numbers = ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "failureThreshold"];
         not_negative(probe, &path, &numbers, causes);
