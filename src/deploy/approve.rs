@@ -83,7 +83,9 @@ async fn refuse_inadmissible(cluster: &Cluster, approved: &[Approved]) -> Result
     for (one, answer) in approved.iter().zip(answers) {
         match answer? {
             Ok(_) => {}
-            Err(KubeError::Api(status)) if status.code == 404 && names(status.details.as_ref(), "namespaces") => {
+            Err(KubeError::Api(status))
+                if status.code == 404 && names(status.details.as_ref(), "namespaces") =>
+            {
                 return Err(Error::preflight(format!("{}: {}", cluster.server, status.message))
                     .next(format!("create it: kubectl create namespace {}", cluster.namespace)));
             }

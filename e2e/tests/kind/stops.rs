@@ -101,7 +101,8 @@ pub(crate) fn of_two_jobs_one_measures_its_own_matrix(cluster: &KeptCluster) {
     let running = [4, 6].map(|users| (users, submit(users)));
     let ended = running.map(|(users, running)| (users, running.finish()));
     let (won, lost): (Vec<_>, Vec<_>) = ended.iter().partition(|(_, ended)| ended.code == Some(0));
-    let ([(users, winner)], [(_, loser)]) = (&won[..], &lost[..]) else { panic!("one wins: {ended:?}") };
+    assert_eq!((won.len(), lost.len()), (1, 1), "one wins: {ended:?}");
+    let ((users, winner), (_, loser)) = (won[0], lost[0]);
     assert_eq!(loser.code, Some(3), "{}", loser.err);
     let run_id = winner.out.split_whitespace().last().unwrap();
     assert!(loser.err.contains(&format!("is running (run id {run_id})")), "{run_id}: {}", loser.err);

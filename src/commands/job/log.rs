@@ -36,7 +36,7 @@ pub(super) async fn show_log(cluster: &Cluster, pod: &str, log: &(dyn Fn(&str) +
             }
             Ok(Ok(_)) => {
                 // The container has ended, so this line will not become longer.
-                for line in rest {
+                if let Some(line) = rest {
                     position.show(&line, log);
                 }
                 return;

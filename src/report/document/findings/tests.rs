@@ -129,7 +129,9 @@ fn steps_in_replicas_are_grouped_by_what_they_bring() {
 
 #[test]
 fn more_users_on_full_replicas_only_wait() {
-    let records = with_objective(vec![record(0, 2, 20, 800), record(1, 2, 40, 800)], &[100, 200]);
+    // A point with other replicas is not compared.
+    let points = vec![record(0, 2, 20, 800), record(1, 1, 30, 800), record(2, 2, 40, 800)];
+    let records = with_objective(points, &[100, 100, 200]);
     assert_eq!(
         texts(&of(&records, latency))[1],
         "2 replicas, 2 workers: 40 users instead of 20 raise P95 from 100 to 200 ms, while throughput stays at 40.0 requests/s."
