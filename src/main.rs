@@ -63,8 +63,8 @@ async fn dispatch(cli: &Cli) -> Result<ExitCode> {
             commands::job::run(&cli.cluster, arguments, json, &events, &mut out, &log).await
         }
         Command::Run(arguments) => commands::run::run(&cli.cluster, arguments, &events).await,
-        Command::Fetch(arguments) => commands::fetch::run(&cli.cluster, arguments, &mut out).await,
-        Command::Report(arguments) => commands::report::run(arguments, &mut out),
+        Command::Fetch(arguments) => commands::fetch::run(&cli.cluster, arguments, &events, &mut out).await,
+        Command::Report(arguments) => commands::report::run(arguments, &events, &mut out),
         Command::Cleanup(arguments) => {
             commands::cleanup::run(&cli.cluster, arguments, &events, &mut out).await
         }

@@ -23,6 +23,8 @@ pub use interval::{Arrivals, Interval, StoppingRule};
 pub use membership::{Member, Membership};
 pub use objective::{FAILURES_PCT, Objective};
 pub use open::OpenCounts;
-pub use record::{Environment, Record, Replica, Sample, Unmeasured, UnmeasuredKind, VERSION, WorkerHealth};
+pub use record::{
+    Environment, LeftOut, Record, Replica, Sample, Unmeasured, UnmeasuredKind, VERSION, WorkerHealth,
+};
 pub use scenario::{Mode, Scenario};
 pub use window::{Endpoint, Window};

@@ -79,6 +79,23 @@ pub struct Record {
     pub workers: Vec<WorkerHealth>,
     /// Failed requests by kind, as the load generator tells them: `METHOD name: error`, and how often.
     pub errors: Vec<(String, u64)>,
+    /// What this copy of the record lacks, because the cluster had no room for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A part of a record that a copy of it may lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftOut {
+    /// What was seen about every second.
+    Samples,
+    /// The response times of the whole run; its counts are there.
+    WholeRunHistograms,
+    /// The response times of the endpoints that are not the primary one; their counts are there.
+    OtherHistograms,
+    /// All figures.
+    Figures,
 }
 
 /// Where and against what a run was made.

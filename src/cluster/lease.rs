@@ -1,25 +1,30 @@
 //! One driver at a time in a namespace: drivers share a Lease that the manifests create.
+//!
+//! The algorithm is that of client-go's leader election. No clocks of two machines are compared: a Lease has
+//! expired if this process has seen no change of it for its whole duration. A holder stops by itself before
+//! that, if it cannot renew the Lease.
 
+mod contender;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use jiff::Timestamp;
-use k8s_openapi::api::coordination::v1::Lease as LeaseObject;
-use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use kube::api::Patch;
-use serde_json::json;
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::connection::{Cluster, patch_params};
-use super::failure::explain;
-use crate::exit::{Error, Result};
+use self::contender::{Attempt, Contender, DURATION, subject};
+use super::connection::Cluster;
+use crate::exit::{Error, ExitCode, Result};
 use crate::objects::JOB;
-use crate::wait::{Condition, poll, silent};
 
-/// After this long without a renewal, the Lease has expired and another driver may take it.
-const DURATION: Duration = Duration::from_secs(15);
-/// How often the holder renews the Lease.
-const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// A holder that has not renewed the Lease for this long stops. It is shorter than the duration, so that the
+/// holder knows before another driver may take the Lease.
+const RENEW_WITHIN: Duration = Duration::from_secs(10);
+/// How often the holder renews the Lease; up to a fifth longer, so that drivers do not keep in step.
+const RETRY_EVERY: Duration = Duration::from_secs(2);
+/// How long one attempt may take. A single call that hangs must not use up the time for the others.
+const ATTEMPT_WITHIN: Duration = Duration::from_secs(4);
 /// How long a new driver tries to take the Lease, longer than it takes to expire.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(20);
 /// How long releasing may take. If the API server is gone, the Lease expires by itself.
@@ -31,100 +36,113 @@ pub struct Lease {
     cluster: Cluster,
     holder: String,
     renewing: tokio::task::JoinHandle<()>,
+    lost_because: Arc<OnceLock<String>>,
 }
 
 impl Lease {
-    /// Takes the Lease for `holder`. If the present holder's pod has ended or its Lease has expired, this
-    /// driver takes its place. `lost` is cancelled when another driver takes the Lease later.
+    /// Takes the Lease for `holder`, a name that no other process has. If the present holder's pod has ended or
+    /// its Lease has expired, this driver takes its place. `lost` is cancelled when another driver has taken the
+    /// Lease, and when it could not be renewed for 10 s. The holder must then stop what it does.
     ///
     /// # Errors
-    /// Exit code 3: another driver holds the Lease, or it does not exist.
+    /// Exit code 3: another driver holds the Lease, or it does not exist; 4: the API server does not answer.
     pub async fn acquire(cluster: &Cluster, holder: &str, lost: CancellationToken) -> Result<Self> {
-        let acquired = poll(ACQUIRE_WITHIN, Duration::from_millis(500), &silent, || async {
-            match try_acquire(cluster, holder).await {
-                Ok(None) => Condition::Met(Ok(())),
-                Ok(Some(other)) => Condition::NotMet(other),
-                Err(error) => Condition::Met(Err(error)),
+        let mut contender = Contender::new(cluster, holder);
+        let begun = Instant::now();
+        let renewed = loop {
+            let attempted_at = Instant::now();
+            let obstacle = match timeout(ATTEMPT_WITHIN, contender.take()).await {
+                Ok(Ok(Attempt::Held)) => break attempted_at,
+                Ok(Ok(Attempt::HeldBy(other))) => is_held(cluster, &other),
+                Ok(Err(error)) if error.code == ExitCode::Preflight => return Err(error),
+                Ok(Err(error)) => error,
+                Err(_) => is_silent(cluster),
+            };
+            if begun.elapsed() >= ACQUIRE_WITHIN {
+                return Err(obstacle);
             }
-        });
-        acquired.await.map_err(|timed_out| {
-            Error::preflight(format!(
-                "another driver is running in namespace {}: {}",
-                cluster.namespace, timed_out.last_seen
-            ))
-            .next(format!("wait for it, or end it with: kubectl delete job {JOB}"))
-        })??;
-        let (task_cluster, task_holder) = (cluster.clone(), holder.to_owned());
+            sleep(with_jitter(Duration::from_millis(500))).await;
+        };
+        let lost_because = Arc::new(OnceLock::new());
+        let reason = lost_because.clone();
         let renewing = tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(RENEW_EVERY).await;
-                // A failed call is tried again; only another holder means that the Lease is lost.
-                if let Ok(Some(_)) = try_acquire(&task_cluster, &task_holder).await {
-                    return lost.cancel();
-                }
-            }
+            let _ = reason.set(renew_until_lost(contender, renewed).await);
+            lost.cancel();
         });
-        Ok(Self { cluster: cluster.clone(), holder: holder.to_owned(), renewing })
+        Ok(Self { cluster: cluster.clone(), holder: holder.to_owned(), renewing, lost_because })
+    }
+
+    /// Why the Lease was lost; `None` if it was not.
+    pub fn lost_because(&self) -> Option<&str> {
+        self.lost_because.get().map(String::as_str)
+    }
+
+    /// Whether no other driver has the Lease, although this one has lost it. If so, it is this driver's once more.
+    ///
+    /// # Errors
+    /// Exit code 3 or 4: the API server does not say.
+    pub async fn is_still_ours(&self) -> Result<bool> {
+        let mut contender = Contender::new(&self.cluster, &self.holder);
+        match timeout(ATTEMPT_WITHIN, contender.renew()).await {
+            Ok(attempt) => Ok(attempt? == Attempt::Held),
+            Err(_) => Err(is_silent(&self.cluster)),
+        }
     }
 
     /// Gives the Lease back, so that the next driver does not wait until it expires.
-    pub async fn release(self) {
+    ///
+    /// # Errors
+    /// Exit code 3 or 4: it is not released, and expires by itself.
+    pub async fn release(self) -> Result<()> {
         self.renewing.abort();
-        let patch = json!({ "spec": { "holderIdentity": "", "renewTime": MicroTime(Timestamp::now()) } });
-        let leases = self.cluster.api::<LeaseObject>();
-        let lease = tokio::time::timeout(RELEASE_WITHIN, leases.get(JOB)).await;
-        if let Ok(Ok(lease)) = lease
-            && lease.spec.and_then(|spec| spec.holder_identity).as_deref() == Some(&self.holder)
-        {
-            // A Lease that is not given back expires by itself.
-            let _ = leases.patch(JOB, &patch_params(), &Patch::Merge(&patch)).await;
+        let mut contender = Contender::new(&self.cluster, &self.holder);
+        let released = timeout(RELEASE_WITHIN, contender.release()).await;
+        released.unwrap_or_else(|_| Err(is_silent(&self.cluster))).map_err(|error| {
+            let seconds = DURATION.as_secs();
+            error
+                .next(format!("nothing to do: the next driver waits {seconds} s until the Lease has expired"))
+        })
+    }
+}
+
+/// Renews the Lease until it is lost; returns why.
+async fn renew_until_lost(mut contender: Contender, mut renewed: Instant) -> String {
+    let mut problem = "the API server does not answer".to_owned();
+    loop {
+        let deadline = renewed + RENEW_WITHIN;
+        sleep_until((Instant::now() + with_jitter(RETRY_EVERY)).min(deadline)).await;
+        let attempted_at = Instant::now();
+        let attempt = timeout(ATTEMPT_WITHIN, contender.renew());
+        match timeout_at(deadline, attempt).await {
+            Ok(Ok(Ok(Attempt::Held))) => renewed = attempted_at,
+            Ok(Ok(Ok(Attempt::HeldBy(other)))) => {
+                return format!("another driver has taken the Lease: {other}");
+            }
+            Ok(Ok(Err(error))) => problem = error.message,
+            Ok(Err(_)) => "the API server does not answer".clone_into(&mut problem),
+            Err(_) => {
+                let seconds = RENEW_WITHIN.as_secs();
+                return format!("the Lease could not be renewed for {seconds} s: {problem}");
+            }
         }
     }
 }
 
-/// Takes or renews the Lease. If another driver holds it, gives that driver's name and last renewal in words.
-async fn try_acquire(cluster: &Cluster, holder: &str) -> Result<Option<String>> {
-    let subject = format!("lease {}/{JOB}", cluster.namespace);
-    let leases = cluster.api::<LeaseObject>();
-    let lease = leases.get(JOB).await.map_err(|error| explain(&subject, &error))?;
-    let spec = lease.spec.unwrap_or_default();
-    let other = spec.holder_identity.filter(|other| !other.is_empty() && other != holder);
-    if let Some(other) = other {
-        let renewed = spec.renew_time.map_or(Timestamp::UNIX_EPOCH, |time| time.0);
-        let age = Timestamp::now().duration_since(renewed);
-        if age < DURATION.try_into().unwrap_or_default() && !has_ended(cluster, &other).await {
-            return Ok(Some(format!("{other}, which renewed its lease {} s ago", age.as_secs())));
-        }
-    }
-    // The resourceVersion makes sure that only one of two drivers that see a free Lease gets it.
-    let patch = json!({
-        "metadata": { "resourceVersion": lease.metadata.resource_version },
-        "spec": {
-            "holderIdentity": holder,
-            "leaseDurationSeconds": DURATION.as_secs(),
-            "renewTime": MicroTime(Timestamp::now()),
-        },
-    });
-    match leases.patch(JOB, &patch_params(), &Patch::Merge(&patch)).await {
-        Ok(_) => Ok(None),
-        Err(kube::Error::Api(status)) if status.code == 409 => {
-            Ok(Some("a driver that took the lease at the same moment".into()))
-        }
-        Err(error) => Err(explain(&subject, &error)),
-    }
+fn is_held(cluster: &Cluster, other: &str) -> Error {
+    Error::preflight(format!("another driver is running in namespace {}: {other}", cluster.namespace))
+        .next(format!("wait for it, or end it with: kubectl delete job {JOB}"))
 }
 
-/// Whether the holder was a pod of the Job that does not run any more.
-async fn has_ended(cluster: &Cluster, holder: &str) -> bool {
-    if !holder.starts_with(JOB) {
-        return false;
-    }
-    match cluster.api::<Pod>().get_opt(holder).await {
-        Ok(None) => true,
-        Ok(Some(pod)) => {
-            let phase = pod.status.and_then(|status| status.phase);
-            matches!(phase.as_deref(), Some("Failed" | "Succeeded"))
-        }
-        Err(_) => false,
-    }
+fn is_silent(cluster: &Cluster) -> Error {
+    Error::cluster(format!("{}: the API server does not answer", subject(cluster)))
+        .next("check that the cluster runs: kubectl get --raw /readyz")
 }
+
+/// This time, and up to a fifth more.
+fn with_jitter(time: Duration) -> Duration {
+    let random = RandomState::new().hash_one(0) % 1000;
+    time + time.mul_f64(random as f64 / 5000.0)
+}
+
+#[cfg(test)]
+mod tests;

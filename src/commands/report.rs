@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
 use crate::judge::JudgedRun;
-use crate::record::RecordFile;
+use crate::record::{RecordFile, Recovered};
 use crate::report;
 
 /// Arguments of `report`.
@@ -20,8 +21,10 @@ pub struct Arguments {
 ///
 /// # Errors
 /// Exit code 2: there are no records; 3: the folder cannot be written.
-pub fn run(arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode> {
-    let recorded = RecordFile::read(&arguments.folder.join(records::FILE_NAME))?;
+pub fn run(arguments: &Arguments, events: &Events, out: &mut dyn Write) -> Result<ExitCode> {
+    let Recovered { records: recorded, note } =
+        RecordFile::recover(&arguments.folder.join(records::FILE_NAME))?;
+    note.into_iter().for_each(|note| events.tell(Progress::note(note)));
     if recorded.is_empty() {
         return Err(Error::usage(format!("{} holds no records", arguments.folder.display()))
             .next("give the folder of a run that has recorded a scenario"));

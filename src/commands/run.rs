@@ -1,6 +1,8 @@
 //! `locust-matrix run`: drives the matrix. This is what the Job's pod does.
 
 mod arguments;
+mod ending;
+mod holder;
 mod prepare;
 mod restore;
 mod resume;
@@ -10,8 +12,10 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use self::arguments::Arguments;
+use self::ending::{end, first_error};
+use self::holder::unique_holder;
 use self::prepare::{Prepared, prepare};
-use self::restore::{recorded_by_an_earlier_pod, restore};
+use self::restore::recorded_by_an_earlier_pod;
 use super::signals;
 use crate::cluster::{Cluster, ClusterFlags, Lease, confirm_target};
 use crate::config::Settings;
@@ -36,42 +40,25 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     let cluster = Cluster::connect(flags).await?;
     let deployment = config.inference.deployment.clone();
     confirm_target(&cluster, &deployment, arguments.yes, events).await?;
-    let holder = arguments.holder.clone().unwrap_or_else(default_holder);
-    let lease = Lease::acquire(&cluster, &holder, superseded.clone()).await?;
+    let holder = arguments.holder.clone().unwrap_or_else(unique_holder);
+    let lease = tokio::select! {
+        lease = Lease::acquire(&cluster, &holder, superseded.clone()) => lease?,
+        () = interrupted.cancelled() => return Err(Error::interrupted("interrupted before the first scenario")),
+    };
     let prepared = tokio::select! {
-        prepared = prepare(&cluster, arguments, port, config, plan, events) => prepared,
+        prepared = prepare(&cluster, arguments, &holder, port, config, plan, events) => prepared,
         () = interrupted.cancelled() => Err(Error::interrupted("interrupted before the first scenario")),
+        () = superseded.cancelled() => Err(Error::cluster("the Lease was lost before the first scenario")),
     };
     let (ended, original) = match prepared {
         Ok(prepared) => {
             let original = prepared.original;
-            (measure(prepared, interrupted, superseded.clone()).await, Some(original))
+            (measure(prepared, interrupted, superseded).await, Some(original))
         }
         // An earlier pod of this run may have scaled already.
         Err(error) => (Err(error), recorded_by_an_earlier_pod(&cluster, arguments.run_id.as_deref()).await),
     };
-    // If another driver has taken over, it scales now, and it puts the replicas back.
-    let original = original.filter(|_| !superseded.is_cancelled());
-    let restored = match original {
-        Some(original) => restore(&cluster, &deployment, original, events).await,
-        None => Ok(()),
-    };
-    lease.release().await;
-    first_error(ended, restored, events)
-}
-
-/// Ends with the first error. A second one is shown, because it may need a hand, too.
-fn first_error(ended: Result<ExitCode>, restored: Result<()>, events: &Events) -> Result<ExitCode> {
-    if let (Err(_), Err(error)) = (&ended, &restored) {
-        events.tell(Progress::RestoreFailed { error: error.to_string() });
-    }
-    let code = ended?;
-    restored.map(|()| code)
-}
-
-fn default_holder() -> String {
-    let host = std::env::var("HOSTNAME").unwrap_or_else(|_| "driver".into());
-    format!("{host}-{}", std::process::id())
+    end(&cluster, lease, &deployment, original, ended, events).await
 }
 
 /// Measures the scenarios that are not recorded yet and writes the reports.
@@ -92,8 +79,7 @@ async fn measure(
         valid: judged.valid(),
         took_s: begun.elapsed().as_secs_f64(),
     });
-    ended?;
-    written?;
+    first_error([ended, written.map(drop)], &matrix.setup.events)?;
     Ok(if judged.has_failure() { ExitCode::Scenario } else { ExitCode::Success })
 }
 
@@ -103,16 +89,15 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     #[test]
-    fn the_first_error_ends_the_command_and_the_second_is_shown() {
+    fn the_first_error_ends_the_command_and_the_others_are_shown() {
         let told = Arc::new(Mutex::new(Vec::new()));
         let sink = told.clone();
         let events = Events::to(move |event| sink.lock().unwrap().push(event.to_string()));
         let (disk, api) = (Error::preflight("disk full"), Error::cluster("API away"));
-        let end = |ended, restored| first_error(ended, restored, &events);
-        assert_eq!(end(Err(disk.clone()), Err(api.clone())), Err(disk.clone()));
+        assert_eq!(first_error([Err(disk.clone()), Err(api.clone()), Ok(1)], &events), Err(disk.clone()));
         assert_eq!(*told.lock().unwrap(), ["API away"]);
-        assert_eq!(end(Err(disk.clone()), Ok(())), Err(disk));
-        assert_eq!(end(Ok(ExitCode::Scenario), Err(api.clone())), Err(api));
-        assert_eq!(end(Ok(ExitCode::Scenario), Ok(())), Ok(ExitCode::Scenario));
+        assert_eq!(first_error([Ok(1), Err(disk.clone()), Err(api)], &events), Err(disk));
+        assert_eq!(first_error([Ok(1), Ok(2)], &events), Ok(1));
+        assert_eq!(told.lock().unwrap().len(), 2);
     }
 }

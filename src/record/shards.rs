@@ -6,9 +6,10 @@ use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
-use records::Record;
+use records::{LeftOut, Record};
 
 use super::file::parse;
+use super::thin::{STEPS, bare, thinned};
 use crate::exit::{Error, Result};
 
 /// How many ConfigMaps the manifests prepare.
@@ -22,39 +23,104 @@ const SHARD_BYTES: usize = 720 * 1024;
 pub struct Shards {
     /// Gzip of JSON lines; empty for a ConfigMap that is not needed.
     pub parts: Vec<Vec<u8>>,
-    /// Records whose per-second samples were left out.
-    pub without_samples: usize,
+    /// Records of which something was left out.
+    pub thinned: usize,
+    /// The places of the records whose figures were left out; see [`encode`].
+    pub overflown: Vec<usize>,
 }
 
-/// Splits records over at most [`SHARDS`] parts. Where they do not fit, the per-second samples of
-/// the oldest records are left out first.
+/// Splits records over at most [`SHARDS`] parts. If they do not fit, the per-second samples of the oldest records
+/// are left out first, then histograms that no verdict needs. Records that do not fit even so are left without
+/// figures, the newest first: `kept_in` says where the whole record is.
 ///
 /// # Errors
-/// Exit code 4: they do not fit even without samples.
-pub fn encode(records: &[Record]) -> Result<Shards> {
-    encode_into(records, SHARDS, SHARD_BYTES)
+/// Exit code 4: they do not fit even without figures.
+pub fn encode(records: &[Record], kept_in: &str) -> Result<Shards> {
+    encode_into(records, kept_in, SHARDS, SHARD_BYTES)
 }
 
-fn encode_into(records: &[Record], shards: usize, limit: usize) -> Result<Shards> {
-    let whole = records.iter().map(compress).collect::<Result<Vec<_>>>()?;
-    let mut without = 0;
-    loop {
-        let slim = records
-            .iter()
-            .take(without)
-            .map(|record| compress(&Record { samples: Vec::new(), ..record.clone() }));
-        let members = slim.chain(whole.iter().skip(without).cloned().map(Ok)).collect::<Result<Vec<_>>>()?;
-        if let Some(parts) = pack(&members, shards, limit) {
-            return Ok(Shards { parts, without_samples: without });
+fn encode_into(records: &[Record], kept_in: &str, shards: usize, limit: usize) -> Result<Shards> {
+    let mut packing =
+        Packing { records, kept_in, members: Vec::new(), lacking: Vec::new(), overflown: Vec::new() };
+    for at in 0..records.len() {
+        packing.add(at, limit)?;
+    }
+    let chunk = records.len().div_ceil(8).max(1);
+    // Each step leaves a little more out: of a few records at a time, from the oldest to the newest.
+    for steps in 1..=STEPS.len() {
+        for from in (0..records.len()).step_by(chunk) {
+            if let Some(parts) = pack(&packing.members, shards, limit) {
+                return Ok(packing.finished(parts));
+            }
+            for at in from..(from + chunk).min(records.len()) {
+                packing.thin(at, steps)?;
+            }
         }
-        if without == records.len() {
-            return Err(Error::cluster(format!(
-                "{} records do not fit into {shards} ConfigMaps of {limit} bytes",
-                records.len()
-            ))
-            .next("sweep fewer scenarios per run, or run from outside with `locust-matrix run`"));
+    }
+    for at in (0..records.len()).rev() {
+        if let Some(parts) = pack(&packing.members, shards, limit) {
+            return Ok(packing.finished(parts));
         }
-        without = (without + records.len().div_ceil(8)).min(records.len());
+        packing.strip(at)?;
+    }
+    match pack(&packing.members, shards, limit) {
+        Some(parts) => Ok(packing.finished(parts)),
+        None => Err(Error::cluster(format!(
+            "{} records do not fit into {shards} ConfigMaps of {limit} bytes",
+            records.len()
+        ))
+        .next("sweep fewer scenarios per run, or run from outside with `locust-matrix run`")),
+    }
+}
+
+/// The compressed records, as thin as they are by now.
+struct Packing<'a> {
+    records: &'a [Record],
+    kept_in: &'a str,
+    members: Vec<Vec<u8>>,
+    /// Whether something is left out of this record.
+    lacking: Vec<bool>,
+    /// The records that have no figures any more.
+    overflown: Vec<usize>,
+}
+
+impl Packing<'_> {
+    /// Adds the record as thin as it must be for a part of its own, so that one large record is not made room for
+    /// at the cost of all others.
+    fn add(&mut self, at: usize, limit: usize) -> Result<()> {
+        self.members.push(compress(&self.records[at])?);
+        self.lacking.push(!self.records[at].left_out.is_empty());
+        for steps in 1..=STEPS.len() {
+            if self.members[at].len() > limit {
+                self.thin(at, steps)?;
+            }
+        }
+        if self.members[at].len() > limit { self.strip(at) } else { Ok(()) }
+    }
+
+    fn thin(&mut self, at: usize, steps: usize) -> Result<()> {
+        let thin = thinned(&self.records[at], steps);
+        let member = compress(&thin)?;
+        // A record that had to be thinner to fit stays so.
+        if member.len() < self.members[at].len() {
+            self.lacking[at] = !thin.left_out.is_empty();
+            self.members[at] = member;
+        }
+        Ok(())
+    }
+
+    fn strip(&mut self, at: usize) -> Result<()> {
+        if !self.overflown.contains(&at) && !self.records[at].left_out.contains(&LeftOut::Figures) {
+            self.members[at] = compress(&bare(&self.records[at], self.kept_in))?;
+            self.lacking[at] = true;
+            self.overflown.push(at);
+        }
+        Ok(())
+    }
+
+    fn finished(self, parts: Vec<Vec<u8>>) -> Shards {
+        let thinned = self.lacking.iter().filter(|lacks| **lacks).count();
+        Shards { parts, thinned, overflown: self.overflown }
     }
 }
 
@@ -112,6 +178,8 @@ pub fn decode<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<Recor
 mod tests {
     use super::super::tests::record;
     use super::*;
+    use crate::judge::{Verdict, judge_alone};
+    use records::{Endpoint, Histogram, Sample};
 
     fn records(count: usize) -> Vec<Record> {
         (0..count)
@@ -125,7 +193,7 @@ mod tests {
 
     #[test]
     fn records_read_back_in_order() {
-        let shards = encode(&records(30)).unwrap();
+        let shards = encode(&records(30), "").unwrap();
         assert_eq!(shards.parts.len(), SHARDS);
         assert_eq!(decode(parts(&shards)).unwrap(), records(30));
     }
@@ -133,35 +201,101 @@ mod tests {
     #[test]
     fn what_does_not_fit_one_part_goes_to_the_next() {
         let one = compress(&record(0, 1, 1, 0)).unwrap().len();
-        let shards = encode_into(&records(6), 4, one * 2 + one / 2).unwrap();
-        assert!(shards.parts[2].len() > 1 && shards.without_samples == 0);
+        let shards = encode_into(&records(6), "", 4, one * 2 + one / 2).unwrap();
+        assert!(shards.parts[2].len() > 1 && shards.thinned == 0);
         assert_eq!(decode(parts(&shards)).unwrap(), records(6));
+    }
+
+    /// Records that fill much room with samples, histograms of the whole run, and an endpoint beside the primary.
+    fn large(count: usize) -> Vec<Record> {
+        let mut many = records(count);
+        for (index, record) in many.iter_mut().enumerate() {
+            let times = (0..400).map(|at| (at * 7 + index as u64 + 1, at * at + 1));
+            let histogram = Histogram::of_ms(times);
+            record.samples =
+                (0..500).map(|at| Sample { at: f64::from(at) * 1.37, ..record.samples[0] }).collect();
+            let window = record.window.as_mut().unwrap();
+            window.endpoints.push(Endpoint {
+                name: "/other".into(),
+                histogram,
+                ..window.endpoints[0].clone()
+            });
+            record.whole_run = record.window.clone();
+            // Verdicts need these, so they stay as long as any figures do.
+            for (at, interval) in record.intervals.iter_mut().enumerate() {
+                let times = (0..200_u64).map(|i| (1 + i * i * (at as u64 + 3) % 997, 1 + i % 3));
+                interval.primary = Histogram::of_ms(times);
+            }
+        }
+        many
+    }
+
+    /// The compressed size of a record after so many steps of thinning.
+    fn size(record: &Record, steps: usize) -> usize {
+        compress(&thinned(record, steps)).unwrap().len()
     }
 
     #[test]
     fn samples_of_the_oldest_go_first() {
-        let mut many = records(8);
-        for record in &mut many {
-            record.samples = (0..500)
-                .map(|at| records::Sample { at: f64::from(at) * 1.37, ..record.samples[0] })
-                .collect();
-        }
-        let one = compress(&many[0]).unwrap().len();
-        let shards = encode_into(&many, 2, one * 3 + one / 2).unwrap();
+        let many = large(8);
+        let shards = encode_into(&many, "", 2, size(&many[0], 0) * 3 + size(&many[0], 0) / 2).unwrap();
         let back = decode(parts(&shards)).unwrap();
-        assert!(shards.without_samples > 0 && shards.without_samples < 8);
-        assert!(back[0].samples.is_empty());
+        assert!(shards.thinned > 0 && shards.thinned < 8 && shards.overflown.is_empty());
+        assert_eq!((back[0].samples.len(), back[0].left_out.as_slice()), (0, &[LeftOut::Samples][..]));
+        assert_eq!(back[0].whole_run, many[0].whole_run);
         assert_eq!(back[7], many[7]);
     }
 
     #[test]
+    fn histograms_follow_and_no_verdict_changes_and_each_record_says_what_it_lacks() {
+        let many = large(8);
+        let just_enough = many.iter().map(|record| size(record, 3)).sum();
+        let shards = encode_into(&many, "", 1, just_enough).unwrap();
+        assert_eq!((shards.thinned, shards.overflown.len()), (8, 0));
+        let back = decode(parts(&shards)).unwrap();
+        for (record, whole) in back.iter().zip(&many) {
+            assert_eq!(record.left_out, STEPS);
+            assert_eq!(judge_alone(record), judge_alone(whole));
+            let label = &whole.environment.primary;
+            let window = |record: &Record| record.window.as_ref().unwrap().endpoint(label).cloned();
+            assert_eq!((window(record), &record.intervals), (window(whole), &whole.intervals));
+        }
+    }
+
+    #[test]
+    fn the_newest_records_are_left_without_figures_if_nothing_else_helps() {
+        let many = large(8);
+        let shards = encode_into(&many, "pod x has it", 1, size(&many[0], 3) * 6).unwrap();
+        let back = decode(parts(&shards)).unwrap();
+        assert_eq!((back.len(), shards.overflown[0]), (8, 7), "each scenario counts as recorded");
+        let judged = judge_alone(&back[7]);
+        assert_eq!(judged.verdict, Verdict::Failed, "it is not measured again");
+        assert!(judged.reasons[0].ends_with("pod x has it"), "{judged:?}");
+        assert_eq!(judge_alone(&back[0]), judge_alone(&many[0]));
+        // The next pod has only the bare record, and does not take it for a whole one.
+        let again = encode_into(&back, "pod y has it", 1, size(&many[0], 3) * 6).unwrap();
+        assert_eq!(decode(parts(&again)).unwrap()[7], back[7]);
+        assert!(!again.overflown.contains(&7));
+    }
+
+    #[test]
+    fn a_record_that_is_too_large_for_any_part_is_the_only_one_without_figures() {
+        let mut many = records(3);
+        many[1] = large(2).remove(1);
+        many[1].scenario = records(3)[1].scenario.clone();
+        let limit = size(&many[0], 3) * 2;
+        assert!(size(&many[1], 3) > limit);
+        assert_eq!(encode_into(&many, "", 4, limit).unwrap().overflown, [1]);
+    }
+
+    #[test]
     fn what_can_never_fit_is_refused() {
-        assert!(encode_into(&records(3), 1, 100).unwrap_err().message.contains("do not fit"));
+        assert!(encode_into(&records(3), "", 1, 100).unwrap_err().message.contains("do not fit"));
     }
 
     #[test]
     fn a_damaged_part_is_an_error() {
-        let mut shards = encode(&records(3)).unwrap();
+        let mut shards = encode(&records(3), "").unwrap();
         let middle = shards.parts[0].len() / 2;
         shards.parts[0][middle] ^= 0xff;
         assert!(decode(parts(&shards)).is_err());

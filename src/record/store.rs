@@ -1,17 +1,20 @@
 //! Records in the cluster: ConfigMaps that the manifests prepare, so that results outlive the pod
 //! and a restarted Job can go on.
 
-use std::collections::BTreeMap;
+mod fence;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::Patch;
 use records::Record;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use self::fence::Fenced;
 use super::{SHARDS, Shards, decode, encode};
-use crate::cluster::{Cluster, explain, patch_params};
+use crate::cluster::{Cluster, explain};
+use crate::events::{Events, Progress};
 use crate::exit::{Error, Result};
 
 const RECORDS: &str = "records.jsonl.gz";
@@ -38,11 +41,36 @@ pub struct RunState {
     pub original: OriginalReplicas,
 }
 
-/// The run's records in the cluster's ConfigMaps.
+/// The run's records in the cluster's ConfigMaps. Only one driver at a time can write them: each write names the
+/// driver, and a driver that another one has followed is refused.
 #[derive(Debug)]
 pub struct ConfigMapStore {
-    cluster: Cluster,
+    maps: Vec<Fenced>,
     written: Vec<Vec<u8>>,
+    writer: Writer,
+    /// The ids and attempts of the records without room that the user has been told.
+    told: BTreeSet<(String, u32)>,
+}
+
+/// The driver that writes.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    /// Its name on the Lease.
+    pub holder: String,
+    /// Whether it runs in a pod, whose folder is gone when the pod is.
+    pub is_pod: bool,
+    /// Gets the records for which the cluster has no room.
+    pub events: Events,
+}
+
+/// What the ConfigMaps hold.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// The run that the records belong to.
+    pub state: Option<RunState>,
+    /// Its records.
+    pub records: Vec<Record>,
+    pub(crate) maps: Vec<ConfigMap>,
 }
 
 /// The name of a prepared ConfigMap.
@@ -56,7 +84,7 @@ impl ConfigMapStore {
     ///
     /// # Errors
     /// Exit code 3: a ConfigMap is not there or may not be read; 4: the records are damaged.
-    pub async fn read(cluster: &Cluster, only: Option<&str>) -> Result<(Option<RunState>, Vec<Record>)> {
+    pub async fn read(cluster: &Cluster, only: Option<&str>) -> Result<Stored> {
         let maps = futures::future::try_join_all((0..SHARDS).map(|shard| async move {
             let name = name(shard);
             let map = cluster.api::<ConfigMap>().get(&name).await;
@@ -70,53 +98,95 @@ impl ConfigMapStore {
                     .next("apply results.yaml of the manifests anew; its records are lost")
             })
         });
-        let run: Option<RunState> = run.transpose()?;
-        if only.is_some_and(|id| run.as_ref().is_none_or(|run| run.run_id != id)) {
-            return Ok((run, Vec::new()));
+        let state: Option<RunState> = run.transpose()?;
+        if only.is_some_and(|id| state.as_ref().is_none_or(|run| run.run_id != id)) {
+            return Ok(Stored { state, records: Vec::new(), maps });
         }
         let parts = maps.iter().filter_map(|map| Some(map.binary_data.as_ref()?.get(RECORDS)?.0.as_slice()));
-        Ok((run, decode(parts)?))
+        let records = decode(parts)?;
+        Ok(Stored { state, records, maps })
     }
 
-    /// Begins or continues a run. Records of other runs are replaced.
+    /// Begins or continues a run, as this driver. Records of other runs are replaced; `stored` is what this driver has read, and `records` must have all of it that is still wanted.
     ///
     /// # Errors
-    /// Exit code 3: the permission is missing; 4: the API server failed.
-    pub async fn begin(cluster: &Cluster, state: &RunState, records: &[Record]) -> Result<Self> {
-        let mut store = Self { cluster: cluster.clone(), written: vec![vec![0]; SHARDS] };
+    /// Exit code 3: the permission is missing; 4: the API server failed, or another driver has written records
+    /// since they were read.
+    pub async fn begin(
+        cluster: &Cluster,
+        writer: Writer,
+        stored: Stored,
+        state: &RunState,
+        records: &[Record],
+    ) -> Result<Self> {
+        let maps = stored.maps.into_iter();
+        let mut maps: Vec<_> = maps.map(|map| Fenced::of(cluster, &writer.holder, map)).collect();
+        // All of them, before the first is written: from here on, an earlier driver can change none.
+        for map in &mut maps {
+            map.claim().await?;
+        }
+        let mut store = Self { maps, written: vec![vec![0]; SHARDS], writer, told: BTreeSet::new() };
         let text = serde_json::to_string(state).map_err(|error| {
             Error::new(crate::exit::ExitCode::Bug, format!("run state cannot be written: {error}"))
         })?;
         // The records first: otherwise a crash leaves this run's name above another run's records.
         store.write(records).await?;
-        store.patch(0, &json!({ "data": { RUN: text } })).await?;
+        store.patch(0, json!({ "data": { RUN: text } })).await?;
         Ok(store)
     }
 
     /// Writes all records. A ConfigMap that has not changed is left alone. Returns the number of records
-    /// whose samples were left out to make room.
+    /// of which something was left out to make room.
+    ///
+    /// A record without room for its figures goes to the log of this driver's pod, and its scenario still counts
+    /// as recorded.
     ///
     /// # Errors
-    /// As [`ConfigMapStore::begin`]; also 4 if the records do not fit.
+    /// Exit code 3: the permission is missing; 4: the API server failed, or another driver writes its records
+    /// now.
     pub async fn write(&mut self, records: &[Record]) -> Result<usize> {
-        let Shards { parts, without_samples } = encode(records)?;
+        let Shards { parts, thinned, overflown } = encode(records, &self.kept_in())?;
+        for record in overflown.iter().filter_map(|at| records.get(*at)) {
+            if self.told.insert((record.scenario.id.clone(), record.attempt)) {
+                self.tell(record);
+            }
+        }
         for (shard, part) in parts.iter().enumerate() {
             if self.written.get(shard) != Some(part) {
                 let data = BTreeMap::from([(RECORDS, ByteString(part.clone()))]);
-                self.patch(shard, &json!({ "binaryData": data })).await?;
+                self.patch(shard, json!({ "binaryData": data })).await?;
             }
         }
         self.written = parts;
-        Ok(without_samples)
+        Ok(thinned)
     }
 
-    async fn patch(&self, shard: usize, patch: &serde_json::Value) -> Result<()> {
-        let name = name(shard);
-        let params = patch_params();
-        let maps = self.cluster.api::<ConfigMap>();
-        let patched = maps.patch(&name, &params, &Patch::Merge(patch)).await;
-        patched
-            .map(drop)
-            .map_err(|error| explain(&format!("configmap {}/{name}", self.cluster.namespace), &error))
+    /// Where the records are for which the cluster has no room.
+    fn kept_in(&self) -> String {
+        let holder = &self.writer.holder;
+        if self.writer.is_pod {
+            format!("it is a line of the log of pod {holder}: kubectl logs {holder} | grep '^record of '")
+        } else {
+            format!("it is in the results of the run that {holder} has made")
+        }
+    }
+
+    fn tell(&self, record: &Record) {
+        let (id, attempt) = (&record.scenario.id, record.attempt);
+        let text = match serde_json::to_string(record) {
+            Ok(line) if self.writer.is_pod => format!("record of {id}, attempt {attempt}: {line}"),
+            _ => format!("the cluster has no room for the record of {id}; it is on disk"),
+        };
+        self.writer.events.tell(Progress::note(text));
+    }
+
+    async fn patch(&mut self, shard: usize, patch: Value) -> Result<()> {
+        match self.maps.get_mut(shard) {
+            Some(map) => map.patch(patch).await,
+            None => Ok(()),
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

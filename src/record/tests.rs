@@ -79,6 +79,7 @@ pub(crate) fn record(index: usize, replicas: u32, users: u32, requests: u64) -> 
         replicas: vec![],
         workers: vec![],
         errors: vec![],
+        left_out: vec![],
     }
 }
 

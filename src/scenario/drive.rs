@@ -193,6 +193,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             replicas: gathered.replicas,
             workers: gathered.workers,
             errors: gathered.errors,
+            left_out: vec![],
         }
     }
 }

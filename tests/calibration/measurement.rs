@@ -58,6 +58,7 @@ pub(crate) fn record(cell: &Cell, repeat: u32, seed: u64) -> Record {
         samples: Vec::new(),
         workers: Vec::new(),
         errors: Vec::new(),
+        left_out: Vec::new(),
         impossible: 0,
         folded: 0,
         resets: 0,

@@ -46,6 +46,7 @@ pub(crate) fn record(scenario: Scenario) -> Record {
         replicas: Vec::new(),
         workers: Vec::new(),
         errors: Vec::new(),
+        left_out: Vec::new(),
         impossible: 0,
         folded: 0,
         resets: 0,

@@ -16,7 +16,7 @@ use crate::exit::Result;
 use crate::load::{Capabilities, LoadGenerator, Locust};
 use crate::objects::{MASTER, WEB_PORT, WORKERS};
 use crate::plan::{Grid, expected};
-use crate::record::{ConfigMapStore, OriginalReplicas, RecordFile, RunState};
+use crate::record::{ConfigMapStore, OriginalReplicas, RecordFile, RunState, Writer};
 use crate::scenario::{Run, Setup, make_usable};
 
 /// A run that can begin.
@@ -37,12 +37,13 @@ pub(super) struct Prepared {
 pub(super) async fn prepare(
     cluster: &Cluster,
     arguments: &Arguments,
+    holder: &str,
     port: Option<LocalPort>,
     config: Config,
     plan: Grid,
     events: &Events,
 ) -> Result<Prepared> {
-    let Origin { run_id, folder, recorded } = origin(arguments)?;
+    let Origin { run_id, folder, recorded } = origin(arguments, events)?;
     let client = crate::http::prober(Duration::from_secs(2))?;
     let longest = longest_load(&config, &plan);
     let (load, forward) = if let Some(url) = &arguments.locust_url {
@@ -71,9 +72,12 @@ pub(super) async fn prepare(
     let plan_hash = plan.hash(&config, &images, &capabilities.version);
     let original = OriginalReplicas { inference: inference.replicas, workers: workers.replicas };
     let fresh = RunState { run_id: run_id.clone(), plan_hash, original };
-    let (state, records) = resumed(stored, recorded, fresh)?;
+    let (state, records) = resumed(&stored, recorded, fresh)?;
     let file = RecordFile::create(&folder.join(records::FILE_NAME), &records)?;
-    let store = ConfigMapStore::begin(cluster, &state, &records).await?;
+    // In a pod, the Job gives the run its id.
+    let writer =
+        Writer { holder: holder.to_owned(), is_pod: arguments.run_id.is_some(), events: events.clone() };
+    let store = ConfigMapStore::begin(cluster, writer, stored, &state, &records).await?;
     if let Some(caveat) = &capabilities.caveat {
         events.tell(Progress::GeneratorCaveat { caveat: caveat.clone() });
     }

@@ -19,9 +19,8 @@ pub(super) async fn recorded_by_an_earlier_pod(
     run_id: Option<&str>,
 ) -> Option<OriginalReplicas> {
     let run_id = run_id?;
-    let (state, _) =
-        timeout(RESTORED_WITHIN, ConfigMapStore::read(cluster, Some(run_id))).await.ok()?.ok()?;
-    state.filter(|state| state.run_id == run_id).map(|state| state.original)
+    let stored = timeout(RESTORED_WITHIN, ConfigMapStore::read(cluster, Some(run_id))).await.ok()?.ok()?;
+    stored.state.filter(|state| state.run_id == run_id).map(|state| state.original)
 }
 
 /// Scales both Deployments back to their original replicas.
@@ -35,18 +34,25 @@ pub(super) async fn restore(
     events: &Events,
 ) -> Result<()> {
     let OriginalReplicas { inference: replicas, workers } = original;
-    let scaled =
-        async { tokio::try_join!(scale(cluster, inference, replicas), scale(cluster, WORKERS, workers)) };
-    let silent = || Err(Error::cluster("the API server does not answer"));
-    timeout(RESTORED_WITHIN, scaled).await.unwrap_or_else(|_| silent()).map_err(|error| {
+    let within = async |scaled| timeout(RESTORED_WITHIN, scaled).await.unwrap_or_else(|_| silent());
+    // Both are tried, whether the other one succeeds or not.
+    let (of_service, of_workers) =
+        tokio::join!(within(scale(cluster, inference, replicas)), within(scale(cluster, WORKERS, workers)));
+    let errors: Vec<_> = [of_service, of_workers].into_iter().filter_map(Result::err).collect();
+    if let Some(first) = errors.first() {
+        let problems: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
         let found = format!("{inference} had {replicas} replicas, {WORKERS} {workers}");
-        Error::new(error.code, format!("{}; {found}", error.message))
-            .next("scale them back by hand: kubectl scale deployment")
-    })?;
+        return Err(Error::new(first.code, format!("{}; {found}", problems.join("; ")))
+            .next("scale them back by hand: kubectl scale deployment"));
+    }
     let deployments =
         vec![DeploymentReplicas::new(inference, replicas), DeploymentReplicas::new(WORKERS, workers)];
     events.tell(Progress::ReplicasRestored { deployments });
     Ok(())
+}
+
+fn silent() -> Result<()> {
+    Err(Error::cluster("the API server does not answer"))
 }
 
 #[cfg(test)]

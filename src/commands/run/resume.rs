@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use records::Record;
 
 use super::arguments::Arguments;
+use crate::events::{Events, Progress};
 use crate::exit::{Error, Result};
-use crate::record::{RecordFile, RunState};
+use crate::record::{RecordFile, Recovered, RunState, Stored, merge};
 
 /// A run's identity and the records of its folder.
 #[derive(Debug)]
@@ -17,9 +18,10 @@ pub(super) struct Origin {
 }
 
 /// Reads the folder of `--resume`, or starts a new run.
-pub(super) fn origin(arguments: &Arguments) -> Result<Origin> {
+pub(super) fn origin(arguments: &Arguments, events: &Events) -> Result<Origin> {
     if let Some(folder) = &arguments.resume {
-        let recorded = RecordFile::read(&folder.join(records::FILE_NAME))?;
+        let Recovered { records: recorded, note } = RecordFile::recover(&folder.join(records::FILE_NAME))?;
+        note.into_iter().for_each(|note| events.tell(Progress::note(note)));
         let Some(first) = recorded.first() else {
             return Err(Error::usage(format!("--resume {}: nothing is recorded there", folder.display()))
                 .next("leave --resume out: there is nothing to continue"));
@@ -37,16 +39,13 @@ pub(super) fn origin(arguments: &Arguments) -> Result<Origin> {
 /// # Errors
 /// Exit code 2: the run was started with another plan hash.
 pub(super) fn resumed(
-    (state, stored): (Option<RunState>, Vec<Record>),
-    mut records: Vec<Record>,
+    stored: &Stored,
+    records: Vec<Record>,
     fresh: RunState,
 ) -> Result<(RunState, Vec<Record>)> {
-    let state = state.filter(|state| state.run_id == fresh.run_id);
-    for record in stored.into_iter().filter(|record| record.run_id == fresh.run_id) {
-        if !records.iter().any(|known| known.scenario.id == record.scenario.id) {
-            records.push(record);
-        }
-    }
+    let state = stored.state.clone().filter(|state| state.run_id == fresh.run_id);
+    let stored = stored.records.iter().filter(|record| record.run_id == fresh.run_id).cloned().collect();
+    let records = merge(records, stored).records;
     let mut hashes =
         state.iter().map(|state| &state.plan_hash).chain(records.iter().map(|record| &record.plan_hash));
     if hashes.any(|hash| *hash != fresh.plan_hash) {
@@ -71,17 +70,21 @@ mod tests {
         RunState { run_id: run_id.into(), plan_hash: plan_hash.into(), original }
     }
 
+    fn stored(state: Option<RunState>, records: Vec<Record>) -> Stored {
+        Stored { state, records, ..Stored::default() }
+    }
+
     #[test]
     fn a_new_run_starts_without_records() {
-        let (state, records) = resumed((None, Vec::new()), Vec::new(), state("run", "hash", 1)).unwrap();
+        let (state, records) = resumed(&Stored::default(), Vec::new(), state("run", "hash", 1)).unwrap();
         assert_eq!((state.run_id.as_str(), records.len()), ("run", 0));
     }
 
     #[test]
     fn a_resumed_run_has_every_record_once_and_the_replicas_of_its_first_pod() {
-        let stored = (Some(state("run", "hash", 1)), vec![record(0, 1, 20, 80), record(1, 1, 40, 80)]);
+        let stored = stored(Some(state("run", "hash", 1)), vec![record(0, 1, 20, 80), record(1, 1, 40, 80)]);
         let (state, records) =
-            resumed(stored, vec![record(0, 1, 20, 80), record(2, 2, 20, 80)], state("run", "hash", 8))
+            resumed(&stored, vec![record(0, 1, 20, 80), record(2, 2, 20, 80)], state("run", "hash", 8))
                 .unwrap();
         let mut indices: Vec<_> = records.iter().map(|record| record.scenario.index).collect();
         indices.sort_unstable();
@@ -90,21 +93,21 @@ mod tests {
 
     #[test]
     fn records_of_another_run_are_left_alone() {
-        let stored = (
+        let stored = stored(
             Some(state("other", "else", 5)),
             vec![Record { run_id: "other".into(), ..record(0, 1, 20, 80) }],
         );
-        let (state, records) = resumed(stored, Vec::new(), state("run", "hash", 1)).unwrap();
+        let (state, records) = resumed(&stored, Vec::new(), state("run", "hash", 1)).unwrap();
         assert_eq!((state.original.inference, records.len()), (1, 0));
     }
 
     #[test]
     fn another_plan_hash_is_refused_wherever_it_is_found() {
         for stored in [
-            (Some(state("run", "else", 1)), Vec::new()),
-            (None, vec![Record { plan_hash: "else".into(), ..record(0, 1, 20, 80) }]),
+            stored(Some(state("run", "else", 1)), Vec::new()),
+            stored(None, vec![Record { plan_hash: "else".into(), ..record(0, 1, 20, 80) }]),
         ] {
-            let error = resumed(stored, Vec::new(), state("run", "hash", 1)).unwrap_err();
+            let error = resumed(&stored, Vec::new(), state("run", "hash", 1)).unwrap_err();
             assert_eq!(error.code, ExitCode::Usage);
             assert!(error.message.starts_with("run run cannot be resumed"), "{error}");
         }
