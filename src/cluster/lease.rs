@@ -7,9 +7,10 @@
 mod contender;
 
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +18,7 @@ use self::contender::{Attempt, Contender, DURATION, subject};
 use super::connection::Cluster;
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::JOB;
+use crate::wait::{Condition, Tell, poll};
 
 /// A holder that has not renewed the Lease for this long stops. It is shorter than the duration, so that the
 /// holder knows before another driver may take the Lease.
@@ -30,13 +32,47 @@ const ACQUIRE_WITHIN: Duration = Duration::from_secs(20);
 /// How long releasing may take. If the API server is gone, the Lease expires by itself.
 const RELEASE_WITHIN: Duration = Duration::from_secs(3);
 
-/// The right to scale and load, held and renewed in the background until [`Lease::release`].
-#[derive(Debug)]
+/// After it has lost the Lease, a driver may act for this long without asking: nobody can have taken it yet.
+const ACTS_ON: Duration = Duration::from_secs(4);
+
+/// The right to scale and load, held and renewed in the background until [`Lease::release`]. Clones share it.
+#[derive(Clone, Debug)]
 pub struct Lease {
     cluster: Cluster,
     holder: String,
-    renewing: tokio::task::JoinHandle<()>,
-    lost_because: Arc<OnceLock<String>>,
+    term: Arc<Mutex<Term>>,
+}
+
+/// The time from taking or regaining the Lease until it is lost.
+#[derive(Debug)]
+struct Term {
+    renewing: JoinHandle<()>,
+    lost: CancellationToken,
+    /// How it was lost.
+    loss: Arc<OnceLock<Loss>>,
+}
+
+/// How a Lease was lost.
+#[derive(Debug)]
+struct Loss {
+    at: Instant,
+    /// Whether another driver has it; else it could not be renewed.
+    is_taken: bool,
+    why: String,
+}
+
+impl Term {
+    /// Renews the Lease in the background.
+    fn begin(contender: Contender, renewed: Instant, lost: CancellationToken) -> Self {
+        let loss = Arc::new(OnceLock::new());
+        let (told, cancelled) = (loss.clone(), lost.clone());
+        let renewing = tokio::spawn(async move {
+            let loss = renew_until_lost(contender, renewed).await;
+            let _ = told.set(loss);
+            cancelled.cancel();
+        });
+        Self { renewing, lost, loss }
+    }
 }
 
 impl Lease {
@@ -63,18 +99,62 @@ impl Lease {
             }
             sleep(with_jitter(Duration::from_millis(500))).await;
         };
-        let lost_because = Arc::new(OnceLock::new());
-        let reason = lost_because.clone();
-        let renewing = tokio::spawn(async move {
-            let _ = reason.set(renew_until_lost(contender, renewed).await);
-            lost.cancel();
-        });
-        Ok(Self { cluster: cluster.clone(), holder: holder.to_owned(), renewing, lost_because })
+        let term = Arc::new(Mutex::new(Term::begin(contender, renewed, lost)));
+        Ok(Self { cluster: cluster.clone(), holder: holder.to_owned(), term })
+    }
+
+    fn term(&self) -> MutexGuard<'_, Term> {
+        self.term.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until the Lease is lost; returns why.
+    pub async fn lost(&self) -> String {
+        let lost = self.term().lost.clone();
+        lost.cancelled().await;
+        self.lost_because().unwrap_or_default()
     }
 
     /// Why the Lease was lost; `None` if it was not.
-    pub fn lost_because(&self) -> Option<&str> {
-        self.lost_because.get().map(String::as_str)
+    pub fn lost_because(&self) -> Option<String> {
+        self.term().loss.get().map(|loss| loss.why.clone())
+    }
+
+    /// Takes a lost Lease back, unless another driver has it. Waits up to `limit` for the API server.
+    ///
+    /// # Errors
+    /// Exit code 3 or 4: another driver has it, or the API server does not answer.
+    pub async fn regain(&self, limit: Duration, tell: &Tell<'_>) -> Result<()> {
+        if self.lost_because().is_none() {
+            return Ok(());
+        }
+        let regained = poll(limit, Duration::from_millis(500), tell, || async {
+            let mut contender = Contender::new(&self.cluster, &self.holder);
+            let attempted_at = Instant::now();
+            match timeout(ATTEMPT_WITHIN, contender.renew()).await {
+                Ok(Ok(Attempt::Held)) => Condition::Met(Ok((contender, attempted_at))),
+                Ok(Ok(Attempt::HeldBy(other))) => Condition::Met(Err(is_taken(&other))),
+                Ok(Err(error)) if error.code == ExitCode::Preflight => Condition::Met(Err(error)),
+                Ok(Err(error)) => Condition::NotMet(error.message),
+                Err(_) => Condition::NotMet("the API server does not answer".into()),
+            }
+        });
+        let (contender, renewed) = regained.await.map_err(|timed_out| {
+            Error::cluster(format!("{} cannot be renewed {timed_out}", subject(&self.cluster)))
+                .next("check that the cluster runs: kubectl get --raw /readyz")
+        })??;
+        *self.term() = Term::begin(contender, renewed, CancellationToken::new());
+        Ok(())
+    }
+
+    /// Whether this driver may still stop what it has started: it has the Lease, could not renew it a moment ago, or
+    /// nobody else has it.
+    pub async fn may_still_act(&self) -> bool {
+        let loss = self.term().loss.get().map(|loss| (loss.is_taken, loss.at));
+        match loss {
+            None => true,
+            Some((false, at)) if at.elapsed() <= ACTS_ON => true,
+            Some((is_taken, _)) => !is_taken && self.is_still_ours().await.unwrap_or(false),
+        }
     }
 
     /// Whether no other driver has the Lease, although this one has lost it. If so, it is this driver's once more.
@@ -94,7 +174,7 @@ impl Lease {
     /// # Errors
     /// Exit code 3 or 4: it is not released, and expires by itself.
     pub async fn release(self) -> Result<()> {
-        self.renewing.abort();
+        self.term().renewing.abort();
         let mut contender = Contender::new(&self.cluster, &self.holder);
         let released = timeout(RELEASE_WITHIN, contender.release()).await;
         released.unwrap_or_else(|_| Err(is_silent(&self.cluster))).map_err(|error| {
@@ -105,8 +185,9 @@ impl Lease {
     }
 }
 
-/// Renews the Lease until it is lost; returns why.
-async fn renew_until_lost(mut contender: Contender, mut renewed: Instant) -> String {
+/// Renews the Lease until it is lost; returns how.
+async fn renew_until_lost(mut contender: Contender, mut renewed: Instant) -> Loss {
+    let lost = |is_taken, why| Loss { at: Instant::now(), is_taken, why };
     let mut problem = "the API server does not answer".to_owned();
     loop {
         let deadline = renewed + RENEW_WITHIN;
@@ -116,16 +197,21 @@ async fn renew_until_lost(mut contender: Contender, mut renewed: Instant) -> Str
         match timeout_at(deadline, attempt).await {
             Ok(Ok(Ok(Attempt::Held))) => renewed = attempted_at,
             Ok(Ok(Ok(Attempt::HeldBy(other)))) => {
-                return format!("another driver has taken the Lease: {other}");
+                return lost(true, is_taken(&other).message);
             }
             Ok(Ok(Err(error))) => problem = error.message,
             Ok(Err(_)) => "the API server does not answer".clone_into(&mut problem),
             Err(_) => {
                 let seconds = RENEW_WITHIN.as_secs();
-                return format!("the Lease could not be renewed for {seconds} s: {problem}");
+                return lost(false, format!("the Lease could not be renewed for {seconds} s: {problem}"));
             }
         }
     }
+}
+
+fn is_taken(other: &str) -> Error {
+    Error::cluster(format!("another driver has taken the Lease: {other}"))
+        .next(format!("see which driver runs: kubectl get lease {JOB} -o yaml"))
 }
 
 fn is_held(cluster: &Cluster, other: &str) -> Error {

@@ -46,14 +46,14 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
         () = interrupted.cancelled() => return Err(Error::interrupted("interrupted before the first scenario")),
     };
     let prepared = tokio::select! {
-        prepared = prepare(&cluster, arguments, &holder, port, config, plan, events) => prepared,
+        prepared = prepare(&cluster, arguments, &lease, &holder, port, config, plan, events) => prepared,
         () = interrupted.cancelled() => Err(Error::interrupted("interrupted before the first scenario")),
         () = superseded.cancelled() => Err(Error::cluster("the Lease was lost before the first scenario")),
     };
     let (ended, original) = match prepared {
         Ok(prepared) => {
             let original = prepared.original;
-            (measure(prepared, interrupted, superseded).await, Some(original))
+            (measure(prepared, interrupted).await, Some(original))
         }
         // An earlier pod of this run may have scaled already.
         Err(error) => (Err(error), recorded_by_an_earlier_pod(&cluster, arguments.run_id.as_deref()).await),
@@ -62,15 +62,11 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
 }
 
 /// Measures the scenarios that are not recorded yet and writes the reports.
-async fn measure(
-    prepared: Prepared,
-    interrupted: CancellationToken,
-    superseded: CancellationToken,
-) -> Result<ExitCode> {
+async fn measure(prepared: Prepared, interrupted: CancellationToken) -> Result<ExitCode> {
     let Prepared { setup, plan, run, records, file, store, folder, _forward, .. } = prepared;
     let begun = Instant::now();
     let plan = Box::new(plan);
-    let mut matrix = Matrix { setup, plan, run, records, file, store: Some(store), interrupted, superseded };
+    let mut matrix = Matrix { setup, plan, run, records, file, store: Some(store), interrupted };
     let ended = matrix.run().await;
     let judged = JudgedRun::of(&matrix.records);
     let written = if judged.rows.is_empty() { Ok(Vec::new()) } else { report::write(&judged, &folder) };

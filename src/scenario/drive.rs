@@ -112,6 +112,13 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
         event
     }
 
+    /// The scenario was disturbed by something that none of its actions has noticed.
+    pub(super) fn note_disturbance(&mut self, why: String) -> Event {
+        self.went_wrong = true;
+        self.gathered.disturbed.get_or_insert(why.clone());
+        Event::disturbed(why)
+    }
+
     /// Records how long a phase took, and tells the user that it is over.
     fn end_phase(&mut self, phase: &str, started: Instant, words: impl Into<String>) {
         let took = started.elapsed();

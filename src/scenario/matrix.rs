@@ -34,8 +34,6 @@ pub struct Matrix<L> {
     pub store: Option<ConfigMapStore>,
     /// Cancelled by a signal.
     pub interrupted: CancellationToken,
-    /// Cancelled when another driver has taken over.
-    pub superseded: CancellationToken,
 }
 
 impl<L: LoadGenerator + Sync> Matrix<L> {
@@ -55,8 +53,11 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
                 tokio::select! {
                     () = sleep_until(until) => {}
                     () = self.interrupted.cancelled() => {}
-                    () = self.superseded.cancelled() => {}
+                    _ = self.lease_lost() => {}
                 }
+            }
+            if self.setup.lease.as_ref().is_some_and(|lease| lease.lost_because().is_some()) {
+                self.unless_interrupted(recover(&self.setup)).await?;
             }
             // Boxed, because this future is large and lives as long as the run.
             let (record, stopped) = Box::pin(self.measure(&scenario)).await?;
@@ -73,19 +74,26 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
                 self.tell_verdicts(&scenario, &judged, &mut shown);
             }
             if was_disturbed {
-                self.unless_stopped(recover(&self.setup)).await?;
+                self.unless_interrupted(recover(&self.setup)).await?;
             }
         }
         Ok(())
     }
 
-    /// The result of `work`, unless a signal or another driver ends the run.
-    async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    /// The result of `work`, unless a signal ends the run.
+    async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
             () = self.interrupted.cancelled() => Err(interrupted()),
-            () = self.superseded.cancelled() => Err(superseded()),
             done = work => done,
+        }
+    }
+
+    /// Waits until the Lease is lost; returns why.
+    async fn lease_lost(&self) -> String {
+        match &self.setup.lease {
+            Some(lease) => lease.lost().await,
+            None => std::future::pending().await,
         }
     }
 
@@ -161,8 +169,13 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
                 // Nothing may interrupt the stop of a load.
                 Action::Drain => event = drive.perform(&action).await,
                 _ => {
-                    let performed = async { Ok(drive.perform(&action).await) };
-                    event = self.unless_stopped(performed).await.unwrap_or_else(Event::Abandoned);
+                    // Without the Lease, another driver may scale and load at any time.
+                    event = tokio::select! {
+                        biased;
+                        () = self.interrupted.cancelled() => Event::Abandoned(interrupted()),
+                        why = self.lease_lost() => drive.note_disturbance(why),
+                        event = drive.perform(&action) => event,
+                    };
                 }
             }
         }
@@ -212,9 +225,4 @@ fn heading(scenario: &Scenario) -> String {
 
 fn interrupted() -> Error {
     Error::interrupted("interrupted; the load is stopped and everything recorded is kept")
-}
-
-fn superseded() -> Error {
-    Error::cluster("another driver has taken the Lease")
-        .next(format!("see which Job runs: kubectl get lease {} -o yaml", crate::objects::JOB))
 }

@@ -16,8 +16,8 @@ const ASK_EVERY: Duration = Duration::from_millis(500);
 /// Waits after a disturbance until the next scenario can be measured.
 ///
 /// # Errors
-/// Exit code 4: the API server or the load generator does not answer within `timeouts.master`, and replacing the
-/// load generator's pods did not help.
+/// Exit code 4: another driver has the Lease; or the API server or the load generator does not answer within
+/// `timeouts.master`, and replacing the load generator's pods did not help.
 pub(super) async fn recover<L: LoadGenerator + Sync>(setup: &Setup<L>) -> Result<()> {
     let Setup { cluster, load, config, events, .. } = setup;
     let limit = config.timeouts.master.get();
@@ -30,6 +30,9 @@ pub(super) async fn recover<L: LoadGenerator + Sync>(setup: &Setup<L>) -> Result
         Error::cluster(format!("the API server does not answer {timed_out}"))
             .next("check that the cluster runs: kubectl get --raw /readyz")
     })?;
+    if let Some(lease) = &setup.lease {
+        lease.regain(limit, &events.waiting("the Lease")).await?;
+    }
     make_usable(cluster, load, limit, events).await
 }
 

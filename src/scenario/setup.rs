@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use records::Environment;
 
-use crate::cluster::{Cluster, PodHttp, Workload};
+use crate::cluster::{Cluster, Lease, PodHttp, Workload};
 use crate::config::Config;
 use crate::events::Events;
 use crate::load::Capabilities;
@@ -32,6 +32,8 @@ pub struct Setup<L> {
     pub environment: Environment,
     /// Reads the replicas' own counters.
     pub reach: PodHttp,
+    /// The right to scale and load; `None` in tests.
+    pub lease: Option<Lease>,
     /// Gets the progress, for the user.
     pub events: Events,
 }

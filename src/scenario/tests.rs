@@ -10,13 +10,14 @@ mod world;
 use std::sync::{Arc, Mutex};
 
 use records::{Environment, Record};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use self::script::{Script, capabilities};
 use self::world::{WORKERS, World};
+use super::setup::DEADMAN;
 use super::{Matrix, Run, Setup};
-use crate::cluster::{PodHttp, ScriptedPods as Pages, Workload};
+use crate::cluster::{Lease, PodHttp, ScriptedPods as Pages, Workload};
 use crate::config::{Config, Settings};
 use crate::events::Events;
 use crate::judge::{JudgedRun, Judgement, Verdict, judge_alone};
@@ -66,10 +67,11 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("results.jsonl");
+    let cluster = cluster::cluster(&world);
     let mut matrix = Matrix {
         plan: Box::new(Grid::of(&config)),
         setup: Setup {
-            cluster: cluster::cluster(&world),
+            cluster: cluster.clone(),
             load: world.clone(),
             capabilities,
             config,
@@ -77,6 +79,7 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
             workers: workload(WORKERS),
             environment,
             reach: PodHttp::Scripted(Pages(Arc::new(move |pod| pages.page(&pod.name)))),
+            lease: Some(Lease::acquire(&cluster, "me", CancellationToken::new()).await.unwrap()),
             events: Events::to(move |event| sink.lock().unwrap().push(event.to_string())),
         },
         run: Run { run_id: "run".into(), plan_hash: "hash".into() },
@@ -84,11 +87,14 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
         file: RecordFile::create(&path, &[]).unwrap(),
         store: None,
         interrupted: CancellationToken::new(),
-        superseded: CancellationToken::new(),
     };
     let started = Instant::now();
     let ended = matrix.run().await;
     let took_s = started.elapsed().as_secs_f64();
+    if world.state().script.taken_at.is_some() {
+        // The driver leaves the load to the one that has the Lease now; here nobody does anything.
+        sleep(DEADMAN).await;
+    }
     assert!(!world.is_loaded(), "no load is left");
     // Reports are made from the file, so it must hold the same records.
     let records = RecordFile::read(&path).unwrap();

@@ -4,6 +4,7 @@ use tokio::time::advance;
 
 use super::*;
 use crate::cluster::{FakeApi, Fault};
+use crate::wait::silent;
 
 const PATH: &str = "/apis/coordination.k8s.io/v1/namespaces/default/leases/locust-load-test-matrix";
 const POD: &str = "/api/v1/namespaces/default/pods/locust-load-test-matrix-abcde";
@@ -152,7 +153,7 @@ async fn a_lease_that_another_driver_has_taken_is_lost_at_once_and_not_taken_bac
     api.put(PATH, json!({ "metadata": { "name": JOB }, "spec": spec }));
     advance(Duration::from_secs(3)).await;
     lost.cancelled().await;
-    assert_eq!(lease.lost_because(), Some("another driver has taken the Lease: b"));
+    assert_eq!(lease.lost_because().unwrap(), "another driver has taken the Lease: b");
     sleep(Duration::from_mins(1)).await;
     assert!(!lease.is_still_ours().await.unwrap());
     lease.release().await.unwrap();
@@ -179,4 +180,33 @@ async fn a_silent_server_is_not_taken_for_another_driver() {
     let error = refused.unwrap_err();
     assert_eq!(error.code, ExitCode::Cluster);
     assert!(error.message.contains("does not answer") && took.as_secs() < 30, "{error} {took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_lease_is_taken_back_unless_another_driver_has_it() {
+    let api = free();
+    let (lease, lost, _) = acquire(&api, "a").await;
+    let lease = lease.unwrap();
+    api.fail(|_, _, _| Some(Fault::Silent));
+    lost.cancelled().await;
+    assert!(lease.may_still_act().await, "nobody can have taken it yet");
+    sleep(ACTS_ON * 2).await;
+    assert!(!lease.may_still_act().await, "the API server does not say whether somebody has it");
+    let limit = Duration::from_mins(1);
+    let error = lease.regain(limit, &silent).await.unwrap_err();
+    assert_eq!(error.code, ExitCode::Cluster);
+    assert!(error.message.contains("cannot be renewed after 60 s"), "{error}");
+
+    api.fail(|_, _, _| None);
+    assert!(lease.may_still_act().await);
+    lease.regain(limit, &silent).await.unwrap();
+    assert_eq!(lease.lost_because(), None);
+    sleep(Duration::from_mins(5)).await;
+    assert_eq!(lease.lost_because(), None, "it is renewed again");
+
+    api.put(PATH, json!({ "metadata": {}, "spec": { "holderIdentity": "b" } }));
+    assert!(lease.lost().await.contains("another driver has taken the Lease: b"));
+    assert!(!lease.may_still_act().await, "at once: the other driver may run its load");
+    let error = lease.regain(limit, &silent).await.unwrap_err();
+    assert!(error.message.contains("another driver has taken the Lease: b"), "{error}");
 }

@@ -9,7 +9,7 @@ use records::{Environment, Record, Scenario};
 use super::super::web_ui::forward_to_master;
 use super::arguments::Arguments;
 use super::resume::{Origin, origin, resumed};
-use crate::cluster::{Cluster, LocalPort, PodHttp, PortForward, read_workload};
+use crate::cluster::{Cluster, Lease, LocalPort, PodHttp, PortForward, read_workload};
 use crate::config::Config;
 use crate::events::{Events, Progress};
 use crate::exit::Result;
@@ -37,6 +37,7 @@ pub(super) struct Prepared {
 pub(super) async fn prepare(
     cluster: &Cluster,
     arguments: &Arguments,
+    lease: &Lease,
     holder: &str,
     port: Option<LocalPort>,
     config: Config,
@@ -108,6 +109,7 @@ pub(super) async fn prepare(
         workers,
         environment,
         reach,
+        lease: Some(lease.clone()),
         events: events.clone(),
     };
     let run = Run { run_id, plan_hash: state.plan_hash };

@@ -187,6 +187,14 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             if left.is_zero() || last_answer.elapsed() > DEADMAN {
                 return Err(still_running(last_seen));
             }
+            // Another driver may run its own load by now.
+            if let Some(lease) = &self.setup.lease
+                && !lease.may_still_act().await
+            {
+                let seconds = DEADMAN.as_secs();
+                let why = lease.lost_because().unwrap_or_default();
+                return Err(Event::disturbed(format!("{why}; the load stops by itself within {seconds} s")));
+            }
             match timeout(left, load.stop()).await {
                 Ok(Ok(())) => {
                     last_answer = Instant::now();

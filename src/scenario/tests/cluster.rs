@@ -59,6 +59,13 @@ fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[
             "goVersion": "", "compiler": "", "platform": "",
         });
     }
+    if path.contains("/leases/") {
+        if *method == Method::PATCH {
+            let patch: Value = serde_json::from_slice(patch).unwrap();
+            json_patch::merge(&mut state.lease, &json!({ "spec": patch["spec"] }));
+        }
+        return state.lease.clone();
+    }
     let name = named(query);
     let (kind, version, items) = match last {
         "deployments" => ("DeploymentList", "apps/v1", vec![deployment(state, name)]),

@@ -56,7 +56,7 @@ async fn a_master_that_is_replaced() {
 async fn a_node_that_is_paused() {
     let paused = || Some(8.0..28.0);
     let ran = run(ONE, Script { silent: paused(), api_away: paused(), ..Script::default() }).await;
-    assert_tried_again(&ran, "the script does not answer");
+    assert_tried_again(&ran, "does not answer");
     // The pause begins between two snapshots, or while a cut is made: the first ends 4 s after the warm-up of 2 s.
     for from in [8.5, 5.99] {
         let ran = run(ONE, Script { paused: Some(from..from + 14.0), ..Script::default() }).await;
@@ -76,6 +76,15 @@ async fn an_api_server_that_is_away() {
     let error = ended.unwrap_err();
     assert_eq!((error.code, ran.attempts().len()), (ExitCode::Cluster, 1), "it is recorded first");
     assert!(error.message.starts_with("the API server does not answer after 90 s"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_driver() {
+    let takes = Script { taken_at: Some(8.0), ..Script::default() };
+    let (ran, ended) = attempt(ONE, takes).await;
+    let error = ended.unwrap_err();
+    assert!(error.message.starts_with("another driver has taken the Lease: b"), "{error}");
+    assert_eq!((error.code, ran.attempts()), (ExitCode::Cluster, vec![(1, Verdict::Void)]));
 }
 
 #[tokio::test(start_paused = true)]

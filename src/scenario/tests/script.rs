@@ -64,6 +64,8 @@ pub(super) struct Script {
     pub starved: Option<Range<f64>>,
     /// Whether the load generator answers nothing useful until its pods are replaced.
     pub needs_restart: bool,
+    /// The time since the start of the load, s, at which another driver takes the Lease.
+    pub taken_at: Option<f64>,
     /// The time since the start of the load, s, at which the load generator's clock is set, and by how much, s.
     pub clock_set: Option<(f64, f64)>,
 }
@@ -92,6 +94,7 @@ impl Default for Script {
             master_lost: None,
             starved: None,
             needs_restart: false,
+            taken_at: None,
             clock_set: None,
         }
     }

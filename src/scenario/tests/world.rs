@@ -9,12 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use records::{Endpoint, Health, Histogram, three_digits};
+use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::open_queue::{Answer, OpenQueue};
 use super::script::Script;
 use crate::exit::{Error, Result};
 use crate::load::{Counts, Cut, Load, Snapshot, State as LoadState, Worker};
+use crate::objects::JOB;
 
 /// A worker that was killed stays on the list for this long.
 const STAYS_LISTED: Duration = Duration::from_secs(30);
@@ -46,6 +48,8 @@ pub(super) struct State {
     clock: f64,
     /// Whether the master knows of no load, though workers may run one.
     master_is_new: bool,
+    /// The drivers' Lease.
+    pub lease: Value,
     /// How often the load generator's pods were replaced.
     pub restarts: u32,
     /// Whether the pod of the script was replaced during this load.
@@ -85,6 +89,7 @@ impl World {
             asked: Instant::now(),
             clock: 0.0,
             master_is_new: false,
+            lease: json!({ "metadata": { "name": JOB, "resourceVersion": "1" }, "spec": {} }),
             restarts: 0,
             killed: false,
             load: None,
@@ -106,7 +111,9 @@ impl World {
     }
 
     pub(super) fn is_loaded(&self) -> bool {
-        self.state().load.is_some()
+        let mut state = self.state();
+        state.advance();
+        state.load.is_some()
     }
 
     /// The metrics page of a replica.
@@ -246,6 +253,9 @@ impl State {
             self.script.master_lost = None;
             self.master_is_new = true;
             self.clear();
+        }
+        if self.script.taken_at.is_some_and(|at| now >= at) {
+            self.lease["spec"]["holderIdentity"] = json!("b");
         }
         if let Some((at, by)) = self.script.clock_set
             && now >= at
