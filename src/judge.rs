@@ -3,6 +3,7 @@
 
 mod alone;
 mod certainty;
+mod goal;
 mod goals;
 mod judged;
 mod points;
@@ -13,7 +14,8 @@ mod worker_pairs;
 
 pub use alone::judge_alone;
 pub use certainty::{Certainty, certainty_of_point, certainty_of_row, goodput_of_point};
-pub use goals::{GoalOutcome, outcome_of};
+pub use goal::{Goal, Limited};
+pub use goals::{GoalOutcome, outcome_of, outcome_of_goal};
 pub use judged::Judged;
 pub use points::{Point, drift, drift_ends, points};
 pub use row::Row;

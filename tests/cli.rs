@@ -112,6 +112,13 @@ fn impossible_settings_end_with_code_2_and_are_named_with_a_next_step() {
 }
 
 #[test]
+fn a_malformed_goal_ends_with_code_2_its_position_and_an_example() {
+    let (code, _, err) = run(&["plan", "--objective", "p95<soon"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("at character 5: 'soon'") && err.contains("'GET /window: p99<80ms'"), "{err}");
+}
+
+#[test]
 fn a_flag_with_a_malformed_value_ends_with_code_2() {
     for arguments in [["plan", "--users", "many"], ["plan", "--preset", "huge"], ["plan", "--duration", "20"]]
     {

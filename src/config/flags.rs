@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::complete::Inference;
 use super::method::Until;
+use super::objective::Goal;
 use super::preset::Preset;
 use super::settings::Settings;
 use super::span::Span;
@@ -51,6 +52,10 @@ pub struct MatrixFlags {
     /// Mean time a user waits after each response, as the locustfile has it (default: 0s)
     #[arg(long, value_name = "TIME")]
     pub think_time: Option<Span>,
+    /// What the service must reach, such as 'p95<500ms', 'failures<1%', 'rps>=50' or 'GET /window: p99<80ms';
+    /// can be repeated
+    #[arg(long, value_name = "GOAL")]
+    pub objective: Vec<Goal>,
     /// Measure every combination this many times, in random order
     #[arg(long, value_name = "N")]
     pub repeats: Option<u32>,
@@ -109,6 +114,9 @@ impl Settings {
         override_with(&mut settings.cooldown, flags.cooldown.as_ref());
         override_with(&mut settings.max_users, flags.max_users.as_ref());
         override_with(&mut settings.spawn_rate, flags.spawn_rate.as_ref());
+        for Goal(goal) in &flags.objective {
+            settings.objective = settings.objective.with(goal.clone());
+        }
         Ok(settings)
     }
 }
@@ -129,6 +137,20 @@ mod tests {
             MatrixFlags { preset: Some(Preset::Quick), replicas: Some(vec![4]), ..MatrixFlags::default() };
         let config = Settings::from_flags(&flags).unwrap().complete().unwrap();
         assert_eq!((config.replicas, config.workers), (vec![4], vec![2]));
+    }
+
+    #[test]
+    fn goals_on_the_command_line_join_those_of_the_file_and_replace_goals_of_the_same_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.yaml");
+        std::fs::write(&file, "objective: {p95_ms: 500, failures_pct: 2}\n").unwrap();
+        let goals = ["p95<300ms", "POST /predict: p50<100ms", "GET /window: p99<80ms"];
+        let objective = goals.map(|goal| goal.parse().unwrap()).into();
+        let flags = MatrixFlags { config: Some(file), objective, ..MatrixFlags::default() };
+        let objective = Settings::from_flags(&flags).unwrap().complete().unwrap().objective;
+        assert_eq!((objective.p95_ms, objective.failures_pct), (Some(300), Some(2.0)));
+        assert_eq!(objective.p50_ms, Some(100), "the primary endpoint may be named");
+        assert_eq!(objective.endpoints.keys().collect::<Vec<_>>(), ["GET /window"]);
     }
 
     #[test]

@@ -120,6 +120,11 @@ impl Settings {
     /// As [`Config::checked`].
     pub fn complete(self) -> Result<Config> {
         let preset = self.preset.unwrap_or_default().defaults();
+        let mut objective = self.objective;
+        // The primary endpoint may be named, too.
+        if let Some(primary) = objective.endpoints.remove(&self.inference.primary) {
+            objective = objective.with(primary);
+        }
         Config {
             replicas: self.replicas.unwrap_or_else(|| preset.replicas.to_vec()),
             workers: self.workers.unwrap_or_else(|| preset.workers.to_vec()),
@@ -134,7 +139,7 @@ impl Settings {
             min_duration: self.min_duration,
             max_duration: self.max_duration,
             think_time: self.think_time.unwrap_or(Span::from_secs(0)),
-            objective: self.objective,
+            objective,
             repeats: self.repeats.unwrap_or(1),
             shuffle: self.shuffle,
             seed: self.seed.unwrap_or(1),
