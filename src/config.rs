@@ -1,6 +1,7 @@
 //! What to measure and how. [`Settings`] come from the settings file and the flags, and each of them is
 //! optional; a [`Config`] is complete and checked.
 
+mod capacity;
 mod check;
 mod complete;
 mod flags;
@@ -10,6 +11,7 @@ mod preset;
 mod settings;
 mod span;
 
+pub use capacity::{CapacitySettings, GateFlag, SearchedLoad, Unknown};
 pub use complete::{Config, Inference, Timeouts};
 pub use flags::MatrixFlags;
 pub use method::Until;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::cluster::{Cluster, ClusterFlags};
 use crate::exit::{Error, ExitCode, Result};
-use crate::judge::JudgedRun;
+use crate::judge::{JudgedRun, exit_code};
 use crate::record::{ConfigMapStore, RecordFile};
 use crate::report;
 
@@ -20,7 +20,8 @@ pub struct Arguments {
     run_id: Option<String>,
 }
 
-/// Fetches; prints the run's folder to `out`.
+/// Fetches; prints the run's folder to `out`. Ends with the exit code of the run: 5 if a scenario was not measured, 6 if
+/// an objective is missed or unknown.
 ///
 /// # Errors
 /// Exit code 3: no cluster; 4: it holds no records of that run.
@@ -39,7 +40,8 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, out: &mut dyn Writ
     };
     let folder = arguments.results.join(&first.run_id);
     RecordFile::create(&folder.join(records::FILE_NAME), &stored)?;
-    report::write(&JudgedRun::of(&stored), &folder)?;
+    let judged = JudgedRun::of(&stored);
+    report::write(&judged, &folder)?;
     let _ = writeln!(out, "{}", folder.display());
-    Ok(ExitCode::Success)
+    Ok(exit_code(&judged).0)
 }

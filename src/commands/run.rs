@@ -17,8 +17,8 @@ use crate::cluster::{Cluster, ClusterFlags, Lease, confirm_target};
 use crate::config::Settings;
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
-use crate::judge::JudgedRun;
-use crate::plan::Grid;
+use crate::judge::{Answer, JudgedRun, exit_code};
+use crate::plan::plan_of;
 use crate::report;
 use crate::scenario::Matrix;
 
@@ -29,7 +29,7 @@ use crate::scenario::Matrix;
 /// 130: interrupted.
 pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -> Result<ExitCode> {
     let config = Settings::from_flags(&arguments.matrix)?.complete()?;
-    let plan = Grid::of(&config);
+    let plan = plan_of(&config);
     let port = arguments.web_ui.bind_port().await?;
     let interrupted = signals::interrupted();
     let superseded = CancellationToken::new();
@@ -52,12 +52,18 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     };
     // If another driver has taken over, it scales now, and it puts the replicas back.
     let original = original.filter(|_| !superseded.is_cancelled());
+    let (ended, last_lines) = match ended {
+        Ok((code, last_lines)) => (Ok(code), last_lines),
+        Err(error) => (Err(error), Vec::new()),
+    };
     let restored = match original {
         Some(original) => restore(&cluster, &deployment, original, events).await,
         None => Ok(()),
     };
     lease.release().await;
-    first_error(ended, restored, events)
+    let code = first_error(ended, restored, events)?;
+    last_lines.into_iter().for_each(|text| events.tell(Progress::Answer { text }));
+    Ok(code)
 }
 
 /// Ends with the first error. A second one is shown, because it may need a hand, too.
@@ -74,15 +80,15 @@ fn default_holder() -> String {
     format!("{host}-{}", std::process::id())
 }
 
-/// Measures the scenarios that are not recorded yet and writes the reports.
+/// Measures the scenarios that are not recorded yet and writes the reports. Returns the exit code and the last lines for
+/// people: the goals that do not pass, and the answer of a search.
 async fn measure(
     prepared: Prepared,
     interrupted: CancellationToken,
     superseded: CancellationToken,
-) -> Result<ExitCode> {
+) -> Result<(ExitCode, Vec<String>)> {
     let Prepared { setup, plan, run, records, file, store, folder, _forward, .. } = prepared;
     let begun = Instant::now();
-    let plan = Box::new(plan);
     let mut matrix = Matrix { setup, plan, run, records, file, store: Some(store), interrupted, superseded };
     let ended = matrix.run().await;
     let judged = JudgedRun::of(&matrix.records);
@@ -94,7 +100,9 @@ async fn measure(
     });
     ended?;
     written?;
-    Ok(if judged.has_failure() { ExitCode::Scenario } else { ExitCode::Success })
+    let (code, reasons) = exit_code(&judged);
+    let answer = Answer::of(&judged).map(|answer| answer.to_string());
+    Ok((code, reasons.into_iter().chain(answer).collect()))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use records::Objective;
 
+use super::capacity::check_capacity;
 use super::complete::{Config, Inference};
 use crate::exit::{Error, Result};
 
@@ -26,6 +27,7 @@ impl Config {
         for (name, goals) in &self.objective.endpoints {
             check_endpoint_objective(name, goals)?;
         }
+        check_capacity(&self)?;
         check_inference(&self.inference)?;
         Ok(self)
     }

@@ -48,6 +48,20 @@ pub fn outcome_of_goal(point: &Point<'_, '_>, goal: &Goal) -> GoalOutcome {
     }
 }
 
+/// How far a figure is within its goal: 1 at the goal, more if it is better, 0 if it is infinitely slow. `None`
+/// without a figure, and for failures, which have no ratio.
+pub(super) fn ratio_to_goal(point: &Point<'_, '_>, goal: &Goal) -> Option<f64> {
+    match (goal.limited, &goal.endpoint) {
+        (Limited::Percentile(q), None) => Some(goal.limit * 1000.0 / certainty_of_point(point, q).value?),
+        (Limited::Percentile(q), Some(name)) => {
+            Some(goal.limit * 1000.0 / certainty_of_endpoint(point, name, q).value?)
+        }
+        (Limited::Throughput, None) => Some(goodput_of_point(point).value? / goal.limit),
+        (Limited::Throughput, Some(name)) => Some(goodput_of_endpoint(point, name).value? / goal.limit),
+        (Limited::Failures, _) => None,
+    }
+}
+
 /// The share of failed requests over all rows of the point. It is counted, so it needs no interval.
 fn failures(point: &Point<'_, '_>, endpoint: Option<&str>, most_pct: f64) -> GoalOutcome {
     let counts = point.rows.iter().filter_map(|row| match endpoint {
