@@ -1,18 +1,22 @@
 //! What to measure and how. [`Settings`] come from the settings file and the flags, and each of them is
 //! optional; a [`Config`] is complete and checked.
 
+mod capacity;
 mod check;
 mod complete;
 mod flags;
 mod method;
+mod objective;
 mod preset;
 mod settings;
 mod span;
 
+pub use capacity::{CapacitySettings, GateFlag, SearchedLoad, Unknown};
 pub use check::refuse_credentials;
 pub use complete::{Config, Inference, Timeouts};
 pub use flags::MatrixFlags;
 pub use method::Until;
+pub use objective::Goal;
 pub use preset::Preset;
 pub use settings::Settings;
 pub use span::Span;

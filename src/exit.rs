@@ -21,7 +21,7 @@ pub enum ExitCode {
     Cluster = 4,
     /// A scenario ended FAILED, VOID or INFEASIBLE.
     Scenario = 5,
-    /// Reserved for a missed objective; not used yet.
+    /// An objective was missed, or whether it was met is unknown.
     Threshold = 6,
     /// Interrupted by a signal; the records are kept.
     Interrupted = 130,
@@ -37,7 +37,7 @@ Exit codes:
   3    a tool, port, image or permission is missing
   4    the cluster or Locust failed (the Job tries again and resumes)
   5    a scenario ended FAILED, VOID or INFEASIBLE
-  6    reserved for a missed objective; not used yet
+  6    an objective was missed or is unknown (--unknown pass lets unknown ones pass)
   130  interrupted; the records are kept";
 
     /// The exit code with this number, if there is one.

@@ -2,9 +2,13 @@
 //! the exit code and every report ask here.
 
 mod alone;
+mod answer;
 mod certainty;
+mod gate;
+mod goal;
 mod goals;
 mod judged;
+mod outcomes;
 mod points;
 mod row;
 mod run;
@@ -12,9 +16,13 @@ mod verdict;
 mod worker_pairs;
 
 pub use alone::judge_alone;
+pub use answer::{Answer, Confirmation};
 pub use certainty::{Certainty, certainty_of_point, certainty_of_row, goodput_of_point};
-pub use goals::{GoalOutcome, outcome_of};
+pub use gate::{Check, checks, exit_code};
+pub use goal::{Goal, Limited};
+pub use goals::{GoalOutcome, outcome_of, outcome_of_goal};
 pub use judged::Judged;
+pub use outcomes::outcomes;
 pub use points::{Point, drift, drift_ends, points};
 pub use row::Row;
 pub use run::JudgedRun;

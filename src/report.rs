@@ -1,9 +1,14 @@
 //! Reports. A [`Document`] is made from the judged records, and each format renders it.
 
+mod capacity_json;
 mod console_line;
 mod csv;
 pub mod document;
+mod gitlab;
+mod junit;
 mod markdown;
+mod openmetrics;
+mod summary;
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +17,7 @@ pub use document::Document;
 
 use crate::exit::{Error, Result};
 use crate::files::replace;
-use crate::judge::JudgedRun;
+use crate::judge::{Answer, JudgedRun};
 
 /// Writes the report in every format into `folder`; returns the files written. Each file is replaced as a
 /// whole, or not at all.
@@ -27,6 +32,13 @@ pub fn write(run: &JudgedRun<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
         .map(|dataset| (format!("{}.csv", dataset.name), csv::render(&dataset.table)))
         .collect();
     files.push(("auto_summary.md".to_owned(), markdown::render(&document)));
+    files.push(("summary.md".to_owned(), summary::render(run)));
+    files.push(("junit.xml".to_owned(), junit::render(run)));
+    files.push(("load-performance.json".to_owned(), gitlab::render(run)));
+    files.push(("metrics.txt".to_owned(), openmetrics::render(run)));
+    if let Some(answer) = Answer::of(run) {
+        files.push(("capacity.json".to_owned(), capacity_json::render(&answer)));
+    }
     files.into_iter().map(|(name, bytes)| write_file(folder.join(name), &bytes)).collect()
 }
 
@@ -37,3 +49,6 @@ fn write_file(path: PathBuf, bytes: &[u8]) -> Result<PathBuf> {
     })?;
     Ok(path)
 }
+
+#[cfg(test)]
+mod tests;

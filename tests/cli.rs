@@ -112,6 +112,28 @@ fn impossible_settings_end_with_code_2_and_are_named_with_a_next_step() {
 }
 
 #[test]
+fn a_search_has_no_list_of_scenarios() {
+    let search = ["plan", "--preset", "quick", "--objective", "p95<500ms", "--for-users", "100", "--confirm"];
+    let (code, out, err) = run(&search);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(
+        out.starts_with("a search for the most users, up to 1000, with P95 < 500 ms, for replicas 1, 2"),
+        "{out}"
+    );
+    let (code, out, _) = run(&[&search[..], &["--json"]].concat());
+    assert_eq!((code, out.trim()), (0, "[]"));
+    let (code, _, err) = run(&["plan", "--capacity"]);
+    assert!(code == 2 && err.contains("capacity: there is no objective"), "{err}");
+}
+
+#[test]
+fn a_malformed_goal_ends_with_code_2_its_position_and_an_example() {
+    let (code, _, err) = run(&["plan", "--objective", "p95<soon"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(err.contains("at character 5: 'soon'") && err.contains("'GET /window: p99<80ms'"), "{err}");
+}
+
+#[test]
 fn a_flag_with_a_malformed_value_ends_with_code_2() {
     for arguments in [["plan", "--users", "many"], ["plan", "--preset", "huge"], ["plan", "--duration", "20"]]
     {

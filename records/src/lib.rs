@@ -11,6 +11,7 @@ mod interval;
 mod membership;
 mod objective;
 mod open;
+mod question;
 mod record;
 mod scenario;
 mod upgrade;
@@ -23,6 +24,7 @@ pub use interval::{Arrivals, Interval, StoppingRule};
 pub use membership::{Member, Membership};
 pub use objective::{FAILURES_PCT, Objective};
 pub use open::OpenCounts;
+pub use question::{Gate, Question, Search};
 pub use record::{
     Environment, LeftOut, Record, Replica, Sample, Unmeasured, UnmeasuredKind, VERSION, WorkerHealth,
 };

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Health, HealthWindow, Interval, Membership, Objective, OpenCounts, Scenario, StoppingRule, Window,
+    Health, HealthWindow, Interval, Membership, Objective, OpenCounts, Question, Scenario, StoppingRule,
+    Window,
 };
 
 /// The version of the record format; a reader refuses a newer one and upgrades version 2.
@@ -99,7 +100,7 @@ pub enum LeftOut {
 }
 
 /// Where and against what a run was made.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
     /// `kind`, `embedded`, or `existing` for any other cluster.
     pub cluster: String,
@@ -116,6 +117,9 @@ pub struct Environment {
     /// The seed of a shuffled order; `None` if the order was not shuffled.
     #[serde(default)]
     pub order_seed: Option<u64>,
+    /// What the run was started to find out.
+    #[serde(default)]
+    pub question: Question,
 }
 
 /// Why a scenario could not be measured, as it was observed.

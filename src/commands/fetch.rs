@@ -8,7 +8,7 @@ use records::Record;
 use crate::cluster::{Cluster, ClusterFlags};
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
-use crate::judge::JudgedRun;
+use crate::judge::{JudgedRun, exit_code};
 use crate::record::{ConfigMapStore, Merged, RecordFile, Recovered, RunState, Stored, merge};
 use crate::report;
 
@@ -24,7 +24,8 @@ pub struct Arguments {
 }
 
 /// Fetches; prints the run's folder to `out`. Records that the folder has already are kept if the cluster has
-/// less of them.
+/// less of them. Ends with the exit code of the run: 5 if a scenario was not measured, 6 if an objective is missed or
+/// unknown.
 ///
 /// # Errors
 /// Exit code 2: the records in the folder are damaged; 3: no cluster; 4: it holds no records of that run.
@@ -47,9 +48,10 @@ pub async fn run(
     };
     let folder = arguments.results.join(&first.run_id);
     let records = bring_home(&folder, stored, events)?;
-    report::write(&JudgedRun::of(&records), &folder)?;
+    let judged = JudgedRun::of(&records);
+    report::write(&judged, &folder)?;
     let _ = writeln!(out, "{}", folder.display());
-    Ok(ExitCode::Success)
+    Ok(exit_code(&judged).0)
 }
 
 /// Merges the cluster's records with those of the folder, and tells what the cluster does not have. A folder

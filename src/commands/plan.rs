@@ -3,13 +3,16 @@
 use std::io::Write;
 use std::time::Duration;
 
+use records::{Mode, Search};
+
 use super::deploy::{ManifestFlags, print_changes};
 use crate::cluster::{Cluster, ClusterFlags};
 use crate::config::{Config, MatrixFlags, Settings, Until};
 use crate::deploy::allow_scaling;
 use crate::events::{many, minutes};
 use crate::exit::{ExitCode, Result};
-use crate::plan::{Grid, expected};
+use crate::judge::Goal;
+use crate::plan::{Grid, expected, plan_of};
 use crate::secrets::hide_credentials;
 
 /// Arguments of `plan`.
@@ -34,11 +37,14 @@ pub struct Arguments {
 /// Exit code 2: the matrix cannot be used; with `--dry-run` also those of `deploy`.
 pub async fn run(flags: &ClusterFlags, arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode> {
     let config = Settings::from_flags(&arguments.matrix)?.complete()?;
-    let plan = Grid::of(&config);
+    let search = config.search();
+    let plan = if search.is_some() { Grid { scenarios: Vec::new() } } else { Grid::of(&config) };
     // A closed pipe is the reader's way to say it has enough.
     let _ = if arguments.json {
         let text = serde_json::to_string_pretty(&plan.scenarios).unwrap_or_default();
         writeln!(out, "{text}")
+    } else if let Some(search) = search {
+        about_search(&search, &config, out)
     } else {
         table(&plan, &config, out)
     };
@@ -55,6 +61,24 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, out: &mut dyn Writ
         hide_credentials(&cluster.server)
     );
     print_changes(&cluster, &objects, out).await
+}
+
+/// A search has no list of scenarios: each one depends on the outcomes of those before it.
+fn about_search(search: &Search, config: &Config, out: &mut dyn Write) -> std::io::Result<()> {
+    let what = match search.mode {
+        Mode::Closed => format!("the most users, up to {}", search.most),
+        Mode::Open => format!("the highest rate, up to {} requests/s", search.most),
+    };
+    let goals: Vec<_> = Goal::all(&config.objective).iter().map(Goal::to_string).collect();
+    let replicas: Vec<_> = search.replicas.iter().map(u32::to_string).collect();
+    writeln!(out, "a search for {what}, with {}, for replicas {}", goals.join(", "), replicas.join(", "))?;
+    writeln!(
+        out,
+        "each with at most {} probes on {}; about {} in all",
+        search.most_probes,
+        many(search.workers, "worker"),
+        minutes(plan_of(config).remaining(config, &[]).as_secs_f64()),
+    )
 }
 
 fn table(plan: &Grid, config: &Config, out: &mut dyn Write) -> std::io::Result<()> {

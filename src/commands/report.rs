@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
-use crate::judge::JudgedRun;
+use crate::judge::{JudgedRun, exit_code};
 use crate::record::{RecordFile, Recovered};
 use crate::report;
 
@@ -17,7 +17,8 @@ pub struct Arguments {
     folder: PathBuf,
 }
 
-/// Writes the reports; prints their paths to `out`.
+/// Writes the reports; prints their paths to `out`. Ends with the exit code of the run: 5 if a scenario was not measured,
+/// 6 if an objective is missed or unknown.
 ///
 /// # Errors
 /// Exit code 2: there are no records; 3: the folder cannot be written.
@@ -29,8 +30,9 @@ pub fn run(arguments: &Arguments, events: &Events, out: &mut dyn Write) -> Resul
         return Err(Error::usage(format!("{} holds no records", arguments.folder.display()))
             .next("give the folder of a run that has recorded a scenario"));
     }
-    for path in report::write(&JudgedRun::of(&recorded), &arguments.folder)? {
+    let judged = JudgedRun::of(&recorded);
+    for path in report::write(&judged, &arguments.folder)? {
         let _ = writeln!(out, "{}", path.display());
     }
-    Ok(ExitCode::Success)
+    Ok(exit_code(&judged).0)
 }

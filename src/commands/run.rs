@@ -21,8 +21,8 @@ use crate::cluster::{Cluster, ClusterFlags, Lease, confirm_target};
 use crate::config::Settings;
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
-use crate::judge::JudgedRun;
-use crate::plan::Grid;
+use crate::judge::{Answer, JudgedRun, exit_code};
+use crate::plan::plan_of;
 use crate::report;
 use crate::scenario::Matrix;
 
@@ -33,7 +33,7 @@ use crate::scenario::Matrix;
 /// 130: interrupted.
 pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -> Result<ExitCode> {
     let config = Settings::from_flags(&arguments.matrix)?.complete()?;
-    let plan = Grid::of(&config);
+    let plan = plan_of(&config);
     let port = arguments.web_ui.bind_port().await?;
     let interrupted = signals::interrupted(events, signals::RUN_LEFT);
     let superseded = CancellationToken::new();
@@ -58,14 +58,20 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
         // An earlier pod of this run may have scaled already.
         Err(error) => (Err(error), recorded_by_an_earlier_pod(&cluster, arguments.run_id.as_deref()).await),
     };
-    end(&cluster, lease, &deployment, original, ended, events).await
+    let (ended, last_lines) = match ended {
+        Ok((code, last_lines)) => (Ok(code), last_lines),
+        Err(error) => (Err(error), Vec::new()),
+    };
+    let code = end(&cluster, lease, &deployment, original, ended, events).await?;
+    last_lines.into_iter().for_each(|text| events.tell(Progress::Answer { text }));
+    Ok(code)
 }
 
-/// Measures the scenarios that are not recorded yet and writes the reports.
-async fn measure(prepared: Prepared, interrupted: CancellationToken) -> Result<ExitCode> {
+/// Measures the scenarios that are not recorded yet and writes the reports. Returns the exit code and the last lines for
+/// people: the goals that do not pass, and the answer of a search.
+async fn measure(prepared: Prepared, interrupted: CancellationToken) -> Result<(ExitCode, Vec<String>)> {
     let Prepared { setup, plan, run, records, file, store, folder, _forward, .. } = prepared;
     let begun = Instant::now();
-    let plan = Box::new(plan);
     let mut matrix = Matrix { setup, plan, run, records, file, store: Some(store), interrupted };
     let ended = matrix.run().await;
     let judged = JudgedRun::of(&matrix.records);
@@ -76,7 +82,9 @@ async fn measure(prepared: Prepared, interrupted: CancellationToken) -> Result<E
         took_s: begun.elapsed().as_secs_f64(),
     });
     first_error([ended, written.map(drop)], &matrix.setup.events)?;
-    Ok(if judged.has_failure() { ExitCode::Scenario } else { ExitCode::Success })
+    let (code, reasons) = exit_code(&judged);
+    let answer = Answer::of(&judged).map(|answer| answer.to_string());
+    Ok((code, reasons.into_iter().chain(answer).collect()))
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Checks of the configuration. Every error names the setting and says which values are possible.
 
+use records::Objective;
+
+use super::capacity::check_capacity;
 use super::complete::{Config, Inference};
 use crate::exit::{Error, Result};
 use crate::secrets::has_credentials;
@@ -21,18 +24,11 @@ impl Config {
             return Err(Error::usage(format!("repeats: {} cannot be measured", self.repeats))
                 .next("give a number from 1 to 100"));
         }
-        if self.objective.goals().iter().any(|(_, limit_ms)| *limit_ms == 0) {
-            return Err(Error::usage("objective: 0 ms cannot be reached")
-                .next("give a time in ms, such as p95_ms: 500"));
+        check_objective("objective", &self.objective)?;
+        for (name, goals) in &self.objective.endpoints {
+            check_endpoint_objective(name, goals)?;
         }
-        if let Some(failures) = self.objective.failures_pct.filter(|share| !(0.0..=100.0).contains(share)) {
-            return Err(Error::usage(format!("objective: failures_pct: {failures} is not a share in %"))
-                .next("give a number from 0 to 100, such as failures_pct: 1"));
-        }
-        if let Some(rps) = self.objective.rps.filter(|rps| !(rps.is_finite() && *rps > 0.0)) {
-            return Err(Error::usage(format!("objective: rps: {rps} is not a throughput"))
-                .next("give requests/s above 0, such as rps: 50"));
-        }
+        check_capacity(&self)?;
         check_inference(&self.inference)?;
         Ok(self)
     }
@@ -106,6 +102,34 @@ impl Config {
         }
         Ok(())
     }
+}
+
+fn check_endpoint_objective(name: &str, goals: &Objective) -> Result<()> {
+    if name.split_once(' ').is_none() {
+        return Err(Error::usage(format!("objective.endpoints: '{name}' names no endpoint"))
+            .next("give method and name as Locust shows them, such as 'GET /window'"));
+    }
+    if !goals.endpoints.is_empty() {
+        return Err(Error::usage(format!("objective.endpoints: '{name}' has endpoints of its own"))
+            .next("name each endpoint beside the others"));
+    }
+    check_objective(&format!("objective of {name}"), goals)
+}
+
+fn check_objective(setting: &str, objective: &Objective) -> Result<()> {
+    if objective.goals().iter().any(|(_, limit_ms)| *limit_ms == 0) {
+        return Err(Error::usage(format!("{setting}: 0 ms cannot be reached"))
+            .next("give a time in ms, such as p95_ms: 500"));
+    }
+    if let Some(failures) = objective.failures_pct.filter(|share| !(0.0..=100.0).contains(share)) {
+        return Err(Error::usage(format!("{setting}: failures_pct: {failures} is not a share in %"))
+            .next("give a number from 0 to 100, such as failures_pct: 1"));
+    }
+    if let Some(rps) = objective.rps.filter(|rps| !(rps.is_finite() && *rps > 0.0)) {
+        return Err(Error::usage(format!("{setting}: rps: {rps} is not a throughput"))
+            .next("give requests/s above 0, such as rps: 50"));
+    }
+    Ok(())
 }
 
 fn check_inference(inference: &Inference) -> Result<()> {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use records::Objective;
+use records::{Gate, Objective};
 use serde::{Deserialize, Serialize};
 
+use super::capacity::{CapacitySettings, Unknown};
 use super::method::Until;
 use super::span::Span;
 
@@ -34,6 +35,15 @@ pub struct Config {
     pub think_time: Span,
     /// Response times that the service should keep to.
     pub objective: Objective,
+    /// The search for capacities, instead of the matrix of `users` and `rates`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<CapacitySettings>,
+    /// The rows whose goals decide the exit code; empty if all do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
+    /// What a goal that cannot be decided does to the exit code.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub unknown: Unknown,
     /// How often each point of the matrix is measured.
     pub repeats: u32,
     /// Whether the scenarios run in random order. If unset, only with repeats.
@@ -70,6 +80,10 @@ pub struct Timeouts {
     pub ramp: Span,
     /// Until every worker is idle after a stop.
     pub stop: Span,
+}
+
+fn is_default(unknown: &Unknown) -> bool {
+    *unknown == Unknown::default()
 }
 
 impl Default for Timeouts {

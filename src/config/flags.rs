@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::capacity::{CapacitySettings, GateFlag, SearchedLoad, Unknown};
 use super::complete::Inference;
 use super::method::Until;
+use super::objective::Goal;
 use super::preset::Preset;
 use super::settings::Settings;
 use super::span::Span;
@@ -51,6 +53,37 @@ pub struct MatrixFlags {
     /// Mean time a user waits after each response, as the locustfile has it (default: 0s)
     #[arg(long, value_name = "TIME")]
     pub think_time: Option<Span>,
+    /// What the service must reach, such as 'p95<500ms', 'failures<1%', 'rps>=50' or 'GET /window: p99<80ms';
+    /// can be repeated
+    #[arg(long, value_name = "GOAL")]
+    pub objective: Vec<Goal>,
+    /// Search the most users (or the highest rate) that meet the objective, for each number of replicas
+    #[arg(long, value_name = "OF", num_args = 0..=1, default_missing_value = "users", value_enum)]
+    pub capacity: Option<SearchedLoad>,
+    /// Find the replicas that this many users need; implies --capacity users
+    #[arg(long, value_name = "N", conflicts_with = "for_rate")]
+    pub for_users: Option<u32>,
+    /// Find the replicas that this many requests per second need; implies --capacity rate
+    #[arg(long, value_name = "RATE")]
+    pub for_rate: Option<f64>,
+    /// Measure the answer of --for-users or --for-rate at the end
+    #[arg(long)]
+    pub confirm: bool,
+    /// With --capacity, the most probes for each number of replicas (default: 12)
+    #[arg(long, value_name = "N")]
+    pub max_probes: Option<usize>,
+    /// With --capacity, begin no probe after this time, such as 30m
+    #[arg(long, value_name = "TIME")]
+    pub max_time: Option<Span>,
+    /// With --capacity rate, the highest rate that is tried (default: 1000)
+    #[arg(long, value_name = "RATE")]
+    pub max_rate: Option<f64>,
+    /// Only the goals of these rows decide the exit code, such as replicas=4 or replicas=4,users=100; can be repeated
+    #[arg(long, value_name = "ROWS")]
+    pub gate: Vec<GateFlag>,
+    /// Whether a goal that cannot be decided ends with exit code 6 (default: fail)
+    #[arg(long, value_name = "HOW", value_enum)]
+    pub unknown: Option<Unknown>,
     /// Measure every combination this many times, in random order
     #[arg(long, value_name = "N")]
     pub repeats: Option<u32>,
@@ -109,8 +142,39 @@ impl Settings {
         override_with(&mut settings.cooldown, flags.cooldown.as_ref());
         override_with(&mut settings.max_users, flags.max_users.as_ref());
         override_with(&mut settings.spawn_rate, flags.spawn_rate.as_ref());
+        for Goal(goal) in &flags.objective {
+            settings.objective = settings.objective.with(goal.clone());
+        }
+        if !flags.gate.is_empty() {
+            settings.gates = flags.gate.iter().map(|GateFlag(gate)| *gate).collect();
+        }
+        settings.unknown = flags.unknown.unwrap_or(settings.unknown);
+        settings.capacity = capacity(settings.capacity.take(), flags);
         Ok(settings)
     }
+}
+
+/// The search of the settings file, changed by the flags; `None` if neither asks for one.
+fn capacity(in_file: Option<CapacitySettings>, flags: &MatrixFlags) -> Option<CapacitySettings> {
+    let implied = flags.for_users.map(|_| SearchedLoad::Users).or(flags.for_rate.map(|_| SearchedLoad::Rate));
+    let of = flags.capacity.or(implied);
+    let is_asked_for = of.is_some()
+        || flags.confirm
+        || flags.max_probes.is_some()
+        || flags.max_time.is_some()
+        || flags.max_rate.is_some();
+    if in_file.is_none() && !is_asked_for {
+        return None;
+    }
+    let mut capacity = in_file.unwrap_or_default();
+    capacity.of = of.unwrap_or(capacity.of);
+    capacity.confirm |= flags.confirm;
+    override_with(&mut capacity.for_users, flags.for_users.as_ref());
+    override_with(&mut capacity.for_rate, flags.for_rate.as_ref());
+    override_with(&mut capacity.max_probes, flags.max_probes.as_ref());
+    override_with(&mut capacity.max_time, flags.max_time.as_ref());
+    override_with(&mut capacity.max_rate, flags.max_rate.as_ref());
+    Some(capacity)
 }
 
 fn override_with<T: Clone>(setting: &mut Option<T>, flag: Option<&T>) {
@@ -129,6 +193,20 @@ mod tests {
             MatrixFlags { preset: Some(Preset::Quick), replicas: Some(vec![4]), ..MatrixFlags::default() };
         let config = Settings::from_flags(&flags).unwrap().complete().unwrap();
         assert_eq!((config.replicas, config.workers), (vec![4], vec![2]));
+    }
+
+    #[test]
+    fn goals_on_the_command_line_join_those_of_the_file_and_replace_goals_of_the_same_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("settings.yaml");
+        std::fs::write(&file, "objective: {p95_ms: 500, failures_pct: 2}\n").unwrap();
+        let goals = ["p95<300ms", "POST /predict: p50<100ms", "GET /window: p99<80ms"];
+        let objective = goals.map(|goal| goal.parse().unwrap()).into();
+        let flags = MatrixFlags { config: Some(file), objective, ..MatrixFlags::default() };
+        let objective = Settings::from_flags(&flags).unwrap().complete().unwrap().objective;
+        assert_eq!((objective.p95_ms, objective.failures_pct), (Some(300), Some(2.0)));
+        assert_eq!(objective.p50_ms, Some(100), "the primary endpoint may be named");
+        assert_eq!(objective.endpoints.keys().collect::<Vec<_>>(), ["GET /window"]);
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use records::Objective;
+use records::{Gate, Objective};
 use serde::{Deserialize, Serialize};
 
+use super::capacity::{CapacitySettings, Unknown};
 use super::complete::{Config, Inference, Timeouts};
 use super::method::Until;
 use super::preset::Preset;
@@ -81,6 +82,15 @@ pub struct Settings {
     /// See [`Config::objective`].
     #[serde(skip_serializing_if = "is_default")]
     pub objective: Objective,
+    /// See [`Config::capacity`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<CapacitySettings>,
+    /// See [`Config::gates`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
+    /// See [`Config::unknown`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub unknown: Unknown,
     /// See [`Config::timeouts`].
     pub timeouts: Timeouts,
     /// See [`Config::inference`].
@@ -110,7 +120,7 @@ impl Settings {
         }
         serde_saphyr::from_str(text).map_err(|error| {
             Error::usage(first_line(&error.to_string()))
-                .next("the keys are preset, replicas, workers, users, rates, pool, duration, until, min_duration, max_duration, warmup, cooldown, think_time, repeats, shuffle, seed, drift, spawn_rate, max_users, objective, timeouts and inference")
+                .next("the keys are preset, replicas, workers, users, rates, pool, duration, until, min_duration, max_duration, warmup, cooldown, think_time, repeats, shuffle, seed, drift, spawn_rate, max_users, objective, capacity, gates, unknown, timeouts and inference")
         })
     }
 
@@ -120,6 +130,11 @@ impl Settings {
     /// As [`Config::checked`].
     pub fn complete(self) -> Result<Config> {
         let preset = self.preset.unwrap_or_default().defaults();
+        let mut objective = self.objective;
+        // The primary endpoint may be named, too.
+        if let Some(primary) = objective.endpoints.remove(&self.inference.primary) {
+            objective = objective.with(primary);
+        }
         Config {
             replicas: self.replicas.unwrap_or_else(|| preset.replicas.to_vec()),
             workers: self.workers.unwrap_or_else(|| preset.workers.to_vec()),
@@ -130,11 +145,18 @@ impl Settings {
             rates: self.rates.unwrap_or_default(),
             pool: self.pool,
             duration: self.duration.unwrap_or(preset.duration),
-            until: self.until.unwrap_or_default(),
+            until: self.until.unwrap_or(if self.capacity.is_some() {
+                Until::Stable
+            } else {
+                Until::Duration
+            }),
             min_duration: self.min_duration,
             max_duration: self.max_duration,
             think_time: self.think_time.unwrap_or(Span::from_secs(0)),
-            objective: self.objective,
+            objective,
+            capacity: self.capacity,
+            gates: self.gates,
+            unknown: self.unknown,
             repeats: self.repeats.unwrap_or(1),
             shuffle: self.shuffle,
             seed: self.seed.unwrap_or(1),

@@ -18,7 +18,8 @@ impl fmt::Display for Progress {
             }
             Self::GeneratorCaveat { caveat } => f.write_str(caveat),
             Self::RunStarted { run_id, scenarios, recorded, expected_s, generator, target } => {
-                let planned = many(*scenarios, "scenario");
+                let planned =
+                    scenarios.map_or("a search for capacities".to_owned(), |count| many(count, "scenario"));
                 write!(f, "run {run_id}: {planned} against {target} with {generator}")?;
                 if *recorded > 0 {
                     write!(f, "; {recorded} recorded already")?;
@@ -79,6 +80,14 @@ impl fmt::Display for Progress {
                 let records = many(*records, "record");
                 write!(f, "  the cluster's copy has no per-second samples for {records}: no room")
             }
+            Self::ProbeEnded { probe, users, rate, p95_us, outcome, next, found, .. } => {
+                let load = rate.map_or_else(|| many(*users, "user"), |rate| format!("{rate} requests/s"));
+                let p95 = p95_us.map_or("-".into(), |us| format!("{} ms", records::ms(us)));
+                write!(f, "  probe {probe}: {load}, P95 {p95}, {outcome}")?;
+                next.map_or(Ok(()), |next| write!(f, "; next {next}"))?;
+                found.as_ref().map_or(Ok(()), |found| write!(f, "\n  {found}"))
+            }
+            Self::Answer { text } => f.write_str(text),
             Self::RunEnded { recorded, valid, took_s } => {
                 let recorded = many(*recorded, "recorded scenario");
                 write!(f, "\nvalid: {valid} of {recorded}; the run took {}", minutes(*took_s))

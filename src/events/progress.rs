@@ -38,8 +38,8 @@ pub enum Progress {
     RunStarted {
         /// The run.
         run_id: String,
-        /// Scenarios planned.
-        scenarios: usize,
+        /// Scenarios planned; `None` if the plan learns which ones it needs.
+        scenarios: Option<usize>,
         /// Scenarios that have been recorded before.
         recorded: usize,
         /// Expected time for the other scenarios, s.
@@ -158,6 +158,31 @@ pub enum Progress {
     SamplesDropped {
         /// How many records of the copy have no samples.
         records: usize,
+    },
+    /// A search has learned from a probe.
+    ProbeEnded {
+        /// Which probe of these replicas it is, from 1.
+        probe: usize,
+        /// The replicas whose capacity is searched.
+        replicas: u32,
+        /// The users of the probe.
+        users: u32,
+        /// Its rate in the open model, requests/s.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rate: Option<f64>,
+        /// P95 of the primary endpoint, µs.
+        p95_us: Option<u64>,
+        /// Whether the objective was met, in words.
+        outcome: String,
+        /// Users, or requests/s, of the next probe of these replicas; `None` if there is none.
+        next: Option<f64>,
+        /// If there is none, what was found, in words.
+        found: Option<String>,
+    },
+    /// The answer of a run, such as the replicas for a number of users, or a gate that does not hold.
+    Answer {
+        /// In words.
+        text: String,
     },
     /// The run is over.
     RunEnded {

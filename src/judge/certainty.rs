@@ -1,12 +1,12 @@
 //! How far the figures of a point of the matrix can be trusted.
 
-use records::{Interval, Record, StoppingRule};
+use records::{Endpoint, Interval, Record, StoppingRule};
 
 use super::points::{Point, median};
 use super::row::Row;
 use super::verdict::Verdict;
 use crate::measure::{
-    Bounds, KeepsUp, NoBounds, bounds_of_goodput, bounds_of_run, percentile_over_repeats,
+    Bounds, Figures, KeepsUp, NoBounds, bounds_of_goodput, bounds_of_run, percentile_over_repeats,
     quantile_with_failures, rate_over_repeats, unsteady_because, window_from,
 };
 
@@ -29,14 +29,18 @@ fn steady_intervals(record: &Record) -> &[Interval] {
 }
 
 /// Whether it is known which response times are those of successful requests.
-fn tells_failures_apart(row: &Row<'_>) -> bool {
-    row.counts.is_none_or(|counts| counts.succeeded.count() + counts.failures >= counts.histogram.count())
+fn tells_failures_apart(counts: &Endpoint) -> bool {
+    counts.succeeded.count() + counts.failures >= counts.histogram.count()
 }
 
 /// A quantile of one row's primary endpoint, µs, with a failed request as infinitely slow.
 fn quantile_of_row(row: &Row<'_>, q: f64) -> Option<f64> {
-    let counts = row.counts?;
-    if !tells_failures_apart(row) {
+    quantile_of_endpoint(row.counts?, q)
+}
+
+/// The same of any endpoint.
+fn quantile_of_endpoint(counts: &Endpoint, q: f64) -> Option<f64> {
+    if !tells_failures_apart(counts) {
         return counts.histogram.quantile(q).map(|us| us as f64);
     }
     let quantile = quantile_with_failures(&counts.succeeded, counts.failures, q);
@@ -71,7 +75,7 @@ fn rule_allows(row: &Row<'_>, rule: &StoppingRule) -> Result<(), NoBounds> {
     if has_failures && record.intervals.iter().any(|interval| interval.succeeded.is_none()) {
         return Err(NoBounds::Failures);
     }
-    if tells_failures_apart(row) { Ok(()) } else { Err(NoBounds::Failures) }
+    if row.counts.is_none_or(tells_failures_apart) { Ok(()) } else { Err(NoBounds::Failures) }
 }
 
 /// The rows that are repeats of each other. The first scenario's repeat at the end is not: it shows drift.
@@ -98,6 +102,26 @@ pub fn goodput_of_point(point: &Point<'_, '_>) -> Certainty {
         },
         rows => over_repeats(rows.iter().map(|row| Some(row.primary?.goodput)), rate_over_repeats),
     }
+}
+
+/// A quantile of an endpoint that is not the primary one: only repeats give an interval.
+pub(super) fn certainty_of_endpoint(point: &Point<'_, '_>, name: &str, q: f64) -> Certainty {
+    let value = |row: &&Row<'_>| quantile_of_endpoint(row.endpoint(name)?, q);
+    of_endpoint(repeats(point).iter().map(value), percentile_over_repeats)
+}
+
+/// The successful requests per second of an endpoint that is not the primary one.
+pub(super) fn goodput_of_endpoint(point: &Point<'_, '_>, name: &str) -> Certainty {
+    let value = |row: &&Row<'_>| Some(Figures::of(row.endpoint(name)?, row.seconds?).goodput);
+    of_endpoint(repeats(point).iter().map(value), rate_over_repeats)
+}
+
+fn of_endpoint(
+    values: impl Iterator<Item = Option<f64>>,
+    bounds: fn(&[f64]) -> Result<Bounds, NoBounds>,
+) -> Certainty {
+    let found = over_repeats(values, bounds);
+    if found.rows == 1 { Certainty { bounds: Err(NoBounds::OtherEndpoint), ..found } } else { found }
 }
 
 fn over_repeats(

@@ -2,7 +2,10 @@
 
 use records::Objective;
 
-use super::certainty::{Certainty, certainty_of_point, goodput_of_point};
+use super::certainty::{
+    Certainty, certainty_of_endpoint, certainty_of_point, goodput_of_endpoint, goodput_of_point,
+};
+use super::goal::{Goal, Limited};
 use super::points::Point;
 use crate::measure::{NoBounds, repeats_for};
 
@@ -27,12 +30,50 @@ pub enum GoalOutcome {
 
 /// The outcome of the whole objective for a point: missed if a goal is missed, else unknown if one is unknown.
 pub fn outcome_of(point: &Point<'_, '_>, objective: &Objective) -> GoalOutcome {
-    let latency = objective
-        .goals()
-        .into_iter()
-        .map(|(q, most_ms)| at_most(point, certainty_of_point(point, q), f64::from(most_ms) * 1000.0));
-    let throughput = objective.rps.map(|least| at_least(point, goodput_of_point(point), least));
-    latency.chain(throughput).reduce(worse).unwrap_or(GoalOutcome::Met)
+    let goals = Goal::all(objective);
+    goals.iter().map(|goal| outcome_of_goal(point, goal)).reduce(worse).unwrap_or(GoalOutcome::Met)
+}
+
+/// The outcome of one goal for a point.
+pub fn outcome_of_goal(point: &Point<'_, '_>, goal: &Goal) -> GoalOutcome {
+    let limit = goal.limit;
+    match (goal.limited, &goal.endpoint) {
+        (Limited::Percentile(q), None) => at_most(point, certainty_of_point(point, q), limit * 1000.0),
+        (Limited::Percentile(q), Some(name)) => {
+            at_most(point, certainty_of_endpoint(point, name, q), limit * 1000.0)
+        }
+        (Limited::Throughput, None) => at_least(point, goodput_of_point(point), limit),
+        (Limited::Throughput, Some(name)) => at_least(point, goodput_of_endpoint(point, name), limit),
+        (Limited::Failures, name) => failures(point, name.as_deref(), limit),
+    }
+}
+
+/// How far a figure is within its goal: 1 at the goal, more if it is better, 0 if it is infinitely slow. `None`
+/// without a figure, and for failures, which have no ratio.
+pub(super) fn ratio_to_goal(point: &Point<'_, '_>, goal: &Goal) -> Option<f64> {
+    match (goal.limited, &goal.endpoint) {
+        (Limited::Percentile(q), None) => Some(goal.limit * 1000.0 / certainty_of_point(point, q).value?),
+        (Limited::Percentile(q), Some(name)) => {
+            Some(goal.limit * 1000.0 / certainty_of_endpoint(point, name, q).value?)
+        }
+        (Limited::Throughput, None) => Some(goodput_of_point(point).value? / goal.limit),
+        (Limited::Throughput, Some(name)) => Some(goodput_of_endpoint(point, name).value? / goal.limit),
+        (Limited::Failures, _) => None,
+    }
+}
+
+/// The share of failed requests over all rows of the point. It is counted, so it needs no interval.
+fn failures(point: &Point<'_, '_>, endpoint: Option<&str>, most_pct: f64) -> GoalOutcome {
+    let counts = point.rows.iter().filter_map(|row| match endpoint {
+        Some(name) => row.endpoint(name),
+        None => row.counts,
+    });
+    let (failed, all) =
+        counts.fold((0, 0), |(failed, all), counts| (failed + counts.failures, all + counts.requests));
+    if all == 0 {
+        return GoalOutcome::Unknown { settle: "no request to it was measured".into() };
+    }
+    if 100.0 * failed as f64 / all as f64 <= most_pct { GoalOutcome::Met } else { GoalOutcome::Missed }
 }
 
 /// A missed goal outweighs an unknown one, which outweighs a met one.
@@ -90,6 +131,9 @@ fn settle(point: &Point<'_, '_>, certainty: &Certainty, goal: f64) -> String {
         Err(NoBounds::Inexact) => {
             "without the module locust_matrix.py one run has no interval; 3 or more repeats could settle it"
                 .into()
+        }
+        Err(NoBounds::OtherEndpoint) => {
+            "one run has an interval for the primary endpoint only; 3 or more repeats could settle it".into()
         }
         Err(NoBounds::TooShort { needed_s }) if needed_s.is_finite() => {
             format!("a window of {:.0} s could settle it", needed_s.ceil())
@@ -158,6 +202,41 @@ mod tests {
         counts.succeeded = Histogram::of_ms([(1, 740)]);
         failing.objective.failures_pct = Some(10.0);
         assert_eq!(outcome(&[failing], &p95(5000)), GoalOutcome::Missed);
+    }
+
+    #[test]
+    fn a_named_endpoint_has_its_own_goals() {
+        let with_window = |repeat: u32, ms| {
+            let mut record = record(repeat as usize, 1, 20, 800);
+            record.scenario.repeat = repeat;
+            let window = record.window.as_mut().unwrap();
+            let histogram = Histogram::of_ms([(ms, 100)]);
+            window.endpoints.push(records::Endpoint {
+                method: "GET".into(),
+                name: "/window".into(),
+                requests: 100,
+                failures: 2,
+                histogram: histogram.clone(),
+                succeeded: Histogram::of_ms([(ms, 98)]),
+                ..window.endpoints[0].clone()
+            });
+            record
+        };
+        let goal = |goal: &str| {
+            let goal: crate::config::Goal = goal.parse().unwrap();
+            Objective::default().with(goal.objective().clone())
+        };
+        let repeats = [with_window(1, 50), with_window(2, 51), with_window(3, 52)];
+        assert_eq!(outcome(&repeats, &goal("GET /window: p95<80ms")), GoalOutcome::Met);
+        assert_eq!(outcome(&repeats, &goal("GET /window: p95<40ms")), GoalOutcome::Missed);
+        assert_eq!(outcome(&repeats, &goal("GET /window: p99<80ms")), GoalOutcome::Missed, "2 % failed");
+        assert_eq!(outcome(&repeats, &goal("GET /window: failures<3%")), GoalOutcome::Met);
+        assert_eq!(outcome(&repeats, &goal("GET /window: failures<1%")), GoalOutcome::Missed);
+        assert_eq!(outcome(&repeats, &goal("GET /window: rps>=4")), GoalOutcome::Met);
+        let one = outcome(&repeats[..1], &goal("GET /window: p95<80ms"));
+        assert!(matches!(&one, GoalOutcome::Unknown { settle } if settle.contains("repeats")), "{one:?}");
+        let absent = outcome(&repeats, &goal("GET /nowhere: failures<1%"));
+        assert!(matches!(absent, GoalOutcome::Unknown { .. }), "{absent:?}");
     }
 
     #[test]

@@ -54,6 +54,12 @@ impl<'a> Row<'a> {
         self.record.scenario.mode == Mode::Open
     }
 
+    /// The counts of an endpoint over the window, by method and name.
+    pub fn endpoint(&self, label: &str) -> Option<&'a Endpoint> {
+        let window = self.record.window.as_ref()?;
+        window.endpoint(label).filter(|counts| counts.requests > 0)
+    }
+
     /// A quantile (0 to 1) of the primary endpoint, all requests.
     pub fn estimate(&self, quantile: f64) -> Option<Estimate> {
         self.counts.map(|counts| Estimate::of(&counts.histogram, quantile))

@@ -61,6 +61,8 @@ pub enum NoBounds {
     Inexact,
     /// There are too few samples.
     TooFewSamples,
+    /// The intervals of a run count the primary endpoint only.
+    OtherEndpoint,
     /// So many requests failed that the percentile is infinite in a part of the window.
     Failures,
 }

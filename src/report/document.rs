@@ -3,6 +3,7 @@
 //! The document decides which sections, tables and sentences there are. A renderer only writes them in its
 //! format: `markdown` writes the sections, `csv` writes the datasets.
 
+mod answer;
 mod attempts;
 mod auto_summary;
 mod cell;
@@ -50,6 +51,7 @@ impl Document {
         let (open, closed): (Vec<_>, Vec<_>) = rows.iter().cloned().partition(Row::is_open);
         let points = points(&rows);
         let sections = [
+            answer::section(run, &rows),
             Some(run::section(run)),
             scenarios::closed(&closed),
             scenarios::open(&open),

@@ -4,7 +4,8 @@ mod escape;
 
 use std::fmt::{self, Write};
 
-use escape::{escape, escape_line};
+pub(super) use escape::escape;
+use escape::escape_line;
 
 use super::document::{Alignment, Block, Cell, Column, Document, Section, Table};
 

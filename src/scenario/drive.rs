@@ -187,7 +187,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             whole_run: gathered.whole_run,
             intervals: gathered.intervals,
             stopping_rule: Some(stopping_rule),
-            objective: self.setup.config.objective,
+            objective: self.setup.config.objective.clone(),
             open: gathered.open,
             membership: gathered.membership,
             disturbed: gathered.disturbed,

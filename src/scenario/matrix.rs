@@ -12,9 +12,9 @@ use super::recover::recover;
 use super::setup::{Run, Setup};
 use crate::events::Progress;
 use crate::exit::{Error, ExitCode, Result};
-use crate::judge::{Judged, JudgedRun, Judgement, Row, Verdict, judge_alone};
+use crate::judge::{Judged, JudgedRun, Judgement, Verdict, judge_alone, outcomes};
 use crate::load::LoadGenerator;
-use crate::plan::{Outcome, Plan};
+use crate::plan::Plan;
 use crate::record::{ConfigMapStore, RecordFile};
 
 /// A run in progress.
@@ -72,6 +72,10 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
                 self.setup.events.tell(Progress::Retry { reasons });
             } else {
                 self.tell_verdicts(&scenario, &judged, &mut shown);
+                self.plan
+                    .learned(&outcomes(&judged))
+                    .into_iter()
+                    .for_each(|event| self.setup.events.tell(event));
             }
             if was_disturbed {
                 self.unless_interrupted(recover(&self.setup)).await?;
@@ -185,21 +189,6 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
                 .next("please report this with the log")),
         }
     }
-}
-
-/// The outcome of each scenario that is not to be measured again, for the plan.
-fn outcomes(judged: &JudgedRun<'_>) -> Vec<Outcome> {
-    let outcome = |judged| {
-        let row = Row::of(judged);
-        Outcome {
-            scenario: row.record.scenario.clone(),
-            is_valid: row.is_valid(),
-            rps: row.primary.map(|figures| figures.goodput),
-            p95_us: row.p95_us(),
-        }
-    };
-    let rows = judged.rows.iter().filter(|row| !judged.is_unfinished(&row.record.scenario.id));
-    rows.map(outcome).collect()
 }
 
 /// The verdict of each scenario, by its id.

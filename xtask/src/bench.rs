@@ -1,6 +1,7 @@
 //! `cargo xtask bench`: measures how much time the harness itself takes, and how far its figures can be trusted.
 
 mod calibration;
+mod capacity;
 mod costs;
 mod median;
 mod overhead;
@@ -27,6 +28,8 @@ enum Bench {
     Startup(startup::Args),
     /// Coverage of the confidence intervals, and how often each verdict is right, on simulated load tests
     Calibration(calibration::Args),
+    /// How close the searched capacities are to those of simulated services
+    Capacity(capacity::Args),
 }
 
 pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failure> {
@@ -40,5 +43,6 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
             startup::run(&setup, args).await.and(setup.delete_cluster().await)
         }
         Bench::Calibration(args) => calibration::run(stop, args).await,
+        Bench::Capacity(args) => capacity::run(stop, args).await,
     }
 }

@@ -142,7 +142,7 @@ impl Run {
         let results = self.args.results(&self.folders)?;
         let job = matrix::run(&self.session, driver, image_names, &results, &mut self.summary).await;
         if let Err(failure) = &job.ended
-            && !failure.is_interruption()
+            && failure.needs_evidence()
         {
             let folder = results.join(job.run_id.as_deref().unwrap_or(&self.args.name));
             self.summary.evidence = evidence::save(&self.session, &self.node, &folder).await;

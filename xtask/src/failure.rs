@@ -13,6 +13,8 @@ pub(crate) const PREFLIGHT: u8 = 3;
 pub(crate) const CLUSTER: u8 = 4;
 /// A scenario failed.
 pub(crate) const SCENARIO: u8 = 5;
+/// An objective was missed, or whether it was met is unknown.
+pub(crate) const OBJECTIVE: u8 = 6;
 /// Stopped by a signal; what was measured is kept.
 pub(crate) const INTERRUPTED: u8 = 130;
 
@@ -73,6 +75,11 @@ impl Failure {
     /// The failure of a command that could not be started: how to install the program is the next step.
     pub(crate) fn with_installation(self, install: &str) -> Self {
         if self.is_interruption() { self } else { Self::preflight(self.what, install) }
+    }
+
+    /// Whether the pods, events and logs can explain it. A missed objective is explained by the reports.
+    pub(crate) fn needs_evidence(&self) -> bool {
+        !self.is_interruption() && self.code != OBJECTIVE
     }
 
     pub(crate) fn is_interruption(&self) -> bool {

@@ -43,7 +43,7 @@ pub(crate) async fn a_service_that_sheds_load_is_not_the_best(cluster: &Cluster,
     let settings = "{replicas: [1], workers: [2], users: [8], duration: 6s, max_duration: 6s, cooldown: 0s, spawn_rate: 20, \
                     objective: {p95_ms: 5000}}";
     let ended = deployed.run(settings, &folder.join("shedding"));
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(ended.code, Some(6), "{}", ended.err);
     let run = only_run(&folder.join("shedding"));
     let Verdict { status, reasons } = verdict_of(&run, &only_record(&run));
     // Thousands of errors each second may also be more than the workers can make.

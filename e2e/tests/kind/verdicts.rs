@@ -163,7 +163,7 @@ pub(crate) fn a_warming_stub_is_unstable_until_it_is_warm(cluster: &KeptCluster)
 pub(crate) fn twenty_requests_are_too_few(cluster: &KeptCluster) {
     let text = "{replicas: [1], workers: [1], users: [1], duration: 3s, cooldown: 0s, spawn_rate: 20, objective: {p95_ms: 500}}";
     let outcome =
-        provoke("UNDERSAMPLED", |attempt| run_scenario(cluster, &format!("few-{attempt}"), 0, text));
+        provoke("UNDERSAMPLED", |attempt| run_scenario(cluster, &format!("few-{attempt}"), 6, text));
     if let Some(Outcome { verdict, .. }) = outcome {
         assert!(verdict.reasons.contains("P95, which needs 90"), "{}", verdict.reasons);
     }
@@ -173,7 +173,7 @@ pub(crate) fn twenty_requests_are_too_few(cluster: &KeptCluster) {
 pub(crate) fn a_rate_that_is_not_kept_up_is_overload(cluster: &KeptCluster) {
     let text = "{replicas: [1], workers: [2], rates: [60], duration: 20s, max_duration: 20s, cooldown: 0s, objective: {p95_ms: 8000}}";
     let outcome =
-        provoke("OVERLOADED", |attempt| run_scenario(cluster, &format!("overload-{attempt}"), 0, text));
+        provoke("OVERLOADED", |attempt| run_scenario(cluster, &format!("overload-{attempt}"), 6, text));
     if let Some(Outcome { verdict, .. }) = outcome {
         assert!(verdict.reasons.contains("requests under way grow by"), "{}", verdict.reasons);
     }
@@ -186,7 +186,7 @@ pub(crate) fn a_service_that_sheds_load_is_not_the_best(cluster: &KeptCluster) {
     let matrix = cluster.settings(text);
     let results = cluster.folder.join("shedding");
     let ended = run(&mut cluster.driver_run(&matrix, &results));
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert_eq!(ended.code, Some(6), "{}", ended.err);
     let folder = only_run(&results);
     let Verdict { status, reasons } = verdict_of(&folder, &only_record(&folder));
     // Thousands of errors each second may also be more than the workers can make.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use records::{Environment, Record, Scenario};
+use records::{Environment, Record};
 
 use super::super::web_ui::forward_to_master;
 use super::arguments::Arguments;
@@ -15,14 +15,14 @@ use crate::events::{Events, Progress};
 use crate::exit::Result;
 use crate::load::{Capabilities, LoadGenerator, Locust};
 use crate::objects::{MASTER, WEB_PORT, WORKERS};
-use crate::plan::{Grid, expected};
+use crate::plan::Plan;
 use crate::record::{ConfigMapStore, OriginalReplicas, RecordFile, RunState, Writer};
 use crate::scenario::{Run, Setup, make_usable};
 
 /// A run that can begin.
 pub(super) struct Prepared {
     pub(super) setup: Setup<Locust>,
-    pub(super) plan: Grid,
+    pub(super) plan: Box<dyn Plan>,
     pub(super) run: Run,
     pub(super) records: Vec<Record>,
     pub(super) file: RecordFile,
@@ -41,12 +41,12 @@ pub(super) async fn prepare(
     holder: &str,
     port: Option<LocalPort>,
     config: Config,
-    plan: Grid,
+    plan: Box<dyn Plan>,
     events: &Events,
 ) -> Result<Prepared> {
     let Origin { run_id, folder, recorded } = origin(arguments, events)?;
     let client = crate::http::prober(Duration::from_secs(2))?;
-    let longest = longest_load(&config, &plan);
+    let longest = longest_load(&config, plan.most_users());
     let (load, forward) = if let Some(url) = &arguments.locust_url {
         let load = Locust::new(url)?;
         (if is_of_the_manifests(url) { load.of_the_manifests() } else { load }, None)
@@ -67,7 +67,7 @@ pub(super) async fn prepare(
         read_workload(cluster, WORKERS),
     )?;
     let capabilities = load.capabilities().await?;
-    refuse_impossible_load(&plan, &capabilities)?;
+    refuse_impossible_load(plan.is_open(), &capabilities)?;
     let images =
         [(inference.name.clone(), inference.image.clone()), (workers.name.clone(), workers.image.clone())];
     let plan_hash = plan.hash(&config, &images, &capabilities.version);
@@ -82,12 +82,12 @@ pub(super) async fn prepare(
     if let Some(caveat) = &capabilities.caveat {
         events.tell(Progress::GeneratorCaveat { caveat: caveat.clone() });
     }
-    let left = plan.scenarios.iter().filter(|s| !records.iter().any(|r| r.scenario.id == s.id));
+    let recorded: Vec<&str> = records.iter().map(|record| record.scenario.id.as_str()).collect();
     events.tell(Progress::RunStarted {
         run_id: run_id.clone(),
-        scenarios: plan.scenarios.len(),
+        scenarios: plan.total(),
         recorded: records.len(),
-        expected_s: left.map(|scenario| expected(scenario, &config).as_secs_f64()).sum(),
+        expected_s: plan.remaining(&config, &recorded).as_secs_f64(),
         generator: capabilities.name.clone(),
         target: config.inference.url.clone(),
     });
@@ -99,6 +99,7 @@ pub(super) async fn prepare(
         generator: capabilities.name.clone(),
         percentile_digits: capabilities.percentile_digits,
         order_seed: config.is_shuffled().then_some(config.seed),
+        question: config.question(),
     };
     let setup = Setup {
         cluster: cluster.clone(),
@@ -132,15 +133,14 @@ fn is_inside_cluster(locust_url: Option<&str>) -> bool {
 ///
 /// # Errors
 /// Exit code 2: see [`Capabilities::open_model`].
-fn refuse_impossible_load(plan: &Grid, capabilities: &Capabilities) -> Result<()> {
-    let is_open = plan.scenarios.iter().any(|scenario| scenario.rate.is_some());
+fn refuse_impossible_load(is_open: bool, capabilities: &Capabilities) -> Result<()> {
     if is_open { capabilities.open_model.clone() } else { Ok(()) }
 }
 
 /// A time that no scenario's load exceeds: ramp, warm-up, measurement, and a minute for the cuts.
-fn longest_load(config: &Config, plan: &Grid) -> Duration {
-    let ramp = |scenario: &Scenario| f64::from(scenario.users) / config.spawn_rate_for(scenario.users);
-    let ramp = plan.scenarios.iter().map(ramp).fold(0.0, f64::max);
+fn longest_load(config: &Config, most_users: u32) -> Duration {
+    // A few users may take longer than a tenth of them per second would.
+    let ramp = (f64::from(most_users) / config.spawn_rate_for(most_users)).max(10.0);
     let rest = [config.timeouts.ramp.get(), config.warmup.get(), config.longest(), Duration::from_mins(1)];
     Duration::from_secs_f64(ramp) + rest.iter().sum::<Duration>()
 }
@@ -153,9 +153,6 @@ mod tests {
 
     #[test]
     fn an_open_plan_is_refused_if_the_load_generator_cannot_run_it() {
-        let plan = |settings: &str| Grid::of(&Settings::parse(settings).unwrap().complete().unwrap());
-        let closed = plan("{replicas: [1], workers: [1], users: [10]}");
-        let open = plan("{replicas: [1], workers: [1], users: [10], rates: [30]}");
         let able = |open_model| Capabilities {
             name: "script 1.0".into(),
             version: "1.0".into(),
@@ -167,9 +164,9 @@ mod tests {
             caveat: None,
         };
         let refusal = Error::usage("there is no open model");
-        assert_eq!(refuse_impossible_load(&closed, &able(Err(refusal.clone()))), Ok(()));
-        assert_eq!(refuse_impossible_load(&open, &able(Err(refusal.clone()))), Err(refusal));
-        assert_eq!(refuse_impossible_load(&open, &able(Ok(()))), Ok(()));
+        assert_eq!(refuse_impossible_load(false, &able(Err(refusal.clone()))), Ok(()));
+        assert_eq!(refuse_impossible_load(true, &able(Err(refusal.clone()))), Err(refusal));
+        assert_eq!(refuse_impossible_load(true, &able(Ok(()))), Ok(()));
     }
 
     #[test]
@@ -186,6 +183,6 @@ mod tests {
             "{replicas: [1], workers: [1], users: [10, 400], spawn_rate: 10, duration: 20s, warmup: 3s}";
         let config = Settings::parse(settings).unwrap().complete().unwrap();
         // 40 s of ramp and 60 s of patience with it, 3 s, twice 20 s, and a minute.
-        assert_eq!(longest_load(&config, &Grid::of(&config)), Duration::from_secs(40 + 60 + 3 + 40 + 60));
+        assert_eq!(longest_load(&config, 400), Duration::from_secs(40 + 60 + 3 + 40 + 60));
     }
 }

@@ -27,6 +27,8 @@ pub(super) const fn name(event: &Progress) -> &'static str {
         Progress::ScenarioEnded { .. } => "scenario_ended",
         Progress::VerdictChanged { .. } => "verdict_changed",
         Progress::SamplesDropped { .. } => "samples_dropped",
+        Progress::ProbeEnded { .. } => "probe_ended",
+        Progress::Answer { .. } => "answer",
         Progress::RunEnded { .. } => "run_ended",
         Progress::ReplicasRestored { .. } => "replicas_restored",
         Progress::RestoreFailed { .. } => "restore_failed",
@@ -121,6 +123,33 @@ fn of_scenarios() -> Vec<(Progress, &'static str)> {
             "closed-r1-w2-u20-1: LOADGEN_LIMITED after all: 4 workers get more",
         ),
         (
+            Progress::ProbeEnded {
+                probe: 3,
+                replicas: 2,
+                users: 152,
+                rate: None,
+                p95_us: Some(471_000),
+                outcome: text("met"),
+                next: Some(164.0),
+                found: None,
+            },
+            "  probe 3: 152 users, P95 471 ms, met; next 164",
+        ),
+        (
+            Progress::ProbeEnded {
+                probe: 6,
+                replicas: 2,
+                users: 200,
+                rate: Some(20.0),
+                p95_us: None,
+                outcome: text("missed"),
+                next: None,
+                found: Some(text("2 replicas carry 19 requests/s")),
+            },
+            "  probe 6: 20 requests/s, P95 -, missed\n  2 replicas carry 19 requests/s",
+        ),
+        (Progress::Answer { text: text("7 replicas carry 1,000 users") }, "7 replicas carry 1,000 users"),
+        (
             Progress::SamplesDropped { records: 1 },
             "  the cluster's copy has no per-second samples for 1 record: no room",
         ),
@@ -145,7 +174,7 @@ fn around_scenarios() -> Vec<(Progress, &'static str)> {
         (
             Progress::RunStarted {
                 run_id: text("r"),
-                scenarios: 4,
+                scenarios: Some(4),
                 recorded: 1,
                 expected_s: 61.0,
                 generator: text("Locust 2.46.6"),

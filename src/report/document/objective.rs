@@ -6,24 +6,33 @@ use super::findings::load_in_words;
 use super::sentence::form;
 use super::{Block, Section, Sentence};
 use crate::events::many;
-use crate::judge::{GoalOutcome, JudgedRun, Point, Row, outcome_of};
+use crate::judge::{Goal, GoalOutcome, JudgedRun, Limited, Point, Row, outcome_of};
 use crate::measure::percentile_name;
 
 /// For each load, the fewest replicas that keep to every goal; `None` without a goal.
 pub(super) fn section(run: &JudgedRun<'_>, points: &[Point<'_, '_>]) -> Option<Section> {
-    let objective = run.rows.first()?.record.objective;
-    let latency = objective.goals().into_iter();
-    let mut goals: Vec<String> =
-        latency.map(|(quantile, most)| format!("{} ≤ {most} ms", percentile_name(quantile))).collect();
-    goals.extend(objective.rps.map(|least| format!("at least {least} successful requests/s")));
+    let objective = &run.rows.first()?.record.objective;
+    let mut goals: Vec<String> = Goal::all(objective).iter().map(in_words).collect();
     if goals.is_empty() {
         return None;
     }
-    goals.push(format!("at most {} % failed", objective.most_failures_pct()));
+    if objective.failures_pct.is_none() {
+        goals.push(format!("at most {} % failed", objective.most_failures_pct()));
+    }
     let title = format!("Objective: {}", goals.join(", "));
     let list = Block::list(outcomes(points));
     let otherwise = "No scenario is valid: there is nothing to say about it.";
     Some(Section::of_lists("objective", title, vec![list], otherwise))
+}
+
+/// A goal for the title.
+fn in_words(goal: &Goal) -> String {
+    let words = match goal.limited {
+        Limited::Percentile(q) => format!("{} ≤ {} ms", percentile_name(q), goal.limit),
+        Limited::Failures => format!("at most {} % failed", goal.limit),
+        Limited::Throughput => format!("at least {} successful requests/s", goal.limit),
+    };
+    goal.endpoint.as_ref().map_or(words.clone(), |endpoint| format!("{endpoint}: {words}"))
 }
 
 /// A sentence per outcome, with all loads that have it.
@@ -89,7 +98,7 @@ fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> (String, 
 }
 
 fn objective(point: &Point<'_, '_>) -> Objective {
-    point.rows.first().map(|row| row.record.objective).unwrap_or_default()
+    point.rows.first().map(|row| row.record.objective.clone()).unwrap_or_default()
 }
 
 /// `1 replica`, or `1, 2 and 4 replicas`.

@@ -1,7 +1,7 @@
 //! Text in which Markdown must interpret nothing.
 
 /// The text on one line, for any place inside a line, also inside a table.
-pub(super) fn escape(text: &str) -> String {
+pub(in crate::report) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     let mut before = ' ';
     let mut characters = text.chars().peekable();

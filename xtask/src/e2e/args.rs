@@ -40,6 +40,18 @@ pub(crate) struct Args {
     /// Pause after each scenario, for example 5s
     #[arg(long, value_name = "TIME", help_heading = "Matrix")]
     cooldown: Option<String>,
+    /// What the service must reach, for example 'p95<500ms'; can be repeated
+    #[arg(long, value_name = "GOAL", help_heading = "Matrix")]
+    objective: Vec<String>,
+    /// Search the most users, or the highest rate, that meet the objective
+    #[arg(long, value_name = "OF", num_args = 0..=1, default_missing_value = "users", help_heading = "Matrix")]
+    capacity: Option<String>,
+    /// Find the replicas that this many users need
+    #[arg(long, value_name = "N", help_heading = "Matrix")]
+    for_users: Option<String>,
+    /// Measure the answer of --for-users at the end
+    #[arg(long, help_heading = "Matrix")]
+    confirm: bool,
     /// More flags for the matrix, for example --until stable; locust-matrix plan --help lists them
     #[arg(last = true, value_name = "FLAGS", help_heading = "Matrix")]
     driver_flags: Vec<String>,
@@ -99,6 +111,9 @@ Examples:
   Without Docker: pods are local processes:
       cargo xtask e2e --cluster embedded
 
+  How many replicas carry 100 users, measured at the end:
+      cargo xtask e2e --replicas 1,2,4 --objective 'p95<500ms' --for-users 100 --confirm
+
   In a cluster of your own, against the stub; everything that was deployed is removed again:
       cargo xtask e2e --cluster existing --context staging --namespace load-test \\
           --registry registry.example/team --stub
@@ -107,7 +122,7 @@ stdout has one line, the folder with the results:
       less \"$(cargo xtask e2e)/auto_summary.md\"
 
 Exit codes: 0 all well, 1 bug, 2 usage, 3 something is missing, 4 the cluster or Locust
-failed, 5 a scenario failed, 6 a threshold was missed, 130 interrupted.
+failed, 5 a scenario failed, 6 an objective was missed or is unknown, 130 interrupted.
 Ctrl-C stops the load, fetches the results so far and deletes the cluster. A second Ctrl-C
 skips the results.";
 
@@ -144,12 +159,18 @@ impl Args {
             ("--users", &self.users),
             ("--duration", &self.duration),
             ("--cooldown", &self.cooldown),
+            ("--capacity", &self.capacity),
+            ("--for-users", &self.for_users),
         ] {
             if let Some(value) = value {
                 flags.push(flag.to_owned());
                 flags.push(value.clone());
             }
         }
+        for goal in &self.objective {
+            flags.extend(["--objective".to_owned(), goal.clone()]);
+        }
+        flags.extend(self.confirm.then(|| "--confirm".to_owned()));
         flags.extend(self.driver_flags.iter().cloned());
         flags
     }
@@ -183,6 +204,9 @@ mod tests {
         assert_eq!(parse("e2e").matrix(), ["--preset", "quick"]);
         let flags = parse("e2e --users 20,40 --duration 5s").matrix();
         assert_eq!(flags, ["--preset", "quick", "--users", "20,40", "--duration", "5s"]);
+        let flags = parse("e2e --capacity --objective p95<500ms --for-users 9 --confirm").matrix();
+        let search = ["--capacity", "users", "--for-users", "9", "--objective", "p95<500ms", "--confirm"];
+        assert_eq!(flags[2..], search);
         assert_eq!(parse("e2e --config m.yaml").matrix(), ["--config", "m.yaml"]);
         assert_eq!(parse("e2e --preset smoke").matrix(), ["--preset", "smoke"]);
         let flags = parse("e2e --users 20 -- --until stable --drift").matrix();

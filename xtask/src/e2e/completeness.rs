@@ -18,6 +18,14 @@ pub(super) fn every_scenario_has_its_record(results: Option<&Path>, planned: &Pl
     };
     let path = folder.join(records::FILE_NAME);
     let text = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, "read", &error))?;
+    // A search decides on each scenario when it knows the outcome of the last one. It has at least one.
+    if planned.is_search() && recorded(&text) == 0 {
+        return Err(Failure::new(
+            SCENARIO,
+            format!("{}: the search has no record", path.display()),
+            "read the log of the driver in commands.log",
+        ));
+    }
     let missing = missing(&text, &planned.0);
     if missing.is_empty() {
         return Ok(());
@@ -33,6 +41,12 @@ pub(super) fn every_scenario_has_its_record(results: Option<&Path>, planned: &Pl
         ),
         "read the log of the driver in commands.log",
     ))
+}
+
+/// The number of scenarios that have a complete record.
+pub(super) fn recorded(text: &str) -> usize {
+    let records = records::read_complete_lines(text);
+    records.iter().map(|record| record.scenario.id.as_str()).collect::<BTreeSet<_>>().len()
 }
 
 /// The ids of the planned scenarios that have no record. Half a line is no record.
@@ -69,6 +83,18 @@ mod tests {
         let ids = ["closed-r1-w2-u20-1", "closed-r1-w2-u20-2"];
         let found = lines(&ids);
         assert_eq!(missing(&found[..found.len() - 20], &planned(&ids)), ["closed-r1-w2-u20-2"]);
+    }
+
+    #[test]
+    fn a_search_needs_a_record_and_no_particular_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(records::FILE_NAME);
+        let check = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            every_scenario_has_its_record(Some(folder.path()), &Plan(Vec::new()))
+        };
+        assert!(check(&lines(&["closed-r1-w2-u8-1", "closed-r1-w2-u36-1"])).is_ok());
+        assert!(check("").unwrap_err().what.contains("the search has no record"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use records::Scenario;
 
 use super::args::Args;
 use super::images::ImageNames;
-use crate::failure::{BUG, CLUSTER, Failure, PREFLIGHT, SCENARIO, USAGE};
+use crate::failure::{BUG, CLUSTER, Failure, OBJECTIVE, PREFLIGHT, SCENARIO, USAGE};
 use crate::run::Session;
 use crate::run::command::{Cmd, Finished, ShowOutput};
 use crate::run::stop::StopPolicy;
@@ -50,6 +50,11 @@ pub(super) struct Job {
 }
 
 impl Plan {
+    /// Whether the scenarios are not known beforehand.
+    pub(super) fn is_search(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn count(&self) -> usize {
         self.0.len()
     }
@@ -156,7 +161,9 @@ impl Driver {
             .deadline(Duration::from_mins(2))
             .run(session)
             .await?;
-        let done = require_success(session, done)?;
+        // These codes are about what was measured, and the Job has reported them already.
+        let is_fetched = [SCENARIO, OBJECTIVE].contains(&done.code());
+        let done = if is_fetched { done } else { require_success(session, done)? };
         let folder = done.stdout.lines().last().map(PathBuf::from);
         folder.ok_or_else(|| Failure::bug("`locust-matrix fetch`: prints no folder"))
     }
@@ -177,6 +184,7 @@ fn require_success(session: &Session, done: Finished) -> Result<Finished, Failur
         USAGE => "correct the flag or the file that the driver names above",
         PREFLIGHT => "provide what the driver names above",
         SCENARIO => "read the column Status in auto_summary.csv, and auto_summary.md for the reasons",
+        OBJECTIVE => "read which objective it is, above or in summary.md",
         CLUSTER => "read the pods, events and logs that were saved, or run it again with --keep",
         _ => "read the driver's message above",
     };

@@ -83,7 +83,7 @@ async fn perform(
     let planned = driver.plan(session).await?;
     let ended = deploy_and_run(session, &driver, &image_names, &findings, &planned, summary).await;
     if let Err(failure) = &ended
-        && !failure.is_interruption()
+        && failure.needs_evidence()
     {
         let folder = summary.results.clone().unwrap_or_else(|| findings.results.join(&args.name));
         summary.evidence = cluster.keep_logs(&folder.join(evidence::FOLDER));

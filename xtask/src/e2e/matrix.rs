@@ -36,5 +36,11 @@ pub(super) async fn run(
 pub(super) fn check_complete(summary: &mut Summary, planned: &Plan) -> Result<(), Failure> {
     completeness::every_scenario_has_its_record(summary.results.as_deref(), planned)?;
     summary.scenarios = planned.count();
+    if planned.is_search()
+        && let Some(folder) = &summary.results
+    {
+        let text = std::fs::read_to_string(folder.join(records::FILE_NAME)).unwrap_or_default();
+        summary.scenarios = completeness::recorded(&text);
+    }
     Ok(())
 }

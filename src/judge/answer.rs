@@ -1,0 +1,131 @@
+//! The answer of a search: what each number of replicas carries, and how many a load needs.
+
+use std::fmt;
+
+use records::Search;
+
+use super::certainty::{Certainty, certainty_of_row};
+use super::goal::Goal;
+use super::outcomes::outcomes;
+use super::row::Row;
+use super::run::JudgedRun;
+use crate::plan::{Carries, Found, Meets, Needed, confirmation_id, found, load, load_of, needed};
+
+/// The answer of a search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// What was searched.
+    pub search: Search,
+    /// The goals, in words.
+    pub goals: String,
+    /// What was found for each number of replicas.
+    pub found: Vec<Found>,
+    /// The replicas for the load that is wanted; `None` if none is.
+    pub needed: Option<Needed>,
+    /// The measurement of the answer; `None` if it was not asked for, or is not made yet.
+    pub confirmation: Option<Confirmation>,
+}
+
+/// The measurement of the answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Confirmation {
+    /// The id of the scenario.
+    pub scenario: String,
+    /// Whether it met the objective.
+    pub meets: Meets,
+    /// The verdict of its row.
+    pub status: &'static str,
+    /// P95 of the primary endpoint, µs.
+    pub p95: Certainty,
+}
+
+impl Answer {
+    /// The answer that the records give; `None` if they are not those of a search.
+    pub fn of(run: &JudgedRun<'_>) -> Option<Self> {
+        let first = run.rows.first()?.record;
+        let search = first.environment.question.search.clone()?;
+        let goals: Vec<_> = Goal::all(&first.objective).iter().map(Goal::to_string).collect();
+        let outcomes = outcomes(run);
+        let found = found(&search, &outcomes);
+        let needed = search.wanted.map(|wanted| needed(&found, wanted));
+        let confirmation = match &needed {
+            Some(Needed::Replicas { carries, .. }) => {
+                let id = confirmation_id(&search, carries.replicas);
+                id.and_then(|id| {
+                    let judged = run.row(&id)?;
+                    let outcome = outcomes.iter().find(|outcome| outcome.scenario.id == id)?;
+                    let status = judged.judgement.verdict.status();
+                    let p95 = certainty_of_row(&Row::of(judged), 0.95);
+                    Some(Confirmation { scenario: id, meets: outcome.objective, status, p95 })
+                })
+            }
+            _ => None,
+        };
+        Some(Self { search, goals: goals.join(" and "), found, needed, confirmation })
+    }
+}
+
+impl fmt::Display for Answer {
+    /// `7 replicas carry 1,000 users at P95 < 500 ms (6 would carry 905 ± 20); confirmed: P95 462 ms [451, 470]`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mode, goals) = (self.search.mode, &self.goals);
+        match (&self.needed, self.search.wanted) {
+            (Some(Needed::Replicas { carries, fewer }), Some(wanted)) => {
+                write!(f, "{} {} at {goals}", carry(carries.replicas), load_of(mode, wanted))?;
+                if let Some(fewer) = fewer {
+                    let Carries { replicas, load: carried, half } = *fewer;
+                    write!(f, " ({replicas} would carry {} ± {})", load(mode, carried), load(mode, half))?;
+                }
+                self.confirmation.as_ref().map_or(Ok(()), |confirmation| write!(f, "; {confirmation}"))
+            }
+            (Some(Needed::NotKnown { beyond }), Some(wanted)) => {
+                let Carries { replicas, load: carried, half } = *beyond;
+                write!(
+                    f,
+                    "how many replicas carry {} at {goals} is not known beyond {}, which {} {} ± {}: measure more replicas",
+                    load_of(mode, wanted),
+                    crate::events::many(replicas, "replica"),
+                    if replicas == 1 { "carries" } else { "carry" },
+                    load(mode, carried),
+                    load(mode, half)
+                )
+            }
+            (Some(Needed::Nothing), Some(wanted)) => {
+                let found: Vec<_> = self.found.iter().map(Found::to_string).collect();
+                write!(
+                    f,
+                    "no replicas are known to carry {} at {goals}: {}",
+                    load_of(mode, wanted),
+                    found.join("; ")
+                )
+            }
+            _ => {
+                let found: Vec<_> = self.found.iter().map(Found::to_string).collect();
+                write!(f, "at {goals}: {}", found.join("; "))
+            }
+        }
+    }
+}
+
+fn carry(replicas: u32) -> String {
+    format!(
+        "{} {}",
+        crate::events::many(replicas, "replica"),
+        if replicas == 1 { "carries" } else { "carry" }
+    )
+}
+
+impl fmt::Display for Confirmation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |us: f64| format!("{:.0}", us / 1000.0);
+        let p95 =
+            self.p95.value.filter(|value| value.is_finite()).map(|value| format!("P95 {} ms", ms(value)));
+        let bounds = self.p95.bounds.ok().map(|b| format!(" [{}, {}]", ms(b.low), ms(b.high)));
+        let p95 = p95.map_or(self.status.to_owned(), |p95| p95 + &bounds.unwrap_or_default());
+        match self.meets {
+            Meets::Met => write!(f, "confirmed: {p95}"),
+            Meets::Missed => write!(f, "but it does not hold: {p95}"),
+            Meets::Unknown => write!(f, "measured, but too close to tell: {p95}"),
+        }
+    }
+}

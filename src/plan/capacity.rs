@@ -1,0 +1,268 @@
+//! The search for capacities: for each number of replicas, the greatest load that meets the objective.
+//!
+//! It asks whether a load is feasible, never for the best point of a noisy curve. Beyond the knee of a closed loop,
+//! response times grow in proportion to the users, so that each probe gives an estimate of the capacity
+//! ([`law`]). Without such a law, for example if the service fails requests instead of letting them wait, the
+//! load is halved in on ([`bracket`]).
+
+mod band;
+mod bracket;
+mod law;
+mod probe;
+mod words;
+
+use std::time::Duration;
+
+use records::{Mode, Scenario, Search};
+use sha2::{Digest, Sha256};
+
+pub use band::{Capacity, Found, Limit};
+use bracket::bracket;
+use law::{Law, law};
+use probe::Probe;
+pub(crate) use words::{load, load_of};
+
+use super::needed::{Needed, needed};
+use super::{Outcome, Plan, expected, hex};
+use crate::config::Config;
+use crate::events::Progress;
+
+/// Users of the first probe per replica: enough to fill the slots of most services.
+const FIRST_USERS: f64 = 8.0;
+/// Requests per second of the first probe per replica.
+const FIRST_RATE: f64 = 10.0;
+/// A search of one number of replicas ends after this many measurements that do not tell enough.
+const MOST_UNCLEAR: usize = 2;
+/// Probes that one number of replicas usually takes, for the expected time.
+const USUAL_PROBES: u32 = 6;
+
+/// A plan that learns: each probe depends on the outcomes of the earlier ones.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SearchPlan {
+    /// What is searched, and its bounds.
+    pub search: Search,
+}
+
+/// The search as far as the outcomes go.
+struct Replay {
+    /// The probes of each number of replicas, in the order of the search.
+    probes: Vec<(u32, Vec<Probe>)>,
+    /// The next scenario; `None` if the search is over.
+    next: Option<Scenario>,
+    /// Whether it is over because of the time.
+    is_late: bool,
+}
+
+impl Plan for SearchPlan {
+    fn next(&self, outcomes: &[Outcome]) -> Option<Scenario> {
+        replay(&self.search, outcomes).next
+    }
+
+    fn scenarios(&self) -> Option<&[Scenario]> {
+        None
+    }
+
+    fn is_open(&self) -> bool {
+        self.search.mode == Mode::Open
+    }
+
+    fn most_users(&self) -> u32 {
+        match self.search.mode {
+            Mode::Closed => whole(self.search.most),
+            Mode::Open => pool(&self.search, self.search.most),
+        }
+    }
+
+    fn remaining(&self, config: &Config, recorded: &[&str]) -> Duration {
+        let each: Duration = self.search.replicas.iter().map(|replicas| self.usual(*replicas, config)).sum();
+        let count = u32::try_from(self.search.replicas.len()).unwrap_or(u32::MAX).max(1);
+        let done = each / count * u32::try_from(recorded.len()).unwrap_or(u32::MAX);
+        (each * USUAL_PROBES).saturating_sub(done)
+    }
+
+    fn hash(&self, config: &Config, images: &[(String, String)], generator: &str) -> String {
+        let text = serde_json::to_vec(&(&self.search, config, images, generator)).unwrap_or_default();
+        hex(&Sha256::digest(text))
+    }
+
+    fn learned(&self, outcomes: &[Outcome]) -> Option<Progress> {
+        let last = outcomes.iter().max_by_key(|outcome| outcome.scenario.index)?;
+        let replay = replay(&self.search, outcomes);
+        let Scenario { replicas, users, rate, .. } = last.scenario;
+        let probes = &replay.probes.iter().find(|(of, _)| *of == replicas)?.1;
+        let number = 1 + probes.iter().position(|probe| is_load(probe.load, &last.scenario))?;
+        let next = replay.next.as_ref().filter(|next| next.replicas == replicas);
+        let found = next.is_none().then(|| Found::of(&self.search, replicas, probes, replay.is_late));
+        Some(Progress::ProbeEnded {
+            probe: number,
+            replicas,
+            users,
+            rate,
+            p95_us: last.p95_us,
+            outcome: words::outcome(last).to_owned(),
+            next: next.map(|next| next.rate.unwrap_or_else(|| f64::from(next.users))),
+            found: found.map(|found| found.to_string()),
+        })
+    }
+}
+
+impl SearchPlan {
+    /// How long a probe of this number of replicas usually takes.
+    fn usual(&self, replicas: u32, config: &Config) -> Duration {
+        let scenario = scenario(&self.search, replicas, first(&self.search, replicas) * 4.0, 0);
+        let saved = config.shortest().map_or(Duration::ZERO, |least| config.duration.get() - least);
+        expected(&scenario, config).saturating_sub(saved)
+    }
+}
+
+/// What the outcomes show about each number of replicas that was begun, in the order of the search.
+pub fn found(search: &Search, outcomes: &[Outcome]) -> Vec<Found> {
+    let replay = replay(search, outcomes);
+    let found = |(replicas, probes): &(u32, Vec<Probe>)| Found::of(search, *replicas, probes, replay.is_late);
+    replay.probes.iter().map(found).collect()
+}
+
+/// Goes through the search again. Each probe's outcome is found by its id, so that none is measured twice, and so
+/// that the order of the outcomes does not matter.
+fn replay(search: &Search, outcomes: &[Outcome]) -> Replay {
+    let mut replay = Replay { probes: Vec::new(), next: None, is_late: false };
+    let mut measured = 0;
+    let mut took_s = 0.0;
+    for &replicas in &search.replicas {
+        let mut probes = Vec::new();
+        while let Some(load) = next_load(search, replicas, &probes) {
+            let scenario = scenario(search, replicas, load, measured);
+            replay.is_late = search.most_s.is_some_and(|most_s| took_s >= most_s);
+            let outcome = outcomes.iter().find(|outcome| outcome.scenario.id == scenario.id);
+            let Some(outcome) = outcome else {
+                replay.next = (!replay.is_late).then_some(scenario);
+                if !probes.is_empty() {
+                    replay.probes.push((replicas, probes));
+                }
+                return replay;
+            };
+            probes.push(Probe::of(outcome, load));
+            measured += 1;
+            took_s += outcome.took_s;
+        }
+        replay.probes.push((replicas, probes));
+    }
+    replay.next = confirmation(search, &replay, measured)
+        .filter(|scenario| !outcomes.iter().any(|outcome| outcome.scenario.id == scenario.id));
+    replay
+}
+
+/// The scenario that confirms the answer: the replicas that are needed, with the load that is wanted.
+fn confirmation(search: &Search, replay: &Replay, index: usize) -> Option<Scenario> {
+    let wanted = search.wanted.filter(|_| search.confirm)?;
+    let found: Vec<_> = replay
+        .probes
+        .iter()
+        .map(|(replicas, probes)| Found::of(search, *replicas, probes, replay.is_late))
+        .collect();
+    match needed(&found, wanted) {
+        Needed::Replicas { carries, .. } => Some(scenario(search, carries.replicas, wanted, index)),
+        Needed::NotKnown { .. } | Needed::Nothing => None,
+    }
+}
+
+/// The id of the scenario that confirms the answer; `None` if it is not asked for.
+pub fn confirmation_id(search: &Search, replicas: u32) -> Option<String> {
+    let wanted = search.wanted.filter(|_| search.confirm)?;
+    Some(scenario(search, replicas, wanted, 0).id)
+}
+
+/// The scenario of a load.
+fn scenario(search: &Search, replicas: u32, load: f64, index: usize) -> Scenario {
+    let (users, rate) = match search.mode {
+        Mode::Closed => (whole(load), None),
+        Mode::Open => (pool(search, load), Some(load)),
+    };
+    let (mode, workers) = (search.mode, search.workers);
+    let mut scenario =
+        Scenario { id: String::new(), index, mode, replicas, workers, users, rate, repeat: 1, drift: false };
+    scenario.id = format!("{}-1", scenario.point_id());
+    scenario
+}
+
+/// Whether no further probe of these replicas is due.
+fn is_over(search: &Search, probes: &[Probe]) -> bool {
+    // The replicas only decide on the first load.
+    next_load(search, 1, probes).is_none()
+}
+
+/// The load of the next probe; `None` if the search of this number of replicas is over.
+fn next_load(search: &Search, replicas: u32, probes: &[Probe]) -> Option<f64> {
+    if probes.is_empty() {
+        return Some(search.rounded(first(search, replicas)));
+    }
+    let is_out = probes.iter().any(|probe| probe.ends_the_search());
+    let unclear = probes.iter().filter(|probe| probe.passes.is_none()).count();
+    if is_out || unclear > MOST_UNCLEAR || probes.len() >= search.most_probes {
+        return None;
+    }
+    let load = match law(search, probes) {
+        Law::Probe(load) => Some(load),
+        Law::Done => return None,
+        Law::Broken => bracket(search, probes),
+    };
+    unprobed(search, search.rounded(load?), probes)
+}
+
+/// This load, or a neighbour if it was probed already; `None` if its neighbours were, too.
+fn unprobed(search: &Search, load: f64, probes: &[Probe]) -> Option<f64> {
+    let step = if search.mode == Mode::Closed { (load * 0.03).ceil() } else { load * 0.03 };
+    let near = [load, load - step, load + step, load - 2.0 * step, load + 2.0 * step];
+    near.into_iter()
+        .map(|load| search.rounded(load))
+        .find(|load| !probes.iter().any(|probe| probe.is_at(*load)))
+}
+
+fn first(search: &Search, replicas: u32) -> f64 {
+    let each = if search.mode == Mode::Closed { FIRST_USERS } else { FIRST_RATE };
+    each * f64::from(replicas)
+}
+
+fn is_load(load: f64, scenario: &Scenario) -> bool {
+    (load - scenario.rate.unwrap_or_else(|| f64::from(scenario.users))).abs() < 1e-9
+}
+
+/// Users for this rate, as [`Config::pool_for`] has it.
+fn pool(search: &Search, rate: f64) -> u32 {
+    search.pool.unwrap_or_else(|| whole((rate * 10.0).ceil()).clamp(1, search.most_pool))
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
+fn whole(load: f64) -> u32 {
+    load.round() as u32
+}
+
+/// What rounds loads to those that can be offered.
+trait Rounded {
+    /// The nearest load that can be offered, within the bounds: whole users, or a rate of three digits.
+    fn rounded(&self, load: f64) -> f64;
+    /// The smallest load.
+    fn least(&self) -> f64;
+}
+
+impl Rounded for Search {
+    fn rounded(&self, load: f64) -> f64 {
+        let load = if load.is_finite() { load } else { self.most };
+        let load = match self.mode {
+            Mode::Closed => load.round(),
+            Mode::Open => {
+                let digit = 10_f64.powf(load.max(0.1).log10().floor() - 2.0);
+                // Rounded once more, because the product of a whole number and 0.1 has a long tail of digits.
+                ((load / digit).round() * digit * 1000.0).round() / 1000.0
+            }
+        };
+        load.min(self.most).max(self.least())
+    }
+
+    fn least(&self) -> f64 {
+        if self.mode == Mode::Closed { 1.0 } else { 0.1 }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+//! What the probes of one number of replicas show.
+
+use std::fmt;
+
+use records::{Mode, Search};
+
+use super::bracket::ends;
+use super::law::{estimates, holds, mean};
+use super::probe::Probe;
+use super::words::{load, load_of};
+use crate::events::many;
+use crate::plan::Worth;
+
+/// The two-sided 95 % quantile of Student's t with 1 to 8 degrees of freedom.
+const T_975: [f64; 8] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306];
+
+/// What was found for one number of replicas.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The replicas.
+    pub replicas: u32,
+    /// What is searched: users, or requests/s.
+    pub mode: Mode,
+    /// Their capacity.
+    pub capacity: Capacity,
+    /// The number of probes.
+    pub probes: usize,
+}
+
+/// The greatest load that meets the objective: users, or requests/s.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Capacity {
+    /// It is known.
+    Known {
+        /// The best estimate.
+        load: f64,
+        /// The lower end of its band.
+        low: f64,
+        /// The upper end of its band.
+        high: f64,
+        /// Whether a load just below it has met the objective, and one just above has missed it, both by more than
+        /// chance.
+        confirmed: bool,
+        /// A smaller load that misses the objective: the service is better with more load.
+        missed_below: Option<f64>,
+    },
+    /// The objective is met at this load, and what is above is not known.
+    AtLeast {
+        /// The greatest load that meets it.
+        load: f64,
+        /// Why nothing greater is known.
+        limit: Limit,
+    },
+    /// No load that was tried meets the objective.
+    NeverMet {
+        /// The smallest load that was tried.
+        least: f64,
+        /// The greatest load that was tried.
+        most: f64,
+    },
+    /// The probes do not tell.
+    Unknown {
+        /// Why not.
+        limit: Limit,
+    },
+}
+
+/// What has ended a search before the capacity was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// The greatest load that may be tried.
+    MostLoad,
+    /// The most probes.
+    MostProbes,
+    /// The most time.
+    MostTime,
+    /// The load generator cannot make more load.
+    Generator,
+    /// A probe could not be measured.
+    NotMeasured,
+    /// The measurements were not clear.
+    Unclear,
+    /// The search goes on, or the run was interrupted.
+    Unfinished,
+}
+
+impl Found {
+    /// What these probes show.
+    pub(super) fn of(search: &Search, replicas: u32, probes: &[Probe], is_late: bool) -> Self {
+        let capacity = capacity(search, probes, limit(search, probes, is_late));
+        Self { replicas, mode: search.mode, capacity, probes: probes.len() }
+    }
+}
+
+fn limit(search: &Search, probes: &[Probe], is_late: bool) -> Limit {
+    let any = |worth| probes.iter().any(|probe| probe.worth == worth);
+    let is_done = super::is_over(search, probes);
+    match () {
+        () if any(Worth::GeneratorLimited) => Limit::Generator,
+        () if any(Worth::Nothing) => Limit::NotMeasured,
+        () if !is_done && is_late => Limit::MostTime,
+        () if !is_done => Limit::Unfinished,
+        () if probes.iter().any(|probe| probe.load >= search.most && probe.passes == Some(true)) => {
+            Limit::MostLoad
+        }
+        () if probes.len() >= search.most_probes => Limit::MostProbes,
+        () => Limit::Unclear,
+    }
+}
+
+fn capacity(search: &Search, probes: &[Probe], limit: Limit) -> Capacity {
+    let (passing, failing) = ends(probes);
+    let estimates = estimates(search, probes);
+    if holds(search, probes) && estimates.len() >= 2 {
+        return by_law(probes, &estimates);
+    }
+    match (passing, failing) {
+        (Some(low), Some(high)) => {
+            let certain = |load: f64| probes.iter().any(|probe| probe.is_at(load) && probe.is_certain);
+            let below = probes.iter().filter(|probe| probe.passes == Some(false) && probe.load < low);
+            let missed_below = below.map(|probe| probe.load).reduce(f64::max);
+            let confirmed = certain(low) && certain(high);
+            Capacity::Known { load: low, low, high, confirmed, missed_below }
+        }
+        (Some(load), None) => Capacity::AtLeast { load, limit },
+        (None, Some(_)) if matches!(limit, Limit::MostProbes | Limit::Unclear) => {
+            let loads = probes.iter().filter(|probe| probe.passes == Some(false)).map(|probe| probe.load);
+            let (least, most) = loads.fold((f64::INFINITY, 0.0), |(a, b), load| (load.min(a), load.max(b)));
+            Capacity::NeverMet { least, most }
+        }
+        (None, _) => Capacity::Unknown { limit },
+    }
+}
+
+/// The mean of the estimates, with Student's interval on their logarithm. Probes with a certain outcome make it
+/// narrower.
+fn by_law(probes: &[Probe], estimates: &[f64]) -> Capacity {
+    let load = mean(estimates);
+    let count = estimates.len() as f64;
+    let squares: f64 = estimates.iter().map(|value| (value / load).ln().powi(2)).sum();
+    let t = T_975[(estimates.len() - 2).min(T_975.len() - 1)];
+    let half = t * (squares / (count * (count - 1.0))).sqrt();
+    let certain = |passes| {
+        let probes = probes.iter().filter(move |probe| probe.is_certain && probe.passes == Some(passes));
+        probes.map(|probe| probe.load)
+    };
+    let met = certain(true).filter(|met| *met <= load).fold(0.0, f64::max);
+    let missed = certain(false).filter(|missed| *missed >= load).fold(f64::INFINITY, f64::min);
+    let confirmed = met >= 0.9 * load && missed <= 1.1 * load;
+    let (low, high) = ((load * (-half).exp()).max(met), (load * half.exp()).min(missed));
+    Capacity::Known { load, low, high, confirmed, missed_below: None }
+}
+
+impl Capacity {
+    /// The load that is carried for sure, with the best estimate.
+    pub(crate) fn carried(&self) -> Option<(f64, f64)> {
+        match self {
+            Self::Known { load, low, .. } => Some((*low, *load)),
+            Self::AtLeast { load, .. } => Some((*load, *load)),
+            Self::NeverMet { .. } | Self::Unknown { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Found {
+    /// `2 replicas carry 61 users [59, 63]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mode, replicas) = (self.mode, many(self.replicas, "replica"));
+        let carry = if self.replicas == 1 { "carries" } else { "carry" };
+        match &self.capacity {
+            Capacity::Known { load: carried, low, high, confirmed, missed_below } => {
+                let (low, high) = (load(mode, *low), load(mode, *high));
+                write!(f, "{replicas} {carry} {} [{low}, {high}]", load_of(mode, *carried))?;
+                if !confirmed {
+                    f.write_str(", not confirmed by a probe on each side")?;
+                }
+                match missed_below {
+                    Some(missed) => {
+                        write!(f, "; fewer do not: {} miss the objective", load_of(mode, *missed))
+                    }
+                    None => Ok(()),
+                }
+            }
+            Capacity::AtLeast { load: carried, limit } => {
+                write!(f, "{replicas} {carry} at least {}: {limit}", load_of(mode, *carried))
+            }
+            Capacity::NeverMet { least, most } => {
+                let tried = if least < most {
+                    format!("{} to {}", load(mode, *least), load_of(mode, *most))
+                } else {
+                    load_of(mode, *least)
+                };
+                write!(f, "{replicas} never met the objective, tried with {tried}")
+            }
+            Capacity::Unknown { limit } => write!(f, "what {replicas} {carry} is not known: {limit}"),
+        }
+    }
+}
+
+impl fmt::Display for Limit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::MostLoad => "more was not allowed",
+            Self::MostProbes => "the number of probes was not enough",
+            Self::MostTime => "the time was not enough",
+            Self::Generator => "the load generator was at its limit",
+            Self::NotMeasured => "a probe could not be measured",
+            Self::Unclear => "the measurements do not tell",
+            Self::Unfinished => "the search is not finished",
+        })
+    }
+}

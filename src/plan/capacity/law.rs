@@ -1,0 +1,123 @@
+//! The operational law of a closed loop: beyond its knee, response times grow in proportion to the users.
+
+use records::{Mode, Search};
+
+use super::Rounded;
+use super::probe::Probe;
+
+/// The first guess aims a little lower, so that it does not overload the service.
+const FIRST_GUESS: f64 = 0.9;
+/// The estimates have settled when one more moves their mean by less than this.
+const SETTLED: f64 = 0.02;
+/// Estimates that differ by more than this factor follow no law.
+const SAME_LAW: f64 = 1.3;
+/// The most by which a probe may differ from the one before it while no percentile is near its goal.
+const STEP: f64 = 4.0;
+/// The confirming pair: a load below the capacity, which must meet the objective, and one above, which must miss it.
+const PAIR: (f64, f64) = (0.95, 1.05);
+
+/// Errors of floating point are smaller, and parts of a user that matter are greater.
+const TINY: f64 = 1e-6;
+/// Loads that differ by more than this factor must not have response times that fall, by more than [`FALLS`].
+const APART: f64 = 1.3;
+/// See [`APART`].
+const FALLS: f64 = 1.1;
+
+/// What the law says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Law {
+    /// Probe this load.
+    Probe(f64),
+    /// The capacity is known.
+    Done,
+    /// It does not hold here.
+    Broken,
+}
+
+/// The estimates of the capacity: one from each probe near the goal. The first probe only tells the throughput.
+pub(super) fn estimates(search: &Search, probes: &[Probe]) -> Vec<f64> {
+    let near = probes.iter().skip(1).filter(|probe| probe.is_near());
+    near.filter_map(|probe| probe.estimate(search.think_s)).collect()
+}
+
+/// Whether the law holds for these probes.
+pub(super) fn holds(search: &Search, probes: &[Probe]) -> bool {
+    let estimates = estimates(search, probes);
+    let (least, most) = range(&estimates);
+    search.mode == Mode::Closed
+        && search.goal_s.is_some()
+        && !probes.iter().any(Probe::is_cliff)
+        && !probes.iter().any(|one| probes.iter().any(|other| is_better_with_more(one, other)))
+        && (estimates.is_empty() || most <= SAME_LAW * least)
+}
+
+/// Whether the response times of the greater of two loads are clearly shorter.
+fn is_better_with_more(smaller: &Probe, greater: &Probe) -> bool {
+    let falls = |(smaller, greater): (f64, f64)| greater > FALLS * smaller;
+    greater.load > APART * smaller.load && smaller.headroom.zip(greater.headroom).is_some_and(falls)
+}
+
+/// What the law says after these probes; there must be one.
+pub(super) fn law(search: &Search, probes: &[Probe]) -> Law {
+    let (Some(first), Some(last)) = (probes.first(), probes.last()) else { return Law::Broken };
+    if !holds(search, probes) {
+        return Law::Broken;
+    }
+    if let Some(capacity) = settled(search, probes) {
+        return pair(search, capacity, probes);
+    }
+    let estimates = estimates(search, probes);
+    if !estimates.is_empty() {
+        let mean = search.rounded(mean(&estimates));
+        // A capacity of few users has no other whole number of users near it.
+        let is_probed = probes.iter().any(|probe| probe.is_at(mean));
+        return if is_probed { pair(search, mean, probes) } else { Law::Probe(mean) };
+    }
+    let passes = |wanted: bool| probes.iter().any(|probe| probe.passes == Some(wanted));
+    if passes(true) && passes(false) && probes.len() > 2 {
+        // From much better than the goal to much worse, with nothing in between: a jump.
+        return Law::Broken;
+    }
+    let estimate = last.estimate(search.think_s).map(|load| load.clamp(last.load / STEP, last.load * STEP));
+    let guess = FIRST_GUESS * (first.rps * search.goal_s.unwrap_or(0.0) + first.all_rps * search.think_s);
+    let load = if probes.len() == 1 && first.passes == Some(true) && guess > first.load * 1.1 {
+        Some(guess)
+    } else {
+        estimate
+    };
+    match load.map(|load| search.rounded(load)) {
+        Some(load) if !probes.iter().any(|probe| probe.is_at(load)) => Law::Probe(load),
+        _ => Law::Broken,
+    }
+}
+
+/// The capacity once the estimates have settled, and never another one after that.
+fn settled(search: &Search, probes: &[Probe]) -> Option<f64> {
+    (3..=probes.len()).find_map(|count| {
+        let all = estimates(search, &probes[..count]);
+        let before = estimates(search, &probes[..count - 1]);
+        let has_moved = |by: f64| by.abs() >= SETTLED;
+        if before.is_empty() || all.len() == before.len() {
+            return None;
+        }
+        (!has_moved(mean(&all).ln() - mean(&before).ln())).then(|| mean(&all))
+    })
+}
+
+/// The next of the confirming pair that is not measured.
+fn pair(search: &Search, capacity: f64, probes: &[Probe]) -> Law {
+    // 0.95 · 40 may be a little less than 38.
+    let below = search.rounded((PAIR.0 * capacity + TINY).floor());
+    let above = search.rounded((PAIR.1 * capacity - TINY).ceil());
+    let missing = [below, above].into_iter().find(|load| !probes.iter().any(|probe| probe.is_at(*load)));
+    missing.map_or(Law::Done, Law::Probe)
+}
+
+/// The geometric mean.
+pub(super) fn mean(values: &[f64]) -> f64 {
+    (values.iter().map(|value| value.ln()).sum::<f64>() / values.len().max(1) as f64).exp()
+}
+
+fn range(values: &[f64]) -> (f64, f64) {
+    values.iter().fold((f64::INFINITY, 0.0), |(least, most), value| (value.min(least), value.max(most)))
+}

@@ -1,0 +1,75 @@
+//! One probe of a search.
+
+use crate::plan::{Meets, Outcome, Worth};
+
+/// An estimate is used if the percentile is within this factor of its goal: only there is the law exact.
+const NEAR: f64 = 1.5;
+
+/// What one measurement tells a search.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Probe {
+    /// Users, or requests/s.
+    pub(super) load: f64,
+    /// Whether it meets the objective; by its figures if the interval spans a goal. `None` if nothing can be told.
+    pub(super) passes: Option<bool>,
+    /// Whether the outcome is more than chance.
+    pub(super) is_certain: bool,
+    /// What the measurement is worth.
+    pub(super) worth: Worth,
+    /// See [`Outcome::headroom`].
+    pub(super) headroom: Option<f64>,
+    /// See [`Outcome::throughput`].
+    pub(super) throughput: Option<f64>,
+    /// See [`Outcome::rps`].
+    pub(super) rps: f64,
+    /// See [`Outcome::all_rps`].
+    pub(super) all_rps: f64,
+}
+
+impl Probe {
+    pub(super) fn of(outcome: &Outcome, load: f64) -> Self {
+        let Outcome { worth, objective, rps, all_rps, headroom, throughput, .. } = *outcome;
+        let by_figures = || {
+            let ratios = [headroom, throughput];
+            ratios.into_iter().flatten().reduce(f64::min).map(|lowest| lowest >= 1.0)
+        };
+        let passes = match (worth, objective) {
+            (Worth::Exceeded, _) => Some(false),
+            (Worth::Figures, Meets::Met) => Some(true),
+            (Worth::Figures, Meets::Missed) => Some(false),
+            (Worth::Figures, Meets::Unknown) => by_figures(),
+            _ => None,
+        };
+        let is_certain = worth == Worth::Exceeded || objective != Meets::Unknown;
+        let (rps, all_rps) = (rps.unwrap_or(0.0), all_rps.or(rps).unwrap_or(0.0));
+        Self { load, passes, is_certain, worth, headroom, throughput, rps, all_rps }
+    }
+
+    /// Whether a probe of another load would tell nothing more.
+    pub(super) fn ends_the_search(&self) -> bool {
+        matches!(self.worth, Worth::GeneratorLimited | Worth::Nothing)
+    }
+
+    pub(super) fn is_at(&self, load: f64) -> bool {
+        (self.load - load).abs() < 1e-9
+    }
+
+    /// Whether it fails although no percentile is beyond its goal: requests failed, or throughput is too low.
+    pub(super) fn is_cliff(&self) -> bool {
+        self.passes == Some(false) && self.headroom.is_none_or(|headroom| headroom >= 1.0 || headroom <= 0.0)
+    }
+
+    /// Whether its percentile is so close to the goal that the law can be used.
+    pub(super) fn is_near(&self) -> bool {
+        let headroom = self.headroom.filter(|_| self.worth == Worth::Figures);
+        headroom.is_some_and(|headroom| (1.0 / NEAR..=NEAR).contains(&headroom))
+    }
+
+    /// The users at which the percentile would be at its goal, by the law of a closed loop: without think time, the
+    /// response time is in proportion to the users.
+    pub(super) fn estimate(&self, think_s: f64) -> Option<f64> {
+        let thinking = (self.all_rps * think_s).min(0.95 * self.load);
+        let headroom = self.headroom.filter(|_| self.worth == Worth::Figures)?;
+        Some((self.load - thinking) * headroom + thinking)
+    }
+}

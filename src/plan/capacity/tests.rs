@@ -1,0 +1,235 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::plan::{Meets, Worth};
+
+fn search(mode: Mode, replicas: &[u32]) -> Search {
+    Search {
+        mode,
+        replicas: replicas.to_vec(),
+        workers: 2,
+        most: 1000.0,
+        most_probes: 12,
+        most_s: None,
+        goal_s: Some(0.5),
+        think_s: 0.0,
+        pool: None,
+        most_pool: 1000,
+        wanted: None,
+        confirm: false,
+    }
+}
+
+fn load_of_scenario(scenario: &Scenario) -> f64 {
+    scenario.rate.unwrap_or_else(|| f64::from(scenario.users))
+}
+
+/// A valid row with this P95 (s), judged against P95 < 0.5 s.
+fn with_p95(scenario: Scenario, p95_s: f64, rps: f64) -> Outcome {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a positive time")]
+    let p95_us = (p95_s * 1e6) as u64;
+    let objective = if p95_s <= 0.5 { Meets::Met } else { Meets::Missed };
+    Outcome {
+        scenario,
+        worth: Worth::Figures,
+        objective,
+        rps: Some(rps),
+        all_rps: Some(rps),
+        p95_us: Some(p95_us),
+        headroom: Some(0.5 / p95_s),
+        throughput: None,
+        took_s: 20.0,
+    }
+}
+
+/// A service with 4 slots of 50 ms per replica in a closed loop: constant times.
+fn queue(scenario: Scenario) -> Outcome {
+    let (users, slots) = (f64::from(scenario.users), 4.0 * f64::from(scenario.replicas));
+    let response = 0.05 * (users / slots).max(1.0);
+    let rps = users / response;
+    with_p95(scenario, response, rps)
+}
+
+/// The same service, but each replica sheds load beyond this number of users.
+fn sheds(scenario: Scenario, most: f64) -> Outcome {
+    let is_beyond = f64::from(scenario.users) > most * f64::from(scenario.replicas);
+    let outcome = queue(scenario);
+    if !is_beyond {
+        return outcome;
+    }
+    Outcome { worth: Worth::Exceeded, objective: Meets::Missed, headroom: Some(0.0), ..outcome }
+}
+
+fn flat(scenario: Scenario) -> Outcome {
+    let rps = f64::from(scenario.users) / 0.1;
+    with_p95(scenario, 0.1, rps)
+}
+
+fn never(scenario: Scenario) -> Outcome {
+    let rps = f64::from(scenario.users) / 0.8;
+    with_p95(scenario, 0.8, rps)
+}
+
+/// Response times fall with more users, up to 100, and rise beyond.
+fn better_with_more(scenario: Scenario) -> Outcome {
+    let users = f64::from(scenario.users);
+    let p95_s = (6.0 / users).max(0.1).max(users / 200.0);
+    with_p95(scenario, p95_s, users / p95_s)
+}
+
+/// An open service with this capacity: P95 of M/M/1 below it, overload above.
+fn open(scenario: Scenario, capacity: f64) -> Outcome {
+    let rate = load_of_scenario(&scenario);
+    if rate >= capacity {
+        let outcome = with_p95(scenario, 5.0, capacity);
+        return Outcome { worth: Worth::Exceeded, headroom: Some(0.0), ..outcome };
+    }
+    with_p95(scenario, 3.0 / (capacity - rate), rate)
+}
+
+/// Searches to the end, and checks that every prefix of the outcomes leads to the same next scenario.
+fn run(search: &Search, measure: impl Fn(Scenario) -> Outcome) -> (Vec<Outcome>, Vec<Found>) {
+    let plan = SearchPlan { search: search.clone() };
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    while let Some(scenario) = plan.next(&outcomes) {
+        assert_eq!(scenario.index, outcomes.len());
+        assert!(!outcomes.iter().any(|outcome| outcome.scenario.id == scenario.id), "{} twice", scenario.id);
+        outcomes.push(measure(scenario));
+        assert!(outcomes.len() <= search.replicas.len() * search.most_probes + 1);
+        let is_probe = outcomes.last().is_some_and(|last| search.replicas.contains(&last.scenario.replicas));
+        assert_eq!(plan.learned(&outcomes).is_some(), is_probe);
+    }
+    for (at, outcome) in outcomes.iter().enumerate() {
+        assert_eq!(plan.next(&outcomes[..at]).as_ref(), Some(&outcome.scenario));
+        let mut shuffled = outcomes[..at].to_vec();
+        shuffled.reverse();
+        assert_eq!(plan.next(&shuffled).as_ref(), Some(&outcome.scenario), "order does not matter");
+    }
+    let found = found(search, &outcomes);
+    assert_eq!(found.len(), search.replicas.len());
+    (outcomes, found)
+}
+
+fn sentences(search: &Search, measure: impl Fn(Scenario) -> Outcome) -> Vec<String> {
+    run(search, measure).1.iter().map(Found::to_string).collect()
+}
+
+#[test]
+fn a_closed_queue_is_found_by_its_law_in_few_probes() {
+    let (outcomes, found) = run(&search(Mode::Closed, &[1, 2, 4]), queue);
+    let loads: Vec<f64> = outcomes.iter().map(|outcome| load_of_scenario(&outcome.scenario)).collect();
+    assert_eq!(loads[..5], [8.0, 36.0, 40.0, 38.0, 42.0]);
+    let words: Vec<_> = found.iter().map(Found::to_string).collect();
+    let expected = [
+        "1 replica carries 40 users [40, 40]",
+        "2 replicas carry 80 users [80, 80]",
+        "4 replicas carry 160 users [160, 160]",
+    ];
+    assert_eq!(words, expected);
+    assert!(found.iter().all(|found| found.probes <= 5));
+}
+
+#[test]
+fn each_kind_of_service_ends_in_bounded_probes_with_a_true_sentence() {
+    let closed = search(Mode::Closed, &[1]);
+    let cliff = sentences(&closed, |scenario| sheds(scenario, 20.0));
+    assert_eq!(cliff, ["1 replica carries 20 users [20, 21]"]);
+    assert_eq!(sentences(&closed, flat), ["1 replica carries at least 1,000 users: more was not allowed"]);
+    assert_eq!(sentences(&closed, never), ["1 replica never met the objective, tried with 1 to 8 users"]);
+    let better = sentences(&closed, better_with_more);
+    assert!(
+        better[0].starts_with("1 replica carries ") && better[0].contains("; fewer do not: "),
+        "{better:?}"
+    );
+}
+
+#[test]
+fn throughput_that_needs_more_users_is_searched_upwards() {
+    let mut closed = search(Mode::Closed, &[1]);
+    let of = |scenario: Scenario| {
+        let outcome = queue(scenario);
+        let throughput = Some(f64::from(outcome.scenario.users) / 20.0);
+        let meets = throughput >= Some(1.0) && outcome.objective == Meets::Met;
+        Outcome { throughput, objective: if meets { Meets::Met } else { Meets::Missed }, ..outcome }
+    };
+    closed.goal_s = None;
+    let only_throughput = |scenario: Scenario| Outcome { headroom: None, ..of(scenario) };
+    let found = sentences(&closed, only_throughput);
+    assert_eq!(found, ["1 replica carries 40 users [40, 41]; fewer do not: 16 users miss the objective"]);
+}
+
+#[test]
+fn the_open_model_is_halved_in_on_between_keeping_up_and_overload() {
+    for capacity in [3.0, 80.0, 500.0] {
+        let (outcomes, found) = run(&search(Mode::Open, &[1]), |scenario| open(scenario, capacity));
+        let truth = capacity - 6.0;
+        match &found[0].capacity {
+            Capacity::Known { load, .. } => {
+                assert!(*load <= truth && *load >= 0.95 * truth, "{load} of {truth}");
+            }
+            other => assert!(truth < 0.0, "{other:?}"),
+        }
+        assert!(outcomes.len() <= 12);
+    }
+}
+
+#[test]
+fn what_ends_a_search_early_is_said() {
+    let one = search(Mode::Closed, &[1]);
+    let limited = |scenario: Scenario| {
+        let worth = if scenario.users > 20 { Worth::GeneratorLimited } else { Worth::Figures };
+        Outcome { worth, ..queue(scenario) }
+    };
+    assert_eq!(
+        sentences(&one, limited),
+        ["1 replica carries at least 8 users: the load generator was at its limit"]
+    );
+    let unclear = |scenario| Outcome { worth: Worth::Unclear, ..queue(scenario) };
+    assert_eq!(
+        sentences(&one, unclear),
+        ["what 1 replica carries is not known: the measurements do not tell"]
+    );
+    let late = Search { most_s: Some(30.0), ..search(Mode::Closed, &[1]) };
+    assert_eq!(sentences(&late, queue), ["1 replica carries at least 36 users: the time was not enough"]);
+}
+
+#[test]
+fn the_answer_is_confirmed_with_the_replicas_that_it_names() {
+    let confirmed = Search { wanted: Some(230.0), confirm: true, ..search(Mode::Closed, &[1, 2, 4]) };
+    let (outcomes, _) = run(&confirmed, queue);
+    assert_eq!(outcomes.last().unwrap().scenario.id, "closed-r6-w2-u230-1");
+    let beyond = Search { wanted: Some(900.0), ..confirmed };
+    let (outcomes, _) = run(&beyond, queue);
+    assert_eq!(outcomes.last().unwrap().scenario.replicas, 4, "nothing to confirm");
+}
+
+proptest! {
+    #[test]
+    fn every_search_is_bounded_and_resumable(
+        seed in 0_u64..1000,
+        slope in 0.002_f64..0.5,
+        base in 0.001_f64..0.8,
+        cliff in 1_u32..2000,
+        noise in 0.0_f64..0.3,
+        mode in prop::sample::select(vec![Mode::Closed, Mode::Open]),
+    ) {
+        let measure = |scenario: Scenario| {
+            let load = load_of_scenario(&scenario);
+            // Noise that is the same each time a point is measured.
+            let phase = (load * 12.9898 + seed as f64).sin() * 43_758.545;
+            let factor = 1.0 + noise * (phase - phase.floor() - 0.5);
+            let outcome = with_p95(scenario, (base + slope * load) * factor, load / (base + slope * load));
+            if load > f64::from(cliff) {
+                Outcome { worth: Worth::Exceeded, headroom: Some(0.0), objective: Meets::Missed, ..outcome }
+            } else {
+                outcome
+            }
+        };
+        let (_, found) = run(&search(mode, &[1, 3]), measure);
+        for one in &found {
+            if let Capacity::Known { load, low, high, .. } = one.capacity {
+                prop_assert!(low <= load && load <= high, "{one:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Loads and outcomes in words.
+
+use records::Mode;
+
+use super::whole;
+use crate::plan::{Meets, Outcome, Worth};
+
+/// `1,000`, or `12.5` for a rate.
+pub(crate) fn load(mode: Mode, load: f64) -> String {
+    match mode {
+        Mode::Closed => thousands(whole(load)),
+        Mode::Open if load < 100.0 => format!("{:.1}", load),
+        Mode::Open => thousands(whole(load)),
+    }
+}
+
+/// `1,000 users`, or `12.5 requests/s`.
+pub(crate) fn load_of(mode: Mode, value: f64) -> String {
+    let number = load(mode, value);
+    match mode {
+        Mode::Closed if whole(value) == 1 => format!("{number} user"),
+        Mode::Closed => format!("{number} users"),
+        Mode::Open => format!("{number} requests/s"),
+    }
+}
+
+/// Whether the objective was met, in a word or two.
+pub(super) fn outcome(outcome: &Outcome) -> &'static str {
+    match (outcome.worth, outcome.objective) {
+        (Worth::Exceeded, _) => "missed",
+        (Worth::Figures, Meets::Met) => "met",
+        (Worth::Figures, Meets::Missed) => "missed",
+        (Worth::Figures, Meets::Unknown) => "too close to tell",
+        (Worth::GeneratorLimited, _) => "load generator at its limit",
+        (Worth::Unclear, _) => "not clear",
+        (Worth::Nothing, _) => "not measured",
+    }
+}
+
+/// A number with a comma after each three digits.
+fn thousands(number: u32) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,43 @@
+//! `load-performance.json`, which GitLab's merge requests compare: the part of k6's summary that they read.
+
+use serde_json::json;
+
+use crate::judge::{Check, JudgedRun, Row, checks};
+use crate::plan::Meets;
+
+/// The bytes of the file. Its figures are those of the last valid row whose goals decide, in the order of the plan, so
+/// that the same matrix compares the same row; all of them are null if there is none.
+pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
+    let checks: Vec<Check> = checks(run);
+    let deciding = |id: &String| {
+        let mut about = checks.iter().filter(|check| check.scenarios.contains(id)).peekable();
+        about.peek().is_none() || about.any(|check| check.is_gated)
+    };
+    let rows: Vec<Row<'_>> = run.rows.iter().map(Row::of).collect();
+    let row = rows.iter().rev().find(|row| row.is_valid() && deciding(&row.record.scenario.id));
+    let ms = |q: f64| row.and_then(|row| row.estimate(q)?.value_us).map(|us| us as f64 / 1000.0);
+    let figures = row.and_then(|row| row.primary);
+    let latency = json!({
+        "avg": figures.and_then(|figures| figures.mean_ms),
+        "med": ms(0.5),
+        "p(90)": ms(0.9),
+        "p(95)": ms(0.95),
+        "p(99)": ms(0.99),
+    });
+    let gated = || checks.iter().filter(|check| check.is_gated);
+    let passes = gated().filter(|check| check.meets == Meets::Met).count();
+    let fails = gated().count() - passes;
+    let share = if passes + fails > 0 { passes as f64 / (passes + fails) as f64 } else { 1.0 };
+    let counts = row.and_then(|row| row.counts);
+    let document = json!({
+        "metrics": {
+            "checks": {"passes": passes, "fails": fails, "value": share},
+            "http_reqs": {"count": counts.map(|counts| counts.requests), "rate": figures.map(|figures| figures.rps)},
+            "http_req_duration": latency,
+            "http_req_waiting": latency,
+            "http_req_failed": {"value": figures.and_then(|figures| figures.failures_pct).map(|share| share / 100.0)},
+        },
+        "scenario": row.map(|row| &row.record.scenario.id),
+    });
+    serde_json::to_vec_pretty(&document).unwrap_or_default()
+}

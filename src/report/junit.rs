@@ -1,0 +1,73 @@
+//! JUnit XML, for CI: a case per goal of each point, and a case per scenario that says whether it was measured.
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use crate::judge::{Check, JudgedRun, Row, checks};
+use crate::plan::Meets;
+
+/// The bytes of the file.
+pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
+    let question = run.rows.first().map(|row| &row.record.environment.question);
+    let unknown_passes = question.is_some_and(|question| question.unknown_passes);
+    let mut scenarios = TestSuite::new("scenarios");
+    scenarios.add_test_cases(run.rows.iter().map(|judged| scenario(&Row::of(judged))));
+    let mut objectives = TestSuite::new("objectives");
+    objectives.add_test_cases(checks(run).iter().map(|check| objective(check, unknown_passes)));
+    let mut report = Report::new("locust-matrix");
+    report.add_test_suites([scenarios, objectives]);
+    report.to_string().map(String::into_bytes).unwrap_or_default()
+}
+
+/// A scenario without figures is an error; any other verdict is for its goals to judge.
+fn scenario(row: &Row<'_>) -> TestCase {
+    let (verdict, reasons) = (row.judgement.verdict, row.judgement.reasons.join("; "));
+    let status = if verdict.is_failure() || row.record.window.is_none() {
+        not(NonSuccessKind::Error, verdict.status(), &reasons)
+    } else {
+        TestCaseStatus::success()
+    };
+    let record = row.record;
+    let mut case = TestCase::new(record.scenario.id.clone(), status);
+    case.set_classname("scenarios");
+    let took = record.finished_at.duration_since(record.started_at);
+    case.set_time(std::time::Duration::from_secs_f64(took.as_secs_f64().max(0.0)));
+    case.add_property(("status", verdict.status()));
+    if !reasons.is_empty() {
+        case.add_property(("reasons", reasons.as_str()));
+    }
+    if let Some(figures) = row.primary {
+        case.add_property(("successful_requests_per_second", format!("{:.2}", figures.goodput).as_str()));
+    }
+    if let Some(us) = row.p95_us() {
+        case.add_property(("p95_ms", records::ms(us).as_str()));
+    }
+    case
+}
+
+fn objective(check: &Check, unknown_passes: bool) -> TestCase {
+    let Check { subject, scenarios, goal, meets, detail, is_gated } = check;
+    let status = match meets {
+        Meets::Met => TestCaseStatus::success(),
+        _ if !is_gated => skipped(&format!("does not decide: {detail}")),
+        Meets::Missed => not(NonSuccessKind::Failure, "missed", detail),
+        Meets::Unknown if unknown_passes => skipped(&format!("unknown: {detail}")),
+        Meets::Unknown => not(NonSuccessKind::Failure, "unknown", detail),
+    };
+    let mut case = TestCase::new(format!("{subject}: {goal}"), status);
+    case.set_classname("objectives");
+    case.add_property(("scenarios", scenarios.join(" ").as_str()));
+    case.add_property(("detail", detail.as_str()));
+    case
+}
+
+fn not(kind: NonSuccessKind, type_: &str, message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_type(type_).set_message(message);
+    status
+}
+
+fn skipped(message: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(message);
+    status
+}

@@ -1,0 +1,68 @@
+//! A short Markdown summary, for the pages of CI. GitHub takes 1 MiB at most, so that it is cut there.
+
+use super::markdown::escape;
+use crate::judge::{Answer, Check, JudgedRun, Row, checks, exit_code};
+use crate::plan::Meets;
+
+/// The summary is never longer than this, in bytes: half of what GitHub takes, because others write to the same page.
+const MOST_BYTES: usize = 512 * 1024;
+
+/// The bytes of the file.
+pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
+    let mut lines = vec!["# Load test".to_owned(), String::new()];
+    if let Some(answer) = Answer::of(run) {
+        lines.extend([format!("**{}**", escape(&answer.to_string())), String::new()]);
+    }
+    lines.push(format!("{} scenarios recorded, {} valid.", run.rows.len(), run.valid()));
+    let (_, reasons) = exit_code(run);
+    if !reasons.is_empty() {
+        lines.push(String::new());
+        lines.extend(reasons.iter().map(|reason| format!("- {}", escape(reason))));
+    }
+    let checks = checks(run);
+    if !checks.is_empty() {
+        lines.extend(["", "| what | goal | outcome | figure |", "|---|---|---|---|"].map(str::to_owned));
+        lines.extend(checks.iter().map(check));
+    }
+    lines.extend(
+        ["", "| scenario | status | successful requests/s | P95 ms |", "|---|---|---:|---:|"]
+            .map(str::to_owned),
+    );
+    lines.extend(run.rows.iter().map(|judged| scenario(&Row::of(judged))));
+    joined(lines).into_bytes()
+}
+
+fn check(check: &Check) -> String {
+    let outcome = match check.meets {
+        Meets::Met => "met",
+        Meets::Missed => "**missed**",
+        Meets::Unknown => "unknown",
+    };
+    format!(
+        "| {} | {} | {outcome} | {} |",
+        escape(&check.subject),
+        escape(&check.goal),
+        escape(&check.detail)
+    )
+}
+
+fn scenario(row: &Row<'_>) -> String {
+    let rps = row.primary.map_or(String::new(), |figures| format!("{:.1}", figures.goodput));
+    let p95 = row.p95_us().map_or(String::new(), records::ms);
+    format!("| {} | {} | {rps} | {p95} |", escape(&row.name()), row.judgement.verdict.status())
+}
+
+/// The lines up to the limit, and how many are left out.
+fn joined(lines: Vec<String>) -> String {
+    let mut text = String::new();
+    let count = lines.len();
+    for (at, line) in lines.into_iter().enumerate() {
+        if text.len() + line.len() > MOST_BYTES {
+            text.push_str(&format!("\n{} more lines are in auto_summary.md.\n", count - at));
+            break;
+        }
+        text.push_str(&line);
+        text.push('\n');
+    }
+    text
+}
