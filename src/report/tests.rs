@@ -202,7 +202,7 @@ fn the_answer_is_in_every_report() {
     let run = JudgedRun::of(&records);
     let answer = Answer::of(&run).unwrap();
     let line =
-        "3 replicas carry 110 users at P95 < 500 ms (2 would carry 80 ± 0); confirmed: P95 458 ms [458, 458]";
+        "3 replicas carry 110 users at P95 < 500 ms (2 would carry 80 ± 0); confirmed: P95 458 ms [457, 458]";
     assert_eq!(answer.to_string(), line);
     let json: Value = serde_json::from_slice(&capacity_json::render(&answer)).unwrap();
     assert_eq!((&json["answer"], &json["needed"]["replicas"]), (&Value::from(line), &Value::from(3)));
