@@ -15,7 +15,14 @@ fn a_capacity_is_found_within_five_percent_and_seven_probes() {
         let right: f64 = searched.iter().map(Searched::right).sum::<f64>() / 3.0;
         assert!(right >= 0.8, "{}: {right}: {searched:?}", service.0);
         for searched in searched {
-            assert!(searched.mean_probes() <= 7.0, "{}: {searched:?}", service.0);
+            let found = searched.mean_found();
+            assert!((found / searched.truth - 1.0).abs() <= 0.05, "{}: {found}: {searched:?}", service.0);
+            assert!(
+                searched.mean_probes() <= 7.0,
+                "{}: {} replicas: {searched:?}",
+                service.0,
+                searched.replicas
+            );
         }
     }
 }

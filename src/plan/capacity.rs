@@ -1,9 +1,9 @@
 //! The search for capacities: for each number of replicas, the greatest load that meets the objective.
 //!
 //! It asks whether a load is feasible, never for the best point of a noisy curve. Beyond the knee of a closed loop,
-//! response times grow in proportion to the users, so that each probe gives an estimate of the capacity
-//! ([`law`]). Without such a law, for example if the service fails requests instead of letting them wait, the
-//! load is halved in on ([`bracket`]).
+//! response times grow in proportion to the users, so that each probe gives an estimate of the capacity ([`law`]).
+//! Without such a law, for example if the service fails requests instead of letting them wait, the load is found by
+//! bisection ([`bracket`]).
 
 mod band;
 mod bracket;

@@ -50,6 +50,12 @@ impl Searched {
             / self.capacities.len() as f64
     }
 
+    /// Mean of the capacities that were found.
+    pub(crate) fn mean_found(&self) -> f64 {
+        let found: Vec<f64> = self.capacities.iter().flatten().copied().collect();
+        found.iter().sum::<f64>() / found.len() as f64
+    }
+
     /// Mean number of probes.
     pub(crate) fn mean_probes(&self) -> f64 {
         self.probes.iter().sum::<usize>() as f64 / self.probes.len() as f64

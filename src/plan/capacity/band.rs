@@ -5,14 +5,11 @@ use std::fmt;
 use records::{Mode, Search};
 
 use super::bracket::ends;
-use super::law::{estimates, holds, mean};
+use super::law::{estimates, half_width, holds, mean};
 use super::probe::Probe;
 use super::words::{load, load_of};
 use crate::events::many;
 use crate::plan::Worth;
-
-/// The two-sided 95 % quantile of Student's t with 1 to 8 degrees of freedom.
-const T_975: [f64; 8] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306];
 
 /// What was found for one number of replicas.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,16 +92,20 @@ impl Found {
 fn limit(search: &Search, probes: &[Probe], is_late: bool) -> Limit {
     let any = |worth| probes.iter().any(|probe| probe.worth == worth);
     let is_done = super::is_over(search, probes);
-    match () {
-        () if any(Worth::GeneratorLimited) => Limit::Generator,
-        () if any(Worth::Nothing) => Limit::NotMeasured,
-        () if !is_done && is_late => Limit::MostTime,
-        () if !is_done => Limit::Unfinished,
-        () if probes.iter().any(|probe| probe.load >= search.most && probe.passes == Some(true)) => {
-            Limit::MostLoad
-        }
-        () if probes.len() >= search.most_probes => Limit::MostProbes,
-        () => Limit::Unclear,
+    let has_reached_the_most =
+        || probes.iter().any(|probe| probe.load >= search.most && probe.passes == Some(true));
+    if any(Worth::GeneratorLimited) {
+        Limit::Generator
+    } else if any(Worth::Nothing) {
+        Limit::NotMeasured
+    } else if !is_done {
+        if is_late { Limit::MostTime } else { Limit::Unfinished }
+    } else if has_reached_the_most() {
+        Limit::MostLoad
+    } else if probes.len() >= search.most_probes {
+        Limit::MostProbes
+    } else {
+        Limit::Unclear
     }
 }
 
@@ -136,10 +137,7 @@ fn capacity(search: &Search, probes: &[Probe], limit: Limit) -> Capacity {
 /// narrower.
 fn by_law(probes: &[Probe], estimates: &[f64]) -> Capacity {
     let load = mean(estimates);
-    let count = estimates.len() as f64;
-    let squares: f64 = estimates.iter().map(|value| (value / load).ln().powi(2)).sum();
-    let t = T_975[(estimates.len() - 2).min(T_975.len() - 1)];
-    let half = t * (squares / (count * (count - 1.0))).sqrt();
+    let half = half_width(estimates);
     let certain = |passes| {
         let probes = probes.iter().filter(move |probe| probe.is_certain && probe.passes == Some(passes));
         probes.map(|probe| probe.load)

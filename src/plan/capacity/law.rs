@@ -23,6 +23,13 @@ const APART: f64 = 1.3;
 /// See [`APART`].
 const FALLS: f64 = 1.1;
 
+/// A capacity is known if its interval is no wider than this, on either side.
+const KNOWN: f64 = 0.05;
+/// No more probes than this refine it.
+const MOST_REFINED: usize = 7;
+/// The two-sided 95 % quantile of Student's t with 1 to 8 degrees of freedom.
+const T_975: [f64; 8] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306];
+
 /// What the law says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Law {
@@ -64,7 +71,10 @@ pub(super) fn law(search: &Search, probes: &[Probe]) -> Law {
         return Law::Broken;
     }
     if let Some(capacity) = settled(search, probes) {
-        return pair(search, capacity, probes);
+        return match pair(search, capacity, probes) {
+            Law::Done => refined(&estimates(search, probes), probes.len()),
+            missing => missing,
+        };
     }
     let estimates = estimates(search, probes);
     if !estimates.is_empty() {
@@ -111,6 +121,20 @@ fn pair(search: &Search, capacity: f64, probes: &[Probe]) -> Law {
     let above = search.rounded((PAIR.1 * capacity - TINY).ceil());
     let missing = [below, above].into_iter().find(|load| !probes.iter().any(|probe| probe.is_at(*load)));
     missing.map_or(Law::Done, Law::Probe)
+}
+
+/// Another probe at the capacity while it is known badly, up to the usual number of probes.
+fn refined(estimates: &[f64], probes: usize) -> Law {
+    let is_known = half_width(estimates) <= KNOWN || probes >= MOST_REFINED;
+    if is_known { Law::Done } else { Law::Probe(mean(estimates)) }
+}
+
+/// Half of Student's 95 % interval of the mean of the estimates, on the logarithm; there must be two of them.
+pub(super) fn half_width(estimates: &[f64]) -> f64 {
+    let (mean, count) = (mean(estimates), estimates.len() as f64);
+    let squares: f64 = estimates.iter().map(|value| (value / mean).ln().powi(2)).sum();
+    let t = T_975[estimates.len().saturating_sub(2).min(T_975.len() - 1)];
+    t * (squares / (count * (count - 1.0))).sqrt()
 }
 
 /// The geometric mean.

@@ -159,7 +159,7 @@ fn throughput_that_needs_more_users_is_searched_upwards() {
 }
 
 #[test]
-fn the_open_model_is_halved_in_on_between_keeping_up_and_overload() {
+fn the_open_model_is_bisected_between_keeping_up_and_overload() {
     for capacity in [3.0, 80.0, 500.0] {
         let (outcomes, found) = run(&search(Mode::Open, &[1]), |scenario| open(scenario, capacity));
         let truth = capacity - 6.0;
