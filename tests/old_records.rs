@@ -11,7 +11,7 @@ fn records_of_version_2_give_the_rows_and_verdicts_that_version_2_gave() {
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
     let folder = tempfile::tempdir().unwrap();
     fs::copy(data.join("results-v2.jsonl"), folder.path().join("results.jsonl")).unwrap();
-    // Eight of them were not measured, and end a report as they ended their run.
+    // Scenarios without figures are among them, so that the report ends as the run did.
     Command::cargo_bin("locust-matrix").unwrap().arg("report").arg(folder.path()).assert().code(5);
     for (written, expected) in
         [("auto_summary.csv", "results-v2.csv"), ("auto_summary_open.csv", "results-v2-open.csv")]

@@ -76,15 +76,13 @@ impl FromStr for GateFlag {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let wrong =
                 |_| format!("'{part}' selects no rows; write it like 'replicas=4' or 'replicas=4,users=100'");
-            let count = || value.trim().parse::<u32>().map_err(|error| wrong(error.to_string()));
+            let count = || value.trim().parse::<u32>().map_err(|_| wrong());
             match name.trim() {
                 "replicas" => gate.replicas = Some(count()?),
                 "workers" => gate.workers = Some(count()?),
                 "users" => gate.users = Some(count()?),
-                "rate" => {
-                    gate.rate = Some(value.trim().parse::<f64>().map_err(|error| wrong(error.to_string()))?)
-                }
-                other => return Err(wrong(other.to_owned())),
+                "rate" => gate.rate = Some(value.trim().parse::<f64>().map_err(|_| wrong())?),
+                _ => return Err(wrong()),
             }
         }
         Ok(Self(gate))

@@ -82,6 +82,7 @@ pub struct Timeouts {
     pub stop: Span,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_default(unknown: &Unknown) -> bool {
     *unknown == Unknown::default()
 }

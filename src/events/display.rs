@@ -83,9 +83,7 @@ impl fmt::Display for Progress {
             Self::ProbeEnded { probe, users, rate, p95_us, outcome, next, found, .. } => {
                 let load = rate.map_or_else(|| many(*users, "user"), |rate| format!("{rate} requests/s"));
                 let p95 = p95_us.map_or("-".into(), |us| format!("{} ms", records::ms(us)));
-                write!(f, "  probe {probe}: {load}, P95 {p95}, {outcome}")?;
-                next.map_or(Ok(()), |next| write!(f, "; next {next}"))?;
-                found.as_ref().map_or(Ok(()), |found| write!(f, "\n  {found}"))
+                write!(f, "  probe {probe}: {load}, P95 {p95}, {outcome}{}", then(*next, found.as_deref()))
             }
             Self::Answer { text } => f.write_str(text),
             Self::RunEnded { recorded, valid, took_s } => {
@@ -122,6 +120,12 @@ impl fmt::Display for DeploymentReplicas {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.deployment, self.replicas)
     }
+}
+
+/// The load of the next probe, or what was found.
+fn then(next: Option<f64>, found: Option<&str>) -> String {
+    let next = next.map(|next| format!("; next {next}")).unwrap_or_default();
+    next + &found.map(|found| format!("\n  {found}")).unwrap_or_default()
 }
 
 /// `3/4`, or `3` if the number of scenarios is not known.

@@ -1,5 +1,7 @@
 //! A short Markdown summary, for the pages of CI. GitHub takes 1 MiB at most, so that it is cut there.
 
+use std::fmt::Write;
+
 use super::markdown::escape;
 use crate::judge::{Answer, Check, JudgedRun, Row, checks, exit_code};
 use crate::plan::Meets;
@@ -52,13 +54,13 @@ fn scenario(row: &Row<'_>) -> String {
     format!("| {} | {} | {rps} | {p95} |", escape(&row.name()), row.judgement.verdict.status())
 }
 
-/// The lines up to the limit, and how many are left out.
+/// The lines up to the limit, and how many are left out. A String takes everything that is written to it.
 fn joined(lines: Vec<String>) -> String {
     let mut text = String::new();
     let count = lines.len();
     for (at, line) in lines.into_iter().enumerate() {
         if text.len() + line.len() > MOST_BYTES {
-            text.push_str(&format!("\n{} more lines are in auto_summary.md.\n", count - at));
+            let _ = writeln!(text, "\n{} more lines are in auto_summary.md.", count - at);
             break;
         }
         text.push_str(&line);

@@ -42,6 +42,7 @@ pub(super) const fn name(event: &Progress) -> &'static str {
 /// At least one event of each kind with the line that people see.
 pub(super) fn examples() -> Vec<(Progress, &'static str)> {
     let mut examples = of_scenarios();
+    examples.extend(of_searches());
     examples.extend(around_scenarios());
     examples
 }
@@ -123,6 +124,15 @@ fn of_scenarios() -> Vec<(Progress, &'static str)> {
             "closed-r1-w2-u20-1: LOADGEN_LIMITED after all: 4 workers get more",
         ),
         (
+            Progress::SamplesDropped { records: 1 },
+            "  the cluster's copy has no per-second samples for 1 record: no room",
+        ),
+    ]
+}
+
+fn of_searches() -> Vec<(Progress, &'static str)> {
+    vec![
+        (
             Progress::ProbeEnded {
                 probe: 3,
                 replicas: 2,
@@ -149,10 +159,6 @@ fn of_scenarios() -> Vec<(Progress, &'static str)> {
             "  probe 6: 20 requests/s, P95 -, missed\n  2 replicas carry 19 requests/s",
         ),
         (Progress::Answer { text: text("7 replicas carry 1,000 users") }, "7 replicas carry 1,000 users"),
-        (
-            Progress::SamplesDropped { records: 1 },
-            "  the cluster's copy has no per-second samples for 1 record: no room",
-        ),
     ]
 }
 

@@ -34,9 +34,8 @@ impl Probe {
             ratios.into_iter().flatten().reduce(f64::min).map(|lowest| lowest >= 1.0)
         };
         let passes = match (worth, objective) {
-            (Worth::Exceeded, _) => Some(false),
             (Worth::Figures, Meets::Met) => Some(true),
-            (Worth::Figures, Meets::Missed) => Some(false),
+            (Worth::Exceeded, _) | (Worth::Figures, Meets::Missed) => Some(false),
             (Worth::Figures, Meets::Unknown) => by_figures(),
             _ => None,
         };

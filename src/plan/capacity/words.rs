@@ -9,7 +9,7 @@ use crate::plan::{Meets, Outcome, Worth};
 pub(crate) fn load(mode: Mode, load: f64) -> String {
     match mode {
         Mode::Closed => thousands(whole(load)),
-        Mode::Open if load < 100.0 => format!("{:.1}", load),
+        Mode::Open if load < 100.0 => format!("{load:.1}"),
         Mode::Open => thousands(whole(load)),
     }
 }
@@ -27,9 +27,8 @@ pub(crate) fn load_of(mode: Mode, value: f64) -> String {
 /// Whether the objective was met, in a word or two.
 pub(super) fn outcome(outcome: &Outcome) -> &'static str {
     match (outcome.worth, outcome.objective) {
-        (Worth::Exceeded, _) => "missed",
         (Worth::Figures, Meets::Met) => "met",
-        (Worth::Figures, Meets::Missed) => "missed",
+        (Worth::Exceeded, _) | (Worth::Figures, Meets::Missed) => "missed",
         (Worth::Figures, Meets::Unknown) => "too close to tell",
         (Worth::GeneratorLimited, _) => "load generator at its limit",
         (Worth::Unclear, _) => "not clear",
