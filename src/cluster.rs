@@ -10,6 +10,7 @@ mod ownership;
 mod pod_http;
 mod pods;
 mod readiness;
+mod retry;
 mod rollout;
 mod scale;
 
@@ -19,11 +20,11 @@ pub use failure::explain;
 pub(crate) use fake_api::{FakeApi, Fault};
 pub use forward::{Destination, LocalPort, PortForward};
 pub use lease::Lease;
-pub use ownership::{OPERATION_APPLY, OPERATION_UPDATE, confirm_target, is_deployed_by_us};
+pub use ownership::{OPERATION_APPLY, OPERATION_UPDATE, confirm_target, why_foreign};
 pub use pod_http::PodHttp;
 #[cfg(test)]
 pub use pod_http::ScriptedPods;
-pub use pods::{PodSummary, pods_of};
+pub use pods::{PodSummary, delete_pods, pods_of};
 pub use readiness::{Assessment, assess, startup_failure};
 pub use rollout::{Unready, await_gone, await_ready};
 pub use scale::{Workload, read_workload, scale};

@@ -2,13 +2,20 @@
 //! same objects as `kubectl apply -k`.
 
 mod apply;
+mod approve;
 mod bundle;
 mod checksum;
+mod delete;
 mod diff;
 mod kustomize;
 mod manifests;
+mod object;
+#[cfg(test)]
+mod tests;
 
-pub use apply::{apply, delete, refuse_foreign};
+pub use apply::apply;
+pub use approve::{Approved, approve, refuse_foreign};
+pub use delete::{Deletion, delete};
 pub use diff::diff;
 pub use kustomize::Image;
 pub use manifests::{Overlay, allow_scaling, job, objects};

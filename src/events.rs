@@ -9,6 +9,7 @@ mod words;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use progress::{Arrivals, DeploymentReplicas, Progress};
 pub use words::{many, minutes};
@@ -35,6 +36,17 @@ impl Events {
     /// Passes an event to the sink.
     pub fn tell(&self, event: Progress) {
         (self.0)(event);
+    }
+
+    /// Tells of a wait for `subject` that lasts, for the functions of [`crate::wait`].
+    pub fn waiting<'a>(&'a self, subject: &'a str) -> impl Fn(Duration, &str) + Send + Sync + 'a {
+        move |waited, state| {
+            self.tell(Progress::Waiting {
+                subject: subject.to_owned(),
+                state: state.to_owned(),
+                waited_s: waited.as_secs(),
+            });
+        }
     }
 }
 

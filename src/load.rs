@@ -52,6 +52,8 @@ pub enum Unreached {
     Answer,
     /// It does not list exactly this number of idle workers.
     IdleWorkers(u32),
+    /// Its workers do not hand over their counts.
+    Counts,
     /// Its load does not stop.
     Stopped,
 }
@@ -64,17 +66,15 @@ pub enum Unreached {
 /// | Method | Error | Outcome |
 /// |---|---|---|
 /// | `capabilities` | any | The run ends with this error before its first scenario. |
-/// | `snapshot` | before the load and in the ramp | It is asked again until a timeout of the settings. Then: without any answer or without the workers, the run ends with exit code 4; without all users, the scenario is FAILED. |
-/// | `snapshot` | in the window | It is asked again every second. After 10 s without an answer, the run ends with this error. |
-/// | `cut` | before the load | It is asked again, as a snapshot is. |
-/// | `cut` | at the start of the window | It is tried a second time, then the scenario is FAILED. |
-/// | `cut` | in the window | It is tried a second time, then the interval goes on to the next cut. At the end of the window the scenario is FAILED. |
+/// | `snapshot`, `cut` | before the load and in the ramp | It is asked again until a timeout of the settings. Without any answer, the scenario is disturbed; without all users, it is FAILED. |
+/// | `snapshot`, `cut` | in the window | It is asked again. After 10 s without an answer, the scenario is disturbed. |
 /// | `cut` | after the stop | It is tried a second time, then the record has no whole run and no errors. |
-/// | `start` | any | The load is stopped, and the run ends with this error. |
-/// | `stop` | any | It is asked again until the timeout for the stop or [`deadman`](Self::snapshot), then the run ends with exit code 4. |
+/// | `start` | exit code 2 or 5 | It cannot run this load: the scenario is FAILED. |
+/// | `start` | any other | The scenario is disturbed. |
+/// | `stop` | any | It is asked again until the timeout for the stop or [`deadman`](Self::snapshot), then the scenario is disturbed. |
 ///
-/// If a run ends, the scenario in hand has no record, so that a resumed run measures it again. A FAILED
-/// scenario has a record, and the run goes on.
+/// A cut that is not complete is no error: see [`Snapshot::is_complete_cut`]. A scenario that was disturbed is VOID
+/// and is measured again when the load generator answers. If it does not, the run ends with exit code 4.
 pub trait LoadGenerator {
     /// Its name for messages, such as `Locust`.
     fn name(&self) -> &'static str;
@@ -93,18 +93,22 @@ pub trait LoadGenerator {
     fn snapshot(&self, deadman: Duration) -> impl Future<Output = Result<Snapshot>> + Send;
 
     /// A snapshot with the counts of all workers at one moment. [`Capabilities::exact_windows`] tells how
-    /// exact it is.
+    /// exact it is, and [`Snapshot::is_complete_cut`] whether all workers took part in time.
     fn cut(&self, deadman: Duration) -> impl Future<Output = Result<Snapshot>> + Send;
 
     /// Starts a load against `host`.
     ///
-    /// Exit code 2: it cannot run the open model, see [`Capabilities::open_model`]; 4: it refuses or does not
-    /// answer.
+    /// Exit code 2: it cannot run the open model, see [`Capabilities::open_model`]; 5: it refuses this load; 4: it
+    /// does not answer.
     fn start(&self, load: Load, host: &str) -> impl Future<Output = Result<()>> + Send;
 
     /// Stops the load. It returns when the load generator has answered, which is before or after
     /// [`Snapshot::is_idle`] is true. The next start must wait for both.
     fn stop(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// The label selector of the pods whose replacement makes it start anew; `None` if it does not run in this
+    /// cluster, or is not ours.
+    fn pods(&self) -> Option<&str>;
 
     /// The error, with advice for the user, if a state did not come in time.
     fn explain(&self, unreached: &Unreached, timed_out: &TimedOut) -> Error;

@@ -18,8 +18,8 @@ fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        // Libraries log errors that this program handles by trying again. If an error is final, the program
-        // explains it itself.
+        // Off unless RUST_LOG asks for it: libraries log errors that this program handles by trying again, and
+        // it explains final ones itself.
         .with_env_filter(
             EnvFilter::builder().with_default_directive(LevelFilter::OFF.into()).from_env_lossy(),
         )

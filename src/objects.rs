@@ -21,6 +21,9 @@ pub const LOAD_APP: &str = "locust";
 /// The label `app` of the objects with a run's results, and of the driver's Lease.
 pub const RESULTS_APP: &str = "locust-matrix-results";
 
+/// The label of every object that this program creates. Its value is the program's field manager.
+pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
 /// The label selector of the pods that generate the load.
 pub const LOAD_PODS: &str = "app=locust";
 /// The label selector of the master's pod.

@@ -4,13 +4,15 @@ mod counts;
 mod drive;
 mod machine;
 mod matrix;
+mod recover;
 mod routable;
 mod sampler;
 mod setup;
 mod under_way;
 
 pub use machine::{Action, End, Event, Phase, ScenarioMachine};
-pub use matrix::{Matrix, stop_leftover_load};
+pub use matrix::Matrix;
+pub use recover::make_usable;
 pub use setup::{Run, Setup};
 
 #[cfg(test)]

@@ -26,25 +26,57 @@ pub enum Condition<T> {
     NotMet(String),
 }
 
+/// How often a wait that lasts tells what it sees.
+pub const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// Hears of a wait that lasts: for how long, and what was seen last.
+pub type Tell<'a> = dyn Fn(Duration, &str) + Send + Sync + 'a;
+
+/// For waits that are too short for the user to wonder.
+pub fn silent(_waited: Duration, _last_seen: &str) {}
+
 /// Calls `check` every `interval` until its condition is met or `limit` has passed. A check that is still
-/// running at the deadline is cancelled.
+/// running at the deadline is cancelled. Every [`TELL_EVERY`], `tell` hears what was seen last.
 ///
 /// # Errors
 /// [`TimedOut`] with what the last complete check saw.
-pub async fn poll<T, F, Fut>(limit: Duration, interval: Duration, mut check: F) -> Result<T, TimedOut>
+pub async fn poll<T, F, Fut>(
+    limit: Duration,
+    interval: Duration,
+    tell: &Tell<'_>,
+    mut check: F,
+) -> Result<T, TimedOut>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = Condition<T>>,
 {
-    let deadline = Instant::now() + limit;
+    let started = Instant::now();
+    let deadline = started + limit;
+    let mut tell_at = started + TELL_EVERY;
     let mut last_seen = "nothing".to_owned();
     loop {
-        match timeout_at(deadline, check()).await {
-            Ok(Condition::Met(value)) => return Ok(value),
-            Ok(Condition::NotMet(seen)) => last_seen = seen,
-            Err(_) => {
-                return Err(TimedOut { after: limit, last_seen });
+        let checking = check();
+        tokio::pin!(checking);
+        let condition = loop {
+            match timeout_at(deadline.min(tell_at), &mut checking).await {
+                Ok(condition) => break condition,
+                Err(_) if Instant::now() >= deadline => {
+                    return Err(TimedOut { after: limit, last_seen });
+                }
+                // A check can take long, too.
+                Err(_) => {
+                    tell(started.elapsed(), &last_seen);
+                    tell_at += TELL_EVERY;
+                }
             }
+        };
+        match condition {
+            Condition::Met(value) => return Ok(value),
+            Condition::NotMet(seen) => last_seen = seen,
+        }
+        if Instant::now() >= tell_at {
+            tell(started.elapsed(), &last_seen);
+            tell_at += TELL_EVERY;
         }
         if timeout_at(deadline, sleep(interval)).await.is_err() {
             return Err(TimedOut { after: limit, last_seen });
@@ -75,11 +107,12 @@ pub fn seconds(duration: Duration) -> impl Display {
 mod tests {
     use super::*;
     use std::cell::Cell;
+    use std::sync::Mutex;
 
     #[tokio::test(start_paused = true)]
     async fn a_timeout_says_what_the_last_check_saw() {
         let checks = Cell::new(0);
-        let result: Result<(), _> = poll(Duration::from_secs(3), Duration::from_secs(1), || {
+        let result: Result<(), _> = poll(Duration::from_secs(3), Duration::from_secs(1), &silent, || {
             checks.set(checks.get() + 1);
             let seen = format!("check {}", checks.get());
             async move { Condition::NotMet(seen) }
@@ -91,9 +124,32 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_check_that_hangs_is_cancelled_at_the_deadline() {
-        let result: Result<(), _> =
-            poll(Duration::from_secs(3), Duration::from_secs(1), std::future::pending::<Condition<()>>).await;
+        let result: Result<(), _> = poll(
+            Duration::from_secs(3),
+            Duration::from_secs(1),
+            &silent,
+            std::future::pending::<Condition<()>>,
+        )
+        .await;
         assert_eq!(result.unwrap_err().last_seen, "nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_that_lasts_tells_every_ten_seconds_what_it_sees() {
+        for check_takes in [0, 4, 25] {
+            let told = Mutex::new(Vec::new());
+            let tell = |waited: Duration, seen: &str| {
+                told.lock().unwrap().push(format!("{} s: {seen}", waited.as_secs()));
+            };
+            let check = || async {
+                sleep(Duration::from_secs(check_takes)).await;
+                Condition::<()>::NotMet("0 of 2".into())
+            };
+            let _ = poll(Duration::from_secs(35), Duration::from_millis(500), &tell, check).await;
+            let first = if check_takes == 25 { "nothing" } else { "0 of 2" };
+            let expected = [format!("10 s: {first}"), format!("20 s: {first}"), "30 s: 0 of 2".into()];
+            assert_eq!(*told.lock().unwrap(), expected, "checks of {check_takes} s");
+        }
     }
 
     #[test]

@@ -210,7 +210,8 @@ fn every_overlay_has_the_same_objects_as_with_kubectl_kustomize() {
     };
     assert!(version.status.success());
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("manifests");
-    for (overlay, folder) in [("base", ""), ("kind", "kind"), ("stub", "stub")] {
+    let policies = ("network-policy", "network-policy");
+    for (overlay, folder) in [("base", ""), ("kind", "kind"), ("stub", "stub"), policies] {
         let built =
             std::process::Command::new("kubectl").arg("kustomize").arg(root.join(folder)).output().unwrap();
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));

@@ -173,8 +173,7 @@ async fn a_master_with_the_module_can_do_everything() {
     assert_eq!((can.name.as_str(), can.percentile_digits, &can.caveat), ("Locust 2.47.0", 3, &None));
     assert!(can.exact_windows && can.live_counts && can.open_model.is_ok() && can.health, "{can:?}");
     assert!(load.snapshot(DEADMAN).await.unwrap().is_idle(0));
-    let error = load.cut(DEADMAN).await.unwrap_err();
-    assert!(error.message.contains("not every Locust worker handed over its counts"), "{error}");
+    assert!(!load.cut(DEADMAN).await.unwrap().is_complete_cut(), "no worker took part");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 pub mod conformance;
 pub mod leftovers;
 pub mod results;
+pub mod samples;
 pub mod tool;
 
 /// Returns a variable that `cargo xtask test` sets.

@@ -58,11 +58,26 @@ pub fn only_run(results: &Path) -> PathBuf {
     runs.into_iter().next().expect("there is one")
 }
 
-/// Returns the records of a run.
+/// Returns the record of each scenario of a run: that of its last attempt.
 ///
 /// # Panics
 /// If a line is not JSON.
 pub fn records(run: &Path) -> Vec<Value> {
+    let mut last: Vec<Value> = Vec::new();
+    for new in attempts(run) {
+        match last.iter_mut().find(|known| scenario_id(known) == scenario_id(&new)) {
+            Some(earlier) => *earlier = new,
+            None => last.push(new),
+        }
+    }
+    last
+}
+
+/// Returns the records of all attempts of a run, in the order in which they were made.
+///
+/// # Panics
+/// If a line is not JSON.
+pub fn attempts(run: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(run.join("results.jsonl")).expect("there are records");
     text.lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect()
 }

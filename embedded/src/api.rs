@@ -14,6 +14,7 @@ mod wire;
 mod write;
 
 pub use serve::kubeconfig::Kubeconfig;
+pub(crate) use serve::kubeconfig::is_own_kubeconfig;
 pub use serve::server::Server;
 pub use wire::api::Api;
 pub use wire::identity::Tokens;

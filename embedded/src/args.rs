@@ -12,10 +12,12 @@ use clap::Parser;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "locust-matrix-cluster", version, after_help = EXIT_CODES, after_long_help = after())]
 pub struct Args {
-    /// File for the kubeconfig; only its owner may read it
+    /// File for the kubeconfig; only its owner may read it, and it is removed when the cluster ends. A file that
+    /// no embedded cluster wrote is refused
     #[arg(long, value_name = "FILE", required_unless_present = "pull")]
     pub kubeconfig: Option<PathBuf>,
-    /// Folder for the files of the pods; they are removed when the cluster ends
+    /// Folder for the files of the pods; they are removed when the cluster ends. It must be empty, or missing, or
+    /// left by a killed cluster
     #[arg(long, value_name = "DIR", required_unless_present = "pull")]
     pub state: Option<PathBuf>,
     /// The program that an image stands for, such as fake-inference=target/release/fake-inference
@@ -38,9 +40,10 @@ pub struct Args {
 const EXIT_CODES: &str = "\
 Exit codes:
   0  ended by a signal or with its parent process; all pods have ended
-  1  a bug in this program
+  1  a bug in this program; if a part of the cluster stops, the cluster ends all pods and itself
   2  the command line is invalid
-  3  something is missing: a port, a folder, Python, or the connection to PyPI";
+  3  something is missing: a port, a folder, Python, or the connection to PyPI; or the kubeconfig or the
+     folder belongs to somebody else";
 
 const EXAMPLES: &str = "\
 Examples:

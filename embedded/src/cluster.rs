@@ -1,12 +1,13 @@
 //! The whole cluster: its parts are put together, run, and taken apart again.
 
 mod end;
+mod kubeconfig_file;
+mod problem;
 mod state_folder;
 
-use std::fs;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
@@ -17,12 +18,13 @@ use crate::api::{Api, Server, Tokens};
 use crate::args::Args;
 use crate::control_loop;
 use crate::controllers;
-use crate::files::write_secret;
 use crate::kubelet::{Environments, Images, Kubelet};
 use crate::proxy::Proxy;
 use crate::runtime::Runtime;
 use crate::store::Store;
 use end::End;
+use kubeconfig_file::KubeconfigFile;
+pub use problem::Problem;
 use state_folder::StateFolder;
 
 /// Largest number of open files that the cluster asks for.
@@ -31,20 +33,22 @@ const MAX_OPEN_FILES: u64 = 65_536;
 /// Runs a cluster until it has to end. With `--pull`, only installs an image.
 ///
 /// # Errors
-/// What is missing, and usually the next step.
-pub async fn run(args: &Args) -> Result<(), String> {
+/// What is missing, and usually the next step; or which part of the cluster has ended by itself.
+pub async fn run(args: &Args) -> Result<(), Problem> {
     let images = Images::new(args.images.iter().cloned().collect(), Environments::new(cache(args)?));
     if let Some(image) = &args.pull {
-        return images.pull(image).await.map(drop);
+        images.pull(image).await?;
+        return Ok(());
     }
     let (Some(kubeconfig), Some(state)) = (&args.kubeconfig, &args.state) else {
-        return Err("--kubeconfig and --state are needed".into());
+        return Err(Problem::Missing("--kubeconfig and --state are needed".into()));
     };
     // Before anything else, so that no signal is missed.
     let end = End::listen(args.parent_pid)?;
+    let mut kubeconfig = KubeconfigFile::claim(kubeconfig)?;
     let state = StateFolder::lock(state)?;
-    let result = serve(args, images, kubeconfig, &state, end).await;
-    let _ = fs::remove_file(kubeconfig);
+    let result = serve(args, images, &mut kubeconfig, &state, end).await;
+    kubeconfig.remove();
     state.remove();
     result
 }
@@ -52,10 +56,10 @@ pub async fn run(args: &Args) -> Result<(), String> {
 async fn serve(
     args: &Args,
     images: Images,
-    kubeconfig: &Path,
+    kubeconfig: &mut KubeconfigFile,
     state: &StateFolder,
     end: End,
-) -> Result<(), String> {
+) -> Result<(), Problem> {
     raise_file_limit();
     let store = Store::new();
     let addresses = Arc::new(Addresses::claim()?);
@@ -71,30 +75,37 @@ async fn serve(
     })?;
     let address = server.address().map_err(|error| error.to_string())?;
     let kubeconfigs = server.kubeconfig().map_err(|error| error.to_string())?;
-    write_secret(kubeconfig, &kubeconfigs.admin())
-        .map_err(|error| format!("{}: {error}", kubeconfig.display()))?;
+    kubeconfig.write(&kubeconfigs.admin())?;
     kubelet.set_kubeconfig(Box::new(move |namespace, account| {
         kubeconfigs.service_account(namespace, account).map_err(|error| error.to_string())
     }));
 
-    let mut tasks = controllers::start(&store);
-    tasks.spawn(control_loop::run(store, Proxy::new(addresses)));
+    let mut controllers = controllers::start(&store);
+    controllers.spawn("load balancer", control_loop::run(store, Proxy::new(addresses)));
     let (stopper, mut stop) = watch::channel(false);
-    let pods = tokio::spawn(kubelet.run(stopper.subscribe()));
-    let serving = tokio::spawn(server.serve(async move {
+    let mut pods = tokio::spawn(kubelet.run(stopper.subscribe()));
+    let mut serving = tokio::spawn(server.serve(async move {
         let _ = stop.wait_for(|stop| *stop).await;
     }));
-    let ready = format!("ready: https://{address}, kubeconfig {}\n", kubeconfig.display());
+    let ready = format!("ready: https://{address}, kubeconfig {}\n", kubeconfig.path().display());
     // Standard output may be closed. That is no error.
     let _ = std::io::stdout().write_all(ready.as_bytes()).and_then(|()| std::io::stdout().flush());
 
-    end.reached().await;
+    // If one part ends by itself, the others would go on as half a cluster.
+    let ended = tokio::select! {
+        () = end.reached() => None,
+        part = controllers.first_end() => Some(part),
+        _ = &mut pods => Some("kubelet"),
+        _ = &mut serving => Some("API server"),
+    };
     // The controllers stop first, so that they do not replace the pods that are ended.
-    tasks.shutdown().await;
+    controllers.shutdown().await;
     stopper.send_replace(true);
-    let _ = pods.await;
+    if !pods.is_finished() {
+        let _ = pods.await;
+    }
     serving.abort();
-    Ok(())
+    ended.map_or(Ok(()), |part| Err(Problem::PartEnded(part)))
 }
 
 /// Raises the limit of open files of this process as far as the system allows. Every client needs one file,

@@ -11,6 +11,9 @@ use tokio::time::{Instant, sleep_until};
 use crate::kinds::Kind;
 use crate::store::{Event, Key, Store};
 
+/// Longest time until a key is reconciled again. A longer time would be too large for the clock.
+const MAX_DELAY: Duration = Duration::from_hours(24);
+
 /// Brings one part of the cluster from its actual to its desired state.
 pub(crate) trait Controller: Send + 'static {
     /// The kinds that the controller watches.
@@ -50,7 +53,7 @@ pub(crate) async fn run<C: Controller>(store: Store, mut controller: C) {
         while let Some(key) = keys.pop_first() {
             timers.remove(&key);
             if let Some(after) = controller.reconcile(&store, &key) {
-                timers.insert(key, Instant::now() + after);
+                timers.insert(key, Instant::now() + after.min(MAX_DELAY));
             }
         }
         let first = timers.values().min().copied();

@@ -10,21 +10,20 @@ mod pods;
 mod replica_set;
 mod scheduler;
 
-use tokio::task::JoinSet;
-
 use crate::control_loop;
 use crate::store::Store;
+use crate::tasks::Tasks;
 
-/// Starts all controllers. They stop when the set is dropped.
-pub(crate) fn start(store: &Store) -> JoinSet<()> {
+/// Starts all controllers. They stop when the tasks are dropped.
+pub(crate) fn start(store: &Store) -> Tasks {
     node::register(store);
-    let mut tasks = JoinSet::new();
-    tasks.spawn(control_loop::run(store.clone(), accounts::Accounts));
-    tasks.spawn(control_loop::run(store.clone(), deployment::Deployments));
-    tasks.spawn(control_loop::run(store.clone(), replica_set::ReplicaSets));
-    tasks.spawn(control_loop::run(store.clone(), job::Jobs::default()));
-    tasks.spawn(control_loop::run(store.clone(), endpoints::EndpointSlices));
-    tasks.spawn(control_loop::run(store.clone(), garbage::GarbageCollector));
-    tasks.spawn(control_loop::run(store.clone(), scheduler::Scheduler));
+    let mut tasks = Tasks::default();
+    tasks.spawn("ServiceAccount controller", control_loop::run(store.clone(), accounts::Accounts));
+    tasks.spawn("Deployment controller", control_loop::run(store.clone(), deployment::Deployments));
+    tasks.spawn("ReplicaSet controller", control_loop::run(store.clone(), replica_set::ReplicaSets));
+    tasks.spawn("Job controller", control_loop::run(store.clone(), job::Jobs::default()));
+    tasks.spawn("EndpointSlice controller", control_loop::run(store.clone(), endpoints::EndpointSlices));
+    tasks.spawn("garbage collector", control_loop::run(store.clone(), garbage::GarbageCollector));
+    tasks.spawn("scheduler", control_loop::run(store.clone(), scheduler::Scheduler));
     tasks
 }

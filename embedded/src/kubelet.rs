@@ -66,12 +66,13 @@ impl Kubelet {
         let _ = self.shared.kubeconfig.set(kubeconfig);
     }
 
-    /// Runs pods until `ending` is true. Then ends all pods, and returns when the last one has ended.
+    /// Runs pods until `ending` is true, or until a task of the kubelet panics. Then ends all pods, and returns
+    /// when the last one has ended.
     pub(crate) async fn run(self: Arc<Self>, mut ending: watch::Receiver<bool>) {
         let mut pod_tasks = JoinSet::new();
         let mut senders = Senders::new();
-        let hosts_files = tokio::spawn(write_hosts_files(Arc::clone(&self.shared)));
-        while !*ending.borrow() {
+        let mut hosts_files = tokio::spawn(write_hosts_files(Arc::clone(&self.shared)));
+        'pods: while !*ending.borrow() {
             let (pods, version) = self.shared.store.list(&kinds::PODS, None);
             let present: BTreeSet<String> = pods.iter().map(|pod| meta(pod, "uid").to_owned()).collect();
             for pod in pods {
@@ -93,7 +94,8 @@ impl Kubelet {
                         // The watch has fallen too far behind: list all pods again.
                         Some(Err(_)) | None => break,
                     },
-                    Some(_) = pod_tasks.join_next() => {}
+                    Some(ended) = pod_tasks.join_next() => if ended.is_err() { break 'pods },
+                    _ = &mut hosts_files => break 'pods,
                     _ = ending.wait_for(|ending| *ending) => break,
                 }
             }

@@ -22,5 +22,6 @@ mod proxy;
 pub mod refusal;
 pub mod runtime;
 pub mod store;
+mod tasks;
 mod time;
 mod version;

@@ -10,8 +10,6 @@ use embedded::kubelet::{POD_MODE, WATCHDOG_MODE, become_pod, run_watchdog};
 
 /// Exit code: a bug in this program.
 const BUG: u8 = 1;
-/// Exit code: something that the cluster needs is missing.
-const MISSING: u8 = 3;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().collect();
@@ -28,6 +26,13 @@ fn main() -> ExitCode {
         _ => {}
     }
     let args = Args::parse();
+    // The release build cannot end its pods after a panic. Its watchdog does that.
+    if cfg!(panic = "abort") {
+        std::panic::set_hook(Box::new(|panic| {
+            let _ = writeln!(std::io::stderr(), "error: {panic}; this is a bug in this program");
+            std::process::exit(BUG.into());
+        }));
+    }
     // Two worker threads: while a task occupies one of them, the other tasks continue. Pods are started from
     // these threads and end with them, so they must live as long as the cluster (see
     // `kubelet::container::process`).
@@ -43,7 +48,7 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(problem) => fail(MISSING, &problem),
+        Err(problem) => fail(problem.exit_code(), &problem.to_string()),
     }
 }
 

@@ -137,6 +137,8 @@ pub enum UnmeasuredKind {
     Broken,
     /// The load was disturbed from outside.
     Disturbed,
+    /// The workers of the load generator did not hand over their counts in time.
+    GeneratorLate,
 }
 
 /// What was seen at one moment of the measurement.
@@ -164,8 +166,8 @@ pub struct Replica {
     /// Requests that it finished for the load generator, by `endpoint status`; `None` if it has no such
     /// counter or could not be asked.
     pub requests: Option<BTreeMap<String, u64>>,
-    /// Requests of the load generator that were under way at it, averaged over the readings of the measurement;
-    /// `None` if the replicas have no such gauge or could not be asked together.
+    /// Requests of the load generator that this replica was working on, the mean of several readings during
+    /// the measurement; `None` if the replicas have no such gauge, or if not all of them answered at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub under_way: Option<f64>,
     /// How often its requests under way were read.

@@ -4,10 +4,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use kube::api::PatchParams;
+use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Config, Resource};
+use tower::BoxError;
+use tower::buffer::BufferLayer;
+use tower::retry::RetryLayer;
+use tower::timeout::TimeoutLayer;
+use tower_http::timeout::ResponseBodyTimeoutLayer;
 
+use super::retry::RetryIdempotent;
 use crate::exit::{Error, Result};
 use crate::wait::with_causes;
 
@@ -18,9 +25,15 @@ pub const FIELD_MANAGER: &str = "locust-matrix";
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long the API server may take to tell its version.
 const VERSION_WITHIN: Duration = Duration::from_secs(10);
-/// A watch without an event for this long is reopened, which costs little; any other call fails, so that a
-/// lost API server does not block the driver.
-const READ_WITHIN: Duration = Duration::from_secs(30);
+/// How long the API server may take until it begins to answer a call.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+/// An answer that stands still for this long is given up, so that a lost API server does not block the driver. A
+/// watch without an event is opened again, which costs little. Connections that wait for their next call do not
+/// count, as they would with kube's own read timeout.
+const STANDS_STILL: Duration = Duration::from_secs(30);
+
+/// Calls that may be on their way at once; others wait.
+const CALLS_AT_ONCE: usize = 1024;
 
 /// Parameters of a merge patch with this program's field manager.
 pub fn patch_params() -> PatchParams {
@@ -84,25 +97,38 @@ impl Cluster {
         let mut config =
             config.map_err(|error| Error::preflight(format!("no usable cluster: {error}")).next(advice))?;
         config.connect_timeout = Some(CONNECT_WITHIN);
-        config.read_timeout = Some(READ_WITHIN);
+        config.read_timeout = None;
+        // Its default tries 503 again for up to minutes.
+        config.default_retry = false;
         let namespace = flags.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let address = config.cluster_url.to_string();
         let server = match &flags.context {
             Some(context) => format!("{context} ({address})"),
             None => address.clone(),
         };
-        let client = Client::try_from(config).map_err(|error| {
-            Error::preflight(format!("cluster {address}: {}", with_causes(&error))).next(advice)
-        })?;
+        let unusable = |error: &(dyn std::error::Error + 'static)| {
+            Error::preflight(format!("cluster {address}: {}", with_causes(error))).next(advice)
+        };
+        // The first call is not tried again: a user who named the wrong cluster should know at once.
+        let first = Client::try_from(config.clone()).map_err(|error| unusable(&error))?;
+        let client = client(config).map_err(|error| unusable(error.as_ref()))?;
         let no_answer = |details: String| {
             Error::preflight(format!("cluster {address} does not answer{details}"))
                 .next("check that it runs: kubectl version; or choose another with --context")
         };
-        match tokio::time::timeout(VERSION_WITHIN, client.apiserver_version()).await {
+        match tokio::time::timeout(VERSION_WITHIN, first.apiserver_version()).await {
             Ok(Ok(_)) => Ok(Self { client, namespace, server }),
             Ok(Err(error)) => Err(no_answer(format!(": {}", with_causes(&error)))),
             Err(_) => Err(no_answer(format!(" after {} s", VERSION_WITHIN.as_secs()))),
         }
+    }
+
+    /// Whether the API server answers.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub async fn answers(&self) -> Result<(), String> {
+        self.client.apiserver_version().await.map(drop).map_err(|error| with_causes(&error))
     }
 
     /// The API for one kind of object in the namespace.
@@ -113,4 +139,15 @@ impl Cluster {
     {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
+}
+
+/// A client whose calls end in time, and are tried again where that does no harm.
+fn client(config: Config) -> std::result::Result<Client, BoxError> {
+    let builder = ClientBuilder::try_from(config)?
+        .with_layer(&ResponseBodyTimeoutLayer::new(STANDS_STILL))
+        .with_layer(&TimeoutLayer::new(ANSWERS_WITHIN))
+        // The layers above cannot be cloned, and a retry needs a clone.
+        .with_layer(&BufferLayer::new(CALLS_AT_ONCE))
+        .with_layer(&RetryLayer::new(RetryIdempotent::new()?));
+    Ok(builder.build())
 }

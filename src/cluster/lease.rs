@@ -10,6 +10,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -19,14 +20,15 @@ use crate::exit::{Error, ExitCode, Result};
 use crate::objects::JOB;
 
 /// A holder that has not renewed the Lease for this long stops. It is shorter than the duration, so that the
-/// holder knows before another driver may take the Lease.
-const RENEW_WITHIN: Duration = Duration::from_secs(10);
+/// holder knows before another driver may take the Lease. It is longer than the silence that makes a scenario VOID,
+/// so that what was seen of the scenario is recorded first.
+const RENEW_WITHIN: Duration = Duration::from_secs(20);
 /// How often the holder renews the Lease; up to a fifth longer, so that drivers do not keep in step.
 const RETRY_EVERY: Duration = Duration::from_secs(2);
 /// How long one attempt may take. A single call that hangs must not use up the time for the others.
 const ATTEMPT_WITHIN: Duration = Duration::from_secs(4);
 /// How long a new driver tries to take the Lease, longer than it takes to expire.
-const ACQUIRE_WITHIN: Duration = Duration::from_secs(20);
+const ACQUIRE_WITHIN: Duration = Duration::from_secs(35);
 /// How long releasing may take. If the API server is gone, the Lease expires by itself.
 const RELEASE_WITHIN: Duration = Duration::from_secs(3);
 
@@ -35,14 +37,14 @@ const RELEASE_WITHIN: Duration = Duration::from_secs(3);
 pub struct Lease {
     cluster: Cluster,
     holder: String,
-    renewing: tokio::task::JoinHandle<()>,
+    renewing: JoinHandle<()>,
     lost_because: Arc<OnceLock<String>>,
 }
 
 impl Lease {
     /// Takes the Lease for `holder`, a name that no other process has. If the present holder's pod has ended or
     /// its Lease has expired, this driver takes its place. `lost` is cancelled when another driver has taken the
-    /// Lease, and when it could not be renewed for 10 s. The holder must then stop what it does.
+    /// Lease, and when it could not be renewed for 20 s. The holder must then stop what it does.
     ///
     /// # Errors
     /// Exit code 3: another driver holds the Lease, or it does not exist; 4: the API server does not answer.
@@ -63,13 +65,37 @@ impl Lease {
             }
             sleep(with_jitter(Duration::from_millis(500))).await;
         };
-        let lost_because = Arc::new(OnceLock::new());
-        let reason = lost_because.clone();
-        let renewing = tokio::spawn(async move {
-            let _ = reason.set(renew_until_lost(contender, renewed).await);
-            lost.cancel();
-        });
+        let (renewing, lost_because) = keep_renewing(contender, renewed, lost);
         Ok(Self { cluster: cluster.clone(), holder: holder.to_owned(), renewing, lost_because })
+    }
+
+    /// Takes a lost Lease back, unless another driver has it, as soon as the API server answers.
+    ///
+    /// # Errors
+    /// Exit code 4: another driver has it, or the API server does not answer within this time.
+    pub async fn regain(&mut self, within: Duration, lost: CancellationToken) -> Result<()> {
+        let begun = Instant::now();
+        let mut contender = Contender::new(&self.cluster, &self.holder);
+        loop {
+            let attempted_at = Instant::now();
+            let obstacle = match timeout(ATTEMPT_WITHIN, contender.renew()).await {
+                Ok(Ok(Attempt::Held)) => {
+                    (self.renewing, self.lost_because) = keep_renewing(contender, attempted_at, lost);
+                    return Ok(());
+                }
+                Ok(Ok(Attempt::HeldBy(other))) => {
+                    let reason = taken_by(&other);
+                    self.lost_because = Arc::new(OnceLock::from(reason.clone()));
+                    return Err(Error::cluster(reason));
+                }
+                Ok(Err(error)) => error,
+                Err(_) => is_silent(&self.cluster),
+            };
+            if begun.elapsed() >= within {
+                return Err(obstacle);
+            }
+            sleep(with_jitter(RETRY_EVERY)).await;
+        }
     }
 
     /// Why the Lease was lost; `None` if it was not.
@@ -105,6 +131,21 @@ impl Lease {
     }
 }
 
+/// Renews the Lease in the background. When it is lost, the reason is set, and then `lost` is cancelled.
+fn keep_renewing(
+    contender: Contender,
+    renewed: Instant,
+    lost: CancellationToken,
+) -> (JoinHandle<()>, Arc<OnceLock<String>>) {
+    let lost_because = Arc::new(OnceLock::new());
+    let reason = lost_because.clone();
+    let renewing = tokio::spawn(async move {
+        let _ = reason.set(renew_until_lost(contender, renewed).await);
+        lost.cancel();
+    });
+    (renewing, lost_because)
+}
+
 /// Renews the Lease until it is lost; returns why.
 async fn renew_until_lost(mut contender: Contender, mut renewed: Instant) -> String {
     let mut problem = "the API server does not answer".to_owned();
@@ -116,7 +157,7 @@ async fn renew_until_lost(mut contender: Contender, mut renewed: Instant) -> Str
         match timeout_at(deadline, attempt).await {
             Ok(Ok(Ok(Attempt::Held))) => renewed = attempted_at,
             Ok(Ok(Ok(Attempt::HeldBy(other)))) => {
-                return format!("another driver has taken the Lease: {other}");
+                return taken_by(&other);
             }
             Ok(Ok(Err(error))) => problem = error.message,
             Ok(Err(_)) => "the API server does not answer".clone_into(&mut problem),
@@ -126,6 +167,10 @@ async fn renew_until_lost(mut contender: Contender, mut renewed: Instant) -> Str
             }
         }
     }
+}
+
+fn taken_by(other: &str) -> String {
+    format!("another driver has taken the Lease: {other}")
 }
 
 fn is_held(cluster: &Cluster, other: &str) -> Error {

@@ -1,7 +1,7 @@
 //! The pods of a Deployment at one moment.
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
+use kube::api::{DeleteParams, ListParams};
 
 use super::connection::Cluster;
 use super::failure::explain;
@@ -45,4 +45,23 @@ pub async fn pods_of(cluster: &Cluster, workload: &Workload) -> Result<Vec<PodSu
     let mut summaries: Vec<_> = staying.map(PodSummary::of).collect();
     summaries.sort();
     Ok(summaries)
+}
+
+/// Deletes the pods that `selector` selects, so that their controllers replace them. A pod that is gone already
+/// is no error.
+///
+/// # Errors
+/// Exit code 3 if the permission is missing, else 4.
+pub async fn delete_pods(cluster: &Cluster, selector: &str) -> Result<()> {
+    let pods = cluster.api::<Pod>();
+    let found = pods.list(&ListParams::default().labels(selector)).await;
+    let found = found.map_err(|error| explain(&format!("list the pods {selector}"), &error))?;
+    for pod in found.items.iter().filter_map(|pod| pod.metadata.name.as_deref()) {
+        match pods.delete(pod, &DeleteParams::default()).await {
+            Ok(_) => {}
+            Err(kube::Error::Api(status)) if status.code == 404 => {}
+            Err(error) => return Err(explain(&format!("delete pod {pod}"), &error)),
+        }
+    }
+    Ok(())
 }

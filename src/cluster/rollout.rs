@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
 use kube::runtime::watcher::{Config as WatchConfig, Event};
 use kube::runtime::{WatchStreamExt, watcher};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -15,7 +16,7 @@ use super::failure::explain;
 use super::readiness::{Assessment, assess};
 use super::scale::Workload;
 use crate::exit::{Error, ExitCode, Result};
-use crate::wait::{TimedOut, with_causes};
+use crate::wait::{TELL_EVERY, Tell, TimedOut, with_causes};
 
 /// A pod must stay unplaced this long before the cluster counts as too small. When resources become free,
 /// the scheduler tries again at once.
@@ -30,6 +31,8 @@ pub enum Unready {
     Broken(String),
     /// The API server does not permit watching it, so waiting longer does not help.
     Refused(Error),
+    /// The deadline passed, and the API server did not answer at the end.
+    Away(TimedOut),
     /// The deadline passed.
     TimedOut(TimedOut),
 }
@@ -41,12 +44,13 @@ impl Unready {
             Self::Unplaced(problem) => format!("pods of {name} cannot be placed: {problem}"),
             Self::Broken(problem) => format!("{name}: {problem}"),
             Self::Refused(error) => error.message.clone(),
-            Self::TimedOut(timed_out) => format!("{name} is not ready {timed_out}"),
+            Self::Away(timed_out) | Self::TimedOut(timed_out) => format!("{name} is not ready {timed_out}"),
         }
     }
 }
 
-/// Waits until exactly `replicas` pods of the Deployment are ready and no other pod of it is left.
+/// Waits until exactly `replicas` pods of the Deployment are ready and no other pod of it is left. Every
+/// [`TELL_EVERY`], `tell` hears what was seen last.
 ///
 /// # Errors
 /// [`Unready`]; after the deadline with what was seen last.
@@ -55,6 +59,7 @@ pub async fn await_ready(
     workload: &Workload,
     replicas: u32,
     limit: Duration,
+    tell: &Tell<'_>,
 ) -> Result<(), Unready> {
     enum Change {
         Deployment(Event<Deployment>),
@@ -70,36 +75,50 @@ pub async fn await_ready(
         pods.map(|event| event.map_or_else(Change::Failed, Change::Pod)).boxed(),
     );
 
-    let deadline = Instant::now() + limit;
-    let mut deployment: Option<Deployment> = None;
-    let mut pods: Option<BTreeMap<String, Pod>> = None;
+    let started = Instant::now();
+    let deadline = started + limit;
+    let mut tell_at = started + TELL_EVERY;
+    let mut deployment: Listed<Deployment> = Listed::default();
+    let mut pods: Listed<Pod> = Listed::default();
     let mut last_seen = "nothing".to_owned();
+    let mut is_away = false;
     let mut unplaced_since: Option<Instant> = None;
     loop {
-        let wake_at = unplaced_since.map_or(deadline, |since| (since + UNPLACED_FOR).min(deadline));
+        let wake_at =
+            unplaced_since.map_or(deadline, |since| (since + UNPLACED_FOR).min(deadline)).min(tell_at);
         let change = tokio::select! {
             change = changes.next() => change,
             () = sleep_until(wake_at) => None,
         };
         match change {
-            Some(Change::Deployment(event)) => match event {
-                Event::Apply(found) | Event::InitApply(found) => deployment = Some(found),
-                Event::Delete(_) => deployment = None,
-                Event::Init | Event::InitDone => {}
-            },
-            Some(Change::Pod(event)) => apply_event(&mut pods, event),
-            Some(Change::Failed(error)) => match permanent_error(&workload.name, &error) {
-                Some(refused) => return Err(Unready::Refused(refused)),
-                None => last_seen = with_causes(&error),
-            },
+            Some(Change::Deployment(event)) => {
+                is_away = false;
+                deployment.apply(event);
+            }
+            Some(Change::Pod(event)) => {
+                is_away = false;
+                pods.apply(event);
+            }
+            Some(Change::Failed(error)) => {
+                if let Some(refused) = permanent_error(&workload.name, &error) {
+                    return Err(Unready::Refused(refused));
+                }
+                (last_seen, is_away) = (with_causes(&error), true);
+            }
             None if Instant::now() >= deadline => {
-                return Err(Unready::TimedOut(TimedOut { after: limit, last_seen }));
+                let timed_out = TimedOut { after: limit, last_seen };
+                return Err(if is_away { Unready::Away(timed_out) } else { Unready::TimedOut(timed_out) });
+            }
+            None if Instant::now() >= tell_at => {
+                tell(started.elapsed(), &last_seen);
+                tell_at += TELL_EVERY;
             }
             None => {}
         }
-        let Some(known) = &pods else { continue };
+        // Nothing is judged by half a list: pods that were not read yet could be terminating.
+        let (Some(deployment), Some(known)) = (deployment.complete(), pods.complete()) else { continue };
         let known: Vec<Pod> = known.values().cloned().collect();
-        match assess(deployment.as_ref(), &known, replicas) {
+        match assess(deployment.values().next(), &known, replicas) {
             Assessment::Ready => return Ok(()),
             Assessment::Broken(problem) => return Err(Unready::Broken(problem)),
             Assessment::NotYet(missing) => {
@@ -129,20 +148,40 @@ fn permanent_error(name: &str, error: &watcher::Error) -> Option<Error> {
     (explained.code == ExitCode::Preflight).then_some(explained)
 }
 
-/// Applies a watch event to the known pods; `None` until the first list begins.
-fn apply_event(pods: &mut Option<BTreeMap<String, Pod>>, event: Event<Pod>) {
-    let uid = |pod: &Pod| pod.metadata.uid.clone().unwrap_or_default();
-    match event {
-        // A new list replaces the old one, pod by pod. An incomplete list does not make a Deployment ready,
-        // because its status counts must agree with the pods.
-        Event::Init => *pods = Some(BTreeMap::new()),
-        Event::InitApply(pod) | Event::Apply(pod) => {
-            pods.get_or_insert_default().insert(uid(&pod), pod);
+/// Objects as a watch tells them, by their UIDs.
+#[derive(Debug)]
+struct Listed<K> {
+    /// The objects as of the last complete list, and the changes since then.
+    known: Option<BTreeMap<String, K>>,
+    /// The part of a new list that has been read. It replaces the old one when it is complete.
+    coming: BTreeMap<String, K>,
+}
+
+impl<K> Default for Listed<K> {
+    fn default() -> Self {
+        Self { known: None, coming: BTreeMap::new() }
+    }
+}
+
+impl<K: ResourceExt> Listed<K> {
+    fn apply(&mut self, event: Event<K>) {
+        let uid = |object: &K| object.uid().unwrap_or_default();
+        match event {
+            Event::Init => self.coming = BTreeMap::new(),
+            Event::InitApply(object) => drop(self.coming.insert(uid(&object), object)),
+            Event::InitDone => self.known = Some(std::mem::take(&mut self.coming)),
+            Event::Apply(object) => {
+                self.known.get_or_insert_default().insert(uid(&object), object);
+            }
+            Event::Delete(object) => {
+                self.known.get_or_insert_default().remove(&uid(&object));
+            }
         }
-        Event::Delete(pod) => {
-            pods.get_or_insert_default().remove(&uid(&pod));
-        }
-        Event::InitDone => {}
+    }
+
+    /// The objects; `None` before the first list is complete.
+    const fn complete(&self) -> Option<&BTreeMap<String, K>> {
+        self.known.as_ref()
     }
 }
 
@@ -154,25 +193,18 @@ pub async fn await_gone(cluster: &Cluster, selector: &str, limit: Duration) -> R
     let deadline = Instant::now() + limit;
     let mut changes =
         watcher(cluster.api::<Pod>(), WatchConfig::default().labels(selector)).default_backoff().boxed();
-    let mut pods = None;
-    let mut listed = false;
+    let mut pods: Listed<Pod> = Listed::default();
     loop {
-        let names = |pods: &Option<BTreeMap<String, Pod>>| {
-            let names =
-                pods.iter().flat_map(|pods| pods.values().filter_map(|pod| pod.metadata.name.clone()));
-            names.collect::<Vec<_>>().join(", ")
-        };
         match timeout_at(deadline, changes.next()).await {
-            Ok(Some(Ok(event))) => {
-                listed |= matches!(event, Event::InitDone);
-                apply_event(&mut pods, event);
-            }
+            Ok(Some(Ok(event))) => pods.apply(event),
             Ok(Some(Err(_)) | None) => {}
             Err(_) => {
-                return Err(TimedOut { after: limit, last_seen: format!("pods {}", names(&pods)) });
+                let names: Vec<_> =
+                    pods.complete().into_iter().flatten().map(|(_, pod)| pod.name_any()).collect();
+                return Err(TimedOut { after: limit, last_seen: format!("pods {}", names.join(", ")) });
             }
         }
-        if listed && pods.as_ref().is_some_and(BTreeMap::is_empty) {
+        if pods.complete().is_some_and(BTreeMap::is_empty) {
             return Ok(());
         }
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use crate::cluster::{Cluster, ClusterFlags, await_gone};
-use crate::deploy::{Overlay, delete, job, objects};
+use crate::deploy::{Deletion, Overlay, delete, job, objects};
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::{DRIVER_PODS, RESULTS_APP};
@@ -23,7 +23,8 @@ pub struct Arguments {
 /// How long the driver's pod may take to end.
 const ENDS_WITHIN: Duration = Duration::from_mins(3);
 
-/// Deletes the objects that this program deployed; prints one object per line to `out`.
+/// Deletes the objects that this program created; prints one object per line to `out`. Objects of the same names
+/// that it did not create are left alone, and the events name them.
 ///
 /// # Errors
 /// Exit code 3: no cluster or a missing permission; 4: the driver's pod does not end.
@@ -38,22 +39,27 @@ pub async fn run(
     events.tell(Progress::CleanupStarted { namespace, server });
     // The Job comes first, because its driver stops the load and needs Locust for that.
     let job = [job(&[])?];
-    let deleted = delete(&cluster, &job, arguments.dry_run).await?;
-    print(out, &deleted);
-    if !deleted.is_empty() && !arguments.dry_run {
+    let deletion = delete(&cluster, &job, arguments.dry_run).await?;
+    show(out, events, &deletion);
+    if !deletion.deleted.is_empty() && !arguments.dry_run {
         await_gone(&cluster, DRIVER_PODS, ENDS_WITHIN).await.map_err(|timed_out| {
             Error::cluster(format!("the driver's pod does not end {timed_out}"))
                 .next(format!("kubectl delete pod -l {DRIVER_PODS} --force"))
         })?;
     }
     let mut rest = objects(Overlay::Kind, &[], None)?;
+    rest.extend(objects(Overlay::NetworkPolicy, &[], None)?);
     rest.retain(|object| arguments.results || object["metadata"]["labels"]["app"] != RESULTS_APP);
-    print(out, &delete(&cluster, &rest, arguments.dry_run).await?);
+    show(out, events, &delete(&cluster, &rest, arguments.dry_run).await?);
     Ok(ExitCode::Success)
 }
 
-fn print(out: &mut (dyn Write + Send), objects: &[String]) {
-    for object in objects {
+/// Prints what was deleted to `out`, and tells what was left alone.
+fn show(out: &mut (dyn Write + Send), events: &Events, deletion: &Deletion) {
+    for object in &deletion.deleted {
         let _ = writeln!(out, "{object}");
+    }
+    for (object, why) in &deletion.left {
+        events.tell(Progress::note(format!("left alone: {object}, because {why}")));
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::cluster::{Cluster, ClusterFlags, Unready, await_ready, read_workload};
 use crate::config::{MatrixFlags, Settings, Span};
-use crate::deploy::{Image, Overlay, allow_scaling, apply, diff, objects, refuse_foreign};
+use crate::deploy::{Approved, Image, Overlay, allow_scaling, apply, approve, diff, objects, refuse_foreign};
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::{LOAD_PODS, MASTER, STUB_PODS, WORKERS};
@@ -48,11 +48,11 @@ pub struct Arguments {
     dry_run: bool,
 }
 
-/// Applies the manifests and waits until every Deployment is ready.
+/// Applies the manifests and waits until every Deployment is ready. If an object is foreign, or the API server
+/// refuses one, nothing is applied.
 ///
 /// # Errors
-/// Exit code 3: no cluster, a missing permission, a foreign Deployment or an image that cannot be
-/// pulled; 4: a Deployment does not become ready in time.
+/// Exit code 3: no cluster, a missing permission, a foreign object or an image that cannot be pulled; 4: a Deployment does not become ready in time.
 pub async fn run(
     flags: &ClusterFlags,
     arguments: &Arguments,
@@ -73,13 +73,13 @@ pub async fn run(
         return print_changes(&cluster, &objects, out).await;
     }
     let started = Instant::now();
-    refuse_foreign(&cluster, &objects).await?;
-    let (workers, others): (Vec<_>, Vec<_>) = objects
-        .into_iter()
-        .partition(|object| object["kind"] == "Deployment" && object["metadata"]["name"] == WORKERS);
+    let approved = approve(&cluster, objects).await?.into_iter();
+    let (workers, others): (Vec<_>, Vec<_>) = approved
+        .partition(|one| one.object["kind"] == "Deployment" && one.object["metadata"]["name"] == WORKERS);
     let limit = arguments.timeout.get();
-    let await_all = async |objects: &[Value]| {
-        let deployments = objects.iter().filter(|object| object["kind"] == "Deployment");
+    let await_all = async |objects: &[Approved]| {
+        let deployments =
+            objects.iter().map(|one| &one.object).filter(|object| object["kind"] == "Deployment");
         let ready = deployments.map(|one| await_deployment(&cluster, one, limit, events, started));
         try_join_all(ready).await.map(drop)
     };
@@ -147,14 +147,15 @@ async fn await_deployment(
 ) -> Result<()> {
     let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
     let workload = read_workload(cluster, name).await?;
-    await_ready(cluster, &workload, workload.replicas, limit).await.map_err(|unready| {
+    let tell = events.waiting(name);
+    await_ready(cluster, &workload, workload.replicas, limit, &tell).await.map_err(|unready| {
         let pods = if matches!(name, MASTER | WORKERS) { LOAD_PODS } else { STUB_PODS };
         let advice = format!("look at it with: kubectl describe pods -l {pods}");
         let message = unready.describe(&format!("deployment {}/{name}", cluster.namespace));
         match unready {
             Unready::Refused(error) => error,
             Unready::Broken(_) | Unready::Unplaced(_) => Error::preflight(message).next(advice),
-            Unready::TimedOut(_) => Error::cluster(message).next(advice),
+            Unready::Away(_) | Unready::TimedOut(_) => Error::cluster(message).next(advice),
         }
     })?;
     events.tell(Progress::phase(format!("{name}: {} ready", workload.replicas), started.elapsed()));

@@ -1,6 +1,7 @@
 //! `locust-matrix run`: drives the matrix. This is what the Job's pod does.
 
 mod arguments;
+mod continuing;
 mod ending;
 mod holder;
 mod prepare;
@@ -12,6 +13,7 @@ use std::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub use self::arguments::Arguments;
+use self::continuing::continue_while_ours;
 use self::ending::{end, first_error};
 use self::holder::unique_holder;
 use self::prepare::{Prepared, prepare};
@@ -24,7 +26,7 @@ use crate::exit::{Error, ExitCode, Result};
 use crate::judge::JudgedRun;
 use crate::plan::Grid;
 use crate::report;
-use crate::scenario::Matrix;
+use crate::scenario::{Matrix, make_usable};
 
 /// Drives the matrix to its end.
 ///
@@ -41,7 +43,7 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     let deployment = config.inference.deployment.clone();
     confirm_target(&cluster, &deployment, arguments.yes, events).await?;
     let holder = arguments.holder.clone().unwrap_or_else(unique_holder);
-    let lease = tokio::select! {
+    let mut lease = tokio::select! {
         lease = Lease::acquire(&cluster, &holder, superseded.clone()) => lease?,
         () = interrupted.cancelled() => return Err(Error::interrupted("interrupted before the first scenario")),
     };
@@ -53,7 +55,7 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     let (ended, original) = match prepared {
         Ok(prepared) => {
             let original = prepared.original;
-            (measure(prepared, interrupted, superseded).await, Some(original))
+            (measure(prepared, &mut lease, interrupted, superseded).await, Some(original))
         }
         // An earlier pod of this run may have scaled already.
         Err(error) => (Err(error), recorded_by_an_earlier_pod(&cluster, arguments.run_id.as_deref()).await),
@@ -64,22 +66,33 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
 /// Measures the scenarios that are not recorded yet and writes the reports.
 async fn measure(
     prepared: Prepared,
+    lease: &mut Lease,
     interrupted: CancellationToken,
     superseded: CancellationToken,
 ) -> Result<ExitCode> {
     let Prepared { setup, plan, run, records, file, store, folder, _forward, .. } = prepared;
     let begun = Instant::now();
     let plan = Box::new(plan);
+    let (events, limit) = (setup.events.clone(), setup.config.timeouts.master.get());
+    let (signal, first) = (interrupted.clone(), superseded.clone());
     let mut matrix = Matrix { setup, plan, run, records, file, store: Some(store), interrupted, superseded };
-    let ended = matrix.run().await;
+    let mut is_first = true;
+    let ended = continue_while_ours(lease, first, (limit, &signal), &events, async |lost| {
+        matrix.superseded = lost;
+        if !std::mem::take(&mut is_first) {
+            make_usable(&matrix.setup.cluster, &matrix.setup.load, limit, &events).await?;
+        }
+        matrix.run().await
+    });
+    let ended = ended.await;
     let judged = JudgedRun::of(&matrix.records);
     let written = if judged.rows.is_empty() { Ok(Vec::new()) } else { report::write(&judged, &folder) };
-    matrix.setup.events.tell(Progress::RunEnded {
+    events.tell(Progress::RunEnded {
         recorded: judged.rows.len(),
         valid: judged.valid(),
         took_s: begun.elapsed().as_secs_f64(),
     });
-    first_error([ended, written.map(drop)], &matrix.setup.events)?;
+    first_error([ended, written.map(drop)], &events)?;
     Ok(if judged.has_failure() { ExitCode::Scenario } else { ExitCode::Success })
 }
 

@@ -25,6 +25,10 @@ const FILES: &[(&str, &str)] = manifests![
     "job-simple/kustomization.yaml",
     "job-simple/locust-driver-job-simple.yaml",
     "kind/kustomization.yaml",
+    "network-policy/kustomization.yaml",
+    "network-policy/driver.yaml",
+    "network-policy/inference.yaml",
+    "network-policy/locust.yaml",
     "nodeport/kustomization.yaml",
     "nodeport/locust-master-nodeport.yaml",
     "stub/kustomization.yaml",
@@ -36,6 +40,12 @@ const FILES: &[(&str, &str)] = manifests![
 /// The text of the file at `path`, relative to `manifests/`.
 pub(super) fn read(path: &str) -> Option<&'static str> {
     FILES.iter().find(|(known, _)| *known == path).map(|(_, text)| *text)
+}
+
+/// The paths of all files.
+#[cfg(test)]
+pub(super) fn paths() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|(path, _)| *path)
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use futures::future::try_join_all;
 use json_patch::PatchOperation;
-use kube::api::{DynamicObject, Patch};
+use kube::api::{DynamicObject, Patch, PatchParams};
 use serde_json::Value;
 
-use super::apply::{api_of, apply_params, in_namespace};
-use crate::cluster::{Cluster, explain};
+use super::object::{api_of, in_namespace};
+use crate::cluster::{Cluster, FIELD_MANAGER, explain};
 use crate::exit::Result;
 
 /// Values longer than this many characters are cut.
@@ -28,7 +28,8 @@ async fn diff_one(cluster: &Cluster, object: &Value) -> Result<Vec<String>> {
     let existing = api.get_opt(&name).await.map_err(|error| explain(&subject, &error))?;
     let Some(existing) = existing else { return Ok(vec![format!("+ {kind}/{name}")]) };
     let object = in_namespace(cluster, object)?;
-    let applied = api.patch(&name, &apply_params().dry_run(), &Patch::Apply(&object)).await;
+    let applied =
+        api.patch(&name, &PatchParams::apply(FIELD_MANAGER).force().dry_run(), &Patch::Apply(&object)).await;
     let applied = applied.map_err(|error| explain(&format!("dry run of {subject}"), &error))?;
     let mut lines = changed_fields(&without_server_fields(&existing), &without_server_fields(&applied));
     lines.insert(0, if lines.is_empty() { format!("= {kind}/{name}") } else { format!("~ {kind}/{name}") });

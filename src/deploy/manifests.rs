@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::kustomize::Image;
 use super::{bundle, checksum, kustomize};
+use crate::cluster::FIELD_MANAGER;
 use crate::exit::{Error, ExitCode, Result};
+use crate::objects::MANAGED_BY;
 
 /// The Deployment that the Role of the manifests names.
 const DEFAULT_DEPLOYMENT: &str = "inference";
@@ -18,6 +20,8 @@ pub enum Overlay {
     Kind,
     /// The stub service alone
     Stub,
+    /// Policies that limit who connects to Locust and to the stub
+    NetworkPolicy,
 }
 
 impl Overlay {
@@ -26,6 +30,7 @@ impl Overlay {
             Self::Base => ".",
             Self::Kind => "kind",
             Self::Stub => "stub",
+            Self::NetworkPolicy => "network-policy",
         }
     }
 }
@@ -45,7 +50,10 @@ pub fn objects(overlay: Overlay, images: &[Image], locustfile: Option<&str>) -> 
 /// As [`objects`].
 pub fn job(images: &[Image]) -> Result<Value> {
     let objects = build("job-simple", images, None)?;
-    objects.into_iter().find(|object| object["kind"] == "Job").ok_or_else(|| damaged("job-simple has no Job"))
+    let job = objects.into_iter().find(|object| object["kind"] == "Job");
+    let mut job = job.ok_or_else(|| damaged("job-simple has no Job"))?;
+    job["metadata"]["labels"][MANAGED_BY] = FIELD_MANAGER.into();
+    Ok(job)
 }
 
 /// Changes the driver's Role so that it permits reading and scaling `deployment` instead of the Deployment
@@ -125,6 +133,22 @@ mod tests {
         assert!(all.iter().any(|object| object["metadata"]["labels"]["app"] == RESULTS_APP));
         let ports = &find("Deployment", MASTER)["spec"]["template"]["spec"]["containers"][0]["ports"];
         assert!(ports.as_array().unwrap().iter().any(|port| port["containerPort"] == WEB_PORT), "{ports}");
+    }
+
+    #[test]
+    fn every_object_has_the_label_of_what_this_program_creates() {
+        let mut all = vec![job(&[]).unwrap()];
+        for folder in [".", "kind", "stub", "weekly", "network-policy"] {
+            all.extend(build(folder, &[], None).unwrap());
+        }
+        for object in all {
+            assert_eq!(object["metadata"]["labels"][MANAGED_BY], FIELD_MANAGER, "{object}");
+        }
+        let nodeport = bundle::read("nodeport/locust-master-nodeport.yaml").unwrap();
+        assert!(
+            nodeport.contains(&format!("    {MANAGED_BY}: {FIELD_MANAGER}\n")),
+            "a component: {nodeport}"
+        );
     }
 
     #[test]

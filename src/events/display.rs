@@ -36,6 +36,12 @@ impl fmt::Display for Progress {
                     many(*wanted, "idle worker")
                 )
             }
+            Self::Waiting { subject, state, waited_s } => {
+                write!(f, "  waiting for {subject}, for {waited_s} s: {state}")
+            }
+            Self::GeneratorRestarted { generator, reason } => {
+                write!(f, "  {generator} cannot be used ({reason}); replacing its pods")
+            }
             Self::PhaseDone { what, took_ms } => {
                 write!(f, "  {what} ({})", seconds(Duration::from_millis(*took_ms)))
             }
@@ -60,6 +66,9 @@ impl fmt::Display for Progress {
                 write!(f, "  the figures of the whole run are missing: {error}")
             }
             Self::Retry { reasons } => write!(f, "  VOID, once more: {}", reasons.join("; ")),
+            Self::Recovering => {
+                f.write_str("  waiting until the cluster and the load generator answer again")
+            }
             Self::ScenarioEnded { number, of, status, summary } => {
                 write!(f, "[{}] {status}  {summary}", place(*number, *of))
             }

@@ -67,6 +67,22 @@ pub enum Progress {
         /// How many workers it should list.
         wanted: u32,
     },
+    /// Something is being waited for, and it lasts.
+    Waiting {
+        /// What is waited for, such as a Deployment.
+        subject: String,
+        /// What was seen last.
+        state: String,
+        /// How long the wait has lasted, s.
+        waited_s: u64,
+    },
+    /// The load generator's state cannot be used, so that its pods are replaced.
+    GeneratorRestarted {
+        /// What makes the load.
+        generator: String,
+        /// What was wrong with it.
+        reason: String,
+    },
     /// A phase of a scenario, or a step of a deployment, has ended.
     PhaseDone {
         /// What was done.
@@ -116,6 +132,8 @@ pub enum Progress {
         /// Why it was VOID.
         reasons: Vec<String>,
     },
+    /// After a disturbance, the run waits until the cluster and the load generator can be used again.
+    Recovering,
     /// A scenario is recorded.
     ScenarioEnded {
         /// Place in the plan, from 1.

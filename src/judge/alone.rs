@@ -37,9 +37,16 @@ fn not_measured(record: &Record, unmeasured: &Unmeasured) -> Judgement {
     let (verdict, mut reasons) = match unmeasured.kind {
         UnmeasuredKind::NoPlace => (Verdict::Infeasible, Vec::new()),
         UnmeasuredKind::Broken if changed.is_empty() => (Verdict::Failed, Vec::new()),
-        UnmeasuredKind::Broken | UnmeasuredKind::Disturbed => (Verdict::Void, changed),
+        UnmeasuredKind::GeneratorLate if changed.is_empty() => (Verdict::LoadgenLimited, Vec::new()),
+        UnmeasuredKind::Broken | UnmeasuredKind::GeneratorLate | UnmeasuredKind::Disturbed => {
+            (Verdict::Void, changed)
+        }
     };
-    reasons.extend(unmeasured.reasons.iter().cloned());
+    for reason in &unmeasured.reasons {
+        if !reasons.contains(reason) {
+            reasons.push(reason.clone());
+        }
+    }
     Judgement { verdict, reasons }
 }
 

@@ -17,14 +17,15 @@ use self::product::{CALLER, NAME};
 use self::stock::Stock;
 use self::web::{Answer, STOP, Web};
 use super::{Capabilities, Load, LoadGenerator, Snapshot, Unreached};
-use crate::exit::{Error, Result};
-use crate::objects;
+use crate::exit::{Error, ExitCode, Result};
 use crate::wait::TimedOut;
 
 /// Users started per second in the open model; Locust warns above 100 per worker.
 const OPEN_SPAWN_RATE: f64 = 100.0;
 /// Without the module, load is stopped after this long at the latest.
 const LONGEST: Duration = Duration::from_hours(2);
+/// The pods of master and workers. A worker that has lost its master would notice only after a minute.
+const LOAD_GENERATOR_PODS: &str = "app=locust,role in (master, worker)";
 /// The module's own route.
 const SNAPSHOT: &str = "/matrix/snapshot";
 
@@ -36,6 +37,7 @@ const SNAPSHOT: &str = "/matrix/snapshot";
 pub struct Locust {
     web: Web,
     longest: Duration,
+    is_ours: bool,
     /// Drives a master without the module; `None` if the master has it. Found out at the first use.
     stock: Arc<OnceCell<Option<Stock>>>,
 }
@@ -46,7 +48,7 @@ impl Locust {
     /// # Errors
     /// Exit code 1: the HTTP client cannot be built.
     pub fn new(url: &str) -> Result<Self> {
-        Ok(Self { web: Web::new(url)?, longest: LONGEST, stock: Arc::default() })
+        Ok(Self { web: Web::new(url)?, longest: LONGEST, is_ours: false, stock: Arc::default() })
     }
 
     /// Sets how long a load may run at most. This limit is used only without the module and from Locust 2.47
@@ -55,6 +57,14 @@ impl Locust {
     #[must_use]
     pub fn with_longest(mut self, longest: Duration) -> Self {
         self.longest = longest;
+        self
+    }
+
+    /// Says that this is the Locust of the manifests, in the cluster's namespace. Its pods may then be replaced if
+    /// its state cannot be used.
+    #[must_use]
+    pub const fn of_the_manifests(mut self) -> Self {
+        self.is_ours = true;
         self
     }
 
@@ -117,18 +127,7 @@ impl LoadGenerator for Locust {
     }
 
     async fn cut(&self, deadman: Duration) -> Result<Snapshot> {
-        let snapshot = self.read(true, deadman).await?;
-        match snapshot.cut {
-            Some(cut) if cut.complete => Ok(snapshot),
-            _ => Err(Error::cluster(format!(
-                "not every {NAME} worker handed over its counts in time; last seen: {}",
-                snapshot.describe()
-            ))
-            .next(format!(
-                "the workers may be short of CPU; look at: kubectl top pods -l {}",
-                objects::WORKER_PODS
-            ))),
-        }
+        self.read(true, deadman).await
     }
 
     async fn start(&self, load: Load, host: &str) -> Result<()> {
@@ -152,7 +151,8 @@ impl LoadGenerator for Locust {
         let response = self.web.call(Method::POST, path, &form).await?;
         let answer: Answer = self.web.json(path, response).await?;
         if !answer.success {
-            return Err(Error::cluster(format!("{NAME} refused to start {users} users: {}", answer.message))
+            let refused = format!("{NAME} refused to start {users} users: {}", answer.message);
+            return Err(Error::new(ExitCode::Scenario, refused)
                 .next("check users, rates and spawn_rate of the configuration"));
         }
         Ok(())
@@ -166,6 +166,10 @@ impl LoadGenerator for Locust {
         } else {
             Err(Error::cluster(format!("{NAME} refused to stop: {}", answer.message)))
         }
+    }
+
+    fn pods(&self) -> Option<&str> {
+        self.is_ours.then_some(LOAD_GENERATOR_PODS)
     }
 
     fn explain(&self, unreached: &Unreached, timed_out: &TimedOut) -> Error {

@@ -1,5 +1,7 @@
 //! The state and the counts of the load generator at one moment.
 
+use std::collections::BTreeSet;
+
 use records::{Endpoint, Health, OpenCounts, Window};
 
 /// The state of the load generator or of one worker.
@@ -179,6 +181,23 @@ impl Snapshot {
         let ready =
             self.present().filter(|worker| worker.state == State::Ready && worker.user_count == 0).count();
         stopped && ready == workers as usize && self.present().count() == workers as usize
+    }
+
+    /// The ids of the workers whose heartbeats arrive, in order.
+    pub fn worker_ids(&self) -> BTreeSet<String> {
+        self.present().map(|worker| worker.id.clone()).collect()
+    }
+
+    /// Whether no load runs, whichever workers are listed. After a worker was killed, it stays on the list with its
+    /// users until enough of its heartbeats are missing.
+    pub fn has_no_load(&self) -> bool {
+        !matches!(self.state, State::Spawning | State::Running)
+            && self.present().all(|worker| worker.user_count == 0)
+    }
+
+    /// Whether this is a cut for which every worker handed over its counts.
+    pub fn is_complete_cut(&self) -> bool {
+        self.cut.is_some_and(|cut| cut.complete)
     }
 
     /// Whether `users` run, spread evenly over exactly `workers` workers.

@@ -21,8 +21,8 @@ pub enum Next {
     Close,
 }
 
-/// The length of each interval, s: a fifth of the time asked for, because five must agree; a twentieth if the
-/// measurement may end early.
+/// The length of each interval, s. A window needs five steady intervals, so each lasts a fifth of the time that
+/// was asked for; if the measurement may end early, a twentieth, so that it can end after a quarter.
 pub fn interval_s(rule: &StoppingRule) -> f64 {
     if !rule.exact {
         return rule.duration_s;

@@ -3,6 +3,7 @@
 //! The document decides which sections, tables and sentences there are. A renderer only writes them in its
 //! format: `markdown` writes the sections, `csv` writes the datasets.
 
+mod attempts;
 mod auto_summary;
 mod cell;
 mod data_notes;
@@ -53,6 +54,7 @@ impl Document {
             scenarios::closed(&closed),
             scenarios::open(&open),
             verdicts::section(&rows),
+            attempts::section(run),
             failures::section(&rows),
             data_notes::section(&rows),
             Some(findings::key_findings(&points)),

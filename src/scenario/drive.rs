@@ -4,13 +4,13 @@ mod load;
 mod measure;
 mod ready;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use records::{
     Interval, Membership, Mode, OpenCounts, Record, Replica, Sample, Scenario, StoppingRule, Unmeasured,
-    VERSION, Window, WorkerHealth,
+    UnmeasuredKind, VERSION, Window, WorkerHealth,
 };
 use tokio::time::Instant;
 
@@ -27,6 +27,9 @@ use crate::wait::{Condition, TimedOut, poll};
 const POLL_EVERY: Duration = Duration::from_millis(200);
 /// How many neighbouring intervals must agree. They are also the sections of the confidence intervals.
 const AGREEING: usize = 5;
+/// The scenario is disturbed if the load generator does not answer for this long while it is measured. A cut waits up
+/// to 5 s for a worker.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// How often a snapshot is taken while load runs.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
@@ -40,6 +43,8 @@ pub(super) struct Drive<'a, L> {
     timings: BTreeMap<String, u64>,
     at_start: AtStart,
     gathered: Gathered,
+    /// Whether an action has failed. The load then only has to stop; its workers need not all be there.
+    went_wrong: bool,
     /// When the load was asked to stop; the cooldown starts then.
     pub(super) stopped: Option<Instant>,
 }
@@ -49,6 +54,8 @@ pub(super) struct Drive<'a, L> {
 struct AtStart {
     replicas: Vec<PodSummary>,
     workers: Vec<PodSummary>,
+    /// The ids of the workers on the load generator's list.
+    listed: BTreeSet<String>,
     counts: PodCounts,
 }
 
@@ -82,6 +89,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             timings: BTreeMap::new(),
             at_start: AtStart::default(),
             gathered: Gathered::default(),
+            went_wrong: false,
             stopped: None,
         }
     }
@@ -96,7 +104,12 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             Action::Drain => self.drain().await,
             Action::Record(_) | Action::Discard => Ok(()),
         };
-        done.err().unwrap_or(Event::Done)
+        let event = done.err().unwrap_or(Event::Done);
+        if let Event::Failed(Unmeasured { kind: UnmeasuredKind::Disturbed, reasons }) = &event {
+            self.gathered.disturbed = self.gathered.disturbed.take().or_else(|| reasons.first().cloned());
+        }
+        self.went_wrong |= event != Event::Done;
+        event
     }
 
     /// Records how long a phase took, and tells the user that it is over.
@@ -110,13 +123,15 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
         self.timings.insert(phase.to_owned(), u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
     }
 
-    /// Takes snapshots until one meets the condition. After an error, the next snapshot is tried.
+    /// Takes snapshots until one meets the condition. After an error, the next snapshot is tried. The user hears of
+    /// a wait for `subject` that lasts.
     async fn await_snapshot(
         &self,
+        subject: &str,
         limit: Duration,
         condition: impl Fn(&Snapshot) -> bool,
     ) -> Result<Snapshot, TimedOut> {
-        poll(limit, POLL_EVERY, || async {
+        poll(limit, POLL_EVERY, &self.setup.events.waiting(subject), || async {
             match self.setup.load.snapshot(DEADMAN).await {
                 Ok(snapshot) if condition(&snapshot) => Condition::Met(snapshot),
                 Ok(snapshot) => Condition::NotMet(snapshot.describe()),

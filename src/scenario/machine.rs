@@ -8,7 +8,7 @@
 
 use records::{Unmeasured, UnmeasuredKind};
 
-use crate::exit::Error;
+use crate::exit::{Error, ExitCode};
 
 /// The phase that a scenario is in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,15 +56,25 @@ pub enum Event {
 
 impl Event {
     /// The scenario cannot be measured, because something is broken.
-    pub(super) fn broken(reason: String) -> Self {
-        Self::Failed(Unmeasured::new(UnmeasuredKind::Broken, reason))
+    pub(super) fn broken(reason: impl Into<String>) -> Self {
+        Self::Failed(Unmeasured::new(UnmeasuredKind::Broken, reason.into()))
+    }
+
+    /// The scenario was disturbed from outside, and is worth another try.
+    pub(super) fn disturbed(reason: impl Into<String>) -> Self {
+        Self::Failed(Unmeasured::new(UnmeasuredKind::Disturbed, reason.into()))
     }
 }
 
-/// An error ends the run unless the caller decides otherwise.
+/// What becomes of an error, unless the caller decides otherwise. A cluster or a load generator that fails may
+/// work again in a moment. A missing permission, a wrong setting or an interruption stays.
 impl From<Error> for Event {
     fn from(error: Error) -> Self {
-        Self::Abandoned(error)
+        match error.code {
+            ExitCode::Cluster => Self::disturbed(error.message),
+            ExitCode::Scenario => Self::broken(error.message),
+            _ => Self::Abandoned(error),
+        }
     }
 }
 
@@ -117,11 +127,10 @@ impl ScenarioMachine {
             (Phase::WarmingUp | Phase::Measuring, Failed(unmeasured)) => drain(End::Failed(unmeasured)),
             (Phase::WarmingUp | Phase::Measuring, Abandoned(error)) => drain(End::Abandoned(error)),
             (Phase::Draining(end), Done) => over(end.clone()),
-            // The load may still be running, which would distort the figures of the next scenario.
-            (Phase::Draining(_), Failed(unmeasured)) => {
-                over(End::Abandoned(Error::cluster(unmeasured.reasons.join("; "))))
-            }
-            // The first error is the one to report.
+            // The load may still be running: before the next scenario, the run makes sure that it is not.
+            (Phase::Draining(End::Measured), Failed(unmeasured)) => over(End::Failed(unmeasured)),
+            // The first problem is the one to report.
+            (Phase::Draining(first), Failed(_)) => over(first.clone()),
             (Phase::Draining(End::Abandoned(first)), Abandoned(_)) => over(End::Abandoned(first.clone())),
             (Phase::Draining(_), Abandoned(error)) => over(End::Abandoned(error)),
             (Phase::Pending | Phase::Scaling | Phase::AwaitingReady, Failed(unmeasured)) => {
@@ -195,20 +204,21 @@ mod tests {
     }
 
     #[test]
-    fn a_load_that_does_not_stop_ends_the_run() {
-        let events = [
-            Event::Started,
-            Event::Done,
-            Event::Done,
-            Event::Done,
-            Event::Done,
-            Event::Failed(Unmeasured::new(UnmeasuredKind::Broken, "workers still drain")),
-        ];
+    fn a_scenario_whose_load_does_not_stop_is_recorded_with_its_first_problem() {
+        let to_drain = [Event::Started, Event::Done, Event::Done, Event::Done];
+        let stuck = || Event::disturbed("the load does not stop");
+        for (measured, problem) in
+            [(Event::Done, "the load does not stop"), (failed(), "the service crashes")]
+        {
+            let events = [&to_drain[..], &[measured, stuck()]].concat();
+            let (_, actions) = actions(&events);
+            let Some(Record(Some(unmeasured))) = actions.last() else { panic!("{actions:?}") };
+            assert_eq!(unmeasured.reasons, [problem]);
+        }
+        let events = [&to_drain[..], &[abandoned(), stuck()]].concat();
         let (machine, actions) = actions(&events);
         assert_eq!(actions.last(), Some(&Discard));
-        assert!(
-            matches!(machine.phase(), Phase::Over(End::Abandoned(error)) if error.message == "workers still drain")
-        );
+        assert!(matches!(machine.phase(), Phase::Over(End::Abandoned(error)) if error.message == "stopped"));
     }
 
     proptest! {

@@ -1,25 +1,21 @@
 //! A run: one scenario at a time, as the plan decides.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use records::{Record, Scenario, Unmeasured};
+use records::{Record, Scenario, Unmeasured, UnmeasuredKind};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::drive::Drive;
 use super::machine::{Action, End, Event, Phase, ScenarioMachine};
-use super::setup::{DEADMAN, Run, Setup};
-use crate::events::{Events, Progress};
-use crate::exit::{Error, Result};
+use super::recover::recover;
+use super::setup::{Run, Setup};
+use crate::events::Progress;
+use crate::exit::{Error, ExitCode, Result};
 use crate::judge::{Judged, JudgedRun, Judgement, Row, Verdict, judge_alone};
-use crate::load::{LoadGenerator, Snapshot, State, Unreached};
+use crate::load::LoadGenerator;
 use crate::plan::{Outcome, Plan};
 use crate::record::{ConfigMapStore, RecordFile};
-use crate::wait::{Condition, poll};
-
-/// How often a scenario is tried at most. Only a VOID one is tried again.
-const ATTEMPTS: u32 = 2;
 
 /// A run in progress.
 #[derive(Debug)]
@@ -44,9 +40,10 @@ pub struct Matrix<L> {
 
 impl<L: LoadGenerator + Sync> Matrix<L> {
     /// Measures the scenarios that are not recorded yet. A scenario that fails has a record, and the run goes on.
+    /// Each attempt at a scenario has a record of its own.
     ///
     /// # Errors
-    /// Exit code 4 or 130: the run cannot go on. All records are kept.
+    /// Exit code 3, 4 or 130: the run cannot go on. All records are kept.
     pub async fn run(&mut self) -> Result<()> {
         let mut cooldown_ends = None;
         // Each record is judged alone once; what several records show together is judged after each scenario.
@@ -61,24 +58,51 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
                     () = self.superseded.cancelled() => {}
                 }
             }
-            let (record, stopped) = self.measure_and_retry(&scenario).await?;
+            // Boxed, because this future is large and lives as long as the run.
+            let (record, stopped) = Box::pin(self.measure(&scenario)).await?;
             cooldown_ends = stopped.map(|stopped| stopped + self.setup.config.cooldown.get());
-            alone.push(judge_alone(&record));
+            let was_disturbed =
+                matches!(&record.unmeasured, Some(why) if why.kind == UnmeasuredKind::Disturbed);
             self.save(record).await?;
-            self.tell_verdicts(&scenario, &JudgedRun::of_judged(&self.records, &alone), &mut shown);
+            alone.extend(self.records.last().map(judge_alone));
+            let judged = JudgedRun::of_judged(&self.records, &alone);
+            if judged.is_unfinished(&scenario.id) {
+                let reasons = alone.last().map(|judgement| judgement.reasons.clone()).unwrap_or_default();
+                self.setup.events.tell(Progress::Retry { reasons });
+            } else {
+                self.tell_verdicts(&scenario, &judged, &mut shown);
+            }
+            if was_disturbed {
+                self.unless_stopped(recover(&self.setup)).await?;
+            }
         }
         Ok(())
+    }
+
+    /// The result of `work`, unless a signal or another driver ends the run.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.interrupted.cancelled() => Err(interrupted()),
+            () = self.superseded.cancelled() => Err(superseded()),
+            done = work => done,
+        }
     }
 
     /// Writes the record to disk, then to the cluster.
     async fn save(&mut self, record: Record) -> Result<()> {
         self.file.append(&record)?;
         self.records.push(record);
-        if let Some(store) = &mut self.store {
-            let without_samples = store.write(&self.records).await?;
-            if without_samples > 0 {
-                self.setup.events.tell(Progress::SamplesDropped { records: without_samples });
-            }
+        let Some(store) = &mut self.store else { return Ok(()) };
+        let mut written = store.write(&self.records).await;
+        if matches!(&written, Err(error) if error.code == ExitCode::Cluster) {
+            // The record is safe on disk, so there is time to wait for the API server.
+            recover(&self.setup).await?;
+            written = store.write(&self.records).await;
+        }
+        let without_samples = written?;
+        if without_samples > 0 {
+            self.setup.events.tell(Progress::SamplesDropped { records: without_samples });
         }
         Ok(())
     }
@@ -110,27 +134,20 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
         }
     }
 
-    /// Measures one scenario, and again if it is VOID. Returns its record and when its load was stopped.
-    async fn measure_and_retry(&self, scenario: &Scenario) -> Result<(Record, Option<Instant>)> {
-        let mut attempt = 1;
-        loop {
-            self.setup.events.tell(Progress::ScenarioStarted {
-                number: scenario.index + 1,
-                of: self.plan.total(),
-                point: heading(scenario),
-                attempt,
-            });
-            let mut drive = Drive::new(&self.setup, scenario, attempt);
-            let unmeasured = self.run_to_end(&mut drive).await?;
-            let stopped = drive.stopped;
-            let record = drive.record(&self.run, unmeasured);
-            let judgement = judge_alone(&record);
-            if judgement.verdict != Verdict::Void || attempt == ATTEMPTS {
-                return Ok((record, stopped));
-            }
-            self.setup.events.tell(Progress::Retry { reasons: judgement.reasons });
-            attempt += 1;
-        }
+    /// Measures one scenario once. Returns its record and when its load was stopped.
+    async fn measure(&self, scenario: &Scenario) -> Result<(Record, Option<Instant>)> {
+        let earlier = self.records.iter().filter(|record| record.scenario.id == scenario.id);
+        let attempt = 1 + earlier.map(|record| record.attempt).max().unwrap_or(0);
+        self.setup.events.tell(Progress::ScenarioStarted {
+            number: scenario.index + 1,
+            of: self.plan.total(),
+            point: heading(scenario),
+            attempt,
+        });
+        let mut drive = Drive::new(&self.setup, scenario, attempt);
+        let unmeasured = self.run_to_end(&mut drive).await?;
+        let stopped = drive.stopped;
+        Ok((drive.record(&self.run, unmeasured), stopped))
     }
 
     /// Runs one scenario from its start to its end. Returns why it could not be measured, or `None` if it was.
@@ -144,24 +161,20 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
                 // Nothing may interrupt the stop of a load.
                 Action::Drain => event = drive.perform(&action).await,
                 _ => {
-                    event = tokio::select! {
-                        biased;
-                        () = self.interrupted.cancelled() => Event::Abandoned(interrupted()),
-                        () = self.superseded.cancelled() => Event::Abandoned(superseded()),
-                        event = drive.perform(&action) => event,
-                    };
+                    let performed = async { Ok(drive.perform(&action).await) };
+                    event = self.unless_stopped(performed).await.unwrap_or_else(Event::Abandoned);
                 }
             }
         }
         match machine.phase() {
             Phase::Over(End::Abandoned(error)) => Err(error.clone()),
-            phase => Err(Error::new(crate::exit::ExitCode::Bug, format!("a scenario stopped in {phase:?}"))
+            phase => Err(Error::new(ExitCode::Bug, format!("a scenario stopped in {phase:?}"))
                 .next("please report this with the log")),
         }
     }
 }
 
-/// The outcome of each scenario, for the plan.
+/// The outcome of each scenario that is not to be measured again, for the plan.
 fn outcomes(judged: &JudgedRun<'_>) -> Vec<Outcome> {
     let outcome = |judged| {
         let row = Row::of(judged);
@@ -172,7 +185,8 @@ fn outcomes(judged: &JudgedRun<'_>) -> Vec<Outcome> {
             p95_us: row.p95_us(),
         }
     };
-    judged.rows.iter().map(outcome).collect()
+    let rows = judged.rows.iter().filter(|row| !judged.is_unfinished(&row.record.scenario.id));
+    rows.map(outcome).collect()
 }
 
 /// The verdict of each scenario, by its id.
@@ -203,32 +217,4 @@ fn interrupted() -> Error {
 fn superseded() -> Error {
     Error::cluster("another driver has taken the Lease")
         .next(format!("see which Job runs: kubectl get lease {} -o yaml", crate::objects::JOB))
-}
-
-/// Waits until the load generator answers, and stops load that an earlier driver has left running.
-///
-/// # Errors
-/// Exit code 4: it does not answer within `limit`.
-pub async fn stop_leftover_load(
-    load: &(impl LoadGenerator + Sync),
-    limit: Duration,
-    events: &Events,
-) -> Result<()> {
-    let answered = poll(limit, Duration::from_millis(500), || async {
-        match load.snapshot(DEADMAN).await {
-            Ok(snapshot) => Condition::Met(snapshot),
-            Err(error) => Condition::NotMet(error.to_string()),
-        }
-    });
-    let snapshot = answered.await.map_err(|timed_out| load.explain(&Unreached::Answer, &timed_out))?;
-    if needs_stop(&snapshot) {
-        events.tell(Progress::LeftoverLoadStopped { users: snapshot.user_count });
-        load.stop().await?;
-    }
-    Ok(())
-}
-
-/// Whether load runs that nobody is stopping.
-fn needs_stop(snapshot: &Snapshot) -> bool {
-    snapshot.is_active() && snapshot.state != State::Stopping
 }

@@ -11,7 +11,7 @@ use super::counts;
 use crate::cluster::{PodHttp, PodSummary};
 use crate::config::Inference;
 use crate::http::PRODUCT;
-use crate::wait::{Condition, TimedOut, poll};
+use crate::wait::{Condition, Tell, TimedOut, poll};
 
 /// Sends requests to the Service until all of them are answered and every replica has answered one. If a
 /// replica has no counter, it is taken to have answered. From outside the cluster the Service cannot be reached,
@@ -21,12 +21,13 @@ pub(super) async fn await_routable(
     inference: &Inference,
     pods: &[PodSummary],
     limit: Duration,
+    tell: &Tell<'_>,
 ) -> Result<(), TimedOut> {
     let PodHttp::InsideCluster(client) = reach else { return Ok(()) };
     let url = format!("{}{}", inference.url.trim_end_matches('/'), inference.readiness_path);
     // With 4 requests per replica, a round misses one of 8 replicas in 1 of 70 cases; another round follows.
     let requests = pods.len().max(1) * 4;
-    poll(limit, Duration::from_millis(50), || async {
+    poll(limit, Duration::from_millis(50), tell, || async {
         let before = counts::read(reach, pods, &inference.metrics, PRODUCT).await;
         let answers = join_all((0..requests).map(|_| send(client, &url))).await;
         if let Some(problem) = answers.into_iter().find_map(Result::err) {

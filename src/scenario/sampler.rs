@@ -11,6 +11,10 @@ use crate::measure::Figures;
 /// The live figures are those of this time, s.
 const LIVE_SPAN_S: f64 = 10.0;
 
+/// So many requests that all failed, for so long (s), end the measurement.
+const FAILURES_ENOUGH: u64 = 100;
+const FAILURES_LAST_S: f64 = 3.0;
+
 /// Collects the snapshots between the first and the last cut.
 #[derive(Debug)]
 pub(super) struct Sampler {
@@ -70,6 +74,24 @@ impl Sampler {
             self.recent.pop_front();
         }
         self.samples.len()
+    }
+
+    /// Says so if all requests to `primary` have failed so far, and they are many. The rest of the window would
+    /// only burden a service that does not work.
+    pub(super) fn only_failures(&self, snapshot: &Snapshot, primary: &str) -> Option<String> {
+        if !self.live_counts {
+            return None;
+        }
+        let since = snapshot.since(&self.opening);
+        let counts = since.endpoint(primary)?;
+        let (requests, seconds) = (counts.requests, snapshot.now - self.opening.now);
+        (counts.failures == requests && requests >= FAILURES_ENOUGH && seconds >= FAILURES_LAST_S).then(
+            || {
+                format!(
+                    "every request to {primary} failed, {requests} in the first {seconds:.0} s of the window"
+                )
+            },
+        )
     }
 
     /// The live figures; `None` before the second snapshot.

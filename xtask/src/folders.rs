@@ -19,7 +19,10 @@ impl Folders {
         let root = member.parent().unwrap_or(member).to_path_buf();
         if !root.join("Cargo.toml").is_file() {
             return Err(Failure::preflight(
-                format!("{}: the workspace that this program was built from is gone", root.display()),
+                format!(
+                    "{}: the workspace that this xtask was built in is not there any more",
+                    root.display()
+                ),
                 "call it as `cargo xtask`, so that it is built again",
             ));
         }

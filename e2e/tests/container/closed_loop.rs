@@ -10,7 +10,7 @@ use locust_matrix::load::{Load, LoadGenerator};
 use locust_matrix::measure::Figures;
 use tokio::task::JoinSet;
 
-use crate::support::{DEADMAN, Setup, Stub, run_for, stop, two_places, until};
+use crate::support::{Setup, Stub, cut, run_for, stop, two_places, until};
 
 const SLOTS: u32 = 4;
 /// Long, so that what a client and a network add on a busy machine is small beside it. Half of each cycle is
@@ -51,9 +51,9 @@ async fn measure(
     load.start(Load::Closed { users, spawn_rate: f64::from(users) }, &stub.url).await.unwrap();
     until(load, |snapshot| snapshot.is_running(users, 1)).await;
     run_for(load, 3.0).await;
-    let (opening, before) = (load.cut(DEADMAN).await.unwrap(), stub.times("inference_service_seconds").await);
+    let (opening, before) = (cut(load).await, stub.times("inference_service_seconds").await);
     run_for(load, seconds).await;
-    let (closing, after) = (load.cut(DEADMAN).await.unwrap(), stub.times("inference_service_seconds").await);
+    let (closing, after) = (cut(load).await, stub.times("inference_service_seconds").await);
     let window = closing.since(&opening);
     stop(load, 1).await;
     let figures = Figures::of(window.endpoint("POST /predict").unwrap(), window.seconds);

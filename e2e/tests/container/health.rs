@@ -4,7 +4,7 @@ use locust_matrix::load::{Load, LoadGenerator};
 use records::HealthWindow;
 
 use crate::on_both_versions;
-use crate::support::{DEADMAN, Setup, Stub, one_place, run_for, run_python, stop, two_places, until};
+use crate::support::{Setup, Stub, cut, one_place, run_for, run_python, stop, two_places, until};
 
 /// Returns one worker's health over a few seconds of load.
 async fn health_under_load(version: &str, cores: Option<f64>, users: u32) -> HealthWindow {
@@ -13,9 +13,9 @@ async fn health_under_load(version: &str, cores: Option<f64>, users: u32) -> Hea
     let load = &cluster.load;
     load.start(Load::Closed { users, spawn_rate: f64::from(users) }, &stub.url).await.unwrap();
     until(load, |snapshot| snapshot.is_running(users, 1)).await;
-    let opening = load.cut(DEADMAN).await.unwrap();
+    let opening = cut(load).await;
     run_for(load, 6.0).await;
-    let closing = load.cut(DEADMAN).await.unwrap();
+    let closing = cut(load).await;
     stop(load, 1).await;
     let health = |snapshot: &locust_matrix::load::Snapshot| snapshot.workers[0].health.clone().unwrap();
     health(&closing).since(&health(&opening))

@@ -1,20 +1,21 @@
 //! The open model: requests arrive at a rate, and latency counts from the time when each was due.
 
+use e2e::samples::DUMP;
 use locust_matrix::load::{Load, LoadGenerator, Locust};
 use locust_matrix::measure::Figures;
 use records::{Endpoint, OpenCounts, Window};
 
 use crate::on_both_versions;
-use crate::support::{DEADMAN, Setup, Stub, one_place, run_for, start, stop, two_places, until};
+use crate::support::{Setup, Stub, cut, one_place, run_for, start, stop, two_places, until};
 
 /// Starts a load, and returns the window that begins when all users run.
 async fn window(load: &Locust, asked: Load, url: &str, seconds: f64) -> (Window, Option<OpenCounts>) {
     load.start(asked, url).await.unwrap();
     until(load, |snapshot| snapshot.is_running(asked.users(), 2)).await;
     run_for(load, 2.0).await;
-    let opening = load.cut(DEADMAN).await.unwrap();
+    let opening = cut(load).await;
     run_for(load, seconds).await;
-    let closing = load.cut(DEADMAN).await.unwrap();
+    let closing = cut(load).await;
     let open = closing.open.zip(opening.open).map(|(later, earlier)| later.since(&earlier));
     (closing.since(&opening), open)
 }
@@ -37,7 +38,7 @@ fn gaps(text: &str) -> (f64, f64) {
 async fn arrivals_have_the_requested_rate(version: &str) {
     let _turn = one_place().await;
     let stub = Stub::start(&["--service-ms", "30", "--concurrency", "64", "--failure-rate", "0.1"]);
-    let dump = [("LOCUST_MATRIX_DUMP", "/mnt/test/samples")];
+    let dump = [(DUMP, "/mnt/test/samples")];
     let cluster = Setup { env: &dump, ..Setup::new(version, 2) }.start().await;
     let load = &cluster.load;
     let rate = 100.0;
@@ -99,9 +100,9 @@ async fn constant_arrivals_are_even_over_all_workers(version: &str) {
     assert!(answer.contains("\"success\": true"), "{answer}");
     let load = &cluster.load;
     until(load, |snapshot| snapshot.open.is_some_and(|open| open.due > 0)).await;
-    let opening = load.cut(DEADMAN).await.unwrap();
+    let opening = cut(load).await;
     run_for(load, 6.0).await;
-    let closing = load.cut(DEADMAN).await.unwrap();
+    let closing = cut(load).await;
     let open = closing.open.unwrap().since(&opening.open.unwrap());
     let expected = 50.0 * closing.since(&opening).seconds;
     // Each worker may be cut one arrival early or late at both ends.
@@ -168,7 +169,7 @@ async fn arrivals_without_a_free_user_wait(version: &str) {
     assert!(sent.quantile(0.5).unwrap() < 700_000, "{version}: the service itself takes half a second");
     assert!(due.quantile(0.5).unwrap() > 1_500_000, "{version}: arrivals waited for seconds");
     // Due are those that are finished, those that have one of the 4 users, and those that wait.
-    let now = load.cut(DEADMAN).await.unwrap().open.unwrap();
+    let now = cut(load).await.open.unwrap();
     let finished = now.finished.unwrap();
     assert!((1..=4).contains(&(now.started - finished)), "{version}: {now:?}");
     assert!(now.due - now.started > 50, "{version}: {now:?}");

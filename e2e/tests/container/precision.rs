@@ -3,35 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use e2e::samples::{self, DUMP, percentile, sorted_ms};
 use locust_matrix::load::{Load, LoadGenerator};
 use serde_json::{Value, json};
 
 use crate::on_both_versions;
 use crate::support::{Cluster, Setup, Stub, one_place, run_for, stop, two_places, until};
-
-/// One request, as the module wrote it to the dump.
-struct Sample {
-    ms: f64,
-    succeeded: bool,
-}
-
-/// The requests of a dump by endpoint, and all of them under "Aggregated".
-fn samples(text: &str) -> BTreeMap<String, Vec<Sample>> {
-    let mut samples: BTreeMap<String, Vec<Sample>> = BTreeMap::new();
-    for line in text.lines() {
-        let field: Vec<&str> = line.split('\t').collect();
-        let (ms, succeeded) = (field[3].parse().unwrap(), field[5] == "1");
-        for name in [field[1], "Aggregated"] {
-            samples.entry(name.to_owned()).or_default().push(Sample { ms, succeeded });
-        }
-    }
-    samples
-}
-
-/// The nearest-rank percentile of sorted samples.
-fn percentile(sorted: &[f64], percent: usize) -> f64 {
-    sorted[(percent * sorted.len()).div_ceil(100).max(1) - 1]
-}
 
 /// The percentile that Locust itself would print: two digits, and one rank too high.
 fn stock(sorted: &[f64], percent: usize) -> f64 {
@@ -44,14 +21,14 @@ async fn percentiles_are_those_of_the_raw_samples(version: &str) {
     let _turn = one_place().await;
     let arguments = ["--service", "log-normal", "--service-ms", "120", "--concurrency", "16"];
     let stub = Stub::start(&[&arguments[..], &["--failure-rate", "0.05"]].concat());
-    let dump = [("LOCUST_MATRIX_DUMP", "/mnt/test/samples")];
+    let dump = [(DUMP, "/mnt/test/samples")];
     let cluster = Setup { env: &dump, ..Setup::new(version, 2) }.start().await;
     let load = &cluster.load;
     load.start(Load::Closed { users: 16, spawn_rate: 16.0 }, &stub.url).await.unwrap();
     until(load, |snapshot| snapshot.is_running(16, 2)).await;
     run_for(load, 15.0).await;
     let whole = stop(load, 2).await.whole();
-    let raw = samples(&std::fs::read_to_string(cluster.folder.path().join("samples")).unwrap());
+    let raw = samples::read(&cluster.folder.path().join("samples"));
     let served = stub.served().await;
     for endpoint in whole.endpoints.iter().chain([&whole.aggregated]) {
         let name = &endpoint.name;
@@ -62,14 +39,9 @@ async fn percentiles_are_those_of_the_raw_samples(version: &str) {
         };
         let raw = &raw[name];
         assert_eq!((raw.len() as u64, endpoint.requests), (counted, counted), "{version}: {name}");
-        let sorted = |keep: fn(&Sample) -> bool| {
-            let mut times: Vec<f64> = raw.iter().filter(|s| keep(s)).map(|s| s.ms).collect();
-            times.sort_by(f64::total_cmp);
-            times
-        };
         for (what, histogram, times) in [
-            ("all", &endpoint.histogram, sorted(|_| true)),
-            ("succeeded", &endpoint.succeeded, sorted(|sample| sample.succeeded)),
+            ("all", &endpoint.histogram, sorted_ms(raw)),
+            ("succeeded", &endpoint.succeeded, sorted_ms(raw.iter().filter(|sample| sample.succeeded))),
         ] {
             assert_eq!(histogram.count(), times.len() as u64, "{version}: {name}, {what}");
             for percent in [50, 95, 99] {
@@ -97,16 +69,15 @@ async fn the_median_of_a_fast_service_is_that_of_the_raw_samples(version: &str) 
     let _turn = two_places().await;
     for service_ms in ["1.4", "4.2", "37"] {
         let stub = Stub::start(&["--service-ms", service_ms]);
-        let dump = [("LOCUST_MATRIX_DUMP", "/mnt/test/samples")];
+        let dump = [(DUMP, "/mnt/test/samples")];
         let cluster = Setup { env: &dump, ..Setup::new(version, 1) }.start().await;
         let load = &cluster.load;
         load.start(Load::Closed { users: 1, spawn_rate: 1.0 }, &stub.url).await.unwrap();
         until(load, |snapshot| snapshot.is_running(1, 1)).await;
         run_for(load, 6.0).await;
         let whole = stop(load, 1).await.whole();
-        let raw = samples(&std::fs::read_to_string(cluster.folder.path().join("samples")).unwrap());
-        let mut times: Vec<f64> = raw["/predict"].iter().map(|sample| sample.ms).collect();
-        times.sort_by(f64::total_cmp);
+        let raw = samples::read(&cluster.folder.path().join("samples"));
+        let times = sorted_ms(&raw["/predict"]);
         let exact = percentile(&times, 50);
         let predict = whole.endpoint("POST /predict").unwrap();
         let ours = predict.histogram.quantile(0.5).unwrap() as f64 / 1000.0;

@@ -7,7 +7,7 @@ use locust_matrix::load::{Load, LoadGenerator, Locust};
 use locust_matrix::measure::Figures;
 
 use crate::on_both_versions;
-use crate::support::{DEADMAN, Setup, Stub, one_place, run_for, stop, two_places, until};
+use crate::support::{Setup, Stub, cut, one_place, run_for, stop, two_places, until};
 
 /// The manifests' own locustfile without the import.
 fn script() -> String {
@@ -30,9 +30,9 @@ async fn a_window_is_exact_except_for_unsent_samples(version: &str) {
     let can = load.capabilities().await.unwrap();
     assert_eq!((can.version.as_str(), can.percentile_digits, can.open_model.is_ok()), (version, 2, false));
     let before = total().await;
-    let opening = load.cut(DEADMAN).await.unwrap();
+    let opening = cut(load).await;
     run_for(load, 12.0).await;
-    let closing = load.cut(DEADMAN).await.unwrap();
+    let closing = cut(load).await;
     let served = total().await - before;
     let window = closing.since(&opening);
     let off = window.aggregated.requests as f64 - served as f64;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use e2e::required;
 use e2e::tool::Clock;
 use locust_matrix::load::{LoadGenerator, Locust, Snapshot};
-use locust_matrix::wait::{Condition, poll};
+use locust_matrix::wait::{Condition, poll, silent};
 use tempfile::TempDir;
 use testcontainers::core::wait::ExitWaitStrategy;
 use testcontainers::core::{Mount, WaitFor};
@@ -186,7 +186,7 @@ impl Setup<'_> {
 }
 
 pub(crate) async fn until(load: &Locust, done: impl Fn(&Snapshot) -> bool) -> Snapshot {
-    let looked = poll(Duration::from_mins(1), Duration::from_millis(100), || async {
+    let looked = poll(Duration::from_mins(1), Duration::from_millis(100), &silent, || async {
         match load.snapshot(DEADMAN).await {
             Ok(snapshot) if done(&snapshot) => Condition::Met(snapshot),
             Ok(snapshot) => Condition::NotMet(snapshot.describe()),
@@ -194,6 +194,13 @@ pub(crate) async fn until(load: &Locust, done: impl Fn(&Snapshot) -> bool) -> Sn
         }
     });
     looked.await.unwrap()
+}
+
+/// A complete cut.
+pub(crate) async fn cut(load: &Locust) -> Snapshot {
+    let cut = load.cut(DEADMAN).await.unwrap();
+    assert!(cut.is_complete_cut(), "{}", cut.describe());
+    cut
 }
 
 /// Lets the load run for this many seconds, and renews the dead-man's timer meanwhile.
@@ -210,7 +217,7 @@ pub(crate) async fn run_for(load: &Locust, seconds: f64) {
 pub(crate) async fn stop(load: &Locust, workers: u32) -> Snapshot {
     load.stop().await.unwrap();
     until(load, |snapshot| snapshot.is_idle(workers)).await;
-    load.cut(DEADMAN).await.unwrap()
+    cut(load).await
 }
 
 /// Runs a Python program that can import the manifests' modules. Returns the folder that was its /mnt/test.

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use locust_matrix::load::{Load, LoadGenerator};
-use locust_matrix::wait::{Condition, poll};
+use locust_matrix::wait::{Condition, poll, silent};
 use records::Endpoint;
 
 use crate::on_both_versions;
-use crate::support::{DEADMAN, Stub, one_place, start, until};
+use crate::support::{DEADMAN, Stub, cut, one_place, start, until};
 
 /// Starts a load, cuts it twice and stops it. The window's count must lie between the stub's counts before and
 /// after each cut; the total must equal the stub's count.
@@ -25,7 +25,7 @@ async fn totals_and_windows_are_exact(version: &str) {
         let mut cuts = Vec::new();
         for _ in 0..2 {
             let before = total(&stub.served().await);
-            let cut = load.cut(DEADMAN).await.unwrap();
+            let cut = cut(load).await;
             let after = total(&stub.served().await);
             cuts.push((before, cut, after));
             until(load, |snapshot| snapshot.now > cuts[0].1.now + 2.0).await;
@@ -44,7 +44,7 @@ async fn totals_and_windows_are_exact(version: &str) {
         assert!(*failures > 0, "{version}, round {round}: the stub fails one in twenty");
         load.stop().await.unwrap();
         until(load, |snapshot| snapshot.is_idle(2)).await;
-        let whole = load.cut(DEADMAN).await.unwrap().whole();
+        let whole = cut(load).await.whole();
         let served = stub.served().await;
         for endpoint in &whole.endpoints {
             let now = served[&endpoint.name];
@@ -91,7 +91,7 @@ async fn an_early_stop_ends_the_load(version: &str) {
         load.start(Load::Closed { users: 20, spawn_rate: 20.0 }, &stub.url).await.unwrap();
         tokio::time::sleep(Duration::from_millis(pause)).await;
         // The driver repeats the stop, too, until the load has ended.
-        let stopped = poll(Duration::from_secs(30), Duration::from_millis(100), || async {
+        let stopped = poll(Duration::from_secs(30), Duration::from_millis(100), &silent, || async {
             load.stop().await.unwrap();
             match load.snapshot(DEADMAN).await {
                 Ok(snapshot) if snapshot.is_idle(2) => Condition::Met(()),

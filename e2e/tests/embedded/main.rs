@@ -6,6 +6,8 @@
 
 mod changes;
 mod cluster;
+mod deployed;
+mod figures;
 mod kubectl;
 
 use std::path::Path;
@@ -69,6 +71,7 @@ fn kubectl_commands_work() {
 fn the_driver_shows_its_changes_first() {
     let _turn = beside_others("changes", "the_driver_shows_its_changes_first");
     let cluster = Cluster::start();
+    changes::never_touch_foreign_objects(&cluster);
     changes::are_shown_made_and_removed(&cluster);
     cluster.end();
 }
@@ -105,6 +108,26 @@ fn the_quick_matrix_runs_without_docker() {
     let report = std::fs::read_to_string(run.join("auto_summary.md")).unwrap();
     assert!(report.contains("| Cluster | embedded |"), "{report}");
     cluster::assert_nothing_runs("lm-test-embedded");
+}
+
+#[test]
+fn medians_are_those_of_the_raw_samples() {
+    let _turn = alone("medians_are_those_of_the_raw_samples");
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(figures::medians_are_those_of_the_raw_samples(&cluster, folder.path()));
+    cluster.end();
+}
+
+#[test]
+fn a_service_that_sheds_load_is_not_the_best() {
+    let _turn = alone("a_service_that_sheds_load_is_not_the_best");
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(figures::a_service_that_sheds_load_is_not_the_best(&cluster, folder.path()));
+    cluster.end();
 }
 
 /// 60 requests/s are more than one replica can serve, which is 40. The row is not cited, and the run succeeds.

@@ -60,11 +60,14 @@ impl KeptCluster {
         }
     }
 
-    /// Creates an empty namespace, with a folder of its own.
+    /// Creates an empty namespace, with a folder of its own. It admits only pods that meet the pod security standard
+    /// `restricted`.
     pub(crate) fn create_namespace(&self, namespace: &str) -> Self {
         let folder = self.folder.join(namespace);
         std::fs::create_dir_all(&folder).unwrap();
         output_of(&mut self.kubectl_without_namespace(&["create", "namespace", namespace]));
+        let restricted = ["label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted"];
+        output_of(&mut self.kubectl_without_namespace(&restricted));
         Self { namespace: namespace.to_owned(), folder, ..self.clone() }
     }
 

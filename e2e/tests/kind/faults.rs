@@ -2,9 +2,13 @@
 //! was reached, its record.
 
 use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
 
-use e2e::results::{Span, Verdict, counts, only_record, only_run, verdict_of};
-use e2e::tool::{output_of, run};
+use e2e::results::{
+    Span, Verdict, assert_all_valid, attempt, attempts, counts, only_record, only_run, verdict_of,
+};
+use e2e::tool::{Running, output_of, run};
 
 use crate::cluster::{KeptCluster, LOCUST};
 
@@ -12,12 +16,19 @@ const INFERENCE: &str = "deployment/inference";
 const MASTER: &str = "deployment/locust-master";
 const WORKER: &str = "deployment/locust-worker";
 const MATRIX: &str = "{replicas: [2], workers: [1], users: [2], duration: 1s, cooldown: 0s, \
-                      timeouts: {master: 4s, ready: 2m, workers: 15s}}";
+                      timeouts: {master: 1m, ready: 2m, workers: 15s}}";
+/// A window that lasts long enough for a fault in it.
+const LONG: &str = "{replicas: [1], workers: [2], users: [4], duration: 10s, max_duration: 30s, cooldown: 0s, \
+                    spawn_rate: 20}";
 const NOT_ONE_WORKER: &str = "Locust does not list exactly 1 idle worker after";
 
 /// Runs the matrix, which must end with this code and message. Returns the results.
 fn assert_run_ends(cluster: &KeptCluster, fault: &str, code: i32, message: &str) -> PathBuf {
-    let matrix = cluster.settings(MATRIX);
+    assert_ends(cluster, MATRIX, fault, code, message)
+}
+
+fn assert_ends(cluster: &KeptCluster, matrix: &str, fault: &str, code: i32, message: &str) -> PathBuf {
+    let matrix = cluster.settings(matrix);
     let results = cluster.folder.join(fault);
     let ended = run(&mut cluster.driver_run(&matrix, &results));
     assert_eq!(ended.code, Some(code), "{fault}: {}", ended.err);
@@ -76,7 +87,57 @@ pub(crate) fn workers_that_do_not_connect_end_the_run(cluster: &KeptCluster) {
 pub(crate) fn a_missing_master_ends_the_run(cluster: &KeptCluster) {
     output_of(&mut cluster.kubectl(&["scale", MASTER, "--replicas=0"]));
     output_of(&mut cluster.kubectl(&["wait", "--for=delete", "pod", "-l", "role=master", "--timeout=60s"]));
-    assert_run_ends(cluster, "missing-master", 4, "Locust's master does not answer");
+    let impatient = MATRIX.replace("master: 1m", "master: 4s");
+    assert_ends(cluster, &impatient, "missing-master", 4, "Locust's master does not answer");
     output_of(&mut cluster.kubectl(&["scale", MASTER, "--replicas=1"]));
     cluster.wait_for_rollout(MASTER);
+}
+
+/// The fault strikes in the window of the only scenario. Its first attempt must be VOID for this reason, whether the
+/// driver runs outside of the cluster or in a Job, and its second one valid.
+fn assert_measured_again(cluster: &KeptCluster, name: &str, fault: impl Fn(), reason: &str) {
+    let matrix = cluster.settings(LONG);
+    let results = cluster.folder.join(name);
+    for (mode, mut command) in
+        [("outside", cluster.driver_run(&matrix, &results)), ("job", cluster.driver_job(&matrix))]
+    {
+        let mut running = Running::start(&mut command);
+        running.await_line("RPS:", Duration::from_mins(2));
+        fault();
+        let ended = running.finish();
+        assert_eq!(ended.code, Some(0), "{name}, {mode}: {}", ended.err);
+        let told = ended.err.lines().find(|line| line.contains("VOID, once more: "));
+        assert!(told.is_some_and(|told| told.contains(reason)), "{name}, {mode}: {}", ended.err);
+        assert!(!ended.err.contains("short of CPU"), "{name}, {mode}: {}", ended.err);
+    }
+    let run = only_run(&results);
+    assert_eq!(attempts(&run).iter().map(attempt).collect::<Vec<_>>(), [1, 2]);
+    assert_all_valid(&run, 1);
+}
+
+/// As the kernel kills a process that uses too much memory.
+pub(crate) fn a_killed_worker_costs_one_attempt(cluster: &KeptCluster) {
+    let kill = "for p in /proc/[0-9]*; do \
+                if tr '\\0' ' ' < $p/cmdline | grep -q -- '[-]-worker'; then kill -KILL ${p#/proc/}; exit; fi; done";
+    let kill = || drop(output_of(&mut cluster.kubectl(&["exec", WORKER, "--", "sh", "-c", kill])));
+    assert_measured_again(cluster, "killed-worker", kill, "restarted");
+}
+
+pub(crate) fn a_deleted_master_costs_one_attempt(cluster: &KeptCluster) {
+    let delete = || {
+        let delete = ["delete", "pod", "-l", "role=master", "--wait=false"];
+        output_of(&mut cluster.kubectl(&delete));
+    };
+    assert_measured_again(cluster, "deleted-master", delete, "");
+}
+
+/// The node stands still for 20 s, as in a live migration.
+pub(crate) fn a_paused_node_costs_one_attempt(cluster: &KeptCluster) {
+    let node = cluster.node();
+    let pause = || {
+        output_of(Command::new("docker").args(["pause", &node]));
+        std::thread::sleep(Duration::from_secs(20));
+        output_of(Command::new("docker").args(["unpause", &node]));
+    };
+    assert_measured_again(cluster, "paused-node", pause, "");
 }

@@ -67,6 +67,7 @@ const STAGES: &[Stage] = &[
     stage("imbalanced", Alone, verdicts::a_slow_replica_is_an_imbalance),
     stage("unstable", Alone, verdicts::a_warming_stub_is_unstable_until_it_is_warm),
     stage("baseline", OnlyIfNamed, baseline::the_profile_gives_the_measured_table),
+    stage("paused-node", OnlyIfNamed, faults::a_paused_node_costs_one_attempt),
     stage("overloaded", Alone, verdicts::a_rate_that_is_not_kept_up_is_overload),
     stage("errors", Alone, verdicts::a_service_that_sheds_load_is_not_the_best),
     stage("infeasible", Alone, faults::a_replica_without_room_is_infeasible),
@@ -74,6 +75,8 @@ const STAGES: &[Stage] = &[
     // Each team takes about as long as the others.
     stage("silent-api", Beside("team-a"), stops::a_silent_api_server_ends_the_run),
     stage("void", Beside("team-a"), verdicts::a_killed_replica_voids_the_first_attempt),
+    stage("lost-worker", Beside("team-a"), faults::a_killed_worker_costs_one_attempt),
+    stage("lost-master", Beside("team-a"), faults::a_deleted_master_costs_one_attempt),
     stage("crashing", Beside("team-b"), faults::a_crashing_replica_is_a_failure),
     stage("foreign-worker", Beside("team-b"), faults::a_foreign_worker_is_refused),
     stage("unconnected", Beside("team-b"), faults::workers_that_do_not_connect_end_the_run),

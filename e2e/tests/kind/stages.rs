@@ -26,8 +26,8 @@ pub(crate) enum Place {
     Alone,
     /// The same, but after everything else.
     Last,
-    /// In this namespace. The stages of one namespace follow each other; the namespaces
-    /// run side by side. For stages that mostly wait, or that count and do not depend on times.
+    /// The stage has this namespace, and runs beside stages of other namespaces; those of the same namespace
+    /// follow each other. For stages that mostly wait, or that check counts and no times.
     Beside(&'static str),
     /// As `Alone`, and only if it is named, because it takes minutes.
     OnlyIfNamed,

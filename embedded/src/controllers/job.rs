@@ -207,7 +207,7 @@ fn create(store: &Store, job: &Value) {
 fn time_until_deadline(job: &Value) -> Option<Duration> {
     let limit = number(job, "/spec/activeDeadlineSeconds")?;
     let start = time::parse(&job["status"]["startTime"]).unwrap_or_else(Timestamp::now);
-    let left = limit - (Timestamp::now().as_second() - start.as_second());
+    let left = limit.saturating_sub(Timestamp::now().as_second() - start.as_second());
     Some(Duration::from_secs(u64::try_from(left).unwrap_or(0)))
 }
 

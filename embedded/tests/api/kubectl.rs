@@ -169,7 +169,7 @@ async fn pods_can_be_described_awaited_and_watched() {
         json!({ "status": { "phase": "Running", "conditions": [{ "type": "Ready", "status": "True" }] } });
     cluster.patch(&format!("{PODS}/a/status"), "merge-patch+json", &ready).await;
     assert!(waiting.await.unwrap().status.success());
-    // If the watch began after the change, it shows the new state first.
+    // A watch that began before the change shows the old state first, one that began after it does not.
     let running = lines.await.unwrap();
     watch.kill().unwrap();
     watch.wait().unwrap();

@@ -1,6 +1,7 @@
 //! The end of a cluster, and the reasons for which it does not start.
 
-use std::process::{Command, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -60,13 +61,11 @@ async fn after_sigkill_no_pod_is_left_and_the_folder_can_be_used_again() {
     cluster.process.kill().unwrap();
     cluster.process.wait().unwrap();
     nothing_is_left(&cluster).await;
-    // The folder can be used again.
-    std::fs::remove_file(cluster.folder.path().join("kubeconfig")).unwrap();
-    let mut next = command(cluster.folder.path()).stdout(Stdio::null()).spawn().unwrap();
-    eventually(|| async {
-        if cluster.folder.path().join("kubeconfig").exists() { Ok(()) } else { Err("not up".into()) }
-    })
-    .await;
+    // The folder and the kubeconfig can be used again.
+    let mut next = command(cluster.folder.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(next.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("ready: "), "{line}");
     signal(next.id(), Signal::TERM);
     assert_eq!(next.wait().unwrap().code(), Some(0));
 }
@@ -96,6 +95,60 @@ async fn a_folder_or_port_that_is_in_use_is_reported() {
     assert_eq!(output.status.code(), Some(3));
     assert!(words.contains(&format!("127.0.0.1:{port}")) && words.contains("--port 0"), "{words}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "no file is left");
+}
+
+/// Exit code and standard error of a cluster that does not start.
+fn failure(output: Output) -> (Option<i32>, String) {
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[tokio::test]
+async fn files_of_others_are_refused_and_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let kubeconfig = folder.path().join("kubeconfig");
+    let foreign = "clusters: [{ name: production }]";
+    std::fs::write(&kubeconfig, foreign).unwrap();
+    let (code, words) = failure(command(folder.path()).output().unwrap());
+    assert_eq!(code, Some(3), "{words}");
+    assert!(words.contains("not a kubeconfig that an embedded cluster wrote\nnext: "), "{words}");
+    assert_eq!(std::fs::read_to_string(&kubeconfig).unwrap(), foreign);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no folder was created");
+
+    std::fs::remove_file(&kubeconfig).unwrap();
+    let pods = folder.path().join("state/pods");
+    std::fs::create_dir_all(&pods).unwrap();
+    std::fs::write(pods.join("notes"), "mine").unwrap();
+    let (code, words) = failure(command(folder.path()).output().unwrap());
+    assert_eq!(code, Some(3), "{words}");
+    assert!(words.contains("the folder contains pods") && words.contains("\nnext: "), "{words}");
+    assert_eq!(std::fs::read_to_string(pods.join("notes")).unwrap(), "mine");
+    assert!(!kubeconfig.exists());
+}
+
+#[tokio::test]
+async fn a_start_that_fails_removes_no_kubeconfig() {
+    let mut cluster = Cluster::start().await;
+    let kubeconfig = cluster.folder.path().join("kubeconfig");
+    let before = std::fs::read_to_string(&kubeconfig).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let second = || {
+        let mut second = Command::new(env!("CARGO_BIN_EXE_locust-matrix-cluster"));
+        second.arg("--kubeconfig").arg(&kubeconfig).arg("--state").arg(other.path().join("state"));
+        second
+    };
+    let (code, words) = failure(second().output().unwrap());
+    assert_eq!(code, Some(3));
+    assert!(words.contains("another cluster is using it"), "{words}");
+    assert_eq!(std::fs::read_to_string(&kubeconfig).unwrap(), before);
+
+    // The kubeconfig of a killed cluster is replaced only by a cluster that starts.
+    cluster.process.kill().unwrap();
+    cluster.process.wait().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let (code, words) = failure(second().args(["--port", &port]).output().unwrap());
+    assert_eq!(code, Some(3), "{words}");
+    assert_eq!(std::fs::read_to_string(&kubeconfig).unwrap(), before);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod deployments;
 mod ending;
+mod extremes;
 mod jobs;
 mod pods;
 mod services;

@@ -1,13 +1,14 @@
-//! Queueing theory of a closed loop: N users with think time Z, and c slots.
+//! Queueing theory of a closed loop: N users with mean think time Z, c slots, and mean service time S.
 //!
 //! *Exponential service* is the machine-repair model M/M/c//N. With n of N users in the system, users
 //! arrive at the rate (N − n) / Z and leave at the rate min(n, c) / S. This is a birth-death chain, so
-//! p(n + 1) / p(n) is the arrival rate at n divided by the departure rate at n + 1. Throughput X = Σ p(n) min(n, c) / S, and by Little's law R = N / X − Z. The think
-//! time may have any distribution with that mean (Baskett, Chandy, Muntz and Palacios, *J. ACM* 22,
-//! 1975: a delay station is insensitive), so a constant one does too.
+//! p(n + 1) / p(n) is the arrival rate at n divided by the departure rate at n + 1. Throughput
+//! X = Σ p(n) min(n, c) / S, and by Little's law R = N / X − Z. Only the mean of the think time matters, not its
+//! distribution (Baskett, Chandy, Muntz and Palacios, *J. ACM* 22, 1975: a delay station is insensitive), so
+//! this holds for a constant think time, too.
 //!
 //! *Constant service and think time*: after their first requests the users are spread so that none waits
-//! without need. The loop then meets the asymptotic bounds of every closed loop (Denning and Buzen,
+//! while a slot is free. The loop then meets the asymptotic bounds of every closed loop (Denning and Buzen,
 //! *Computing Surveys* 10, 1978): X = min(N / (S + Z), c / S).
 
 /// Throughput and mean response time of a closed loop.

@@ -17,7 +17,7 @@ use crate::exit::{Error, Result};
 use crate::objects::JOB;
 
 /// After this long without a renewal, the Lease has expired and another driver may take it.
-pub(super) const DURATION: Duration = Duration::from_secs(15);
+pub(super) const DURATION: Duration = Duration::from_secs(30);
 /// The names of the driver's pods begin with this, whichever Job of the manifests they belong to.
 const DRIVER_PODS: &str = "locust-load-test-";
 /// How often a conflicting write is tried within one attempt.

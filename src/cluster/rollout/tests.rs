@@ -9,11 +9,17 @@ use serde_json::{Value, json};
 use tower::service_fn;
 
 use super::*;
+use crate::wait::silent;
 
 const LIMIT: Duration = Duration::from_mins(3);
 
 /// Waits for two replicas of a Deployment that has these pods.
 async fn await_two(pods: Vec<Value>) -> Result<(), Unready> {
+    await_two_aloud(pods, &silent).await
+}
+
+/// The same, with what the user hears.
+async fn await_two_aloud(pods: Vec<Value>, tell: &Tell<'_>) -> Result<(), Unready> {
     let deployment = json!({
         "metadata": { "name": "inference", "namespace": "default", "uid": "1", "generation": 1 },
         "spec": { "replicas": 2, "selector": { "matchLabels": { "app": "inference" } }, "template": {} },
@@ -43,7 +49,7 @@ async fn await_two(pods: Vec<Value>) -> Result<(), Unready> {
         image: "fake-inference:1".into(),
         selector: "app=inference".into(),
     };
-    await_ready(&cluster, &workload, 2, LIMIT).await
+    await_ready(&cluster, &workload, 2, LIMIT, tell).await
 }
 
 fn pod(name: &str, status: &Value) -> Value {
@@ -84,4 +90,41 @@ async fn a_pod_that_cannot_start_ends_the_wait_at_once() {
     let expected =
         "inference: pod a cannot start its container (image fake-inference:1): ErrImagePull: not found";
     assert_eq!(unready.describe("inference"), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_lasts_says_what_it_waits_for() {
+    let told = std::sync::Mutex::new(Vec::new());
+    let tell = |waited: Duration, seen: &str| told.lock().unwrap().push((waited.as_secs(), seen.to_owned()));
+    let pulling = json!({ "containerStatuses": [{
+        "name": "inference", "image": "fake-inference:1", "imageID": "", "ready": false, "restartCount": 0,
+        "state": { "waiting": { "reason": "ContainerCreating" } },
+    }] });
+    await_two_aloud(vec![pod("a", &pulling)], &tell).await.unwrap_err();
+    let told = told.into_inner().unwrap();
+    assert_eq!(told.len(), 17, "every 10 s of 180 s: {told:?}");
+    assert_eq!(told[0], (10, "0 of 2 pods ready (ContainerCreating)".into()));
+}
+
+#[test]
+fn nothing_is_known_until_a_list_is_complete_and_a_new_list_replaces_the_old_one() {
+    let one = |name: &str| serde_json::from_value::<Pod>(pod(name, &json!({}))).unwrap();
+    let names =
+        |pods: &Listed<Pod>| pods.complete().map(|known| known.keys().cloned().collect::<Vec<_>>().join(" "));
+    let mut pods = Listed::default();
+    for (event, known) in vec![
+        (Event::Init, None),
+        (Event::InitApply(one("a")), None),
+        (Event::InitApply(one("b")), None),
+        (Event::InitDone, Some("a b")),
+        (Event::Apply(one("c")), Some("a b c")),
+        (Event::Delete(one("a")), Some("b c")),
+        // The watch was lost for a while, in which b was deleted.
+        (Event::Init, Some("b c")),
+        (Event::InitApply(one("c")), Some("b c")),
+        (Event::InitDone, Some("c")),
+    ] {
+        pods.apply(event);
+        assert_eq!(names(&pods).as_deref(), known);
+    }
 }

@@ -53,7 +53,7 @@ pub(super) async fn follow(
         }
         events.tell(Progress::JobSuspended);
         suspend(cluster, job).await?;
-        await_stopped(cluster, job, limits.stop).await?;
+        await_stopped(cluster, job, limits.stop, events).await?;
         Ok(true)
     };
     tokio::pin!(following);
@@ -86,8 +86,14 @@ async fn give_up(cluster: &Cluster, job: &SubmittedJob, events: &Events) {
 }
 
 /// Waits until no pod runs the driver. Pods that ended earlier stay as long as the Job does, and do not count.
-async fn await_stopped(cluster: &Cluster, job: &SubmittedJob, limit: Duration) -> Result<()> {
-    let stopped = poll(limit, Duration::from_millis(500), || async {
+async fn await_stopped(
+    cluster: &Cluster,
+    job: &SubmittedJob,
+    limit: Duration,
+    events: &Events,
+) -> Result<()> {
+    let tell = events.waiting("the driver to stop");
+    let stopped = poll(limit, Duration::from_millis(500), &tell, || async {
         match pods_of(cluster, job).await {
             Ok(pods) => running(&pods).map_or(Condition::Met(()), Condition::NotMet),
             Err(error) => Condition::NotMet(error.message),
@@ -240,9 +246,11 @@ mod tests {
         let api = FakeApi::default();
         let job = SubmittedJob { uid: "uid".into() };
         pod(&api, "first", "Failed");
-        await_stopped(&api.cluster(), &job, Duration::from_secs(60)).await.unwrap();
+        await_stopped(&api.cluster(), &job, Duration::from_secs(60), &Events::to(|_| {})).await.unwrap();
         pod(&api, "second", "Running");
-        let error = await_stopped(&api.cluster(), &job, Duration::from_secs(60)).await.unwrap_err();
+        let error = await_stopped(&api.cluster(), &job, Duration::from_secs(60), &Events::to(|_| {}))
+            .await
+            .unwrap_err();
         assert_eq!(error.message, "the driver does not stop after 60 s; last seen: pods second");
     }
 

@@ -13,7 +13,7 @@ use crate::deploy::{Image, job};
 use crate::events::{Events, JSON_EVENTS_VARIABLE, Progress};
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::{JOB, JOB_SETTINGS};
-use crate::wait::{Condition, poll};
+use crate::wait::{Condition, poll, silent};
 
 /// How long the Job of an earlier run may take to disappear after its deletion.
 const DELETED_WITHIN: Duration = Duration::from_secs(30);
@@ -138,7 +138,7 @@ async fn delete_ended_job(cluster: &Cluster) -> Result<()> {
         Err(kube::Error::Api(status)) if status.code == 409 => true,
         Err(error) => return Err(explain(&format!("delete {subject}"), &error)),
     };
-    let deleted = poll(DELETED_WITHIN, Duration::from_millis(200), || async {
+    let deleted = poll(DELETED_WITHIN, Duration::from_millis(200), &silent, || async {
         match jobs.get_opt(JOB).await {
             Ok(None) => Condition::Met(Ok(())),
             Ok(Some(other)) if replaced || other.metadata.uid != job.metadata.uid => {

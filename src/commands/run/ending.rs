@@ -170,7 +170,7 @@ mod tests {
         api.fail(|_, _, _| None);
         let superseded = Err(Error::cluster("superseded"));
         let ended = end(&api.cluster(), lease, "shop", Some(ORIGINAL), superseded, &events).await;
-        assert!(ended.unwrap_err().message.contains("could not be renewed for 10 s"));
+        assert!(ended.unwrap_err().message.contains("could not be renewed for 20 s"));
         assert_eq!((replicas(&api), holder(&api)), ([3, 2], String::new()));
     }
 }

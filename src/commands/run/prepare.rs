@@ -14,10 +14,10 @@ use crate::config::Config;
 use crate::events::{Events, Progress};
 use crate::exit::Result;
 use crate::load::{Capabilities, LoadGenerator, Locust};
-use crate::objects::WORKERS;
+use crate::objects::{MASTER, WEB_PORT, WORKERS};
 use crate::plan::{Grid, expected};
 use crate::record::{ConfigMapStore, OriginalReplicas, RecordFile, RunState, Writer};
-use crate::scenario::{Run, Setup, stop_leftover_load};
+use crate::scenario::{Run, Setup, make_usable};
 
 /// A run that can begin.
 pub(super) struct Prepared {
@@ -46,15 +46,21 @@ pub(super) async fn prepare(
     let Origin { run_id, folder, recorded } = origin(arguments, events)?;
     let client = crate::http::prober(Duration::from_secs(2))?;
     let longest = longest_load(&config, &plan);
-    let (load, forward, reach) = if let Some(url) = &arguments.locust_url {
-        (Locust::new(url)?.with_longest(longest), None, PodHttp::InsideCluster(client))
+    let (load, forward) = if let Some(url) = &arguments.locust_url {
+        let load = Locust::new(url)?;
+        (if is_of_the_manifests(url) { load.of_the_manifests() } else { load }, None)
     } else {
         let forward = forward_to_master(cluster, port, events).await?;
-        let load = Locust::new(&forward.url)?.with_longest(longest);
-        (load, Some(forward), PodHttp::OutsideCluster(client, cluster.clone()))
+        (Locust::new(&forward.url)?.of_the_manifests(), Some(forward))
+    };
+    let load = load.with_longest(longest);
+    let reach = if is_inside_cluster(arguments.locust_url.as_deref()) {
+        PodHttp::InsideCluster(client)
+    } else {
+        PodHttp::OutsideCluster(client, cluster.clone())
     };
     let ((), stored, inference, workers) = tokio::try_join!(
-        stop_leftover_load(&load, config.timeouts.master.get(), events),
+        make_usable(cluster, &load, config.timeouts.master.get(), events),
         ConfigMapStore::read(cluster, Some(&run_id)),
         read_workload(cluster, &config.inference.deployment),
         read_workload(cluster, WORKERS),
@@ -109,6 +115,17 @@ pub(super) async fn prepare(
     Ok(Prepared { setup, plan, run, records, file, store, folder, original, _forward: forward })
 }
 
+/// Whether this address is that of the manifests' Locust, which only pods of its namespace can use.
+fn is_of_the_manifests(url: &str) -> bool {
+    url.trim_end_matches('/') == format!("http://{MASTER}:{WEB_PORT}")
+}
+
+/// Whether this program runs in a pod and can reach other pods by their addresses. A Locust may also be given by an
+/// address from outside, such as that of a node's port.
+fn is_inside_cluster(locust_url: Option<&str>) -> bool {
+    locust_url.is_some_and(is_of_the_manifests) || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+}
+
 /// Refuses a plan with the open model before anything is measured, if the load generator cannot run it.
 ///
 /// # Errors
@@ -151,6 +168,14 @@ mod tests {
         assert_eq!(refuse_impossible_load(&closed, &able(Err(refusal.clone()))), Ok(()));
         assert_eq!(refuse_impossible_load(&open, &able(Err(refusal.clone()))), Err(refusal));
         assert_eq!(refuse_impossible_load(&open, &able(Ok(()))), Ok(()));
+    }
+
+    #[test]
+    fn an_address_of_locust_does_not_make_this_machine_a_pod() {
+        assert!(is_inside_cluster(Some("http://locust-master:8089/")));
+        for outside in [None, Some("http://127.0.0.1:30089"), Some("http://node:30089")] {
+            assert!(!is_inside_cluster(outside), "{outside:?}");
+        }
     }
 
     #[test]

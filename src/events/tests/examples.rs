@@ -15,12 +15,15 @@ pub(super) const fn name(event: &Progress) -> &'static str {
         Progress::RunStarted { .. } => "run_started",
         Progress::ScenarioStarted { .. } => "scenario_started",
         Progress::WorkersRestarted { .. } => "workers_restarted",
+        Progress::Waiting { .. } => "waiting",
+        Progress::GeneratorRestarted { .. } => "generator_restarted",
         Progress::PhaseDone { .. } => "phase_done",
         Progress::Live { .. } => "live",
         Progress::MeasurementExtended { .. } => "measurement_extended",
         Progress::LoadStopUnanswered { .. } => "load_stop_unanswered",
         Progress::WholeRunMissing { .. } => "whole_run_missing",
         Progress::Retry { .. } => "retry",
+        Progress::Recovering => "recovering",
         Progress::ScenarioEnded { .. } => "scenario_ended",
         Progress::VerdictChanged { .. } => "verdict_changed",
         Progress::SamplesDropped { .. } => "samples_dropped",
@@ -68,6 +71,14 @@ fn of_scenarios() -> Vec<(Progress, &'static str)> {
             Progress::WorkersRestarted { generator: text("Locust"), wanted: 2 },
             "  Locust does not list 2 idle workers; replacing their pods",
         ),
+        (
+            Progress::Waiting { subject: text("inference"), state: text("0 of 2 pods ready"), waited_s: 20 },
+            "  waiting for inference, for 20 s: 0 of 2 pods ready",
+        ),
+        (
+            Progress::GeneratorRestarted { generator: text("Locust"), reason: text("no answer") },
+            "  Locust cannot be used (no answer); replacing its pods",
+        ),
         (Progress::phase("20 users run", Duration::from_millis(1230)), "  20 users run (1.2 s)"),
         (live(None), "  [2s/20s] RPS: 40.0 | Median: - | P90: - | Failures: -"),
         (
@@ -91,6 +102,7 @@ fn of_scenarios() -> Vec<(Progress, &'static str)> {
             Progress::Retry { reasons: vec![text("a pod is gone"), text("a pod came")] },
             "  VOID, once more: a pod is gone; a pod came",
         ),
+        (Progress::Recovering, "  waiting until the cluster and the load generator answer again"),
         (
             Progress::ScenarioEnded {
                 number: 3,

@@ -3,7 +3,7 @@
 use crate::events::many;
 use crate::exit::Error;
 use crate::load::Unreached;
-use crate::objects::{MASTER, MASTER_PODS, WORKERS};
+use crate::objects::{MASTER, MASTER_PODS, WORKER_PODS, WORKERS};
 use crate::wait::TimedOut;
 
 /// The error for a state that did not come in time.
@@ -16,6 +16,10 @@ pub(super) fn explain(unreached: &Unreached, timed_out: &TimedOut) -> Error {
             many(*workers, "idle worker")
         ))
         .next(format!("see whether others connect to this master: kubectl logs deployment/{MASTER}")),
+        Unreached::Counts => {
+            Error::cluster(format!("not every Locust worker handed over its counts {timed_out}"))
+                .next(format!("the workers may be short of CPU; look at: kubectl top pods -l {WORKER_PODS}"))
+        }
         Unreached::Stopped => Error::cluster(format!("the load does not stop {timed_out}"))
             .next(format!("restart Locust: kubectl rollout restart deployment {MASTER} {WORKERS}")),
     }
@@ -34,6 +38,7 @@ mod tests {
         for (unreached, words, advice) in [
             (Unreached::Answer, "Locust's master does not answer", "app=locust,role=master"),
             (Unreached::IdleWorkers(3), "exactly 3 idle workers", "deployment/locust-master"),
+            (Unreached::Counts, "handed over its counts", "app=locust,role=worker"),
             (Unreached::Stopped, "the load does not stop", "deployment locust-master locust-worker"),
         ] {
             let error = explain(&unreached, &timed_out);

@@ -49,7 +49,7 @@ impl Web {
                 self.url,
                 with_causes(&error)
             ))
-            .next(format!("look at the pod with: kubectl logs deployment/{MASTER}"))
+            .next(format!("read its log with: kubectl logs deployment/{MASTER}"))
         })
     }
 

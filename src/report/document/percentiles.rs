@@ -8,7 +8,7 @@ const INTRO: &str = "Each cell has the percentile over all requests, a failed on
     so many failed), and in brackets its 95 % confidence interval from one run. That interval holds the percentile \
     of this run's spread of connections over the replicas; it cannot see how another run would spread them: only \
     repeats can. There is no interval if no method holds: in the open model, for a row that is not steady, for a window \
-    shorter than ten mean responses (forty from P99 on), with too few samples, with cuts that are not exact, or if failed requests \
+    shorter than ten mean responses (fifty from P99 on), with too few samples, with cuts that are not exact, or if failed requests \
     make the percentile infinite in a part of the window. n/a (n<459) means that the percentile needs 459 samples \
     and has fewer.";
 

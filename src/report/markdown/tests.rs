@@ -125,6 +125,7 @@ fn only_the_corrected_columns_show_a_stall() {
 fn rows_with_too_few_workers_are_named_and_not_cited() {
     let mut more = record(1, 1, 20, 1200);
     more.scenario.workers = 4;
+    more.scenario.id = format!("{}-1", more.scenario.point_id());
     let mut records = [record(0, 1, 20, 800), more];
     for record in &mut records {
         record.workers = vec![WorkerHealth {
@@ -153,6 +154,7 @@ fn repeats_have_medians_and_spread() {
     let mut records: Vec<Record> = [800, 840, 812].map(|requests| record(0, 1, 20, requests)).into();
     for (at, record) in records.iter_mut().enumerate() {
         (record.scenario.index, record.scenario.repeat) = (at, u32::try_from(at).unwrap() + 1);
+        record.scenario.id = format!("{}-{}", record.scenario.point_id(), at + 1);
         record.environment.order_seed = Some(7);
     }
     let text = render(&records);
@@ -275,4 +277,15 @@ proptest! {
         let text = render_document(&Document { title: "T".into(), sections: vec![section], datasets: vec![] });
         prop_assert_eq!(text.split('\n').filter(|line| !line.is_empty()).count(), 3);
     }
+}
+
+#[test]
+fn an_attempt_that_was_measured_again_is_told_with_its_reasons() {
+    let mut first = record(0, 1, 20, 700);
+    first.disturbed = Some("the load was disturbed".into());
+    let second = Record { attempt: 2, ..record(0, 1, 20, 800) };
+    let text = render(&[first, second]);
+    assert_has(&text, "## Other attempts\n");
+    assert_has(&text, "- 1 replica, 2 workers, 20 users, attempt 1: VOID: the load was disturbed.\n");
+    assert_has(&text, "Best throughput: 40.0 successful requests/s");
 }

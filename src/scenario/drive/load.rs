@@ -2,22 +2,32 @@
 
 use std::time::Duration;
 
-use records::{Member, Membership, Scenario};
+use records::{Member, Membership, Scenario, Unmeasured, UnmeasuredKind};
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Drive, SAMPLE_EVERY};
+use super::{ANSWERS_WITHIN, Drive, SAMPLE_EVERY};
 use crate::cluster::{PodSummary, pods_of};
-use crate::events::Progress;
-use crate::exit::Result;
+use crate::events::{Progress, many};
+use crate::exit::Error;
 use crate::load::{Load, LoadGenerator, Snapshot, Unreached};
 use crate::scenario::counts;
 use crate::scenario::machine::Event;
 use crate::scenario::setup::{DEADMAN, Setup};
-use crate::wait::TimedOut;
+use crate::wait::{TELL_EVERY, TimedOut};
 
 /// If load still runs this long after a stop, it is stopped again.
 const STOP_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// Why there is no cut.
+pub(super) enum NoCut {
+    /// The load generator does not answer.
+    Silent(Error),
+    /// It has answered after this long: it stood still.
+    Late(Duration),
+    /// It answers, but a worker has not handed over its counts in time. This is its last answer, in words.
+    Incomplete(String),
+}
 
 impl<L: LoadGenerator + Sync> Drive<'_, L> {
     pub(super) async fn warm_up(&mut self) -> Result<(), Event> {
@@ -31,10 +41,17 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         };
         load.start(offered, &config.inference.url).await?;
         let limit = Duration::from_secs_f64(f64::from(users) / spawn_rate) + config.timeouts.ramp.get();
-        let running = self.await_snapshot(limit, |snapshot| snapshot.is_running(users, workers)).await;
-        running.map_err(|timed_out| {
-            Event::broken(format!("{users} users do not run on {workers} workers {timed_out}"))
+        // Users that wait for a worker that is gone would be waited for in vain.
+        let is_over = |snapshot: &Snapshot| {
+            snapshot.is_running(users, workers) || snapshot.worker_ids() != self.at_start.listed
+        };
+        let snapshot = self.await_snapshot("all users", limit, is_over).await.map_err(|timed_out| {
+            let (users, workers) = (many(users, "user"), many(workers, "worker"));
+            Event::broken(format!("{users} do not run on {workers} {timed_out}"))
         })?;
+        if !snapshot.is_running(users, workers) {
+            return Err(Event::disturbed(format!("the load was disturbed: {}", snapshot.describe())));
+        }
         self.end_phase("ramp", started, format!("{users} users run"));
         if !config.warmup.is_zero() {
             let started = Instant::now();
@@ -58,11 +75,40 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         digest.iter().take(8).fold(0, |seed, byte| seed << 8 | u64::from(*byte))
     }
 
-    /// A cut. It is tried twice, because a worker may be too busy for the first.
-    pub(super) async fn cut(&self) -> Result<Snapshot> {
-        match self.setup.load.cut(DEADMAN).await {
-            Ok(snapshot) => Ok(snapshot),
-            Err(_) => self.setup.load.cut(DEADMAN).await,
+    /// A complete cut. It is tried twice, because a worker may be too busy for the first.
+    pub(super) async fn cut(&self) -> Result<Snapshot, NoCut> {
+        let (mut why, mut asked) = (None, Instant::now());
+        for _ in 0..2 {
+            match self.setup.load.cut(DEADMAN).await {
+                Ok(_) if asked.elapsed() > ANSWERS_WITHIN => return Err(NoCut::Late(asked.elapsed())),
+                Ok(snapshot) if snapshot.is_complete_cut() => return Ok(snapshot),
+                Ok(snapshot) => (why, asked) = (Some(NoCut::Incomplete(snapshot.describe())), Instant::now()),
+                // An answer tells more than a silence before or after it.
+                Err(error) => why = why.or(Some(NoCut::Silent(error))),
+            }
+        }
+        Err(why.unwrap_or_else(|| NoCut::Silent(Error::cluster("no cut was tried"))))
+    }
+
+    /// The load generator, or its node, stood still while load ran.
+    pub(super) fn stood_still(&self, silence: Duration) -> Event {
+        Event::disturbed(format!(
+            "{} did not answer for {:.0} s",
+            self.setup.load.name(),
+            silence.as_secs_f64()
+        ))
+    }
+
+    /// What becomes of the scenario without a cut that it needs.
+    pub(super) fn without_cut(&self, why: NoCut, since: Instant) -> Event {
+        match why {
+            NoCut::Silent(error) => error.into(),
+            NoCut::Late(silence) => self.stood_still(silence),
+            NoCut::Incomplete(last_seen) => {
+                let timed_out = TimedOut { after: since.elapsed(), last_seen };
+                let late = self.setup.load.explain(&Unreached::Counts, &timed_out).message;
+                Event::Failed(Unmeasured::new(UnmeasuredKind::GeneratorLate, late))
+            }
         }
     }
 
@@ -80,7 +126,18 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 let exceptions = last.exceptions.iter();
                 self.gathered.exceptions = exceptions.map(|e| (e.message.clone(), e.count)).collect();
             }
-            Err(error) => self.setup.events.tell(Progress::WholeRunMissing { error: error.to_string() }),
+            Err(NoCut::Silent(error)) => {
+                self.setup.events.tell(Progress::WholeRunMissing { error: error.message });
+            }
+            // The load has stopped, so a pause does no harm.
+            Err(NoCut::Late(silence)) => {
+                let error = format!("it came after {:.0} s", silence.as_secs_f64());
+                self.setup.events.tell(Progress::WholeRunMissing { error });
+            }
+            Err(NoCut::Incomplete(last_seen)) => {
+                let error = format!("not every worker handed over its counts; {last_seen}");
+                self.setup.events.tell(Progress::WholeRunMissing { error });
+            }
         }
         let Setup { cluster, load, inference, workers, reach, config, .. } = self.setup;
         let (replicas, workers) = tokio::try_join!(pods_of(cluster, inference), pods_of(cluster, workers))?;
@@ -104,6 +161,11 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         Ok(())
     }
 
+    /// Whether the load has stopped, as far as the scenario needs it.
+    fn has_stopped(&self, snapshot: &Snapshot) -> bool {
+        snapshot.is_idle(self.scenario.workers) || self.went_wrong && snapshot.has_no_load()
+    }
+
     /// Stops the load. Waits until the load generator has answered and every worker is idle: if the next load
     /// started before the answer, the load generator could stop that one.
     async fn stop_load(&self) -> Result<(), Event> {
@@ -111,12 +173,14 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let load = &self.setup.load;
         let still_running = |last_seen: String| {
             let timed_out = TimedOut { after: started.elapsed(), last_seen };
-            Event::Abandoned(load.explain(&Unreached::Stopped, &timed_out))
+            load.explain(&Unreached::Stopped, &timed_out).into()
         };
         let deadline = started + self.setup.config.timeouts.stop.get();
         let mut last_seen = "nothing".to_owned();
         let mut last_answer = Instant::now();
         let mut user_knows = false;
+        let tell = self.setup.events.waiting("the load to stop");
+        let mut tell_at = TELL_EVERY;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             // After this long without an answer, the load has stopped by itself, and waiting is of no use.
@@ -128,11 +192,17 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                     last_answer = Instant::now();
                     // A stop that arrives before the start has taken effect stops nothing. So it is repeated
                     // until the workers are idle.
-                    let workers = self.scenario.workers;
                     let limit = left.min(STOP_AGAIN_AFTER);
-                    match self.await_snapshot(limit, |snapshot| snapshot.is_idle(workers)).await {
+                    match self
+                        .await_snapshot("the load to stop", limit, |snapshot| self.has_stopped(snapshot))
+                        .await
+                    {
                         Ok(_) => return Ok(()),
                         Err(timed_out) => last_seen = timed_out.last_seen,
+                    }
+                    if started.elapsed() >= tell_at {
+                        tell(started.elapsed(), &last_seen);
+                        tell_at += TELL_EVERY;
                     }
                 }
                 Ok(Err(error)) => {

@@ -1,11 +1,13 @@
 //! The measurement: interval after interval, from cut to cut, until the stopping rule ends it.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use records::{Arrivals, Interval, Scenario, StoppingRule};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Drive, SAMPLE_EVERY};
+use super::load::NoCut;
+use super::{ANSWERS_WITHIN, Drive, SAMPLE_EVERY};
 use crate::events::Progress;
 use crate::load::{LoadGenerator, Snapshot};
 use crate::measure::{Next, interval_s, next, window_from};
@@ -16,11 +18,12 @@ use crate::scenario::under_way::UnderWay;
 
 /// The live figures are shown once for this many samples.
 const SAMPLES_PER_LIVE_LINE: usize = 2;
-/// The run ends if the load generator does not answer for this long while the window is open.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
-
 /// The requests under way must be read within this time, or within a quarter of the interval if that is shorter.
 const MOST_READING: Duration = Duration::from_secs(2);
+
+/// How far the load generator's clock may be off between two cuts. Clocks drift by less, and a step of this size
+/// changes the throughput of an interval of 20 s by 1 %.
+const MOST_CLOCK_ERROR_S: f64 = 0.2;
 
 /// When snapshots are taken. Their rhythm continues from interval to interval.
 struct SnapshotTimer {
@@ -34,8 +37,9 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     pub(super) async fn measure(&mut self) -> Result<(), Event> {
         let rule = self.stopping_rule();
         let started = Instant::now();
-        let mut cuts = vec![self.cut().await.map_err(|error| Event::broken(error.message))?];
+        let mut cuts = vec![self.cut().await.map_err(|why| self.without_cut(why, started))?];
         let opened = Instant::now();
+        let mut last_cut = started..opened;
         self.record_timing("open", opened - started);
         let mut sampler = Sampler::new(&cuts[0], rule.duration_s, self.setup.capabilities.live_counts);
         let mut under_way = UnderWay::of(&self.at_start.replicas, &self.at_start.counts);
@@ -51,13 +55,26 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             cutting += cut_started.elapsed();
             match (cut, cuts.last()) {
                 (Ok(cut), Some(last)) => {
+                    timer.last_answer = Instant::now();
+                    let this_cut = cut_started..timer.last_answer;
+                    if let Some(why) = clock_jump(&last_cut, &this_cut, cut.at() - last.at()) {
+                        return Err(Event::disturbed(why));
+                    }
+                    last_cut = this_cut;
                     intervals.push(between(last, &cut, &self.setup.config.inference.primary));
                     cuts.push(cut);
                 }
-                (Err(error), _) if timer.last_answer.elapsed() > ANSWERS_WITHIN => return Err(error.into()),
+                (Err(NoCut::Late(silence)), _) => return Err(self.stood_still(silence)),
+                (Err(NoCut::Silent(error)), _) if timer.last_answer.elapsed() > ANSWERS_WITHIN => {
+                    return Err(error.into());
+                }
                 // Without a cut, the interval goes on. But the last interval must end with a cut.
-                (Err(error), _) if opened.elapsed().as_secs_f64() >= rule.duration_s => {
-                    return Err(Event::broken(error.message));
+                (Err(why), _) if opened.elapsed().as_secs_f64() >= rule.duration_s => {
+                    return Err(self.without_cut(why, cut_started));
+                }
+                (Err(NoCut::Incomplete(_)), _) => {
+                    timer.last_answer = Instant::now();
+                    continue;
                 }
                 _ => continue,
             }
@@ -122,10 +139,19 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             timer.next_due = (timer.next_due + SAMPLE_EVERY).max(Instant::now());
             match self.setup.load.snapshot(DEADMAN).await {
                 Ok(snapshot) => {
+                    let silence = timer.last_answer.elapsed();
                     timer.last_answer = Instant::now();
-                    if self.gathered.disturbed.is_none() && !snapshot.is_running(users, workers) {
-                        self.gathered.disturbed =
-                            Some(format!("the load was disturbed: {}", snapshot.describe()));
+                    if silence > ANSWERS_WITHIN {
+                        return Err(self.stood_still(silence));
+                    }
+                    // The rest of the window could not make the row valid any more.
+                    if !snapshot.is_running(users, workers) {
+                        let why = format!("the load was disturbed: {}", snapshot.describe());
+                        return Err(Event::disturbed(why));
+                    }
+                    if let Some(why) = sampler.only_failures(&snapshot, &self.setup.config.inference.primary)
+                    {
+                        return Err(Event::broken(why));
                     }
                     if sampler.add(snapshot).is_multiple_of(SAMPLES_PER_LIVE_LINE)
                         && let Some(live) = sampler.live()
@@ -153,6 +179,19 @@ async fn read_between_cuts<L: LoadGenerator>(
     let limit = MOST_READING.min(interval / 4);
     under_way.read(&setup.reach, &setup.config.inference.metrics, setup.load.caller(), limit).await;
     Ok(())
+}
+
+/// Says so if the load generator's clock cannot be right: it counted `counted_s` seconds between two cuts, each of
+/// which was made at some moment between its call and its answer.
+fn clock_jump(first: &Range<Instant>, second: &Range<Instant>, counted_s: f64) -> Option<String> {
+    let least = second.start.saturating_duration_since(first.end).as_secs_f64();
+    let most = second.end.saturating_duration_since(first.start).as_secs_f64();
+    let wrong_by = (counted_s - most).max(least - counted_s);
+    (wrong_by > MOST_CLOCK_ERROR_S).then(|| {
+        format!(
+            "the load generator's clock counted {counted_s:.1} s in {least:.1} to {most:.1} s: it was set"
+        )
+    })
 }
 
 /// The interval between two cuts.

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::{DeleteParams, ListParams};
 use records::{Scenario, Unmeasured, UnmeasuredKind};
 use tokio::time::Instant;
 
 use super::{Drive, POLL_EVERY};
-use crate::cluster::{Unready, await_ready, explain, pods_of, scale};
+use crate::cluster::{Unready, await_ready, delete_pods, pods_of, scale};
 use crate::events::{Progress, many};
-use crate::exit::{Error, Result};
+use crate::exit::Error;
 use crate::load::{LoadGenerator, Snapshot, Unreached};
 use crate::scenario::counts;
 use crate::scenario::machine::Event;
+use crate::scenario::recover::restart;
 use crate::scenario::routable::await_routable;
 use crate::scenario::setup::{DEADMAN, Setup};
 use crate::wait::{Condition, TimedOut, poll};
@@ -40,7 +39,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let workers = async { (self.await_workers().await, started.elapsed()) };
         let ((replicas, replicas_took), (workers, workers_took)) = tokio::join!(replicas, workers);
         replicas?;
-        workers?;
+        self.at_start.listed = workers?.worker_ids();
         let Setup { cluster, load, inference, workers, reach, config, .. } = self.setup;
         self.at_start.workers = pods_of(cluster, workers).await?;
         self.at_start.replicas = pods_of(cluster, inference).await?;
@@ -58,13 +57,15 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     }
 
     async fn await_replicas(&self) -> Result<(), Event> {
-        let Setup { cluster, inference, config, .. } = self.setup;
-        let ready =
-            await_ready(cluster, inference, self.scenario.replicas, config.timeouts.ready.get()).await;
+        let Setup { cluster, inference, config, events, .. } = self.setup;
+        let limit = config.timeouts.ready.get();
+        let tell = events.waiting(&inference.name);
+        let ready = await_ready(cluster, inference, self.scenario.replicas, limit, &tell).await;
         ready.map_err(|unready| {
             let kind = match unready {
                 Unready::Refused(error) => return Event::Abandoned(error),
                 Unready::Unplaced(_) => UnmeasuredKind::NoPlace,
+                Unready::Away(_) => UnmeasuredKind::Disturbed,
                 Unready::Broken(_) | Unready::TimedOut(_) => UnmeasuredKind::Broken,
             };
             Event::Failed(Unmeasured::new(kind, unready.describe(&inference.name)))
@@ -72,16 +73,17 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     }
 
     async fn await_routable(&self) -> Result<(), Event> {
-        let Setup { reach, config, .. } = self.setup;
-        let limit = config.timeouts.ready.get();
-        await_routable(reach, &config.inference, &self.at_start.replicas, limit).await.map_err(|timed_out| {
+        let Setup { reach, config, events, .. } = self.setup;
+        let (limit, tell) = (config.timeouts.ready.get(), events.waiting(&config.inference.url));
+        let replicas = &self.at_start.replicas;
+        await_routable(reach, &config.inference, replicas, limit, &tell).await.map_err(|timed_out| {
             Event::broken(format!("{} does not lead to every replica {timed_out}", config.inference.url))
         })
     }
 
     /// Waits for the workers' Deployment, then until the load generator lists exactly these workers. It may
     /// miss workers that run, after a restart of its master or a stop that went wrong. Then their pods are
-    /// replaced, once.
+    /// replaced, and if that does not help, those of the whole load generator.
     async fn await_workers(&self) -> Result<Snapshot, Event> {
         let Setup { load, config, events, .. } = self.setup;
         let limit = config.timeouts.workers.get();
@@ -91,24 +93,42 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         }
         let (generator, wanted) = (load.name().to_owned(), self.scenario.workers);
         events.tell(Progress::WorkersRestarted { generator, wanted });
-        self.delete_worker_pods().await?;
+        delete_pods(&self.setup.cluster, &self.setup.workers.selector).await?;
         self.await_worker_pods(limit).await?;
-        self.await_listed(limit).await.map_err(|timed_out| {
-            Event::Abandoned(load.explain(&Unreached::IdleWorkers(self.scenario.workers), &timed_out))
-        })
+        let timed_out = match self.await_listed(limit).await {
+            Ok(snapshot) => return Ok(snapshot),
+            Err(timed_out) => timed_out,
+        };
+        restart(
+            &self.setup.cluster,
+            load,
+            config.timeouts.master.get(),
+            &self.not_listed(&timed_out),
+            events,
+        )
+        .await?;
+        self.await_worker_pods(limit).await?;
+        self.await_listed(limit).await.map_err(|timed_out| Event::Abandoned(self.not_listed(&timed_out)))
+    }
+
+    fn not_listed(&self, timed_out: &TimedOut) -> Error {
+        self.setup.load.explain(&Unreached::IdleWorkers(self.scenario.workers), timed_out)
     }
 
     async fn await_worker_pods(&self, limit: Duration) -> Result<(), Event> {
-        let Setup { cluster, workers, .. } = self.setup;
-        await_ready(cluster, workers, self.scenario.workers, limit).await.map_err(|unready| match unready {
-            Unready::Unplaced(_) => {
-                Event::Failed(Unmeasured::new(UnmeasuredKind::NoPlace, unready.describe(&workers.name)))
-            }
-            Unready::Refused(error) => Event::Abandoned(error),
-            Unready::Broken(_) | Unready::TimedOut(_) => {
-                let error = Error::cluster(unready.describe(&workers.name));
-                let next = format!("look at them with: kubectl describe pods -l {}", workers.selector);
-                Event::Abandoned(error.next(next))
+        let Setup { cluster, workers, events, .. } = self.setup;
+        let tell = events.waiting(&workers.name);
+        await_ready(cluster, workers, self.scenario.workers, limit, &tell).await.map_err(|unready| {
+            let problem = unready.describe(&workers.name);
+            match unready {
+                Unready::Unplaced(_) => Event::Failed(Unmeasured::new(UnmeasuredKind::NoPlace, problem)),
+                Unready::Refused(error) => Event::Abandoned(error),
+                // Perhaps the node is away for a moment.
+                Unready::Away(_) | Unready::TimedOut(_) => Event::disturbed(problem),
+                Unready::Broken(_) => {
+                    let next = format!("look at them with: kubectl describe pods -l {}", workers.selector);
+                    Event::Abandoned(Error::cluster(problem).next(next))
+                }
             }
         })
     }
@@ -117,30 +137,25 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     /// enough: a worker that has died stays on it until enough of its heartbeats are missing.
     async fn await_listed(&self, limit: Duration) -> Result<Snapshot, TimedOut> {
         let (load, workers) = (&self.setup.load, self.scenario.workers);
-        poll(limit, POLL_EVERY, || async {
+        let subject = format!("{} to list {}", load.name(), many(workers, "idle worker"));
+        poll(limit, POLL_EVERY, &self.setup.events.waiting(&subject), || async {
             let listed = match load.snapshot(DEADMAN).await {
                 Ok(snapshot) if snapshot.is_idle(workers) => load.cut(DEADMAN).await,
                 Ok(snapshot) => return Condition::NotMet(snapshot.describe()),
                 Err(error) => Err(error),
             };
             match listed {
-                Ok(snapshot) if snapshot.is_idle(workers) => Condition::Met(snapshot),
+                Ok(snapshot) if snapshot.is_idle(workers) && snapshot.is_complete_cut() => {
+                    Condition::Met(snapshot)
+                }
+                Ok(snapshot) if snapshot.is_idle(workers) => Condition::NotMet(format!(
+                    "a worker does not hand over its counts; {}",
+                    snapshot.describe()
+                )),
                 Ok(snapshot) => Condition::NotMet(snapshot.describe()),
                 Err(error) => Condition::NotMet(error.message),
             }
         })
         .await
-    }
-
-    async fn delete_worker_pods(&self) -> Result<()> {
-        let Setup { cluster, workers, .. } = self.setup;
-        let pods = cluster.api::<Pod>();
-        let found = pods.list(&ListParams::default().labels(&workers.selector)).await;
-        let found = found.map_err(|error| explain(&format!("list the pods of {}", workers.name), &error))?;
-        for pod in found.items.iter().filter_map(|pod| pod.metadata.name.as_deref()) {
-            let deleted = pods.delete(pod, &DeleteParams::default()).await;
-            deleted.map_err(|error| explain(&format!("delete pod {pod}"), &error))?;
-        }
-        Ok(())
     }
 }

@@ -18,6 +18,9 @@ pub(super) fn cluster(world: &World) -> Cluster {
         let world = world.clone();
         async move {
             let (parts, body) = request.into_parts();
+            if !world.state().api_answers() {
+                return Err(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+            }
             let query = parts.uri.query().unwrap_or_default().to_owned();
             if query.contains("watch=true") {
                 // Nothing changes by itself here, so a list is complete.
@@ -25,7 +28,7 @@ pub(super) fn cluster(world: &World) -> Cluster {
             }
             let patch = body.collect_bytes().await.unwrap_or_default();
             let answer = answer(&mut world.state(), &parts.method, parts.uri.path(), &query, &patch);
-            Ok::<_, std::convert::Infallible>(Response::new(Body::from(answer.to_string().into_bytes())))
+            Ok(Response::new(Body::from(answer.to_string().into_bytes())))
         }
     });
     let client = Client::new(service, "default");
@@ -42,6 +45,18 @@ fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[
         state.replicas.insert(name.clone(), u32::try_from(replicas).unwrap());
         return json!({
             "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": name}, "spec": {"replicas": replicas},
+        });
+    }
+    if *method == Method::DELETE {
+        // Whichever pod of the load generator is replaced: the workers that run come back as new ones.
+        state.restart();
+        *state.lives.entry(last.to_owned()).or_default() += 1;
+        return json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": last } });
+    }
+    if last == "version" {
+        return json!({
+            "major": "1", "minor": "34", "gitVersion": "v1.34.0", "gitCommit": "", "gitTreeState": "", "buildDate": "",
+            "goVersion": "", "compiler": "", "platform": "",
         });
     }
     let name = named(query);

@@ -1,94 +1,32 @@
 //! A service, its load generator and their pods, which follow a script. Time is tokio's, which tests can pause.
 
+mod generator;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use records::{Endpoint, Health, Histogram, three_digits};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::open_queue::{Answer, OpenQueue};
+use super::script::Script;
 use crate::exit::{Error, Result};
-use crate::load::{
-    Capabilities, Counts, Cut, Load, LoadGenerator, Snapshot, State as LoadState, Unreached, Worker,
-};
-use crate::wait::TimedOut;
+use crate::load::{Counts, Cut, Load, Snapshot, State as LoadState, Worker};
+
+/// A worker that was killed stays on the list for this long.
+const STAYS_LISTED: Duration = Duration::from_secs(30);
+/// How long a cut waits for a worker that does not answer.
+const CUT_WAITS: Duration = Duration::from_secs(5);
 
 /// The Deployment of the load generator's workers.
 pub(super) const WORKERS: &str = "load-worker";
+/// The label selector of all pods of the load generator.
+pub(super) const ALL_PODS: &str = "app in (load-master, load-worker)";
 /// The load generator's name on the replicas' metrics page.
 const CALLER: &str = "script";
-
-/// A load generator that can do everything.
-pub(super) fn capabilities() -> Capabilities {
-    Capabilities {
-        name: "script 1.0".into(),
-        version: "1.0".into(),
-        exact_windows: true,
-        live_counts: true,
-        open_model: Ok(()),
-        health: true,
-        percentile_digits: 3,
-        caveat: None,
-    }
-}
-
-/// The behaviour of a world.
-pub(super) struct Script {
-    /// What the load generator says that it can do.
-    pub capabilities: Capabilities,
-    /// Response time, ms, by the seconds since the start of the load.
-    pub response_ms: fn(f64) -> u32,
-    /// Requests that the service handles at the same time; others wait.
-    pub slots: f64,
-    /// In the open model, requests that may wait at the service; others are answered 503 in 1 ms.
-    pub queue_limit: usize,
-    /// Whether every request fails.
-    pub fails: bool,
-    /// CPU of each worker, as a share of a core.
-    pub cpu: f64,
-    /// Share of the requests that the first replica finishes, 0 to 1.
-    pub first_share: f64,
-    /// Share of the requests under way that are at the first replica, 0 to 1; `None` if the replicas do not
-    /// count requests under way.
-    pub first_under_way: Option<f64>,
-    /// The time since the start of the load, s, at which the load generator's counts are set to zero, and
-    /// whether it tells that they were.
-    pub reset: Option<(f64, bool)>,
-    /// The time since the start of the load, s, at which the first pod of this Deployment is replaced.
-    pub kill: Option<(f64, &'static str)>,
-    /// In how many loads this happens.
-    pub kills: u32,
-    /// Whether no pod can be placed.
-    pub unplaced: bool,
-    /// Whether a quota refuses the pods.
-    pub refused: bool,
-    /// The time since the start of the load, s, from which the load generator does not answer.
-    pub silent_from: Option<f64>,
-}
-
-impl Default for Script {
-    /// No problems: 100 ms and 4 slots, which make 40 requests/s.
-    fn default() -> Self {
-        Self {
-            capabilities: capabilities(),
-            response_ms: |_| 100,
-            slots: 4.0,
-            queue_limit: usize::MAX,
-            fails: false,
-            cpu: 0.2,
-            first_share: 0.5,
-            first_under_way: None,
-            reset: None,
-            kill: None,
-            kills: 0,
-            unplaced: false,
-            refused: false,
-            silent_from: None,
-        }
-    }
-}
 
 /// The present state of a world.
 pub(super) struct State {
@@ -98,8 +36,18 @@ pub(super) struct State {
     pub replicas: BTreeMap<String, u32>,
     /// How often each pod was replaced.
     pub lives: BTreeMap<String, u32>,
-    /// Whether the next cut fails, because a worker that is gone cannot hand over its counts.
-    lost_worker: bool,
+    /// When a worker was killed. The load generator lists it for half a minute, and its counts are missing.
+    worker_lost: Option<Instant>,
+    /// When the first load was started.
+    first_started: Option<Instant>,
+    /// When the load generator was last asked for a snapshot: its dead-man switch.
+    asked: Instant,
+    /// How far the load generator's clock was set, s.
+    clock: f64,
+    /// Whether the master knows of no load, though workers may run one.
+    master_is_new: bool,
+    /// How often the load generator's pods were replaced.
+    pub restarts: u32,
     /// Whether the pod of the script was replaced during this load.
     killed: bool,
     load: Option<(Load, Instant)>,
@@ -132,7 +80,12 @@ impl World {
             created: Instant::now(),
             replicas,
             lives: BTreeMap::new(),
-            lost_worker: false,
+            worker_lost: None,
+            first_started: None,
+            asked: Instant::now(),
+            clock: 0.0,
+            master_is_new: false,
+            restarts: 0,
             killed: false,
             load: None,
             counted: 0.0,
@@ -176,23 +129,80 @@ impl World {
         page
     }
 
-    fn read(&self, cut: bool) -> Result<Snapshot> {
+    /// Answers as the real one does: a cut waits for missing workers before it says that they are missing.
+    async fn read(&self, cut: bool) -> Result<Snapshot> {
+        let pause = self.state().pause_left();
+        sleep(pause).await;
+        let late = {
+            let mut state = self.state();
+            state.advance();
+            state.answers()?;
+            state.asked = Instant::now();
+            cut && state.load.is_some() && state.a_worker_is_late()
+        };
+        if late {
+            sleep(CUT_WAITS).await;
+        }
         let mut state = self.state();
         state.advance();
-        if state.load.is_some() && state.script.silent_from.is_some_and(|from| state.counted >= from) {
-            return Err(Error::cluster("the script does not answer"));
+        state.answers()?;
+        let mut snapshot = state.snapshot(cut);
+        if late && let Some(cut) = &mut snapshot.cut {
+            cut.complete = false;
         }
-        if cut && state.lost_worker {
-            state.lost_worker = false;
-            return Err(Error::cluster("not every worker handed over its counts in time"));
-        }
-        Ok(state.snapshot(cut))
+        Ok(snapshot)
     }
 }
 
 impl State {
+    /// The time since the first load, s.
+    fn since_first(&self) -> Option<f64> {
+        self.first_started.map(|started| started.elapsed().as_secs_f64())
+    }
+
+    fn is_within(&self, range: Option<&Range<f64>>) -> bool {
+        range.zip(self.since_first()).is_some_and(|(range, at)| range.contains(&at))
+    }
+
+    /// How long the load generator still stands still.
+    fn pause_left(&self) -> Duration {
+        let left = self.script.paused.as_ref().zip(self.since_first());
+        let left = left.filter(|(pause, at)| pause.contains(at)).map_or(0.0, |(pause, at)| pause.end - at);
+        Duration::from_secs_f64(left)
+    }
+
+    /// Whether the load generator answers.
+    fn answers(&self) -> Result<()> {
+        if self.script.needs_restart && self.restarts == 0 || self.is_within(self.script.silent.as_ref()) {
+            return Err(Error::cluster("the script does not answer"));
+        }
+        Ok(())
+    }
+
+    /// Whether the API server answers.
+    pub(super) fn api_answers(&self) -> bool {
+        !self.is_within(self.script.api_away.as_ref())
+    }
+
+    fn a_worker_is_late(&self) -> bool {
+        self.a_lost_worker_is_listed() || self.is_within(self.script.starved.as_ref())
+    }
+
+    fn a_lost_worker_is_listed(&self) -> bool {
+        self.worker_lost.is_some_and(|at| at.elapsed() < STAYS_LISTED)
+    }
+
+    /// A new master and new workers.
+    pub(super) fn restart(&mut self) {
+        self.restarts += 1;
+        (self.load, self.worker_lost, self.master_is_new) = (None, None, false);
+    }
+
     /// Counts the requests that were answered until now.
     fn advance(&mut self) {
+        if self.asked.elapsed() >= super::super::setup::DEADMAN {
+            self.load = None;
+        }
         let Some((load, started)) = self.load else { return };
         let now = started.elapsed();
         if let Some(queue) = &mut self.open {
@@ -206,6 +216,7 @@ impl State {
             Load::Closed { users, .. } => self.advance_closed(users, now),
             Load::Open { .. } => self.counted = now,
         }
+        self.disturb(now);
         if let Some((at, is_told)) = self.script.reset
             && now >= at
             && !self.was_reset
@@ -221,9 +232,26 @@ impl State {
         {
             self.script.kills -= 1;
             *self.lives.entry(format!("{prefix}-0")).or_default() += 1;
-            self.lost_worker = prefix == WORKERS;
+            if prefix == WORKERS {
+                self.worker_lost = Some(Instant::now());
+            }
             // Once per load.
             self.killed = true;
+        }
+    }
+
+    /// What happens to the load generator at its time.
+    fn disturb(&mut self, now: f64) {
+        if self.script.master_lost.is_some_and(|at| now >= at) {
+            self.script.master_lost = None;
+            self.master_is_new = true;
+            self.clear();
+        }
+        if let Some((at, by)) = self.script.clock_set
+            && now >= at
+        {
+            self.script.clock_set = None;
+            self.clock += by;
         }
     }
 
@@ -268,7 +296,7 @@ impl State {
     }
 
     fn snapshot(&self, cut: bool) -> Snapshot {
-        let now = self.created.elapsed().as_secs_f64();
+        let now = self.created.elapsed().as_secs_f64() + self.clock;
         let requests = self.histogram.count();
         let endpoint = |method: &str, name: &str| Endpoint {
             method: method.into(),
@@ -281,7 +309,12 @@ impl State {
             from_send: None,
         };
         let users = self.load.map_or(0, |(load, _)| load.users());
-        let state = if users > 0 { LoadState::Running } else { LoadState::Ready };
+        let ramp = self.load.is_some_and(|(_, started)| started.elapsed().as_secs_f64() < self.script.ramp_s);
+        let state = match (users, ramp) {
+            (0, _) => LoadState::Ready,
+            (_, true) => LoadState::Spawning,
+            (_, false) => LoadState::Running,
+        };
         let workers = self.replicas[WORKERS];
         let health = Health {
             at: now,
@@ -300,9 +333,28 @@ impl State {
             memory_bytes: 60_000_000,
             health: Some(health.clone()),
         };
+        if self.master_is_new {
+            // Its workers have not noticed yet that their master is gone.
+            return Snapshot {
+                cut: cut.then_some(Cut { complete: false, at: None, spread_ms: None }),
+                ..Snapshot::empty(now, LoadState::Ready)
+            };
+        }
+        let mut listed: Vec<_> = (0..workers).map(worker).collect();
+        if self.a_lost_worker_is_listed() {
+            // The old process stays on the list with its users, and the pod's new one is listed beside it.
+            listed.push(Worker {
+                id: format!("{WORKERS}-0_new"),
+                user_count: 0,
+                state: LoadState::Ready,
+                ..worker(0)
+            });
+            listed[0].state = LoadState::Running;
+            listed[0].user_count = listed[0].user_count.max(1);
+        }
         Snapshot {
             user_count: users,
-            workers: (0..workers).map(worker).collect(),
+            workers: listed,
             counts: Counts {
                 total: endpoint("", "Aggregated"),
                 endpoints: if requests > 0 { vec![endpoint("POST", "/predict")] } else { Vec::new() },
@@ -315,52 +367,5 @@ impl State {
             cut: cut.then_some(Cut { complete: true, at: Some(now), spread_ms: Some(1.0) }),
             ..Snapshot::empty(now, state)
         }
-    }
-}
-
-impl LoadGenerator for World {
-    fn name(&self) -> &'static str {
-        "The script"
-    }
-
-    fn caller(&self) -> &'static str {
-        CALLER
-    }
-
-    async fn capabilities(&self) -> Result<Capabilities> {
-        Ok(self.state().script.capabilities.clone())
-    }
-
-    async fn snapshot(&self, _deadman: Duration) -> Result<Snapshot> {
-        self.read(false)
-    }
-
-    async fn cut(&self, _deadman: Duration) -> Result<Snapshot> {
-        self.read(true)
-    }
-
-    async fn start(&self, load: Load, _host: &str) -> Result<()> {
-        let mut state = self.state();
-        state.load = Some((load, Instant::now()));
-        (state.counted, state.partial) = (0.0, 0.0);
-        state.clear();
-        (state.killed, state.was_reset) = (false, false);
-        state.open = None;
-        if let Load::Open { rate, users, seed } = load {
-            state.open = Some(OpenQueue::new(rate, users, state.script.slots, state.script.queue_limit));
-            state.seeds.push(seed);
-        }
-        Ok(())
-    }
-
-    async fn stop(&self) -> Result<()> {
-        let mut state = self.state();
-        state.advance();
-        state.load = None;
-        Ok(())
-    }
-
-    fn explain(&self, unreached: &Unreached, timed_out: &TimedOut) -> Error {
-        Error::cluster(format!("{unreached:?} {timed_out}"))
     }
 }

@@ -168,7 +168,8 @@ async fn save(session: &Session, engine: &Engine, reference: &str, archive: &Pat
     saved
 }
 
-/// One file per name and image ID, because the archive contains both.
+/// The file that keeps an image as an archive. The archive says the image's name, so the same image under another
+/// name needs another file.
 fn file_name(reference: &str, id: &str) -> String {
     let name: String =
         reference.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();

@@ -60,7 +60,7 @@ impl State {
         ] {
             if is != should {
                 return Err(Failure::preflight(
-                    format!("cluster {name}: was kept with {what} {is}, and this run needs {should}"),
+                    format!("the kept cluster {name} has {what} {is}, but this run needs {should}"),
                     format!("use another --name, or delete it: kind delete cluster --name {name}"),
                 ));
             }

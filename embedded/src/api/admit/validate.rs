@@ -1,6 +1,7 @@
 //! The rules for valid objects, beyond the types of their fields.
 
 mod causes;
+mod deployment;
 mod names;
 mod pod;
 mod unchanged;
@@ -18,7 +19,11 @@ pub(crate) fn validate(kind: &Kind, object: &Value, before: Option<&Value>) -> R
     let spec = &object["spec"];
     match kind.kind {
         "Pod" => pod::spec(spec, "spec", &mut causes),
-        "Deployment" | "ReplicaSet" => workload(spec, &mut causes),
+        "Deployment" => {
+            workload(spec, &mut causes);
+            deployment::spec(spec, &mut causes);
+        }
+        "ReplicaSet" => workload(spec, &mut causes),
         "Job" => job(spec, "spec", &mut causes),
         "CronJob" => {
             if spec["schedule"].as_str().is_none_or(|schedule| schedule.split_whitespace().count() != 5) {
@@ -75,11 +80,6 @@ fn workload(spec: &Value, causes: &mut Causes) {
     if policy != "Always" {
         let why = format!("Unsupported value: {policy}: supported values: \"Always\"");
         causes.push(("spec.template.spec.restartPolicy".into(), why));
-    }
-    let strategy = &spec["strategy"];
-    if strategy["type"] == "Recreate" && !strategy["rollingUpdate"].is_null() {
-        let why = "Forbidden: may not be specified when strategy `type` is 'Recreate'".to_owned();
-        causes.push(("spec.strategy.rollingUpdate".into(), why));
     }
     pod::spec(&spec["template"]["spec"], "spec.template.spec", causes);
 }

@@ -2,9 +2,12 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::wire::identity::Tokens;
+
+/// The name of the cluster, the user and the context in every kubeconfig.
+const NAME: &str = "locust-matrix-embedded";
 
 /// Creates kubeconfigs. They contain tokens, so only their reader may have access to them.
 #[derive(Clone, Debug)]
@@ -28,7 +31,6 @@ impl Kubeconfig {
     }
 
     fn text(&self, namespace: &str, token: &str) -> String {
-        let name = "locust-matrix-embedded";
         let cluster = json!({
             "server": format!("https://{}", self.address),
             "certificate-authority-data": STANDARD.encode(&self.authority),
@@ -36,12 +38,21 @@ impl Kubeconfig {
         let config = json!({
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{ "name": name, "cluster": cluster }],
-            "users": [{ "name": name, "user": { "token": token } }],
-            "contexts": [{ "name": name, "context": { "cluster": name, "user": name, "namespace": namespace } }],
-            "current-context": name,
+            "clusters": [{ "name": NAME, "cluster": cluster }],
+            "users": [{ "name": NAME, "user": { "token": token } }],
+            "contexts": [{ "name": NAME, "context": { "cluster": NAME, "user": NAME, "namespace": namespace } }],
+            "current-context": NAME,
         });
         // JSON is valid YAML.
         format!("{config:#}\n")
     }
+}
+
+/// Whether this is the text of a kubeconfig that an embedded cluster wrote, and nobody has added other clusters,
+/// users or contexts to it.
+pub(crate) fn is_own_kubeconfig(text: &str) -> bool {
+    let Ok(config) = serde_saphyr::from_str::<Value>(text) else { return false };
+    let names = |list: &str| config[list].as_array().into_iter().flatten().map(|item| &item["name"]);
+    let mut all = ["clusters", "users", "contexts"].into_iter().flat_map(names);
+    names("clusters").next().is_some() && all.all(|name| name == NAME)
 }

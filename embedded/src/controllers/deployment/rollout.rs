@@ -16,9 +16,10 @@ impl Limits {
     pub(super) fn of(strategy: &Value, desired: i64) -> Self {
         let surge = portion(&strategy["maxSurge"], desired, true);
         let unavailable = portion(&strategy["maxUnavailable"], desired, false);
-        // If both were 0, the rollout could never make a step.
+        // If both round to 0, the rollout could never make a step.
         let unavailable = if surge == 0 && unavailable == 0 { 1 } else { unavailable };
-        Self { surge, unavailable: unavailable.min(desired.max(1)) }
+        // More is the same as all pods again, and does not overflow.
+        Self { surge: surge.min(i32::MAX.into()), unavailable: unavailable.min(desired.max(1)) }
     }
 }
 
@@ -29,8 +30,8 @@ fn portion(value: &Value, of: i64, round_up: bool) -> i64 {
         Value::String(text) => text.trim_end_matches('%').parse::<i64>().unwrap_or(25),
         _ => 25,
     };
-    let hundredths = of * percent.max(0);
-    if round_up { (hundredths + 99) / 100 } else { hundredths / 100 }
+    let hundredths = of.saturating_mul(percent.max(0));
+    if round_up { hundredths.saturating_add(99) / 100 } else { hundredths / 100 }
 }
 
 /// Desired and available replicas of a ReplicaSet.

@@ -1,6 +1,6 @@
 //! Locust: installed from `PyPI` into a Python environment of its own. The hash of every file is checked.
 
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,9 @@ impl Environments {
         }
         let problem = |error: std::io::Error| format!("{}: {error}", self.cache.display());
         std::fs::create_dir_all(&self.cache).map_err(problem)?;
-        let lock_file = File::create(self.cache.join(".lock")).map_err(problem)?;
+        // Not truncated: the folder may be one in which another program keeps a file of this name.
+        let lock_file = OpenOptions::new().append(true).create(true).open(self.cache.join(".lock"));
+        let lock_file = lock_file.map_err(problem)?;
         // Another cluster may be installing the same environment. The system releases the lock when this
         // process ends.
         let locked = tokio::task::spawn_blocking(move || lock_file.lock().map(|()| lock_file)).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 use super::change::NextChange;
@@ -43,7 +43,10 @@ pub(crate) async fn run(pod: Arc<Pod>, mut desired: watch::Receiver<Desired>) {
         }
         tokio::select! {
             changed = desired.changed() => if changed.is_err() { break },
-            Some(_) = running.join_next() => {}
+            Some(ended) = running.join_next() => if let Err(panic) = ended.map_err(JoinError::into_panic) {
+                // A container without its task would never end.
+                std::panic::resume_unwind(panic);
+            },
             () = prepare_volumes(&pod), if !started => {
                 started = true;
                 for index in 0..pod.containers().len() {

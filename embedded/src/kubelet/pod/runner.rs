@@ -241,7 +241,8 @@ impl Runner {
                         let message = format!("Container {} failed {probe} probe, will be restarted", self.name());
                         self.pod.normal("Killing", &message);
                         let grace = number(self.pod.spec(), "/terminationGracePeriodSeconds").unwrap_or(30);
-                        let kill_at = Instant::now() + Duration::from_secs(grace.unsigned_abs());
+                        let grace = Duration::from_secs(grace.unsigned_abs()).min(FAR_FUTURE);
+                        let kill_at = Instant::now() + grace;
                         return self.end(process, kill_at).await;
                     }
                 }
