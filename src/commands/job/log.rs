@@ -36,7 +36,9 @@ pub(super) async fn show_log(cluster: &Cluster, pod: &str, log: &(dyn Fn(&str) +
             }
             Ok(Ok(_)) => {
                 // The container has ended, so this line will not become longer.
-                rest.into_iter().for_each(|line| position.show(&line, log));
+                if let Some(line) = rest {
+                    position.show(&line, log);
+                }
                 return;
             }
             Ok(Err(_)) | Err(_) if last_answer.elapsed() > API_ANSWERS_WITHIN => return,

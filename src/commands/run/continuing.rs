@@ -84,7 +84,7 @@ mod tests {
         api.fail(|_, _, _| Some(Fault::Silent));
         let back = api.clone();
         tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             back.fail(|_, _, _| None);
         });
         assert_eq!(worked(&mut lease, lost, &CancellationToken::new(), 2).await, (2, Ok(())));
