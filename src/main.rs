@@ -62,7 +62,8 @@ async fn dispatch(cli: &Cli) -> Result<ExitCode> {
         Command::Job(arguments) => {
             commands::job::run(&cli.cluster, arguments, json, &events, &mut out, &log).await
         }
-        Command::Run(arguments) => commands::run::run(&cli.cluster, arguments, &events).await,
+        // Boxed, because it is large, and every other command would need as much.
+        Command::Run(arguments) => Box::pin(commands::run::run(&cli.cluster, arguments, &events)).await,
         Command::Fetch(arguments) => commands::fetch::run(&cli.cluster, arguments, &events, &mut out).await,
         Command::Report(arguments) => commands::report::run(arguments, &events, &mut out),
         Command::Cleanup(arguments) => {

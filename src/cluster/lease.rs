@@ -103,6 +103,11 @@ impl Lease {
         Ok(Self { cluster: cluster.clone(), holder: holder.to_owned(), term })
     }
 
+    /// The name under which this driver holds the Lease.
+    pub fn holder(&self) -> &str {
+        &self.holder
+    }
+
     fn term(&self) -> MutexGuard<'_, Term> {
         self.term.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -136,6 +136,7 @@ mod tests {
         why(&json!({ "app": "locust" }), &json!({}), entries, &[OPERATION_APPLY])
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "shorter calls")]
     fn says(why: Option<String>, expected: &str) {
         assert!(why.as_deref().is_some_and(|why| why.contains(expected)), "'{expected}' is not in {why:?}");
     }

@@ -64,7 +64,9 @@ fn bring_home(folder: &Path, stored: Vec<Record>, events: &Events) -> Result<Vec
         Recovered { records: Vec::new(), note: None }
     };
     let is_torn = local.note.is_some();
-    local.note.into_iter().for_each(|note| events.tell(Progress::note(note)));
+    if let Some(note) = local.note {
+        events.tell(Progress::note(note));
+    }
     let Merged { records, only_kept, fuller } = merge(local.records.clone(), stored);
     for (ids, what) in [
         (only_kept, "the cluster does not have these records; they are kept"),

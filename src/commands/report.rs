@@ -25,7 +25,9 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, events: &Events, out: &mut dyn Write) -> Result<ExitCode> {
     let Recovered { records: recorded, note } =
         RecordFile::recover(&arguments.folder.join(records::FILE_NAME))?;
-    note.into_iter().for_each(|note| events.tell(Progress::note(note)));
+    if let Some(note) = note {
+        events.tell(Progress::note(note));
+    }
     if recorded.is_empty() {
         return Err(Error::usage(format!("{} holds no records", arguments.folder.display()))
             .next("give the folder of a run that has recorded a scenario"));

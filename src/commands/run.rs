@@ -46,7 +46,7 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
         () = interrupted.cancelled() => return Err(Error::interrupted("interrupted before the first scenario")),
     };
     let prepared = tokio::select! {
-        prepared = prepare(&cluster, arguments, &lease, &holder, port, config, plan, events) => prepared,
+        prepared = prepare(&cluster, arguments, &lease, port, config, plan, events) => prepared,
         () = interrupted.cancelled() => Err(Error::interrupted("interrupted before the first scenario")),
         () = superseded.cancelled() => Err(Error::cluster("the Lease was lost before the first scenario")),
     };
@@ -63,7 +63,9 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
         Err(error) => (Err(error), Vec::new()),
     };
     let code = end(&cluster, lease, &deployment, original, ended, events).await?;
-    last_lines.into_iter().for_each(|text| events.tell(Progress::Answer { text }));
+    for text in last_lines {
+        events.tell(Progress::Answer { text });
+    }
     Ok(code)
 }
 

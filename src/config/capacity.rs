@@ -75,7 +75,7 @@ impl FromStr for GateFlag {
         for part in text.split(',') {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             let wrong =
-                |_| format!("'{part}' selects no rows; write it like 'replicas=4' or 'replicas=4,users=100'");
+                || format!("'{part}' selects no rows; write it like 'replicas=4' or 'replicas=4,users=100'");
             let count = || value.trim().parse::<u32>().map_err(|_| wrong());
             match name.trim() {
                 "replicas" => gate.replicas = Some(count()?),

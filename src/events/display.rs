@@ -85,7 +85,6 @@ impl fmt::Display for Progress {
                 let p95 = p95_us.map_or("-".into(), |us| format!("{} ms", records::ms(us)));
                 write!(f, "  probe {probe}: {load}, P95 {p95}, {outcome}{}", then(*next, found.as_deref()))
             }
-            Self::Answer { text } => f.write_str(text),
             Self::RunEnded { recorded, valid, took_s } => {
                 let recorded = many(*recorded, "recorded scenario");
                 write!(f, "\nvalid: {valid} of {recorded}; the run took {}", minutes(*took_s))
@@ -104,7 +103,7 @@ impl fmt::Display for Progress {
             Self::CleanupStarted { namespace, server } => {
                 write!(f, "cleaning up namespace {namespace} in {server}")
             }
-            Self::Note { text } => f.write_str(text),
+            Self::Answer { text } | Self::Note { text } => f.write_str(text),
         }
     }
 }

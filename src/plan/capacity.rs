@@ -110,7 +110,8 @@ impl SearchPlan {
     /// How long a probe of this number of replicas usually takes.
     fn usual(&self, replicas: u32, config: &Config) -> Duration {
         let scenario = scenario(&self.search, replicas, first(&self.search, replicas) * 4.0, 0);
-        let saved = config.shortest().map_or(Duration::ZERO, |least| config.duration.get() - least);
+        let saved =
+            config.shortest().map_or(Duration::ZERO, |least| config.duration.get().saturating_sub(least));
         expected(&scenario, config).saturating_sub(saved)
     }
 }
@@ -196,7 +197,7 @@ fn next_load(search: &Search, replicas: u32, probes: &[Probe]) -> Option<f64> {
     if probes.is_empty() {
         return Some(search.rounded(first(search, replicas)));
     }
-    let is_out = probes.iter().any(|probe| probe.ends_the_search());
+    let is_out = probes.iter().any(Probe::ends_the_search);
     let unclear = probes.iter().filter(|probe| probe.passes.is_none()).count();
     if is_out || unclear > MOST_UNCLEAR || probes.len() >= search.most_probes {
         return None;

@@ -246,9 +246,9 @@ mod tests {
         let api = FakeApi::default();
         let job = SubmittedJob { uid: "uid".into() };
         pod(&api, "first", "Failed");
-        await_stopped(&api.cluster(), &job, Duration::from_secs(60), &Events::to(|_| {})).await.unwrap();
+        await_stopped(&api.cluster(), &job, Duration::from_mins(1), &Events::to(|_| {})).await.unwrap();
         pod(&api, "second", "Running");
-        let error = await_stopped(&api.cluster(), &job, Duration::from_secs(60), &Events::to(|_| {}))
+        let error = await_stopped(&api.cluster(), &job, Duration::from_mins(1), &Events::to(|_| {}))
             .await
             .unwrap_err();
         assert_eq!(error.message, "the driver does not stop after 60 s; last seen: pods second");

@@ -103,25 +103,25 @@ mod tests {
     use crate::exit::ExitCode;
     use tokio::time::advance;
 
-    const LIMITS: Limits = Limits { ready: Duration::from_secs(180), stop: Duration::from_secs(195) };
+    const LIMITS: Limits = Limits { ready: Duration::from_mins(3), stop: Duration::from_secs(195) };
 
-    fn refused() -> Option<Waiting> {
-        Some(Waiting::Refused("exceeded quota".into()))
+    fn refused() -> Waiting {
+        Waiting::Refused("exceeded quota".into())
     }
 
-    fn unstarted() -> Option<Waiting> {
-        Some(Waiting::NotStarted("pod a cannot be placed: 0/1 nodes".into()))
+    fn unstarted() -> Waiting {
+        Waiting::NotStarted("pod a cannot be placed: 0/1 nodes".into())
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_refused_pod_is_told_at_once_and_ends_the_wait_after_30_s() {
         let mut patience = Patience::new(LIMITS);
-        assert_eq!(patience.look(refused(), None).news.as_deref(), Some("waiting: exceeded quota"));
+        assert_eq!(patience.look(Some(refused()), None).news.as_deref(), Some("waiting: exceeded quota"));
         advance(Duration::from_secs(29)).await;
-        let outcome = patience.look(refused(), None);
+        let outcome = patience.look(Some(refused()), None);
         assert!(outcome.news.is_none() && !outcome.is_over, "told once");
         advance(Duration::from_secs(1)).await;
-        let error = patience.look(refused(), None).error.unwrap();
+        let error = patience.look(Some(refused()), None).error.unwrap();
         assert_eq!(error.code, ExitCode::Preflight);
         assert_eq!(error.message, "the driver does not run: exceeded quota");
     }
@@ -129,16 +129,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pod_without_a_place_ends_the_wait_after_the_ready_timeout() {
         let mut patience = Patience::new(LIMITS);
-        assert_eq!(patience.look(unstarted(), None).news, None, "each pod takes a moment");
+        assert_eq!(patience.look(Some(unstarted()), None).news, None, "each pod takes a moment");
         advance(Duration::from_secs(179)).await;
-        let outcome = patience.look(unstarted(), None);
+        let outcome = patience.look(Some(unstarted()), None);
         assert!(outcome.news.unwrap().contains("0/1 nodes") && !outcome.is_over);
         // It starts, and a later pod has the whole time again.
         assert!(!patience.look(None, None).is_over);
-        advance(Duration::from_secs(60)).await;
-        assert!(!patience.look(unstarted(), None).is_over);
-        advance(Duration::from_secs(180)).await;
-        let error = patience.look(unstarted(), None).error.unwrap();
+        advance(Duration::from_mins(1)).await;
+        assert!(!patience.look(Some(unstarted()), None).is_over);
+        advance(Duration::from_mins(3)).await;
+        let error = patience.look(Some(unstarted()), None).error.unwrap();
         assert_eq!(error.code, ExitCode::Preflight);
         assert!(error.message.contains("0/1 nodes; it was waited for 180 s"), "{error}");
     }

@@ -38,7 +38,6 @@ pub(super) async fn prepare(
     cluster: &Cluster,
     arguments: &Arguments,
     lease: &Lease,
-    holder: &str,
     port: Option<LocalPort>,
     config: Config,
     plan: Box<dyn Plan>,
@@ -76,8 +75,11 @@ pub(super) async fn prepare(
     let (state, records) = resumed(&stored, recorded, fresh)?;
     let file = RecordFile::create(&folder.join(records::FILE_NAME), &records)?;
     // In a pod, the Job gives the run its id.
-    let writer =
-        Writer { holder: holder.to_owned(), is_pod: arguments.run_id.is_some(), events: events.clone() };
+    let writer = Writer {
+        holder: lease.holder().to_owned(),
+        is_pod: arguments.run_id.is_some(),
+        events: events.clone(),
+    };
     let store = ConfigMapStore::begin(cluster, writer, stored, &state, &records).await?;
     if let Some(caveat) = &capabilities.caveat {
         events.tell(Progress::GeneratorCaveat { caveat: caveat.clone() });

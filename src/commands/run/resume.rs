@@ -21,7 +21,9 @@ pub(super) struct Origin {
 pub(super) fn origin(arguments: &Arguments, events: &Events) -> Result<Origin> {
     if let Some(folder) = &arguments.resume {
         let Recovered { records: recorded, note } = RecordFile::recover(&folder.join(records::FILE_NAME))?;
-        note.into_iter().for_each(|note| events.tell(Progress::note(note)));
+        if let Some(note) = note {
+            events.tell(Progress::note(note));
+        }
         let Some(first) = recorded.first() else {
             return Err(Error::usage(format!("--resume {}: nothing is recorded there", folder.display()))
                 .next("leave --resume out: there is nothing to continue"));

@@ -8,9 +8,8 @@ use crate::plan::{Meets, Outcome, Worth};
 /// `1,000`, or `12.5` for a rate.
 pub(crate) fn load(mode: Mode, load: f64) -> String {
     match mode {
-        Mode::Closed => thousands(whole(load)),
         Mode::Open if load < 100.0 => format!("{load:.1}"),
-        Mode::Open => thousands(whole(load)),
+        Mode::Closed | Mode::Open => thousands(whole(load)),
     }
 }
 

@@ -99,6 +99,11 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             Ok(snapshot) => return Ok(snapshot),
             Err(timed_out) => timed_out,
         };
+        // A worker of somebody else would come back to the next master, too.
+        let listed = load.snapshot(DEADMAN).await.map_or(0, |snapshot| snapshot.present().count());
+        if listed > self.scenario.workers as usize {
+            return Err(Event::Abandoned(self.not_listed(&timed_out)));
+        }
         restart(
             &self.setup.cluster,
             load,
