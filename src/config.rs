@@ -8,6 +8,7 @@ mod flags;
 mod method;
 mod objective;
 mod preset;
+mod search;
 mod settings;
 mod span;
 

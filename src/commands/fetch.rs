@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use records::Record;
+use records::{LeftOut, Record};
 
 use crate::cluster::{Cluster, ClusterFlags};
 use crate::events::{Events, Progress};
@@ -76,6 +76,11 @@ fn bring_home(folder: &Path, stored: Vec<Record>, events: &Events) -> Result<Vec
             events.tell(Progress::note(format!("{}: {what}: {}", folder.display(), ids.join(", "))));
         }
     }
+    for record in records.iter().filter(|record| record.left_out.contains(&LeftOut::Figures)) {
+        let reasons = record.unmeasured.iter().flat_map(|unmeasured| &unmeasured.reasons);
+        let reasons: Vec<_> = reasons.map(String::as_str).collect();
+        events.tell(Progress::note(format!("{}: {}", record.scenario.id, reasons.join("; "))));
+    }
     if is_torn || records != local.records {
         RecordFile::create(&path, &records)?;
     }
@@ -122,6 +127,17 @@ mod tests {
         assert_eq!(kept, [first, second.clone(), third]);
         assert!(told[0].contains("does not have") && told[0].ends_with(&second.scenario.id), "{told:?}");
         assert!(told[1].contains("has less of"), "{told:?}");
+    }
+
+    #[test]
+    fn a_record_that_is_only_in_a_log_is_named_with_that_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let reason = "it is a line of the log of pod x";
+        let mut bare = record(0, 1, 20, 10);
+        bare.left_out = vec![LeftOut::Figures];
+        bare.unmeasured = Some(records::Unmeasured::new(records::UnmeasuredKind::Broken, reason));
+        let (_, told) = home(folder.path(), vec![bare, record(1, 1, 40, 10)]);
+        assert_eq!(told, [format!("{}: {reason}", record(0, 1, 20, 10).scenario.id)]);
     }
 
     #[test]

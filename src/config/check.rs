@@ -2,8 +2,8 @@
 
 use records::Objective;
 
-use super::capacity::check_capacity;
 use super::complete::{Config, Inference};
+use super::search::check_capacity;
 use crate::exit::{Error, Result};
 use crate::secrets::has_credentials;
 

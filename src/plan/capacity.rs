@@ -8,7 +8,9 @@
 mod band;
 mod bracket;
 mod law;
+mod needed;
 mod probe;
+mod rounded;
 mod words;
 
 use std::time::Duration;
@@ -16,14 +18,17 @@ use std::time::Duration;
 use records::{Mode, Scenario, Search};
 use sha2::{Digest, Sha256};
 
+use band::End;
 pub use band::{Capacity, Found, Limit};
 use bracket::bracket;
 use law::{Law, law};
+pub use needed::{Carries, Needed, needed};
 use probe::Probe;
+use rounded::{Rounded, whole};
 pub(crate) use words::{load, load_of};
 
-use super::needed::{Needed, needed};
-use super::{Outcome, Plan, expected, hex};
+use super::contract::{Plan, expected, hex};
+use super::outcome::Outcome;
 use crate::config::Config;
 use crate::events::Progress;
 
@@ -92,7 +97,7 @@ impl Plan for SearchPlan {
         let probes = &replay.probes.iter().find(|(of, _)| *of == replicas)?.1;
         let number = 1 + probes.iter().position(|probe| is_load(probe.load, &last.scenario))?;
         let next = replay.next.as_ref().filter(|next| next.replicas == replicas);
-        let found = next.is_none().then(|| Found::of(&self.search, replicas, probes, replay.is_late));
+        let found = next.is_none().then(|| found_of(&self.search, replicas, probes, replay.is_late));
         Some(Progress::ProbeEnded {
             probe: number,
             replicas,
@@ -119,8 +124,12 @@ impl SearchPlan {
 /// What the outcomes show about each number of replicas that was begun, in the order of the search.
 pub fn found(search: &Search, outcomes: &[Outcome]) -> Vec<Found> {
     let replay = replay(search, outcomes);
-    let found = |(replicas, probes): &(u32, Vec<Probe>)| Found::of(search, *replicas, probes, replay.is_late);
+    let found = |(replicas, probes): &(u32, Vec<Probe>)| found_of(search, *replicas, probes, replay.is_late);
     replay.probes.iter().map(found).collect()
+}
+
+fn found_of(search: &Search, replicas: u32, probes: &[Probe], is_late: bool) -> Found {
+    Found::of(search, replicas, probes, End { is_done: is_over(search, probes), is_late })
 }
 
 /// Goes through the search again. Each probe's outcome is found by its id, so that none is measured twice, and so
@@ -159,7 +168,7 @@ fn confirmation(search: &Search, replay: &Replay, index: usize) -> Option<Scenar
     let found: Vec<_> = replay
         .probes
         .iter()
-        .map(|(replicas, probes)| Found::of(search, *replicas, probes, replay.is_late))
+        .map(|(replicas, probes)| found_of(search, *replicas, probes, replay.is_late))
         .collect();
     match needed(&found, wanted) {
         Needed::Replicas { carries, .. } => Some(scenario(search, carries.replicas, wanted, index)),
@@ -231,38 +240,6 @@ fn is_load(load: f64, scenario: &Scenario) -> bool {
 /// Users for this rate, as [`Config::pool_for`] has it.
 fn pool(search: &Search, rate: f64) -> u32 {
     search.pool.unwrap_or_else(|| whole((rate * 10.0).ceil()).clamp(1, search.most_pool))
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates")]
-fn whole(load: f64) -> u32 {
-    load.round() as u32
-}
-
-/// What rounds loads to those that can be offered.
-trait Rounded {
-    /// The nearest load that can be offered, within the bounds: whole users, or a rate of three digits.
-    fn rounded(&self, load: f64) -> f64;
-    /// The smallest load.
-    fn least(&self) -> f64;
-}
-
-impl Rounded for Search {
-    fn rounded(&self, load: f64) -> f64 {
-        let load = if load.is_finite() { load } else { self.most };
-        let load = match self.mode {
-            Mode::Closed => load.round(),
-            Mode::Open => {
-                let digit = 10_f64.powf(load.max(0.1).log10().floor() - 2.0);
-                // Rounded once more, because the product of a whole number and 0.1 has a long tail of digits.
-                ((load / digit).round() * digit * 1000.0).round() / 1000.0
-            }
-        };
-        load.min(self.most).max(self.least())
-    }
-
-    fn least(&self) -> f64 {
-        if self.mode == Mode::Closed { 1.0 } else { 0.1 }
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use records::{Mode, Scenario};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Outcome, Plan, expected, hex};
+use super::contract::{Plan, expected, hex};
+use super::outcome::Outcome;
 use crate::config::Config;
 
 /// The plan of a matrix: all its scenarios, in order. Replicas change slowest, then workers, then users, then

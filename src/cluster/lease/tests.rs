@@ -64,7 +64,8 @@ async fn of_two_contenders_with_skewed_clocks_only_one_holds_the_lease() {
             for _ in 0..15 {
                 sleep(Duration::from_secs(2)).await;
                 let mut lease = living.object(PATH).unwrap();
-                lease["spec"]["renewTime"] = json!(format!("2001-01-01T00:00:{:02}Z", living.calls().len()));
+                lease["spec"]["renewTime"] =
+                    json!(format!("2001-01-01T00:00:00.{:06}Z", living.calls().len()));
                 living.put(PATH, lease);
             }
         });

@@ -4,12 +4,12 @@ use std::fmt;
 
 use records::{Mode, Search};
 
+use super::super::outcome::Worth;
 use super::bracket::ends;
 use super::law::{estimates, half_width, holds, mean};
 use super::probe::Probe;
 use super::words::{load, load_of};
 use crate::events::many;
-use crate::plan::Worth;
 
 /// What was found for one number of replicas.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,17 +81,25 @@ pub enum Limit {
     Unfinished,
 }
 
+/// Whether the search of some replicas has come to its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct End {
+    /// No further probe is due.
+    pub(super) is_done: bool,
+    /// The time is over.
+    pub(super) is_late: bool,
+}
+
 impl Found {
     /// What these probes show.
-    pub(super) fn of(search: &Search, replicas: u32, probes: &[Probe], is_late: bool) -> Self {
-        let capacity = capacity(search, probes, limit(search, probes, is_late));
+    pub(super) fn of(search: &Search, replicas: u32, probes: &[Probe], end: End) -> Self {
+        let capacity = capacity(search, probes, limit(search, probes, end));
         Self { replicas, mode: search.mode, capacity, probes: probes.len() }
     }
 }
 
-fn limit(search: &Search, probes: &[Probe], is_late: bool) -> Limit {
+fn limit(search: &Search, probes: &[Probe], End { is_done, is_late }: End) -> Limit {
     let any = |worth| probes.iter().any(|probe| probe.worth == worth);
-    let is_done = super::is_over(search, probes);
     let has_reached_the_most =
         || probes.iter().any(|probe| probe.load >= search.most && probe.passes == Some(true));
     if any(Worth::GeneratorLimited) {

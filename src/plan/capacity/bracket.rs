@@ -2,9 +2,9 @@
 
 use records::{Mode, Search};
 
-use super::Rounded;
+use super::super::outcome::Worth;
 use super::probe::Probe;
-use crate::plan::Worth;
+use super::rounded::Rounded;
 
 /// The search ends when both loads are this close to each other.
 pub(super) const CLOSE: f64 = 1.05;

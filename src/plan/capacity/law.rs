@@ -2,8 +2,8 @@
 
 use records::{Mode, Search};
 
-use super::Rounded;
 use super::probe::Probe;
+use super::rounded::Rounded;
 
 /// The first guess aims a little lower, so that it does not overload the service.
 const FIRST_GUESS: f64 = 0.9;

@@ -1,6 +1,6 @@
 //! One probe of a search.
 
-use crate::plan::{Meets, Outcome, Worth};
+use super::super::outcome::{Meets, Outcome, Worth};
 
 /// An estimate is used if the percentile is within this factor of its goal: only there is the law exact.
 const NEAR: f64 = 1.5;

@@ -2,8 +2,8 @@
 
 use records::Mode;
 
-use super::whole;
-use crate::plan::{Meets, Outcome, Worth};
+use super::super::outcome::{Meets, Outcome, Worth};
+use super::rounded::whole;
 
 /// `1,000`, or `12.5` for a rate.
 pub(crate) fn load(mode: Mode, load: f64) -> String {

@@ -1,13 +1,17 @@
 //! Facts about the data that a reader of the figures has to know.
 
+use records::LeftOut;
+
 use super::{Block, Section, Sentence};
 use crate::events::many;
 use crate::judge::Row;
 
 /// A sentence per row and fact; `None` if there is nothing to say.
 pub(super) fn section(rows: &[Row<'_>]) -> Option<Section> {
-    let items: Vec<Sentence> =
-        rows.iter().flat_map(|row| impossible(row).into_iter().chain(folded(row))).collect();
+    let items: Vec<Sentence> = rows
+        .iter()
+        .flat_map(|row| [impossible(row), folded(row), left_out(row)].into_iter().flatten())
+        .collect();
     (!items.is_empty()).then(|| Section::new("data", "Notes on the data", vec![Block::list(items)]))
 }
 
@@ -36,11 +40,41 @@ fn folded(row: &Row<'_>) -> Option<Sentence> {
     (count > 0).then(|| Sentence::about([row], text))
 }
 
+/// What a copy of the record in the cluster had no room for. If that is all figures, the verdict says so.
+fn left_out(row: &Row<'_>) -> Option<Sentence> {
+    let parts = row.record.left_out.iter().filter_map(|part| match part {
+        LeftOut::Samples => Some("what was seen about every second"),
+        LeftOut::WholeRunHistograms => Some("the response times of the whole run"),
+        LeftOut::OtherHistograms => Some("the response times of all endpoints but the primary one"),
+        LeftOut::Figures => None,
+    });
+    let parts: Vec<_> = parts.collect();
+    let text = format!(
+        "{}: the cluster had no room for {}. Its verdict and the figures of the primary endpoint need none of it.",
+        row.name(),
+        parts.join(", ")
+    );
+    (!parts.is_empty()).then(|| Sentence::about([row], text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::judge::tests::alone;
     use crate::record::tests::record;
+
+    #[test]
+    fn what_a_thinned_copy_lacks_is_told() {
+        let mut thin = record(0, 1, 20, 800);
+        thin.left_out = vec![LeftOut::Samples, LeftOut::WholeRunHistograms];
+        let records = [thin, record(1, 2, 20, 800)];
+        let judged = alone(&records);
+        let rows: Vec<_> = judged.iter().map(Row::of).collect();
+        let section = section(&rows).unwrap();
+        let said = section.blocks[0].sentences();
+        let lacks = "no room for what was seen about every second, the response times of the whole run.";
+        assert!(said.len() == 1 && said[0].text.contains(lacks), "{}", said[0].text);
+    }
 
     #[test]
     fn impossible_times_and_folded_endpoints_are_told_with_their_cure() {

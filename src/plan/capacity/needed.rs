@@ -1,6 +1,6 @@
 //! The replicas that a load needs, from the capacities that were found.
 
-use super::capacity::{Capacity, Found};
+use super::band::{Capacity, Found};
 
 /// Capacities per replica that differ by no more than this factor are those of a service that scales linearly.
 const LINEAR: f64 = 1.10;
