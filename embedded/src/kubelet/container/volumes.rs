@@ -148,7 +148,7 @@ fn select(files: Vec<(String, Vec<u8>)>, source: &Value) -> Result<Vec<VolumeFil
         let mode = mode_of(&item["mode"]).unwrap_or(default);
         match files.iter().find(|(name, _)| name == key) {
             Some((_, bytes)) => {
-                selected.push(VolumeFile { path: path.to_owned(), bytes: bytes.clone(), mode })
+                selected.push(VolumeFile { path: path.to_owned(), bytes: bytes.clone(), mode });
             }
             None if source["optional"] == true => {}
             None => return Err(format!("references non-existent config key: {key}")),
