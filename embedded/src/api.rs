@@ -13,6 +13,7 @@ mod serve;
 mod wire;
 mod write;
 
+pub(crate) use admit::admission::admit;
 pub use serve::kubeconfig::Kubeconfig;
 pub(crate) use serve::kubeconfig::is_own_kubeconfig;
 pub use serve::server::Server;

@@ -14,7 +14,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::watch;
 
 use crate::addresses::Addresses;
-use crate::api::{Api, Server, Tokens};
+use crate::api::{Api, Server, Tokens, admit};
 use crate::args::Args;
 use crate::control_loop;
 use crate::controllers;
@@ -83,7 +83,7 @@ async fn serve(
     }));
 
     let balancer = Threads::start().map_err(|error| format!("the threads of the load balancer: {error}"))?;
-    let mut controllers = controllers::start(&store);
+    let mut controllers = controllers::start(&store, admit);
     controllers.spawn("load balancer", control_loop::run(store, Proxy::new(addresses, balancer.handle())));
     let (stopper, mut stop) = watch::channel(false);
     let mut pods = tokio::spawn(kubelet.run(stopper.subscribe()));

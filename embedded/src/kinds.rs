@@ -58,7 +58,7 @@ pub static PODS: Kind = Kind {
     singular: "pod",
     short_names: &["po"],
     categories: &["all"],
-    subresources: &["log", "portforward", "status"],
+    subresources: &["eviction", "log", "portforward", "status"],
     generation_fields: &["spec"],
     ends_gracefully: true,
     ..PLAIN

@@ -1,5 +1,6 @@
 //! The kubelet: runs the pods of the node as processes of this machine.
 
+mod child;
 mod container;
 mod images;
 mod pod;
@@ -17,8 +18,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+pub use child::{POD_MODE, become_pod};
 pub(crate) use container::launch::AccountKubeconfig;
-pub use container::process::{POD_MODE, become_pod};
 pub use container::watchdog::{WATCHDOG_MODE, run_watchdog};
 pub(crate) use images::catalog::Images;
 pub(crate) use images::locust::Environments;

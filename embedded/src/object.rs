@@ -13,3 +13,4 @@ pub(crate) mod owners;
 pub(crate) mod pods;
 pub(crate) mod ports;
 pub(crate) mod quantity;
+pub(crate) mod schedule;

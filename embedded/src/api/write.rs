@@ -2,6 +2,7 @@
 
 mod apply;
 pub(crate) mod delete;
+pub(crate) mod evict;
 mod fields;
 mod lists;
 mod managed_fields;

@@ -42,7 +42,10 @@ impl Controller for Scheduler {
         let mut needed = Resources::requested(&pod["spec"]);
         scheduled.for_each(|pod| needed.add(Resources::requested(&pod["spec"])));
         let allocatable = Resources::of(&node["status"]["allocatable"]);
-        match selector_mismatch(&pod, &node).or_else(|| allocatable.shortage(&needed)) {
+        match cordon(&node)
+            .or_else(|| selector_mismatch(&pod, &node))
+            .or_else(|| allocatable.shortage(&needed))
+        {
             None => bind(store, key, &pod),
             Some(reason) => mark_unschedulable(store, key, &pod, &reason),
         }
@@ -77,6 +80,10 @@ fn mark_unschedulable(store: &Store, key: &Key, pod: &Value, reason: &str) {
     if marked.is_ok() {
         EVENTS.warning(store, &kinds::PODS, pod, "FailedScheduling", &message);
     }
+}
+
+fn cordon(node: &Value) -> Option<String> {
+    (node["spec"]["unschedulable"] == true).then(|| "node(s) were unschedulable".into())
 }
 
 fn selector_mismatch(pod: &Value, node: &Value) -> Option<String> {

@@ -88,6 +88,29 @@ async fn a_finished_job_is_deleted_with_its_pods_after_its_ttl() {
 }
 
 #[tokio::test]
+async fn an_evicted_pod_has_the_condition_that_a_failure_policy_can_ignore() {
+    use k8s_openapi::api::core::v1::Pod;
+    let cluster = Cluster::start().await;
+    let rule = json!({ "action": "Ignore", "onPodConditions": [{ "type": "DisruptionTarget" }] });
+    let policy = json!({ "backoffLimit": 0, "podFailurePolicy": { "rules": [rule] } });
+    cluster.create::<Job>(job("trap '' TERM; sleep 1000 & wait; wait", &policy)).await;
+    cluster.await_object::<Job>("job", |object| object["status"]["ready"] == 1).await;
+    let pod = cluster.pods("job-name=job").await.remove(0);
+    let name = pod["metadata"]["name"].as_str().unwrap();
+    let pods = cluster.api::<Pod>();
+    pods.evict(name, &kube::api::EvictParams::default()).await.unwrap();
+    let evicted = serde_json::to_value(pods.get(name).await.unwrap()).unwrap();
+    let conditions = evicted["status"]["conditions"].as_array().unwrap();
+    let target = conditions.iter().find(|condition| condition["type"] == "DisruptionTarget").unwrap();
+    assert_eq!((&target["status"], &target["reason"]), (&json!("True"), &json!("EvictionByEvictionAPI")));
+    assert!(evicted["metadata"]["deletionTimestamp"].is_string());
+    // A new pod replaces it, although the Job allows no failure.
+    cluster.await_gone::<Pod>(name).await;
+    let object = cluster.await_object::<Job>("job", |object| object["status"]["ready"] == 1).await;
+    assert!(object["status"]["failed"].is_null(), "{object}");
+}
+
+#[tokio::test]
 async fn suspending_deletes_the_pod_and_resuming_creates_a_new_one() {
     use kube::api::{Patch, PatchParams};
     let cluster = Cluster::start().await;

@@ -2,6 +2,7 @@
 //! pods are shells.
 #![expect(clippy::unwrap_used, reason = "clippy allows this only in tests themselves, not in their helpers")]
 
+mod cron_jobs;
 mod deployments;
 mod ending;
 mod extremes;

@@ -109,6 +109,22 @@ async fn a_pod_that_needs_a_gpu_is_unschedulable() {
 }
 
 #[tokio::test]
+async fn a_drained_node_gets_no_pods_until_it_is_uncordoned() {
+    use k8s_openapi::api::core::v1::Node;
+    use kube::api::{Api, ListParams};
+    let cluster = Cluster::start().await;
+    let nodes: Api<Node> = Api::all(cluster.client.clone());
+    let node = nodes.list(&ListParams::default()).await.unwrap().items.remove(0).metadata.name.unwrap();
+    nodes.cordon(&node).await.unwrap();
+    cluster.pod("waits", "sleep 100", json!({}), json!({})).await;
+    let pod = cluster.await_object::<Pod>("waits", |pod| pod["status"]["conditions"].is_array()).await;
+    let message = &pod["status"]["conditions"][0]["message"];
+    assert_eq!(message, "0/1 nodes are available: 1 node(s) were unschedulable.");
+    nodes.uncordon(&node).await.unwrap();
+    cluster.await_object::<Pod>("waits", |pod| state(pod)["running"].is_object()).await;
+}
+
+#[tokio::test]
 async fn addresses_paths_and_names_are_replaced_in_arguments_variables_and_files() {
     let cluster = Cluster::start().await;
     cluster

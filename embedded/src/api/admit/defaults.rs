@@ -55,11 +55,12 @@ fn map_in<'a>(value: &'a mut Value, field: &str) -> &'a mut Value {
     map
 }
 
-/// Sets a field, unless it already has a value.
+/// Sets a field, unless it already has a value. An empty text is no value: clients in Go send it for a field that
+/// their user has not set.
 fn set_default(value: &mut Value, field: &str, default: Value) {
     if let Value::Object(map) = value {
         let present = map.entry(field).or_insert(Value::Null);
-        if present.is_null() {
+        if present.is_null() || *present == "" {
             *present = default;
         }
     }

@@ -9,6 +9,7 @@ mod unchanged;
 use serde_json::Value;
 
 use crate::kinds::Kind;
+use crate::object::schedule::Schedule;
 use crate::refusal::Refusal;
 use causes::{Causes, invalid, not_negative, required};
 
@@ -26,9 +27,7 @@ pub(crate) fn validate(kind: &Kind, object: &Value, before: Option<&Value>) -> R
         "ReplicaSet" => workload(spec, &mut causes),
         "Job" => job(spec, "spec", &mut causes),
         "CronJob" => {
-            if spec["schedule"].as_str().is_none_or(|schedule| schedule.split_whitespace().count() != 5) {
-                causes.push(invalid("spec.schedule", &spec["schedule"], "expected exactly 5 fields"));
-            }
+            cron_job(object, &mut causes);
             job(&spec["jobTemplate"]["spec"], "spec.jobTemplate.spec", &mut causes);
         }
         "Service" => service(spec, &mut causes),
@@ -102,6 +101,26 @@ fn job(spec: &Value, path: &str, causes: &mut Causes) {
         causes.push((format!("{path}.template.spec.restartPolicy"), why));
     }
     pod::spec(&spec["template"]["spec"], &format!("{path}.template.spec"), causes);
+}
+
+fn cron_job(object: &Value, causes: &mut Causes) {
+    // The names of its Jobs are eleven characters longer.
+    if object["metadata"]["name"].as_str().is_some_and(|name| name.len() > 52) {
+        let why = "must be no more than 52 characters";
+        causes.push(invalid("metadata.name", &object["metadata"]["name"], why));
+    }
+    let spec = &object["spec"];
+    let numbers = ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"];
+    not_negative(spec, "spec", &numbers, causes);
+    if let Err((field, why)) = Schedule::read(&spec["schedule"], &spec["timeZone"]) {
+        causes.push(invalid(&format!("spec.{field}"), &spec[field], &why));
+    }
+    let policy = &spec["concurrencyPolicy"];
+    if !["Allow", "Forbid", "Replace"].iter().any(|known| policy == *known) {
+        let why =
+            format!("Unsupported value: {policy}: supported values: \"Allow\", \"Forbid\", \"Replace\"");
+        causes.push(("spec.concurrencyPolicy".into(), why));
+    }
 }
 
 fn service(spec: &Value, causes: &mut Causes) {

@@ -109,6 +109,12 @@ fn of_kind(kind: &'static Kind) -> Vec<Value> {
                 part["version"] = json!("v1");
                 part["kind"] = json!("Scale");
             }
+            "eviction" => {
+                part["group"] = json!("policy");
+                part["version"] = json!("v1");
+                part["kind"] = json!("Eviction");
+                part["verbs"] = json!(["create"]);
+            }
             "log" => part["verbs"] = json!(["get"]),
             "portforward" => {
                 part["kind"] = json!("PodPortForwardOptions");

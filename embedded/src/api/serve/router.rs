@@ -17,7 +17,7 @@ use crate::api::wire::identity::Identity;
 use crate::api::wire::path::{Query, Resource, Target, target};
 use crate::api::wire::rbac::{self, Verb};
 use crate::api::wire::selector::Selector;
-use crate::api::write::{delete, objects as write, patch, scale};
+use crate::api::write::{delete, evict, objects as write, patch, scale};
 use crate::refusal::Refusal;
 use crate::store::Key;
 
@@ -176,6 +176,7 @@ async fn carry_out(
         )),
         (Verb::Get, Some(key), "log") => log::read(call, &key).await,
         (Verb::Create, Some(key), "portforward") => port_forward::forward(call, &key, request),
+        (Verb::Create, Some(key), "eviction") => evict::evict(call, &key, bytes),
         (Verb::Create, Some(key), "token") => create_token(call, &key, bytes),
         (Verb::Get, Some(key), "" | "status" | "scale") => read::get(call, &key),
         // The URL for all namespaces is only for reading.

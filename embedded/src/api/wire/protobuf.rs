@@ -75,6 +75,14 @@ static RULE: [Field; 4] =
 static SUBJECT: [Field; 4] =
     [(1, "kind", Text), (2, "apiGroup", Text), (3, "name", Text), (4, "namespace", Text)];
 static ROLE_REF: [Field; 3] = [(1, "apiGroup", Text), (2, "kind", Text), (3, "name", Text)];
+static PRECONDITIONS: [Field; 2] = [(1, "uid", Text), (2, "resourceVersion", Text)];
+static DELETE_OPTIONS: [Field; 5] = [
+    (1, "gracePeriodSeconds", Number),
+    (2, "preconditions", Message(&PRECONDITIONS)),
+    (3, "orphanDependents", Flag),
+    (4, "propagationPolicy", Text),
+    (5, "dryRun", Texts),
+];
 static DEPLOYMENT: [Field; 4] = [
     (1, "replicas", Number),
     (2, "selector", Message(&SELECTOR)),
@@ -93,6 +101,7 @@ fn fields_of(kind: &str) -> Option<&'static [Field]> {
         "ServiceAccount" => const { &[(4, "automountServiceAccountToken", Flag)] },
         "ConfigMap" => const { &[(2, "data", TextMap), (3, "binaryData", BytesMap)] },
         "Secret" => const { &[(2, "data", BytesMap), (3, "type", Text), (4, "stringData", TextMap)] },
+        "Eviction" => const { &[(2, "deleteOptions", Message(&DELETE_OPTIONS))] },
         "Job" => const { &[(2, "spec", Message(&JOB)), (3, "status", Ignored)] },
         "Role" => const { &[(2, "rules", Messages(&RULE))] },
         "RoleBinding" => const { &[(2, "subjects", Messages(&SUBJECT)), (3, "roleRef", Message(&ROLE_REF))] },

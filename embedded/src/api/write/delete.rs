@@ -47,6 +47,11 @@ pub(crate) fn delete_all(call: &Call<'_>, body: &[u8]) -> Result<Response, Refus
 /// The options in the body or in the URL, and whether this is a dry run.
 fn options(call: &Call<'_>, bytes: &[u8]) -> Result<(DeleteOptions, bool), Refusal> {
     let given = if bytes.is_empty() { json!({}) } else { body::object(&call.headers, bytes)? };
+    options_in(call, &given)
+}
+
+/// The options in an object or in the URL, and whether this is a dry run.
+pub(super) fn options_in(call: &Call<'_>, given: &Value) -> Result<(DeleteOptions, bool), Refusal> {
     let wrong = |field: &str, value: &Value| {
         Refusal::bad_request(format!("DeleteOptions: {field}: Invalid value: {value}"))
     };

@@ -2,7 +2,7 @@
 //!
 //! Three mechanisms ensure that:
 //!
-//! - A program is started through a mode of this binary ([`become_pod`]). It asks the kernel to kill it when
+//! - A program is started through a mode of this binary ([`child::become_pod`]). It asks the kernel to kill it when
 //!   its parent dies, and then executes the program.
 //! - A process group is always ended as a whole.
 //! - The watchdog outlives this program for a moment and ends the groups that are left, because the kernel
@@ -14,13 +14,13 @@
 //! would start them from a thread of the blocking pool, and tokio ends those threads when they are idle.
 
 use std::io;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, getpid, getppid, kill_process_group, set_parent_process_death_signal};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
@@ -28,10 +28,7 @@ use tokio::time::timeout;
 
 use super::logs::Log;
 use super::watchdog::Watchdog;
-
-/// First argument of this program when it is to become a container's program. The next arguments are the ID
-/// of the parent process, the program, and the program's arguments.
-pub const POD_MODE: &str = "--become-pod";
+use crate::kubelet::child;
 
 /// How long to wait for output that is still in the pipe after a program has ended.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
@@ -85,8 +82,7 @@ impl Launch {
     fn spawn(&self, watchdog: &Arc<Watchdog>) -> io::Result<Process> {
         let mut command = Command::new(std::env::current_exe()?);
         command
-            .arg(POD_MODE)
-            .arg(getpid().as_raw_nonzero().to_string())
+            .args(child::mode())
             .arg(&self.program)
             .args(&self.arguments)
             .env_clear()
@@ -153,21 +149,4 @@ impl Exit {
         let signal = status.signal();
         Self { code: status.code().unwrap_or_else(|| 128 + signal.unwrap_or(0)), signal }
     }
-}
-
-/// Becomes a container's program. Returns only if that fails, with the exit code and the reason.
-pub fn become_pod(arguments: &[String]) -> (u8, String) {
-    let [parent, program, arguments @ ..] = arguments else {
-        return (2, format!("{POD_MODE} is only for the cluster itself"));
-    };
-    if let Err(error) = set_parent_process_death_signal(Some(Signal::KILL)) {
-        return (126, format!("{program}: the kernel refuses the parent-death signal: {error}"));
-    }
-    // The parent may have ended before the kernel knew that this process has to end with it.
-    if getppid().map(|parent| parent.as_raw_nonzero().to_string()).as_ref() != Some(parent) {
-        return (126, format!("{program}: the cluster has ended"));
-    }
-    let error = std::process::Command::new(program).args(arguments).exec();
-    let code = if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 };
-    (code, format!("{program}: {error}"))
 }

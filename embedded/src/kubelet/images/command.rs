@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use rustix::process::getpid;
 use tokio::process::Command;
 
-use crate::kubelet::container::process::POD_MODE;
+use crate::kubelet::child;
 
 /// Finds a command as a shell does. `folders` has the format of the variable `PATH`.
 pub(crate) fn find(command: &str, folders: &str) -> Option<PathBuf> {
@@ -27,7 +26,7 @@ pub(crate) async fn run(program: &Path, arguments: &[&str]) -> Result<String, St
     let line = format!("{} {}", program.display(), arguments.join(" "));
     let failed = |error: std::io::Error| format!("`{line}`: {error}");
     let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-    command.arg(POD_MODE).arg(getpid().as_raw_nonzero().to_string()).arg(program).args(arguments);
+    command.args(child::mode()).arg(program).args(arguments);
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.map_err(failed)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());

@@ -182,6 +182,8 @@ fn node(object: &Value, age_cell: &str) -> Value {
         Some(_) => "NotReady",
         None => "Unknown",
     };
+    let cordon = if object["spec"]["unschedulable"] == true { ",SchedulingDisabled" } else { "" };
+    let status_cell = format!("{status_cell}{cordon}");
     let labels = object["metadata"]["labels"].as_object();
     let roles: Vec<&str> = labels
         .into_iter()
