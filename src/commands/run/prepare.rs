@@ -48,13 +48,14 @@ pub(super) async fn prepare(
     let longest = longest_load(&config, plan.most_users());
     let (load, forward) = if let Some(url) = &arguments.locust_url {
         let load = Locust::new(url)?;
-        (if is_of_the_manifests(url) { load.of_the_manifests() } else { load }, None)
+        let is_ours = arguments.run_id.is_some() || is_of_the_manifests(url);
+        (if is_ours { load.of_the_manifests() } else { load }, None)
     } else {
         let forward = forward_to_master(cluster, port, events).await?;
         (Locust::new(&forward.url)?.of_the_manifests(), Some(forward))
     };
     let load = load.with_longest(longest);
-    let reach = if is_inside_cluster(arguments.locust_url.as_deref()) {
+    let reach = if is_inside_cluster(arguments) {
         PodHttp::InsideCluster(client)
     } else {
         PodHttp::OutsideCluster(client, cluster.clone())
@@ -125,10 +126,12 @@ fn is_of_the_manifests(url: &str) -> bool {
     url.trim_end_matches('/') == format!("http://{MASTER}:{WEB_PORT}")
 }
 
-/// Whether this program runs in a pod and can reach other pods by their addresses. A Locust may also be given by an
-/// address from outside, such as that of a node's port.
-fn is_inside_cluster(locust_url: Option<&str>) -> bool {
-    locust_url.is_some_and(is_of_the_manifests) || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+/// Whether this program runs in a pod and can reach other pods by their addresses. Only a Job has a run id from
+/// outside. A Locust may also be given by an address from outside, such as that of a node's port.
+fn is_inside_cluster(arguments: &Arguments) -> bool {
+    arguments.run_id.is_some()
+        || arguments.locust_url.as_deref().is_some_and(is_of_the_manifests)
+        || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }
 
 /// Refuses a plan with the open model before anything is measured, if the load generator cannot run it.
@@ -173,9 +176,9 @@ mod tests {
 
     #[test]
     fn an_address_of_locust_does_not_make_this_machine_a_pod() {
-        assert!(is_inside_cluster(Some("http://locust-master:8089/")));
-        for outside in [None, Some("http://127.0.0.1:30089"), Some("http://node:30089")] {
-            assert!(!is_inside_cluster(outside), "{outside:?}");
+        assert!(is_of_the_manifests("http://locust-master:8089/"));
+        for outside in ["http://127.0.0.1:30089", "http://node:30089"] {
+            assert!(!is_of_the_manifests(outside), "{outside}");
         }
     }
 
