@@ -72,11 +72,12 @@ impl Row<'_> {
         let percentiles = self.header.iter().enumerate().filter_map(|(at, name)| {
             let percent: f64 = name.strip_suffix('%')?.parse().ok()?;
             let ms: u64 = self.row.get(at)?.parse().ok()?;
-            Some((percent / 100.0, 1000 * ms))
+            Some((percent / 100.0, ms.saturating_mul(1000)))
         });
         let (mut counts, mut below) = (BTreeMap::<u64, u64>::new(), 0);
         for (quantile, us) in percentiles {
-            let rank = rank(quantile, requests);
+            // A table that something has damaged may have percentiles that do not rise, or are above 100.
+            let rank = rank(quantile, requests).clamp(below, requests);
             *counts.entry(us).or_default() += rank - below;
             below = rank;
         }
@@ -116,6 +117,16 @@ mod tests {
         assert_eq!(endpoint.histogram.count(), 1000);
         assert_eq!(endpoint.succeeded.count(), 0, "ten failed, and the table does not say which");
         assert_eq!((counts.first_at, counts.last_at), (Some(1000.0), Some(1020.0)));
+    }
+
+    #[test]
+    fn a_damaged_table_counts_no_request_twice() {
+        let header = HEADER.replace("50%,66%,75%", "95%,50%,250%");
+        let row = ",Aggregated,1000,0,110,115.5,90.1,900.3,58.0,50.0,0.5,\
+             110,120,18446744073709551615,130,150,160,180,190,500,900,900\r\n";
+        let counts = parse(format!("{header}{row}").as_bytes(), Some(1000.0)).unwrap();
+        assert_eq!(counts.total.histogram.count(), 1000);
+        assert_eq!(counts.total.histogram.quantile(0.5), Some(110_000));
     }
 
     #[test]
