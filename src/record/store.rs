@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::Patch;
 use records::Record;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::fence::Fenced;
 use super::{SHARDS, Shards, decode, encode};
-use crate::cluster::{Cluster, explain};
+use crate::cluster::{Cluster, explain, patch_params};
 use crate::events::{Events, Progress};
 use crate::exit::{Error, Result};
 
@@ -39,6 +40,16 @@ pub struct RunState {
     /// Replicas as they were before it.
     #[serde(rename = "found")]
     pub original: OriginalReplicas,
+    /// The service's Deployment, while the replicas have yet to be put back; `None` once they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restores: Option<String>,
+}
+
+impl RunState {
+    /// The replicas that an earlier run of this Deployment has found and has not put back, because it was killed.
+    pub fn left_by_another_run(&self, run_id: &str, deployment: &str) -> Option<OriginalReplicas> {
+        (self.run_id != run_id && self.restores.as_deref() == Some(deployment)).then_some(self.original)
+    }
 }
 
 /// The run's records in the cluster's ConfigMaps. Only one driver at a time can write them: each write names the
@@ -133,6 +144,26 @@ impl ConfigMapStore {
         store.write(records).await?;
         store.patch(0, json!({ "data": { RUN: text } })).await?;
         Ok(store)
+    }
+
+    /// Notes that the replicas of the run in the ConfigMaps are put back, so that no later run does it again.
+    ///
+    /// # Errors
+    /// Exit code 3 or 4: it cannot be noted.
+    pub async fn replicas_are_restored(cluster: &Cluster) -> Result<()> {
+        let (maps, name) = (cluster.api::<ConfigMap>(), name(0));
+        let failed = |error| explain(&format!("configmap {}/{name}", cluster.namespace), &error);
+        let map = maps.get(&name).await.map_err(failed)?;
+        let state = map.data.as_ref().and_then(|data| serde_json::from_str::<RunState>(data.get(RUN)?).ok());
+        let Some(state) = state.filter(|state| state.restores.is_some()) else { return Ok(()) };
+        let text = serde_json::to_string(&RunState { restores: None, ..state }).unwrap_or_default();
+        // The version makes sure that no other driver has begun a run meanwhile.
+        let patch = json!({
+            "metadata": { "resourceVersion": map.metadata.resource_version },
+            "data": { RUN: text },
+        });
+        let patched = maps.patch(&name, &patch_params(), &Patch::Merge(patch)).await;
+        patched.map(drop).map_err(failed)
     }
 
     /// Writes all records. A ConfigMap that has not changed is left alone. Returns the number of records

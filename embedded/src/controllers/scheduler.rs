@@ -72,14 +72,14 @@ fn mark_unschedulable(store: &Store, key: &Key, pod: &Value, reason: &str) {
     if present.is_some_and(|condition| condition["message"] == message) {
         return;
     }
-    let marked = store.update(key, |pod| {
+    // The event first, as Kubernetes does: whoever sees the condition finds the event.
+    EVENTS.warning(store, &kinds::PODS, pod, "FailedScheduling", &message);
+    // A pod that was deleted meanwhile needs no condition.
+    let _ = store.update(key, |pod| {
         let list = &mut pod["status"]["conditions"];
         conditions::set(list, "PodScheduled", "False", "Unschedulable", &message);
         Ok(())
     });
-    if marked.is_ok() {
-        EVENTS.warning(store, &kinds::PODS, pod, "FailedScheduling", &message);
-    }
 }
 
 fn cordon(node: &Value) -> Option<String> {

@@ -71,9 +71,20 @@ pub(super) async fn prepare(
     let images =
         [(inference.name.clone(), inference.image.clone()), (workers.name.clone(), workers.image.clone())];
     let plan_hash = plan.hash(&config, &images, &capabilities.version);
-    let original = OriginalReplicas { inference: inference.replicas, workers: workers.replicas };
-    let fresh = RunState { run_id: run_id.clone(), plan_hash, original };
+    let present = OriginalReplicas { inference: inference.replicas, workers: workers.replicas };
+    let left = stored.state.as_ref().and_then(|state| state.left_by_another_run(&run_id, &inference.name));
+    if let Some(original) = left.filter(|original| *original != present) {
+        let OriginalReplicas { inference: replicas, workers } = original;
+        events.tell(Progress::note(format!(
+            "an earlier run was killed before it put the replicas back; this one puts back what that one found: \
+             {} {replicas}, {WORKERS} {workers}",
+            inference.name
+        )));
+    }
+    let fresh =
+        RunState { run_id: run_id.clone(), plan_hash, original: left.unwrap_or(present), restores: None };
     let (state, records) = resumed(&stored, recorded, fresh)?;
+    let state = RunState { restores: Some(inference.name.clone()), ..state };
     let file = RecordFile::create(&folder.join(records::FILE_NAME), &records)?;
     // In a pod, the Job gives the run its id.
     let writer = Writer {

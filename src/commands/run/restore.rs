@@ -48,6 +48,13 @@ pub(super) async fn restore(
     let deployments =
         vec![DeploymentReplicas::new(inference, replicas), DeploymentReplicas::new(WORKERS, workers)];
     events.tell(Progress::ReplicasRestored { deployments });
+    let noted = timeout(RESTORED_WITHIN, ConfigMapStore::replicas_are_restored(cluster));
+    if let Err(error) = noted.await.unwrap_or_else(|_| silent()) {
+        events.tell(Progress::note(format!(
+            "that the replicas are put back could not be noted: {}",
+            error.message
+        )));
+    }
     Ok(())
 }
 
@@ -99,13 +106,14 @@ mod tests {
         let sink = told.clone();
         let events = Events::to(move |event| sink.lock().unwrap().push(event.to_string()));
         restore(&cluster, "shop", ORIGINAL, &events).await.unwrap();
-        let mut asked = asked.lock().unwrap().clone();
+        let mut asked: Vec<_> =
+            asked.lock().unwrap().iter().filter(|call| call.contains("/scale")).cloned().collect();
         asked.sort();
         assert!(
             asked[0].contains("/deployments/locust-worker/scale") && asked[0].contains(r#""replicas":2"#)
         );
         assert!(asked[1].contains("/deployments/shop/scale") && asked[1].contains(r#""replicas":3"#));
-        assert_eq!(*told.lock().unwrap(), ["replicas as found: shop 3, locust-worker 2"]);
+        assert_eq!(told.lock().unwrap()[0], "replicas as found: shop 3, locust-worker 2");
     }
 
     #[tokio::test]

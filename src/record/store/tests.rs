@@ -20,7 +20,7 @@ fn prepared() -> FakeApi {
 
 fn state(run_id: &str) -> RunState {
     let original = OriginalReplicas { inference: 1, workers: 2 };
-    RunState { run_id: run_id.into(), plan_hash: "hash".into(), original }
+    RunState { run_id: run_id.into(), plan_hash: "hash".into(), original, restores: None }
 }
 
 fn writer(holder: &str, is_pod: bool, tell: impl Fn(String) + Send + Sync + 'static) -> Writer {
@@ -137,4 +137,26 @@ async fn a_record_without_room_is_not_printed_if_it_is_on_a_disk_that_stays() {
     store.tell(&of_run("run", 0));
     assert!(told.lock().unwrap()[0].ends_with("it is on disk"));
     assert!(store.kept_in().contains("laptop"));
+}
+
+#[tokio::test]
+async fn replicas_that_a_killed_run_has_not_put_back_are_known_until_somebody_does() {
+    let api = prepared();
+    let stored = ConfigMapStore::read(&api.cluster(), Some("killed")).await.unwrap();
+    let killed = RunState { restores: Some("shop".into()), ..state("killed") };
+    ConfigMapStore::begin(&api.cluster(), writer("a", true, |_| {}), stored, &killed, &[]).await.unwrap();
+    let state = async || ConfigMapStore::read(&api.cluster(), None).await.unwrap().state.unwrap();
+    let left = state().await;
+    assert_eq!(left.left_by_another_run("next", "shop"), Some(killed.original));
+    assert_eq!(left.left_by_another_run("next", "other"), None, "another service had other replicas");
+    assert_eq!(left.left_by_another_run("killed", "shop"), None, "the same run resumes with its own state");
+    ConfigMapStore::replicas_are_restored(&api.cluster()).await.unwrap();
+    assert_eq!(state().await, RunState { restores: None, ..killed });
+    assert_eq!(state().await.left_by_another_run("next", "shop"), None);
+}
+
+#[test]
+fn the_state_of_an_earlier_version_has_nothing_to_put_back() {
+    let text = r#"{"run_id": "old", "plan_hash": "hash", "found": {"inference": 3, "workers": 2}}"#;
+    assert_eq!(serde_json::from_str::<RunState>(text).unwrap().left_by_another_run("new", "shop"), None);
 }

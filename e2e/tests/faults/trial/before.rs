@@ -71,7 +71,8 @@ fn unfinished_files(results: &Path) -> Vec<String> {
     let files = runs.flat_map(|run| std::fs::read_dir(run.path()).into_iter().flatten().flatten());
     let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
     let is_result = |name: &str| {
-        [".jsonl", ".csv", ".md"].iter().any(|end| name.ends_with(end)) && !name.starts_with('.')
+        [".jsonl", ".json", ".csv", ".md", ".xml", ".txt"].iter().any(|end| name.ends_with(end))
+            && !name.starts_with('.')
     };
     names.filter(|name| !is_result(name)).collect()
 }
