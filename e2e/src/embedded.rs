@@ -112,7 +112,8 @@ impl EmbeddedCluster {
         self.child.id()
     }
 
-    /// Sends a signal to the cluster's process alone, which is its API server, controllers and kubelet.
+    /// Sends a signal to the cluster's own process. API server, controllers and kubelet run in it; pods do not get the
+    /// signal.
     pub fn signal(&self, signal: Signal) {
         // An error means that it has ended already.
         let _ = kill_process(Pid::from_child(&self.child), signal);
@@ -174,7 +175,7 @@ impl EmbeddedCluster {
     /// Waits until every Deployment has exactly its desired pods, all ready and none terminating.
     ///
     /// # Errors
-    /// It does not come to that within `limit`, with what was seen last.
+    /// A Deployment is not ready after `limit`; the text says what was seen last.
     pub fn settle(&self, limit: Duration) -> Result<(), Problem> {
         let deadline = Instant::now() + limit;
         loop {

@@ -6,6 +6,7 @@ mod costs;
 mod median;
 mod overhead;
 mod setup;
+mod simulated;
 mod startup;
 
 use std::sync::Arc;

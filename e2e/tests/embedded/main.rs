@@ -113,7 +113,7 @@ fn the_quick_matrix_runs_without_docker() {
 #[test]
 fn medians_are_those_of_the_raw_samples() {
     let _turn = alone("medians_are_those_of_the_raw_samples");
-    // Not below /tmp, which is a volume of its own in the workers' pods.
+    // The workers must be able to write here. They cannot write below /tmp: their pods have a volume in its place.
     let folder = tempfile::tempdir_in(required("E2E_TARGET")).unwrap();
     let cluster = Cluster::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();

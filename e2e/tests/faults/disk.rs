@@ -1,4 +1,4 @@
-//! A small disk of its own for the results of one run.
+//! A small disk that holds the results of one run, so that it can be filled.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::Command;
 
 use e2e::embedded::Problem;
 
-/// A temporary file system, which is unmounted when this is dropped.
+/// A temporary file system. Dropping this value unmounts it.
 pub(crate) struct Disk {
     folder: PathBuf,
 }

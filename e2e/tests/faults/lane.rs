@@ -20,7 +20,7 @@ impl Lane {
         Self { folder: folder.to_owned(), started: 0, cluster: None }
     }
 
-    /// The cluster, which is started if there is none.
+    /// Returns the cluster; starts one if none runs.
     pub(crate) fn cluster(&mut self) -> Result<&EmbeddedCluster, Problem> {
         let cluster = match self.cluster.take() {
             Some(cluster) => cluster,

@@ -1,9 +1,13 @@
 //! Runs that a random fault strikes at a random moment. Afterwards every scenario is recorded once, the totals of
 //! valid rows are those of the replicas, the replicas are as found, and nothing is left behind.
 //!
-//! `FAULTS_COUNT` (without: a small set of one trial for each of some kinds), `FAULTS_SEED` (0 means another one
-//! each time), `FAULTS_ONLY` (a word in the names of the kinds to try), `FAULTS_LANES` (clusters side by side) and
-//! `FAULTS_TABLE` (a file for the table) change what is run.
+//! These variables change what is run:
+//!
+//! - `FAULTS_COUNT`: how many trials; without it, one trial for each of a few kinds.
+//! - `FAULTS_SEED`: the seed; 0 draws another one each time.
+//! - `FAULTS_ONLY`: tries only kinds with this text in their names.
+//! - `FAULTS_LANES`: how many clusters run side by side.
+//! - `FAULTS_TABLE`: the file that the table is written to.
 
 mod disk;
 mod driver;

@@ -20,13 +20,13 @@ impl Random {
         bits ^ (bits >> 31)
     }
 
-    /// From 0 to below 1.
+    /// A random number from 0 to just below 1.
     pub(crate) fn share(&mut self) -> f64 {
         // 53 bits are exact in f64.
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// From 0 to below `end`, which is above 0.
+    /// A random number from 0 to `end` - 1. `end` must be above 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         let end = u64::try_from(end).unwrap_or(u64::MAX);
         usize::try_from(self.bits() % end).unwrap_or(0)

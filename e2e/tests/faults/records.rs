@@ -7,7 +7,7 @@ use e2e::embedded::Problem;
 use e2e::results::{HEADER, attempt, scenario_id, totals_differ};
 use serde_json::Value;
 
-/// What is wrong with the records of a run.
+/// The errors that were found in the records of a run.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Faulty {
     /// Scenarios of the plan without a record or without a row.

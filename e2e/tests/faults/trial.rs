@@ -1,4 +1,4 @@
-//! One trial: a run, a fault, the resumption, and what is wrong afterwards.
+//! One trial: it starts a run, strikes it with a fault, resumes it, and then checks the records and the cluster.
 
 mod before;
 mod run;

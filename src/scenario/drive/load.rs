@@ -29,6 +29,16 @@ pub(super) enum NoCut {
     Incomplete(String),
 }
 
+impl NoCut {
+    fn in_words(self) -> String {
+        match self {
+            Self::Silent(error) => error.message,
+            Self::Late(silence) => format!("it came after {:.0} s", silence.as_secs_f64()),
+            Self::Incomplete(last_seen) => format!("not every worker handed over its counts; {last_seen}"),
+        }
+    }
+}
+
 impl<L: LoadGenerator + Sync> Drive<'_, L> {
     pub(super) async fn warm_up(&mut self) -> Result<(), Event> {
         let started = Instant::now();
@@ -50,7 +60,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             Event::broken(format!("{users} do not run on {workers} {timed_out}"))
         })?;
         if !snapshot.is_running(users, workers) {
-            return Err(Event::disturbed(format!("the load was disturbed: {}", snapshot.describe())));
+            return Err(not_running(&snapshot));
         }
         self.end_phase("ramp", started, format!("{users} users run"));
         if !config.warmup.is_zero() {
@@ -126,18 +136,8 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 let exceptions = last.exceptions.iter();
                 self.gathered.exceptions = exceptions.map(|e| (e.message.clone(), e.count)).collect();
             }
-            Err(NoCut::Silent(error)) => {
-                self.setup.events.tell(Progress::WholeRunMissing { error: error.message });
-            }
-            // The load has stopped, so a pause does no harm.
-            Err(NoCut::Late(silence)) => {
-                let error = format!("it came after {:.0} s", silence.as_secs_f64());
-                self.setup.events.tell(Progress::WholeRunMissing { error });
-            }
-            Err(NoCut::Incomplete(last_seen)) => {
-                let error = format!("not every worker handed over its counts; {last_seen}");
-                self.setup.events.tell(Progress::WholeRunMissing { error });
-            }
+            // The load has stopped, so even a pause does no harm.
+            Err(why) => self.setup.events.tell(Progress::WholeRunMissing { error: why.in_words() }),
         }
         let Setup { cluster, load, inference, workers, reach, config, .. } = self.setup;
         let (replicas, workers) = tokio::try_join!(pods_of(cluster, inference), pods_of(cluster, workers))?;
@@ -229,6 +229,11 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             }
         }
     }
+}
+
+/// The load is not the one that was started.
+pub(super) fn not_running(snapshot: &Snapshot) -> Event {
+    Event::disturbed(format!("the load was disturbed: {}", snapshot.describe()))
 }
 
 fn members(pods: &[PodSummary]) -> Vec<Member> {

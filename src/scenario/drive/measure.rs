@@ -6,7 +6,7 @@ use std::time::Duration;
 use records::{Arrivals, Interval, Scenario, StoppingRule};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::load::NoCut;
+use super::load::{NoCut, not_running};
 use super::{ANSWERS_WITHIN, Drive, SAMPLE_EVERY};
 use crate::events::Progress;
 use crate::load::{LoadGenerator, Snapshot};
@@ -146,8 +146,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                     }
                     // The rest of the window could not make the row valid any more.
                     if !snapshot.is_running(users, workers) {
-                        let why = format!("the load was disturbed: {}", snapshot.describe());
-                        return Err(Event::disturbed(why));
+                        return Err(not_running(&snapshot));
                     }
                     if let Some(why) = sampler.only_failures(&snapshot, &self.setup.config.inference.primary)
                     {

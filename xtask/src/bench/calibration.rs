@@ -1,12 +1,9 @@
 //! `cargo xtask bench calibration`: how often intervals hold the truth and verdicts are right.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
-use crate::failure::{BUG, Failure};
-use crate::folders::{self, Folders};
-use crate::run::Session;
-use crate::run::command::{Cmd, ShowOutput};
+use super::simulated;
+use crate::failure::Failure;
 use crate::run::stop::StopRequests;
 
 #[derive(Debug, clap::Args)]
@@ -30,20 +27,7 @@ Example:
       cargo xtask bench calibration > calibration.md";
 
 pub(super) async fn run(stop: Arc<StopRequests>, args: &Args) -> Result<(), Failure> {
-    let folders = Folders::find()?;
-    let folder = folders.target.join("xtask-bench");
-    folders::create(&folder)?;
-    let session = Session::open(stop, &folder.join("commands.log"), false)?;
-    let example = ["run", "--release", "--locked", "-p", "locust-matrix", "--example", "calibration", "--"];
-    let done = Cmd::new("cargo")
-        .args(example)
-        .args(["--runs", &args.runs.to_string()])
-        .args(args.quick.then_some("--quick"))
-        .folder(&folders.root)
-        .show(ShowOutput::Stderr)
-        .run(&session)
-        .await?;
-    let done = done.require_success(&session, BUG, "read the message above")?;
-    let _ = write!(std::io::stdout(), "{}", done.stdout);
-    Ok(())
+    let runs = ["--runs".to_owned(), args.runs.to_string()];
+    let quick = args.quick.then(|| "--quick".to_owned());
+    simulated::run(stop, "calibration", runs.into_iter().chain(quick)).await
 }

@@ -1,12 +1,9 @@
 //! `cargo xtask bench capacity`: how close searched capacities are to the truth.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
-use crate::failure::{BUG, Failure};
-use crate::folders::{self, Folders};
-use crate::run::Session;
-use crate::run::command::{Cmd, ShowOutput};
+use super::simulated;
+use crate::failure::Failure;
 use crate::run::stop::StopRequests;
 
 #[derive(Debug, clap::Args)]
@@ -25,19 +22,5 @@ Example:
       cargo xtask bench capacity > capacity.md";
 
 pub(super) async fn run(stop: Arc<StopRequests>, args: &Args) -> Result<(), Failure> {
-    let folders = Folders::find()?;
-    let folder = folders.target.join("xtask-bench");
-    folders::create(&folder)?;
-    let session = Session::open(stop, &folder.join("commands.log"), false)?;
-    let example = ["run", "--release", "--locked", "-p", "locust-matrix", "--example", "capacity", "--"];
-    let done = Cmd::new("cargo")
-        .args(example)
-        .args([args.runs.to_string()])
-        .folder(&folders.root)
-        .show(ShowOutput::Stderr)
-        .run(&session)
-        .await?;
-    let done = done.require_success(&session, BUG, "read the message above")?;
-    let _ = write!(std::io::stdout(), "{}", done.stdout);
-    Ok(())
+    simulated::run(stop, "capacity", [args.runs.to_string()]).await
 }

@@ -22,7 +22,8 @@ impl Before {
         Ok(Self { replicas: cluster.replicas()?, objects: cluster.objects()? })
     }
 
-    /// Adds what differs, and what is left of the trial in this folder.
+    /// Compares the cluster with its state before the trial, and adds every difference to the outcome. Looks in `folder`
+    /// for files that the trial has left.
     pub(super) fn compare(&self, cluster: &EmbeddedCluster, folder: &Path, outcome: &mut Outcome) {
         match cluster.replicas() {
             Ok(replicas) => {
