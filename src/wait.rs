@@ -34,6 +34,34 @@ pub const TELL_EVERY: Duration = Duration::from_secs(10);
 /// Hears of a wait that lasts: for how long, and what was seen last.
 pub type Tell<'a> = dyn Fn(Duration, &str) + Send + Sync + 'a;
 
+/// Tells of a wait that lasts, every [`TELL_EVERY`].
+pub struct Telling<'a> {
+    tell: &'a Tell<'a>,
+    started: Instant,
+    due: Instant,
+}
+
+impl<'a> Telling<'a> {
+    /// A wait that begins now.
+    pub fn new(tell: &'a Tell<'a>) -> Self {
+        let started = Instant::now();
+        Self { tell, started, due: started + TELL_EVERY }
+    }
+
+    /// When it is time to tell.
+    pub const fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Tells what was seen last, if it is time.
+    pub fn tell_if_due(&mut self, last_seen: &str) {
+        if Instant::now() >= self.due {
+            (self.tell)(self.started.elapsed(), last_seen);
+            self.due += TELL_EVERY;
+        }
+    }
+}
+
 /// For waits that are too short for the user to wonder.
 pub fn silent(_waited: Duration, _last_seen: &str) {}
 
@@ -52,34 +80,27 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Condition<T>>,
 {
-    let started = Instant::now();
-    let deadline = started + limit;
-    let mut tell_at = started + TELL_EVERY;
+    let deadline = Instant::now() + limit;
+    let mut telling = Telling::new(tell);
     let mut last_seen = "nothing".to_owned();
     loop {
         let checking = check();
         tokio::pin!(checking);
         let condition = loop {
-            match timeout_at(deadline.min(tell_at), &mut checking).await {
+            match timeout_at(deadline.min(telling.due()), &mut checking).await {
                 Ok(condition) => break condition,
                 Err(_) if Instant::now() >= deadline => {
                     return Err(TimedOut { after: limit, last_seen });
                 }
                 // A check can take long, too.
-                Err(_) => {
-                    tell(started.elapsed(), &last_seen);
-                    tell_at += TELL_EVERY;
-                }
+                Err(_) => telling.tell_if_due(&last_seen),
             }
         };
         match condition {
             Condition::Met(value) => return Ok(value),
             Condition::NotMet(seen) => last_seen = seen,
         }
-        if Instant::now() >= tell_at {
-            tell(started.elapsed(), &last_seen);
-            tell_at += TELL_EVERY;
-        }
+        telling.tell_if_due(&last_seen);
         if timeout_at(deadline, sleep(interval)).await.is_err() {
             return Err(TimedOut { after: limit, last_seen });
         }

@@ -135,12 +135,11 @@ impl Lease {
         let regained = poll(limit, Duration::from_millis(500), tell, || async {
             let mut contender = Contender::new(&self.cluster, &self.holder);
             let attempted_at = Instant::now();
-            match timeout(ATTEMPT_WITHIN, contender.renew()).await {
-                Ok(Ok(Attempt::Held)) => Condition::Met(Ok((contender, attempted_at))),
-                Ok(Ok(Attempt::HeldBy(other))) => Condition::Met(Err(is_taken(&other))),
-                Ok(Err(error)) if error.code == ExitCode::Preflight => Condition::Met(Err(error)),
-                Ok(Err(error)) => Condition::NotMet(error.message),
-                Err(_) => Condition::NotMet("the API server does not answer".into()),
+            match self.try_renewal(&mut contender).await {
+                Ok(Attempt::Held) => Condition::Met(Ok((contender, attempted_at))),
+                Ok(Attempt::HeldBy(other)) => Condition::Met(Err(is_taken(&other))),
+                Err(error) if error.code == ExitCode::Preflight => Condition::Met(Err(error)),
+                Err(error) => Condition::NotMet(error.message),
             }
         });
         let (contender, renewed) = regained.await.map_err(|timed_out| {
@@ -168,10 +167,13 @@ impl Lease {
     /// Exit code 3 or 4: the API server does not say.
     pub async fn is_still_ours(&self) -> Result<bool> {
         let mut contender = Contender::new(&self.cluster, &self.holder);
-        match timeout(ATTEMPT_WITHIN, contender.renew()).await {
-            Ok(attempt) => Ok(attempt? == Attempt::Held),
-            Err(_) => Err(is_silent(&self.cluster)),
-        }
+        Ok(self.try_renewal(&mut contender).await? == Attempt::Held)
+    }
+
+    /// Renews the Lease once, outside of the renewals in the background.
+    async fn try_renewal(&self, contender: &mut Contender) -> Result<Attempt> {
+        let attempt = timeout(ATTEMPT_WITHIN, contender.renew()).await;
+        attempt.unwrap_or_else(|_| Err(is_silent(&self.cluster)))
     }
 
     /// Gives the Lease back, so that the next driver does not wait until it expires.

@@ -16,7 +16,7 @@ use super::failure::explain;
 use super::readiness::{Assessment, assess};
 use super::scale::Workload;
 use crate::exit::{Error, ExitCode, Result};
-use crate::wait::{TELL_EVERY, Tell, TimedOut, with_causes};
+use crate::wait::{Tell, Telling, TimedOut, with_causes};
 
 /// A pod must stay unplaced this long before the cluster counts as too small. When resources become free,
 /// the scheduler tries again at once.
@@ -50,7 +50,7 @@ impl Unready {
 }
 
 /// Waits until exactly `replicas` pods of the Deployment are ready and no other pod of it is left. Every
-/// [`TELL_EVERY`], `tell` hears what was seen last.
+/// [`TELL_EVERY`](crate::wait::TELL_EVERY), `tell` hears what was seen last.
 ///
 /// # Errors
 /// [`Unready`]; after the deadline with what was seen last.
@@ -75,9 +75,8 @@ pub async fn await_ready(
         pods.map(|event| event.map_or_else(Change::Failed, Change::Pod)).boxed(),
     );
 
-    let started = Instant::now();
-    let deadline = started + limit;
-    let mut tell_at = started + TELL_EVERY;
+    let deadline = Instant::now() + limit;
+    let mut telling = Telling::new(tell);
     let mut deployment: Listed<Deployment> = Listed::default();
     let mut pods: Listed<Pod> = Listed::default();
     let mut last_seen = "nothing".to_owned();
@@ -85,7 +84,7 @@ pub async fn await_ready(
     let mut unplaced_since: Option<Instant> = None;
     loop {
         let wake_at =
-            unplaced_since.map_or(deadline, |since| (since + UNPLACED_FOR).min(deadline)).min(tell_at);
+            unplaced_since.map_or(deadline, |since| (since + UNPLACED_FOR).min(deadline)).min(telling.due());
         let change = tokio::select! {
             change = changes.next() => change,
             () = sleep_until(wake_at) => None,
@@ -109,11 +108,7 @@ pub async fn await_ready(
                 let timed_out = TimedOut { after: limit, last_seen };
                 return Err(if is_away { Unready::Away(timed_out) } else { Unready::TimedOut(timed_out) });
             }
-            None if Instant::now() >= tell_at => {
-                tell(started.elapsed(), &last_seen);
-                tell_at += TELL_EVERY;
-            }
-            None => {}
+            None => telling.tell_if_due(&last_seen),
         }
         // Nothing is judged by half a list: pods that were not read yet could be terminating.
         let (Some(deployment), Some(known)) = (deployment.complete(), pods.complete()) else { continue };

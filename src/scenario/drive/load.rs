@@ -14,7 +14,7 @@ use crate::load::{Load, LoadGenerator, Snapshot, Unreached};
 use crate::scenario::counts;
 use crate::scenario::machine::Event;
 use crate::scenario::setup::{DEADMAN, Setup};
-use crate::wait::{TELL_EVERY, TimedOut};
+use crate::wait::{Telling, TimedOut};
 
 /// If load still runs this long after a stop, it is stopped again.
 const STOP_AGAIN_AFTER: Duration = Duration::from_secs(2);
@@ -180,7 +180,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let mut last_answer = Instant::now();
         let mut user_knows = false;
         let tell = self.setup.events.waiting("the load to stop");
-        let mut tell_at = TELL_EVERY;
+        let mut telling = Telling::new(&tell);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             // After this long without an answer, the load has stopped by itself, and waiting is of no use.
@@ -208,10 +208,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                         Ok(_) => return Ok(()),
                         Err(timed_out) => last_seen = timed_out.last_seen,
                     }
-                    if started.elapsed() >= tell_at {
-                        tell(started.elapsed(), &last_seen);
-                        tell_at += TELL_EVERY;
-                    }
+                    telling.tell_if_due(&last_seen);
                 }
                 Ok(Err(error)) => {
                     if !user_knows {
