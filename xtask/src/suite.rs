@@ -1,6 +1,7 @@
 //! `cargo xtask test`: runs every test that this machine can run, and names the tiers that it cannot run.
 
 mod args;
+mod failures;
 mod summary;
 mod tier;
 mod times;

@@ -75,13 +75,12 @@ const STAGES: &[Stage] = &[
     // Each team takes about as long as the others.
     stage("silent-api", Beside("team-a"), stops::a_silent_api_server_ends_the_run),
     stage("void", Beside("team-a"), verdicts::a_killed_replica_voids_the_first_attempt),
-    stage("lost-worker", Beside("team-a"), faults::a_killed_worker_costs_one_attempt),
-    stage("lost-master", Beside("team-a"), faults::a_deleted_master_costs_one_attempt),
     stage("crashing", Beside("team-b"), faults::a_crashing_replica_is_a_failure),
     stage("foreign-worker", Beside("team-b"), faults::a_foreign_worker_is_refused),
     stage("unconnected", Beside("team-b"), faults::workers_that_do_not_connect_end_the_run),
     stage("missing-master", Beside("team-b"), faults::a_missing_master_ends_the_run),
     stage("failures", Beside("team-b"), loads::failures_are_counted),
+    stage("lost-master", Beside("team-b"), faults::a_deleted_master_costs_one_attempt),
     stage("existing", Beside(EMPTY), existing::a_run_leaves_the_namespace_as_it_was),
     stage("missing-images", Beside(EMPTY), missing::an_image_that_cannot_be_pulled_is_named),
     stage("taken", Beside(EMPTY), missing::a_name_or_port_that_is_taken_is_named),
@@ -90,6 +89,7 @@ const STAGES: &[Stage] = &[
     stage("shop", Beside("team-d"), loads::another_service_is_measured_from_outside),
     stage("two-jobs", Beside("team-d"), stops::of_two_jobs_one_measures_its_own_matrix),
     stage("killed", Beside("team-d"), stops::a_killed_driver_is_resumed),
+    stage("lost-worker", Beside("team-d"), faults::a_killed_worker_costs_one_attempt),
     stage("embedded-build", Beside(BUILDS), builds::the_embedded_cluster_is_built_and_started),
     stage("interrupted", Last, stops::an_interrupted_run_keeps_its_records),
 ];

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::failures;
 use super::times::{self, Time};
 
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Ran {
     /// Whether `cargo test` succeeded.
     pub(super) succeeded: bool,
     pub(super) times: Vec<Time>,
+    /// What failed tests said. Empty if all passed.
+    pub(super) failures: Vec<String>,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -33,9 +36,14 @@ pub(super) struct Counts {
 }
 
 impl Ran {
-    /// Reads the output of one `cargo test`.
-    pub(super) fn read(output: &str, succeeded: bool) -> Self {
-        Self { counts: Counts::read(output), succeeded, times: times::read(output) }
+    /// Reads both streams of one `cargo test`.
+    pub(super) fn read(output: &str, errors: &str, succeeded: bool) -> Self {
+        let mut failures = Vec::new();
+        if !succeeded {
+            failures = failures::read(output);
+            failures.extend(failures::read(errors));
+        }
+        Self { counts: Counts::read(output), succeeded, times: times::read(output), failures }
     }
 
     /// The number of failed tests. A tier that did not even build counts as one.
@@ -104,6 +112,11 @@ pub(super) fn render(rows: &[Row]) -> String {
     for Time { name, seconds } in slowest {
         let _ = writeln!(text, "{seconds:>7.1} s  {name}");
     }
+    for (tier, ran) in ran(rows) {
+        for failure in &ran.failures {
+            let _ = writeln!(text, "\nfailed in {tier}: {failure}");
+        }
+    }
     let kind = ran(rows).any(|(tier, _)| tier == "kind");
     let _ = writeln!(text, "\nthe kind tier {}", if kind { "ran" } else { "did not run" });
     let passed: usize = ran(rows).map(|(_, ran)| ran.counts.passed).sum();
@@ -145,12 +158,20 @@ took stage killed: 45.2 s
     #[test]
     fn the_last_line_is_the_count() {
         let rows = [
-            Row { tier: "workspace", outcome: Outcome::Ran(Ran::read(OUTPUT, false)) },
+            Row {
+                tier: "workspace",
+                outcome: Outcome::Ran(Ran::read(
+                    OUTPUT,
+                    "thread 'a' panicked at src/a.rs:1:2:\nno room\n",
+                    false,
+                )),
+            },
             Row { tier: "kind", outcome: Outcome::Skipped("kind: not found".into()) },
         ];
         let text = render(&rows);
         assert!(text.contains("kind       not run: kind: not found"), "{text}");
         assert!(text.contains("slowest tests and stages\n   45.2 s  workspace  stage killed\n"), "{text}");
+        assert!(text.contains("\nfailed in workspace: src/a.rs:1:2\nno room\n"), "{text}");
         assert!(text.contains("the kind tier did not run"), "{text}");
         assert_eq!(text.lines().last(), Some("5 passed, 1 failed, 1 skipped"));
     }

@@ -147,7 +147,7 @@ pub(super) async fn run(
     if done.stopped() {
         return Err(session.stop.failure());
     }
-    Ok(Outcome::Ran(Ran::read(&done.stdout, done.success())))
+    Ok(Outcome::Ran(Ran::read(&done.stdout, &done.stderr, done.success())))
 }
 
 /// Each names the whole workspace. Cargo compiles a library with the features that the named packages ask for,

@@ -118,12 +118,16 @@ impl Process {
     }
 
     /// Waits for the end of the first process. The others are killed then, as in a container.
+    ///
+    /// Callers may drop the future and call again, as in a loop around `select!`: nothing is lost by that.
     pub(crate) async fn ended(&mut self) -> Exit {
         let status = self.child.wait().await;
         self.end_group();
-        for output in self.output.drain(..) {
+        // An output leaves the list only when it has been read to its end.
+        while let Some(output) = self.output.last_mut() {
             // A process that has left the group may keep the pipe open.
             let _ = timeout(DRAIN_TIMEOUT, output).await;
+            self.output.pop();
         }
         status.map_or(Exit { code: 255, signal: None }, Exit::of)
     }
