@@ -143,6 +143,7 @@ def set_up_master(environment, runner, web_ui):
     resets = Resets(environment, runner)
     reported = Reported(environment)
     arrivals = OpenMaster(environment, runner)
+    environment.events.test_start.add_listener(lambda **_kwargs: forget_lost_workers(runner))
     flusher = Flusher(environment, runner)
     deadman = DeadMan(runner, web_ui)
     # A stop disarms the timer when it begins: it may end after the next test has armed it again.
@@ -216,6 +217,15 @@ def set_up_master(environment, runner, web_ui):
         text = json.dumps(body, separators=(",", ":"))
         headers = {"Cache-Control": "no-store"}
         return web_ui.app.response_class(text, status, headers, mimetype="application/json")
+
+
+def forget_lost_workers(runner):
+    """Removes the workers from Locust's list whose heartbeats are missing. Locust does so itself
+    after another minute. If a test runs at that moment, it then starts the users of this test
+    anew, in the middle of a measurement. A worker that comes back is asked to connect again."""
+    for client in runner.clients.missing:
+        logger.info("%s was lost before this test: it is removed from the list", client.id)
+        del runner.clients[client.id]
 
 
 class Reported:

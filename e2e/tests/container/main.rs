@@ -5,6 +5,7 @@
 
 mod closed_loop;
 mod health;
+mod lost_worker;
 mod open;
 mod precision;
 mod stock;

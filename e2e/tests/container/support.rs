@@ -138,7 +138,15 @@ pub(crate) struct Cluster {
     pub(crate) url: String,
     /// The folder that is /mnt/test in the containers.
     pub(crate) folder: TempDir,
-    _containers: Vec<ContainerAsync<GenericImage>>,
+    /// The master, then the workers.
+    containers: Vec<ContainerAsync<GenericImage>>,
+}
+
+impl Cluster {
+    /// Kills the last worker.
+    pub(crate) async fn kill_worker(&mut self) {
+        self.containers.pop().unwrap().rm().await.unwrap();
+    }
 }
 
 /// Starts a master and `workers` workers.
@@ -173,7 +181,7 @@ impl Setup<'_> {
         let url = format!("http://127.0.0.1:{web}");
         let load = Locust::new(&url).unwrap();
         until(&load, |snapshot| snapshot.is_idle(self.workers)).await;
-        Cluster { load, url, folder, _containers: containers }
+        Cluster { load, url, folder, containers }
     }
 
     /// A Locust process in a container on the host's network, with the scripts of the manifests.

@@ -10,8 +10,12 @@ use crate::refusal::Refusal;
 
 /// Largest number of events that are kept for each kind. A watch that is further behind has to list again.
 const MAX_EVENTS: usize = 1024;
-/// Largest size of these events in bytes, so that large objects that change often do not fill the memory.
-const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// Largest size of these events in bytes, for each kind, so that large objects that change often do not fill the
+/// memory. A watch is behind by this much only if its client has stopped reading.
+const MAX_BYTES: usize = 2 * 1024 * 1024;
+/// What an entry of an object takes beside its name and value, in bytes: its share of a node of the map, which is
+/// two thirds full on average, and the name's allocation.
+const ENTRY_BYTES: usize = 48;
 
 /// The type of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +93,7 @@ fn size(value: &Value) -> usize {
     let inside = match value {
         Value::String(text) => text.len(),
         Value::Array(items) => items.iter().map(size).sum(),
-        Value::Object(map) => map.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        Value::Object(map) => map.iter().map(|(name, value)| ENTRY_BYTES + name.len() + size(value)).sum(),
         _ => 0,
     };
     inside + size_of::<Value>()
