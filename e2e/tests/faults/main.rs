@@ -16,6 +16,7 @@ mod lane;
 mod outcome;
 mod random;
 mod records;
+mod search;
 mod strike;
 mod table;
 mod trial;

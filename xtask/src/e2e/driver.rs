@@ -12,8 +12,9 @@ use crate::run::Session;
 use crate::run::command::{Cmd, Finished, ShowOutput};
 use crate::run::stop::StopPolicy;
 
-/// How long the job may take to stop its load after a Ctrl-C.
-const STOPS_WITHIN: Duration = Duration::from_secs(45);
+/// How long the job may take to end after a Ctrl-C: it stops its load, whose last requests may take `timeouts.stop`, and
+/// puts the replicas back. A second Ctrl-C ends the wait.
+const STOPS_WITHIN: Duration = Duration::from_mins(4);
 
 #[derive(Debug)]
 pub(super) struct Driver {
