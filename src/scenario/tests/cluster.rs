@@ -68,6 +68,7 @@ fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[
     }
     let name = named(query);
     let (kind, version, items) = match last {
+        "events" => ("EventList", "v1", Vec::new()),
         "deployments" => ("DeploymentList", "apps/v1", vec![deployment(state, name)]),
         "pods" => {
             let made = if state.script.refused { 0 } else { state.replicas[name] };
@@ -108,8 +109,12 @@ fn pod(state: &State, name: &str, at: u32) -> Value {
     } else {
         json!([{"type": "Ready", "status": "True"}])
     };
+    let owner = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": name, "controller": true});
     json!({
-        "metadata": {"name": pod, "namespace": "default", "uid": format!("{pod}-{life}"), "resourceVersion": "1"},
+        "metadata": {
+            "name": pod, "namespace": "default", "uid": format!("{pod}-{life}"), "resourceVersion": "1",
+            "ownerReferences": [owner],
+        },
         "status": {"conditions": conditions, "podIP": "10.0.0.1"},
     })
 }
