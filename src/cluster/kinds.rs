@@ -1,8 +1,9 @@
 //! The kinds of workloads: those that every cluster has, and those that the API server tells of.
 
+use futures::future::join_all;
 use kube::core::GroupVersionKind;
 use kube::core::discovery::ApiResource;
-use kube::discovery::{ApiCapabilities, Discovery, Scope};
+use kube::discovery::{ApiCapabilities, Scope};
 
 use super::connection::Cluster;
 use super::failure::explain;
@@ -80,19 +81,36 @@ pub(super) async fn others(cluster: &Cluster) -> Result<Vec<ApiResource>> {
     Ok(all)
 }
 
-/// The kinds with a `scale` subresource, of one group or of all.
+/// The kinds with a `scale` subresource, of one group or of all. A group whose server is away, such as that of a broken
+/// metrics server, is left out.
 async fn scalable(cluster: &Cluster, group: Option<&str>) -> Result<Vec<ApiResource>> {
-    let discovery = Discovery::new(cluster.client.clone());
-    let groups: Vec<&str> = group.into_iter().collect();
-    let discovery = if groups.is_empty() { discovery } else { discovery.filter(&groups) };
-    let discovery =
-        discovery.run().await.map_err(|error| explain("ask for the cluster's kinds", &error))?;
-    let can_scale = |capabilities: &ApiCapabilities| {
-        capabilities.scope == Scope::Namespaced
-            && capabilities.subresources.iter().any(|(part, _)| {
-                part.plural == "scale" || part.plural.ends_with("/scale")
-            })
+    let client = &cluster.client;
+    let names = match group {
+        Some(name) => vec![name.to_owned()],
+        None => {
+            let groups = client.list_api_groups().await;
+            let groups = groups.map_err(|error| explain("ask for the cluster's kinds", &error))?;
+            groups.groups.into_iter().map(|group| group.name).collect()
+        }
     };
-    let all = discovery.groups().flat_map(kube::discovery::ApiGroup::recommended_resources);
-    Ok(all.filter(|(_, capabilities)| can_scale(capabilities)).map(|(resource, _)| resource).collect())
+    let groups = join_all(names.iter().map(|name| kube::discovery::group(client, name))).await;
+    let can_scale = |capabilities: &ApiCapabilities| {
+        let mut parts = capabilities.subresources.iter();
+        let is_scale = |part: &ApiResource| part.plural == "scale" || part.plural.ends_with("/scale");
+        capabilities.scope == Scope::Namespaced && parts.any(|(part, _)| is_scale(part))
+    };
+    let mut scalable = Vec::new();
+    for answer in groups {
+        match answer {
+            Ok(found) => {
+                let all = found.recommended_resources().into_iter();
+                scalable.extend(all.filter(|(_, can)| can_scale(can)).map(|(resource, _)| resource));
+            }
+            // There is no such group.
+            Err(kube::Error::Discovery(_)) => {}
+            Err(error) if group.is_some() => return Err(explain("ask for the cluster's kinds", &error)),
+            Err(_) => {}
+        }
+    }
+    Ok(scalable)
 }

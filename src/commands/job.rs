@@ -6,6 +6,7 @@ mod patience;
 mod pods;
 mod settings;
 mod submit;
+mod template;
 
 use std::io::Write;
 use std::time::Duration;

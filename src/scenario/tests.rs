@@ -4,6 +4,7 @@
 mod cluster;
 mod disturbances;
 mod open_queue;
+mod pods;
 mod script;
 mod world;
 

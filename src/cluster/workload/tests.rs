@@ -65,7 +65,9 @@ async fn a_custom_kind_is_found_by_discovery_and_its_scale_says_the_rest() {
     let api = FakeApi::default();
     let group = json!({ "groupVersion": "argoproj.io/v1alpha1", "version": "v1alpha1" });
     let group = json!({ "name": "argoproj.io", "versions": [group], "preferredVersion": group });
-    api.put("/apis", json!({ "groups": [group] }));
+    let broken = json!({ "groupVersion": "metrics.k8s.io/v1", "version": "v1" });
+    let broken = json!({ "name": "metrics.k8s.io", "versions": [broken], "preferredVersion": broken });
+    api.put("/apis", json!({ "groups": [broken, group] }));
     let resource = |name: &str, kind: &str| {
         json!({ "name": name, "singularName": "", "namespaced": true, "kind": kind, "verbs": ["get", "list"] })
     };

@@ -26,7 +26,14 @@ fn facts(run: &JudgedRun<'_>) -> Option<Vec<(String, String)>> {
     add("Target", format!("{}, primary endpoint {}", environment.target, environment.primary));
     add("Load", environment.generator.clone());
     for (deployment, image) in &environment.images {
-        add(&format!("Image of {deployment}"), image.clone());
+        let ids = environment.image_ids.get(deployment).into_iter().flatten();
+        // The digest alone: the rest of it repeats the image's name.
+        let digests: Vec<_> = ids.map(|id| id.rsplit_once('@').map_or(id.as_str(), |(_, digest)| digest)).collect();
+        let ran = if digests.is_empty() { String::new() } else { format!(" ({})", digests.join(", ")) };
+        add(&format!("Image of {deployment}"), format!("{image}{ran}"));
+    }
+    for (container, limits) in &environment.limits {
+        add(&format!("Limits of {container}"), limits.clone());
     }
     add("Scenarios", format!("{} recorded, {} valid", run.rows.len(), run.valid()));
     if let Some(seed) = environment.order_seed {
