@@ -42,6 +42,6 @@ pub use pod_state::startup_failure;
 pub use pods::{ContainerFacts, PodSummary, delete_pods, delete_pods_of, pods_of};
 pub use readiness::{Assessment, assess};
 pub use rollout::await_ready;
-pub use scale::{may_scale, scale};
+pub use scale::{may_scale, rescaled, scale};
 pub use unready::Unready;
 pub use workload::{Workload, read_workload};

@@ -70,7 +70,10 @@ pub fn assess(
     }
     let ready = staying().filter(|pod| is_ready(pod)).count();
     let is_complete = status.counts.iter().all(|count| *count == requested);
-    let exact = staying().count() == replicas as usize && ready == replicas as usize;
+    // A replica of a custom kind may be a group of pods. Then its own counts say how many there are.
+    let (pods_wanted, groups) = (replicas as usize, !kinds::is_builtin(kind) && status.counts.len() == 2);
+    let is_enough = |count: usize| count == pods_wanted || groups && count > pods_wanted;
+    let exact = ready == staying().count() && is_enough(ready);
     if is_complete && exact && leaving.is_empty() {
         return Assessment::Ready;
     }

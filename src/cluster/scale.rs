@@ -5,6 +5,8 @@ use serde_json::json;
 
 use super::connection::{Cluster, patch_params};
 use super::failure::explain;
+use super::managers::replicas_set_by;
+use super::unready::Unready;
 use super::workload::{Workload, rule_for};
 use crate::exit::Result;
 
@@ -23,6 +25,13 @@ pub async fn scale(cluster: &Cluster, workload: &Workload, replicas: u32) -> Res
 pub async fn may_scale(cluster: &Cluster, workload: &Workload) -> Result<()> {
     let params = PatchParams { dry_run: true, ..patch_params() };
     patch_scale(cluster, workload, workload.replicas, &params).await
+}
+
+/// What somebody else has set the replicas of a workload to; `None` if they are `wanted`, or if that is not known.
+pub async fn rescaled(cluster: &Cluster, workload: &Workload, wanted: u32) -> Option<Unready> {
+    let object = workload.api(cluster).get(&workload.name).await.ok()?;
+    let to = object.data["spec"]["replicas"].as_i64().filter(|to| *to != i64::from(wanted))?;
+    Some(Unready::Rescaled { to, by: replicas_set_by(&object.metadata) })
 }
 
 async fn patch_scale(

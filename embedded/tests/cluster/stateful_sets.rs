@@ -54,11 +54,12 @@ async fn a_stateful_set_scales_up_in_order_and_down_from_the_top() {
         assert_eq!((&owner["kind"], &owner["controller"]), (&json!("StatefulSet"), &json!(true)));
         assert_eq!(pod["metadata"]["labels"]["statefulset.kubernetes.io/pod-name"], pod["metadata"]["name"]);
     }
-    scale(&cluster, 1).await;
-    cluster.await_object::<StatefulSet>("web", |object| complete(object, 1)).await;
-    assert_eq!(names(&cluster).await, ["web-0"]);
-    let deleted: Vec<_> = cluster.messages("web").await.into_iter().filter(|text| text.starts_with("delete")).collect();
-    assert!(deleted[0].contains("web-2") && deleted[1].contains("web-1"), "{deleted:?}");
+    for (replicas, left) in [(2, vec!["web-0", "web-1"]), (1, vec!["web-0"])] {
+        scale(&cluster, replicas).await;
+        cluster.await_object::<StatefulSet>("web", |object| complete(object, replicas.into())).await;
+        assert_eq!(names(&cluster).await, left);
+    }
+    assert!(cluster.reasons("web").await.contains(&"SuccessfulDelete".to_owned()));
     // A pod that is deleted comes back under its name.
     let before = cluster.pods("app=web").await[0]["metadata"]["uid"].clone();
     cluster.api::<Pod>().delete("web-0", &DeleteParams::default()).await.unwrap();
@@ -98,16 +99,31 @@ async fn a_new_template_replaces_the_pods_from_the_top() {
     cluster.create::<StatefulSet>(set(2, "OrderedReady", json!({}))).await;
     let before = cluster.await_object::<StatefulSet>("web", |object| complete(object, 2)).await;
     let template = json!({ "metadata": { "annotations": { "round": "2" } } });
-    let patch = Patch::Merge(json!({ "spec": { "template": template } }));
-    cluster.api::<StatefulSet>().patch("web", &PatchParams::default(), &patch).await.unwrap();
+    let change = async |change: Value| {
+        let (api, patch) = (cluster.api::<StatefulSet>(), Patch::Merge(json!({ "spec": change })));
+        api.patch("web", &PatchParams::default(), &patch).await.unwrap();
+    };
+    let partition = |from: u32| json!({ "updateStrategy": { "rollingUpdate": { "partition": from } } });
+    change(partition(1)).await;
+    change(json!({ "template": template })).await;
+    let is_half = |object: &Value| {
+        let status = &object["status"];
+        status["observedGeneration"] == object["metadata"]["generation"]
+            && (&status["updatedReplicas"], &status["readyReplicas"]) == (&json!(1), &json!(2))
+    };
+    cluster.await_object::<StatefulSet>("web", is_half).await;
+    let rounds = async || {
+        let pods = cluster.pods("app=web").await;
+        let of = |name: &str| pods.iter().find(|pod| pod["metadata"]["name"] == name).unwrap();
+        ["web-0", "web-1"].map(|name| of(name)["metadata"]["annotations"]["round"] == "2")
+    };
+    assert_eq!(rounds().await, [false, true], "the last pod is the first");
+    change(partition(0)).await;
     let is_new = |object: &Value| {
         complete(object, 2) && object["status"]["currentRevision"] != before["status"]["currentRevision"]
     };
     cluster.await_object::<StatefulSet>("web", is_new).await;
-    let pods = cluster.pods("app=web").await;
-    assert!(pods.iter().all(|pod| pod["metadata"]["annotations"]["round"] == "2"), "{pods:?}");
-    let deleted: Vec<_> = cluster.messages("web").await.into_iter().filter(|text| text.starts_with("delete")).collect();
-    assert!(deleted[0].contains("web-1") && deleted[1].contains("web-0"), "{deleted:?}");
+    assert_eq!(rounds().await, [true, true]);
 }
 
 #[tokio::test]

@@ -167,6 +167,10 @@ fn a_custom_kind_is_ready_by_its_pods_and_by_what_its_status_has() {
     assert_eq!(seen(bare, &[ready_pod()]), Assessment::Ready);
     assert!(matches!(seen(bare, &[]), Assessment::NotYet(_)));
     assert!(matches!(seen(bare, &[ready_pod(), ready_pod()]), Assessment::NotYet(_)));
+    // A group of two pods is one replica, as the status counts it.
+    let group = "{metadata: {name: bert}, spec: {replicas: 1}, status: {replicas: 1, readyReplicas: 1}}";
+    assert_eq!(seen(group, &[ready_pod(), ready_pod()]), Assessment::Ready);
+    assert!(matches!(seen(group, &[ready_pod(), waiting_pod("ContainerCreating", 0)]), Assessment::NotYet(_)));
     // Argo Rollouts write the generation as text.
     let stale = "{metadata: {name: bert, generation: 7}, spec: {replicas: 1}, status: {observedGeneration: '6'}}";
     assert!(matches!(seen(stale, &[ready_pod()]), Assessment::NotYet(words) if words.contains("observed")));

@@ -89,6 +89,19 @@ async fn a_custom_kind_is_found_by_discovery_and_its_scale_says_the_rest() {
     assert!(error.to_string().contains("rollouts.argoproj.io"), "the kinds that can be scaled: {error}");
 }
 
+#[tokio::test]
+async fn every_container_of_the_template_is_named_with_its_image() {
+    let api = FakeApi::default();
+    let mut pair = object(&labels());
+    let container = |name: &str, image: &str| json!({ "name": name, "image": image });
+    let containers = [container("access-log", "proxy:1"), container("model", "bert:2")];
+    pair["spec"]["template"]["spec"]["containers"] = json!(containers);
+    api.put(&format!("{APPS}/deployments/bert"), pair);
+    let images = read(&api, "bert").await.unwrap().images();
+    let named = |name: &str, image: &str| (name.to_owned(), image.to_owned());
+    assert_eq!(images, [named("bert/access-log", "proxy:1"), named("bert/model", "bert:2")]);
+}
+
 #[test]
 fn a_selector_of_expressions_is_written_as_the_api_server_reads_it() {
     let selector = json!({

@@ -51,3 +51,23 @@ fn facts(run: &JudgedRun<'_>) -> Option<Vec<(String, String)>> {
     }
     Some(facts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::record;
+
+    #[test]
+    fn the_image_that_ran_and_the_limits_that_the_cluster_has_set_are_shown() {
+        let mut record = record(0, 1, 20, 80);
+        record.environment.images = [("bert".to_owned(), "bert:latest".to_owned())].into();
+        let id = "docker.io/library/bert@sha256:12ab".to_owned();
+        record.environment.image_ids = [("bert".to_owned(), [id].into())].into();
+        record.environment.limits = [("bert".to_owned(), "cpu 200m (set by the cluster)".to_owned())].into();
+        let records = [record];
+        let facts = facts(&JudgedRun::of(&records)).unwrap();
+        let value = |name: &str| facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        assert_eq!(value("Image of bert"), Some("bert:latest (sha256:12ab)"));
+        assert_eq!(value("Limits of bert"), Some("cpu 200m (set by the cluster)"));
+    }
+}

@@ -67,6 +67,9 @@ fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[
         }
         return state.lease.clone();
     }
+    if path.ends_with("/deployments/inference") {
+        return deployment(state, "inference");
+    }
     let name = named(query);
     let (kind, version, items) = match last {
         "events" => ("EventList", "v1", Vec::new()),
@@ -83,6 +86,7 @@ fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[
 
 fn deployment(state: &State, name: &str) -> Value {
     let replicas = state.replicas[name];
+    let is_rescaled = state.script.rescaled.is_some_and(|(_, to)| name == "inference" && replicas == to);
     let other = state.script.other_scaler.filter(|(_, times)| name == "inference" && state.scales <= *times);
     let ready = if state.script.unplaced || state.script.refused { 0 } else { replicas };
     let conditions = if state.script.refused {
@@ -93,7 +97,7 @@ fn deployment(state: &State, name: &str) -> Value {
     json!({
         "metadata": {
             "name": name, "namespace": "default", "uid": name, "resourceVersion": "1", "generation": 1,
-            "managedFields": other.map(|_| json!([{
+            "managedFields": other.map(|_| ()).or(is_rescaled.then_some(())).map(|()| json!([{
                 "manager": "kubectl", "operation": "Update", "time": "2026-01-01T00:00:00Z",
                 "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:replicas": {}}},
             }])).unwrap_or_default(),

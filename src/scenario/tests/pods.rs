@@ -33,6 +33,13 @@ async fn replicas_that_somebody_else_changes_are_set_again_and_then_given_up_wit
 }
 
 #[tokio::test(start_paused = true)]
+async fn replicas_that_change_in_the_window_make_it_void_and_say_who_has_changed_them() {
+    let ran = run(ONE, Script { rescaled: Some((8.0, 3)), ..Script::default() }).await;
+    assert_eq!(ran.attempts(), [(1, Verdict::Void), (2, Verdict::Void)]);
+    ran.assert_judged(Verdict::Void, "something else, field manager kubectl, sets the replicas of inference to 3");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_tag_that_moves_between_two_scenarios_ends_the_run_and_keeps_what_is_recorded() {
     let two = "{replicas: [1, 2], workers: [2], users: [20], duration: 20s, cooldown: 1s}";
     let (ran, ended) = attempt(two, Script { image_moves_after: 1, ..Script::default() }).await;

@@ -56,6 +56,8 @@ pub(super) struct Script {
     /// Somebody else sets the service's replicas to this number after each of the driver's first changes, that many
     /// times.
     pub other_scaler: Option<(u32, u32)>,
+    /// The time since the start of the load, s, at which somebody else sets the service's replicas, and their number.
+    pub rescaled: Option<(f64, u32)>,
     /// After this many changes of the service's replicas, its tag leads to another image.
     pub image_moves_after: u32,
     /// The times since the start of the first load, s, between which the load generator does not answer.
@@ -97,6 +99,7 @@ impl Default for Script {
             refused: false,
             gate: None,
             other_scaler: None,
+            rescaled: None,
             image_moves_after: u32::MAX,
             silent: None,
             paused: None,

@@ -235,6 +235,11 @@ impl State {
             self.was_reset = true;
             self.resets += u64::from(is_told);
         }
+        if let Some((at, to)) = self.script.rescaled
+            && self.load.is_some_and(|(_, started)| started.elapsed().as_secs_f64() >= at)
+        {
+            self.replicas.insert("inference".into(), to);
+        }
         if let Some((at, prefix)) = self.script.kill
             && self.script.kills > 0
             && !self.killed
