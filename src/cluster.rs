@@ -1,30 +1,47 @@
 //! The Kubernetes cluster. All this module knows about a cluster is its kubeconfig.
 
+mod autoscaler;
 mod connection;
+mod evidence;
 mod failure;
 #[cfg(test)]
 mod fake_api;
 mod forward;
+mod gone;
+mod kinds;
 mod lease;
+mod listed;
+mod managers;
+mod overdue;
+mod owned;
 mod ownership;
 mod pod_http;
+mod pod_state;
 mod pods;
 mod readiness;
 mod retry;
 mod rollout;
 mod scale;
+mod unready;
+mod workload;
 
+pub use autoscaler::{pause_autoscalers, refuse_autoscaled, resume_autoscalers};
 pub use connection::{Cluster, ClusterFlags, FIELD_MANAGER, patch_params};
 pub use failure::explain;
 #[cfg(test)]
 pub(crate) use fake_api::{FakeApi, Fault};
 pub use forward::{Destination, LocalPort, PortForward};
+pub use gone::await_gone;
 pub use lease::Lease;
+pub use overdue::Overdue;
 pub use ownership::{OPERATION_APPLY, OPERATION_UPDATE, confirm_target, why_foreign};
 pub use pod_http::PodHttp;
 #[cfg(test)]
 pub use pod_http::ScriptedPods;
-pub use pods::{PodSummary, delete_pods, pods_of};
-pub use readiness::{Assessment, assess, startup_failure};
-pub use rollout::{Unready, await_gone, await_ready};
-pub use scale::{Workload, read_workload, scale};
+pub use pod_state::startup_failure;
+pub use pods::{ContainerFacts, PodSummary, delete_pods, delete_pods_of, pods_of};
+pub use readiness::{Assessment, assess};
+pub use rollout::await_ready;
+pub use scale::{may_scale, rescaled, scale};
+pub use unready::Unready;
+pub use workload::{Workload, read_workload};

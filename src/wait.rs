@@ -53,6 +53,12 @@ impl<'a> Telling<'a> {
         self.due
     }
 
+    /// Tells at once, because this wait will last.
+    pub fn tell_now(&mut self, seen: &str) {
+        (self.tell)(self.started.elapsed(), seen);
+        self.due = Instant::now() + TELL_EVERY;
+    }
+
     /// Tells what was seen last, if it is time.
     pub fn tell_if_due(&mut self, last_seen: &str) {
         if Instant::now() >= self.due {

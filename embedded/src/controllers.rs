@@ -10,6 +10,7 @@ mod node;
 mod pods;
 mod replica_set;
 mod scheduler;
+mod stateful_set;
 
 use crate::control_loop;
 use crate::store::Store;
@@ -23,6 +24,7 @@ pub(crate) fn start(store: &Store, admit: Admit) -> Tasks {
     tasks.spawn("ServiceAccount controller", control_loop::run(store.clone(), accounts::Accounts));
     tasks.spawn("Deployment controller", control_loop::run(store.clone(), deployment::Deployments));
     tasks.spawn("ReplicaSet controller", control_loop::run(store.clone(), replica_set::ReplicaSets));
+    tasks.spawn("StatefulSet controller", control_loop::run(store.clone(), stateful_set::StatefulSets));
     tasks.spawn("Job controller", control_loop::run(store.clone(), job::Jobs::default()));
     tasks.spawn("CronJob controller", control_loop::run(store.clone(), cron_job::CronJobs { admit }));
     tasks.spawn("EndpointSlice controller", control_loop::run(store.clone(), endpoints::EndpointSlices));

@@ -135,6 +135,30 @@ pub static REPLICA_SETS: Kind = Kind {
     generation_fields: &["spec"],
     ..PLAIN
 };
+/// StatefulSets.
+pub static STATEFUL_SETS: Kind = Kind {
+    group: "apps",
+    kind: "StatefulSet",
+    plural: "statefulsets",
+    singular: "statefulset",
+    short_names: &["sts"],
+    categories: &["all"],
+    subresources: &["scale", "status"],
+    generation_fields: &["spec"],
+    ..PLAIN
+};
+/// HorizontalPodAutoscalers. They are stored, and nothing acts on them.
+pub static HORIZONTAL_POD_AUTOSCALERS: Kind = Kind {
+    group: "autoscaling",
+    version: "v2",
+    kind: "HorizontalPodAutoscaler",
+    plural: "horizontalpodautoscalers",
+    singular: "horizontalpodautoscaler",
+    short_names: &["hpa"],
+    categories: &["all"],
+    subresources: &["status"],
+    ..PLAIN
+};
 /// Jobs.
 pub static JOBS: Kind = Kind {
     group: "batch",
@@ -185,7 +209,7 @@ pub static ROLE_BINDINGS: Kind = Kind {
 };
 
 /// All kinds, in the order in which discovery lists them.
-pub static ALL: [&Kind; 16] = [
+pub static ALL: [&Kind; 18] = [
     &CONFIG_MAPS,
     &EVENTS,
     &NAMESPACES,
@@ -196,6 +220,8 @@ pub static ALL: [&Kind; 16] = [
     &SERVICES,
     &DEPLOYMENTS,
     &REPLICA_SETS,
+    &STATEFUL_SETS,
+    &HORIZONTAL_POD_AUTOSCALERS,
     &CRON_JOBS,
     &JOBS,
     &LEASES,

@@ -1,6 +1,6 @@
 //! One line of `results.jsonl`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -108,8 +108,16 @@ pub struct Environment {
     pub target: String,
     /// The endpoint that verdicts and findings use, as `METHOD name`.
     pub primary: String,
-    /// Image of each Deployment, as its pod template names it.
+    /// Image of each container, as the pod template names it: by the workload's name, or by `WORKLOAD/CONTAINER`
+    /// if the template has several containers.
     pub images: BTreeMap<String, String>,
+    /// The images that the service's pods ran, by digest, as their nodes told them. The names are those of
+    /// `images`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub image_ids: BTreeMap<String, BTreeSet<String>>,
+    /// Limits of CPU and memory of each container that has any, in words.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub limits: BTreeMap<String, String>,
     /// The load generator, such as `Locust 2.46.6`.
     pub generator: String,
     /// Significant digits of the response times behind the percentiles.

@@ -117,7 +117,8 @@ impl State {
             }
             (&Method::GET, None) if is_collection(path) => {
                 let prefix = format!("{path}/");
-                let items = self.objects.iter().filter(|(path, _)| path.starts_with(&prefix));
+                let is_item = |path: &str| path.strip_prefix(&prefix).is_some_and(|name| !name.contains('/'));
+                let items = self.objects.iter().filter(|(path, _)| is_item(path));
                 let items: Vec<_> = items.map(|(_, object)| object.clone()).collect();
                 (200, json!({ "kind": "List", "apiVersion": "v1", "metadata": {}, "items": items }))
             }

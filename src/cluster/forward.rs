@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::connection::Cluster;
 use super::failure::explain;
-use super::readiness::is_ready;
+use super::pod_state::is_ready;
 use crate::exit::{Error, Result};
 use crate::wait::with_causes;
 

@@ -2,12 +2,13 @@
 //! without the user's consent.
 
 use jiff::SignedDuration;
-use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use kube::ResourceExt;
 
 use super::connection::{Cluster, FIELD_MANAGER};
 use super::failure::explain;
+use super::workload::{Workload, read_workload};
+use crate::config::WorkloadName;
 use crate::events::{Events, Progress};
 use crate::exit::{Error, Result};
 use crate::objects::MANAGED_BY;
@@ -78,26 +79,35 @@ fn owns_label(entry: &ManagedFieldsEntry) -> bool {
     fields.is_some_and(|fields| !fields["f:metadata"]["f:labels"][format!("f:{MANAGED_BY}")].is_null())
 }
 
-/// Tells which Deployment is about to be scaled and loaded. Without `yes`, refuses one that this program did
-/// not deploy.
+/// Finds the workload that is about to be scaled and loaded, and tells which one it is. Without `yes`, refuses one
+/// that this program did not deploy.
 ///
 /// # Errors
-/// Exit code 3: the Deployment does not exist, or was deployed by somebody else.
-pub async fn confirm_target(cluster: &Cluster, name: &str, yes: bool, events: &Events) -> Result<()> {
-    let subject = format!("deployment {}/{name} in {}", cluster.namespace, cluster.server);
-    let deployment: Deployment = cluster.api().get(name).await.map_err(|error| explain(&subject, &error))?;
-    if !yes && let Some(why) = why_foreign(&deployment, &[OPERATION_APPLY]) {
+/// Exit code 3: the workload does not exist, or was deployed by somebody else.
+pub async fn confirm_target(
+    cluster: &Cluster,
+    name: &WorkloadName,
+    yes: bool,
+    events: &Events,
+) -> Result<Workload> {
+    let workload = read_workload(cluster, name).await?;
+    let kind = workload.resource.kind.to_lowercase();
+    let subject = format!("{kind} {}/{} in {}", cluster.namespace, workload.name, cluster.server);
+    let object = workload.api(cluster).get(&workload.name).await;
+    let object = object.map_err(|error| explain(&subject, &error))?;
+    if !yes && let Some(why) = why_foreign(&object, &[OPERATION_APPLY]) {
         return Err(Error::preflight(format!(
             "{subject} was not deployed by locust-matrix ({why}); it would be scaled and loaded"
         ))
         .next("check --context and --namespace; if they are right, confirm with --yes"));
     }
     events.tell(Progress::TargetConfirmed {
-        deployment: name.to_owned(),
+        deployment: workload.name.clone(),
+        kind,
         namespace: cluster.namespace.clone(),
         server: hide_credentials(&cluster.server),
     });
-    Ok(())
+    Ok(workload)
 }
 
 #[cfg(test)]

@@ -1,56 +1,47 @@
-//! Waiting by watch until a Deployment has exactly the requested pods, or until pods are gone.
+//! Waiting by watch until a workload has exactly the requested pods.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
-use k8s_openapi::api::apps::v1::Deployment;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
+use kube::api::DynamicObject;
 use kube::runtime::watcher::{Config as WatchConfig, Event};
 use kube::runtime::{WatchStreamExt, watcher};
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::connection::Cluster;
+use super::evidence;
 use super::failure::explain;
-use super::readiness::{Assessment, assess};
-use super::scale::Workload;
+use super::listed::Listed;
+use super::managers::replicas_set_by;
+use super::overdue::Overdue;
+use super::owned::Owners;
+use super::pod_state::why_not_ready;
+use super::readiness::{Assessment, assess, leave_by};
+use super::unready::Unready;
+use super::workload::{Workload, rule_for};
 use crate::exit::{Error, ExitCode, Result};
 use crate::wait::{Tell, Telling, TimedOut, with_causes};
 
 /// A pod must stay unplaced this long before the cluster counts as too small. When resources become free,
 /// the scheduler tries again at once.
 const UNPLACED_FOR: Duration = Duration::from_millis(1500);
+/// The spec must have other replicas than those asked for this long before somebody else counts as the one who
+/// sets them.
+const RESCALED_FOR: Duration = Duration::from_secs(1);
+/// A terminating pod may exist for this long after its grace period: the node has to clean up, and to tell.
+const LEAVES_WITHIN: Duration = Duration::from_secs(30);
 
-/// Why a Deployment did not become ready.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unready {
-    /// Its pods cannot be placed on any node of this cluster.
-    Unplaced(String),
-    /// A pod cannot start until somebody changes something.
-    Broken(String),
-    /// The API server does not permit watching it, so waiting longer does not help.
-    Refused(Error),
-    /// The deadline passed, and the API server did not answer at the end.
-    Away(TimedOut),
-    /// The deadline passed.
-    TimedOut(TimedOut),
-}
-
-impl Unready {
-    /// The reason as a sentence about the Deployment `name`.
-    pub fn describe(&self, name: &str) -> String {
-        match self {
-            Self::Unplaced(problem) => format!("pods of {name} cannot be placed: {problem}"),
-            Self::Broken(problem) => format!("{name}: {problem}"),
-            Self::Refused(error) => error.message.clone(),
-            Self::Away(timed_out) | Self::TimedOut(timed_out) => format!("{name} is not ready {timed_out}"),
-        }
-    }
-}
-
-/// Waits until exactly `replicas` pods of the Deployment are ready and no other pod of it is left. Every
+/// Waits until exactly `replicas` pods of the workload are ready and no other pod of it is left. Every
 /// [`TELL_EVERY`](crate::wait::TELL_EVERY), `tell` hears what was seen last.
+///
+/// `limit` is the time in which pods become ready. Terminating pods have a time of their own, which the API server
+/// knows: their grace period. The limit counts anew once the last of them has left, because it may have held what
+/// the others wait for. A workload that starts its pods one by one gets `minReadySeconds` for each of them in
+/// addition.
+///
+/// With `overdue`, pods that an earlier wait has given up on are not waited for again.
 ///
 /// # Errors
 /// [`Unready`]; after the deadline with what was seen last.
@@ -59,150 +50,264 @@ pub async fn await_ready(
     workload: &Workload,
     replicas: u32,
     limit: Duration,
+    overdue: Option<&Overdue>,
     tell: &Tell<'_>,
 ) -> Result<(), Unready> {
-    enum Change {
-        Deployment(Event<Deployment>),
-        Pod(Event<Pod>),
-        Failed(watcher::Error),
+    let limit = limit + one_by_one(workload, replicas);
+    let mut wait = Wait {
+        cluster,
+        workload,
+        replicas,
+        limit,
+        begun: Timestamp::now(),
+        started: Instant::now(),
+        deadline: Instant::now() + limit,
+        pods: Vec::new(),
+        last_seen: "nothing".into(),
+        are_leaving: false,
+        unplaced_since: None,
+        rescaled_since: None,
+    };
+    let ended = wait.run(overdue, tell).await;
+    if let (Err(unready @ (Unready::Broken(_) | Unready::TimedOut(_))), Some(overdue)) = (&ended, overdue) {
+        overdue.note(replicas, &wait.pods, &unready.describe(&workload.name));
     }
-    let by_name = WatchConfig::default().fields(&format!("metadata.name={}", workload.name));
-    let by_label = WatchConfig::default().labels(&workload.selector);
-    let deployments = watcher(cluster.api::<Deployment>(), by_name).default_backoff();
-    let pods = watcher(cluster.api::<Pod>(), by_label).default_backoff();
-    let mut changes = stream::select(
-        deployments.map(|event| event.map_or_else(Change::Failed, Change::Deployment)).boxed(),
-        pods.map(|event| event.map_or_else(Change::Failed, Change::Pod)).boxed(),
-    );
+    ended
+}
 
-    let deadline = Instant::now() + limit;
-    let mut telling = Telling::new(tell);
-    let mut deployment: Listed<Deployment> = Listed::default();
-    let mut pods: Listed<Pod> = Listed::default();
-    let mut last_seen = "nothing".to_owned();
-    let mut is_away = false;
-    let mut unplaced_since: Option<Instant> = None;
-    loop {
-        let wake_at =
-            unplaced_since.map_or(deadline, |since| (since + UNPLACED_FOR).min(deadline)).min(telling.due());
-        let change = tokio::select! {
-            change = changes.next() => change,
-            () = sleep_until(wake_at) => None,
+/// The time that `minReadySeconds` adds if each pod starts only when the one before it is available.
+fn one_by_one(workload: &Workload, replicas: u32) -> Duration {
+    let each = Duration::try_from(workload.min_ready).unwrap_or_default();
+    if workload.one_by_one { each * replicas } else { Duration::ZERO }
+}
+
+struct Wait<'a> {
+    cluster: &'a Cluster,
+    workload: &'a Workload,
+    replicas: u32,
+    limit: Duration,
+    /// When the wait began, by the wall clock, to which events and deletions refer.
+    begun: Timestamp,
+    started: Instant,
+    deadline: Instant,
+    /// The workload's own pods.
+    pods: Vec<Pod>,
+    last_seen: String,
+    are_leaving: bool,
+    unplaced_since: Option<Instant>,
+    rescaled_since: Option<Instant>,
+}
+
+enum Change {
+    Workload(Event<DynamicObject>),
+    Pod(Event<Pod>),
+    Failed(watcher::Error),
+}
+
+impl Wait<'_> {
+    async fn run(&mut self, overdue: Option<&Overdue>, tell: &Tell<'_>) -> Result<(), Unready> {
+        let Self { cluster, workload, .. } = *self;
+        let by_name = WatchConfig::default().fields(&format!("metadata.name={}", workload.name));
+        let by_label = WatchConfig::default().labels(&workload.selector);
+        let objects = watcher(workload.api(cluster), by_name).default_backoff();
+        let pods = watcher(cluster.api::<Pod>(), by_label).default_backoff();
+        let mut changes = stream::select(
+            objects.map(|event| event.map_or_else(Change::Failed, Change::Workload)).boxed(),
+            pods.map(|event| event.map_or_else(Change::Failed, Change::Pod)).boxed(),
+        );
+        let mut telling = Telling::new(tell);
+        let mut objects: Listed<DynamicObject> = Listed::default();
+        let mut labelled: Listed<Pod> = Listed::default();
+        let mut owners = Owners::default();
+        let mut is_away = false;
+        loop {
+            let change = tokio::select! {
+                change = changes.next() => change,
+                () = sleep_until(self.wake_at().min(telling.due())) => None,
+            };
+            match change {
+                Some(Change::Workload(event)) => {
+                    is_away = false;
+                    objects.apply(event);
+                }
+                Some(Change::Pod(event)) => {
+                    is_away = false;
+                    labelled.apply(event);
+                }
+                Some(Change::Failed(error)) => {
+                    if let Some(refused) = permanent_error(workload, &error) {
+                        return Err(Unready::Refused(refused));
+                    }
+                    (self.last_seen, is_away) = (with_causes(&error), true);
+                }
+                None if Instant::now() >= self.deadline => {
+                    let last_seen = if is_away { self.last_seen.clone() } else { self.in_words().await };
+                    let timed_out = TimedOut { after: self.started.elapsed(), last_seen };
+                    return Err(if is_away { Unready::Away(timed_out) } else { Unready::TimedOut(timed_out) });
+                }
+                None if Instant::now() >= telling.due() => {
+                    let refusal = evidence::refusal(cluster, workload, self.begun);
+                    if self.lacks_pods()
+                        && let Some(refusal) = refusal.await
+                    {
+                        return Err(Unready::Unplaced(refusal));
+                    }
+                    let seen = if is_away { self.last_seen.clone() } else { self.in_words().await };
+                    telling.tell_if_due(&seen);
+                }
+                None => {}
+            }
+            // Nothing is judged by half a list: pods that were not read yet could be terminating.
+            let (Some(objects), Some(labelled)) = (objects.complete(), labelled.complete()) else { continue };
+            match owners.pods_of(cluster, workload, labelled.values().cloned()).await {
+                Ok(own) => self.pods = own,
+                Err(error) => {
+                    (self.last_seen, is_away) = (error.message, true);
+                    continue;
+                }
+            }
+            if self.heeds_leaving_pods() {
+                // The user hears at once of a wait whose length is known.
+                telling.tell_now(&self.seen(objects.values().next()));
+            }
+            if let Some(ended) = self.judge(objects.values().next(), overdue).await {
+                return ended;
+            }
+        }
+    }
+
+    /// When something has to be decided although nothing changes.
+    fn wake_at(&self) -> Instant {
+        let unplaced = self.unplaced_since.map(|since| since + UNPLACED_FOR);
+        let rescaled = self.rescaled_since.map(|since| since + RESCALED_FOR);
+        [unplaced, rescaled].into_iter().flatten().fold(self.deadline, Instant::min)
+    }
+
+    /// Moves the deadline for pods that are terminating. Whether they have just begun to.
+    fn heeds_leaving_pods(&mut self) -> bool {
+        let had_left = !self.are_leaving;
+        let Some(by) = leave_by(&self.pods) else {
+            if !had_left {
+                self.extend_to(Instant::now() + self.limit);
+            }
+            self.are_leaving = false;
+            return false;
         };
-        match change {
-            Some(Change::Deployment(event)) => {
-                is_away = false;
-                deployment.apply(event);
-            }
-            Some(Change::Pod(event)) => {
-                is_away = false;
-                pods.apply(event);
-            }
-            Some(Change::Failed(error)) => {
-                if let Some(refused) = permanent_error(&workload.name, &error) {
-                    return Err(Unready::Refused(refused));
-                }
-                (last_seen, is_away) = (with_causes(&error), true);
-            }
-            None if Instant::now() >= deadline => {
-                let timed_out = TimedOut { after: limit, last_seen };
-                return Err(if is_away { Unready::Away(timed_out) } else { Unready::TimedOut(timed_out) });
-            }
-            None => telling.tell_if_due(&last_seen),
+        // The clocks of this machine and of the API server may differ, but a grace period is known.
+        let grace = self.pods.iter().filter_map(|pod| pod.metadata.deletion_grace_period_seconds).max();
+        let grace = grace.map_or(self.workload.grace.as_secs(), |seconds| seconds).max(0);
+        let left = by.duration_since(Timestamp::now()).as_secs().clamp(0, grace);
+        let left = Duration::from_secs(u64::try_from(left).unwrap_or(0));
+        if !left.is_zero() {
+            self.extend_to(Instant::now() + left + LEAVES_WITHIN);
         }
-        // Nothing is judged by half a list: pods that were not read yet could be terminating.
-        let (Some(deployment), Some(known)) = (deployment.complete(), pods.complete()) else { continue };
-        let known: Vec<Pod> = known.values().cloned().collect();
-        match assess(deployment.values().next(), &known, replicas) {
-            Assessment::Ready => return Ok(()),
-            Assessment::Broken(problem) => return Err(Unready::Broken(problem)),
-            Assessment::NotYet(missing) => {
-                last_seen = missing;
-                unplaced_since = None;
+        self.are_leaving = true;
+        had_left && left > self.limit
+    }
+
+    /// Moves the deadline, but never beyond one grace period and one limit more than the wait had at first: pods
+    /// that come and go without end are not waited for without end.
+    fn extend_to(&mut self, deadline: Instant) {
+        let grace = Duration::try_from(self.workload.grace).unwrap_or_default();
+        let most = self.started + self.limit * 2 + grace + LEAVES_WITHIN;
+        self.deadline = self.deadline.max(deadline.min(most));
+    }
+
+    fn seen(&self, object: Option<&DynamicObject>) -> String {
+        match self.assess(object) {
+            Assessment::NotYet(words) => words,
+            _ => self.last_seen.clone(),
+        }
+    }
+
+    fn assess(&self, object: Option<&DynamicObject>) -> Assessment {
+        assess(&self.workload.resource, object, &self.pods, self.replicas, Timestamp::now())
+    }
+
+    /// What follows from the present state; `None` if the wait goes on.
+    async fn judge(
+        &mut self,
+        object: Option<&DynamicObject>,
+        overdue: Option<&Overdue>,
+    ) -> Option<Result<(), Unready>> {
+        let assessment = self.assess(object);
+        let begin = |since: &mut Option<Instant>, holds: bool| {
+            *since = holds.then(|| since.unwrap_or_else(Instant::now));
+            since.map(|since| since.elapsed())
+        };
+        let unplaced = begin(&mut self.unplaced_since, matches!(assessment, Assessment::Unplaced(_)));
+        let rescaled = begin(&mut self.rescaled_since, matches!(assessment, Assessment::Rescaled(_)));
+        if matches!(assessment, Assessment::NotYet(_) | Assessment::Broken(_))
+            && let Some(problem) = overdue.and_then(|overdue| overdue.holds(self.replicas, &self.pods))
+        {
+            return Some(Err(Unready::AsBefore(problem)));
+        }
+        match assessment {
+            Assessment::Ready => return Some(Ok(())),
+            Assessment::Broken(problem) => {
+                self.last_seen = problem;
+                let words = self.broken().await;
+                return Some(Err(Unready::Broken(words)));
             }
-            Assessment::Unplaced(problem) => {
-                let since = *unplaced_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= UNPLACED_FOR {
-                    return Err(Unready::Unplaced(problem));
-                }
-                last_seen = problem;
+            Assessment::NotYet(missing) => self.last_seen = missing,
+            Assessment::Unplaced(problem) if unplaced >= Some(UNPLACED_FOR) => {
+                return Some(Err(Unready::Unplaced(problem)));
+            }
+            Assessment::Rescaled(to) if rescaled >= Some(RESCALED_FOR) => {
+                let by = object.and_then(|object| replicas_set_by(&object.metadata));
+                return Some(Err(Unready::Rescaled { to, by }));
+            }
+            Assessment::Unplaced(problem) => self.last_seen = problem,
+            Assessment::Rescaled(to) => {
+                self.last_seen = format!("its spec has {to} replicas, not {}", self.replicas);
             }
         }
+        None
+    }
+
+    /// Whether pods are missing that nobody has made.
+    fn lacks_pods(&self) -> bool {
+        self.pods.len() < self.replicas as usize
+    }
+
+    /// What was seen last, with what the cluster tells about the first pod that is not ready.
+    async fn in_words(&self) -> String {
+        let Some((pod, cause)) = self.first_unready(false) else { return self.last_seen.clone() };
+        let explained = evidence::explained(self.cluster, pod, &cause).await;
+        match explained.split_once(&cause.words) {
+            Some((_, more)) if self.last_seen.contains(&cause.words) => format!("{}{more}", self.last_seen),
+            _ => self.last_seen.clone(),
+        }
+    }
+
+    async fn broken(&self) -> String {
+        match self.first_unready(true) {
+            Some((pod, cause)) => evidence::explained(self.cluster, pod, &cause).await,
+            None => self.last_seen.clone(),
+        }
+    }
+
+    fn first_unready(&self, only_permanent: bool) -> Option<(&Pod, super::pod_state::Cause)> {
+        let staying = self.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
+        let mut unready = staying.filter_map(|pod| Some((pod, why_not_ready(pod)?)));
+        unready.find(|(_, cause)| cause.is_permanent || !only_permanent)
     }
 }
 
 /// The explained error if trying again cannot help: a missing permission, login or object.
-fn permanent_error(name: &str, error: &watcher::Error) -> Option<Error> {
+fn permanent_error(workload: &Workload, error: &watcher::Error) -> Option<Error> {
     let (watcher::Error::InitialListFailed(error)
     | watcher::Error::WatchStartFailed(error)
     | watcher::Error::WatchFailed(error)) = error
     else {
         return None;
     };
-    let explained = explain(&format!("watch {name} and its pods"), error);
+    let explained = explain(&format!("watch {} and its pods", workload.describe()), error);
+    let explained = match error {
+        kube::Error::Api(status) if status.code == 403 => explained.next(rule_for(&workload.resource)),
+        _ => explained,
+    };
     (explained.code == ExitCode::Preflight).then_some(explained)
-}
-
-/// Objects as a watch tells them, by their UIDs.
-#[derive(Debug)]
-struct Listed<K> {
-    /// The objects as of the last complete list, and the changes since then.
-    known: Option<BTreeMap<String, K>>,
-    /// The part of a new list that has been read. It replaces the old one when it is complete.
-    coming: BTreeMap<String, K>,
-}
-
-impl<K> Default for Listed<K> {
-    fn default() -> Self {
-        Self { known: None, coming: BTreeMap::new() }
-    }
-}
-
-impl<K: ResourceExt> Listed<K> {
-    fn apply(&mut self, event: Event<K>) {
-        let uid = |object: &K| object.uid().unwrap_or_default();
-        match event {
-            Event::Init => self.coming = BTreeMap::new(),
-            Event::InitApply(object) => drop(self.coming.insert(uid(&object), object)),
-            Event::InitDone => self.known = Some(std::mem::take(&mut self.coming)),
-            Event::Apply(object) => {
-                self.known.get_or_insert_default().insert(uid(&object), object);
-            }
-            Event::Delete(object) => {
-                self.known.get_or_insert_default().remove(&uid(&object));
-            }
-        }
-    }
-
-    /// The objects; `None` before the first list is complete.
-    const fn complete(&self) -> Option<&BTreeMap<String, K>> {
-        self.known.as_ref()
-    }
-}
-
-/// Waits until no pod that `selector` selects is left.
-///
-/// # Errors
-/// [`TimedOut`] with the names of the pods that still exist.
-pub async fn await_gone(cluster: &Cluster, selector: &str, limit: Duration) -> Result<(), TimedOut> {
-    let deadline = Instant::now() + limit;
-    let mut changes =
-        watcher(cluster.api::<Pod>(), WatchConfig::default().labels(selector)).default_backoff().boxed();
-    let mut pods: Listed<Pod> = Listed::default();
-    loop {
-        match timeout_at(deadline, changes.next()).await {
-            Ok(Some(Ok(event))) => pods.apply(event),
-            Ok(Some(Err(_)) | None) => {}
-            Err(_) => {
-                let names: Vec<_> =
-                    pods.complete().into_iter().flatten().map(|(_, pod)| pod.name_any()).collect();
-                return Err(TimedOut { after: limit, last_seen: format!("pods {}", names.join(", ")) });
-            }
-        }
-        if pods.complete().is_some_and(BTreeMap::is_empty) {
-            return Ok(());
-        }
-    }
 }
 
 #[cfg(test)]

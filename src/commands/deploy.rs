@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::cluster::{Cluster, ClusterFlags, Unready, await_ready, read_workload};
-use crate::config::{MatrixFlags, Settings, Span};
+use crate::config::{MatrixFlags, Settings, Span, WorkloadName};
 use crate::deploy::{Approved, Image, Overlay, allow_scaling, apply, approve, diff, objects, refuse_foreign};
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
@@ -62,7 +62,8 @@ pub async fn run(
     let mut objects = arguments.manifests.objects()?;
     if arguments.config.is_some() {
         let matrix = MatrixFlags { config: arguments.config.clone(), ..MatrixFlags::default() };
-        allow_scaling(&mut objects, &Settings::from_flags(&matrix)?.inference.deployment);
+        let settings = Settings::from_flags(&matrix)?;
+        allow_scaling(&mut objects, &settings.inference.target(), settings.pause_autoscaler);
     }
     if arguments.print {
         let _ = writeln!(out, "{}", serde_json::to_string_pretty(&objects).unwrap_or_default());
@@ -146,16 +147,18 @@ async fn await_deployment(
     started: Instant,
 ) -> Result<()> {
     let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
-    let workload = read_workload(cluster, name).await?;
+    let workload = read_workload(cluster, &WorkloadName::deployment(name)).await?;
     let tell = events.waiting(name);
-    await_ready(cluster, &workload, workload.replicas, limit, &tell).await.map_err(|unready| {
+    await_ready(cluster, &workload, workload.replicas, limit, None, &tell).await.map_err(|unready| {
         let pods = if matches!(name, MASTER | WORKERS) { LOAD_PODS } else { STUB_PODS };
         let advice = format!("look at it with: kubectl describe pods -l {pods}");
         let message = unready.describe(&format!("deployment {}/{name}", cluster.namespace));
         match unready {
             Unready::Refused(error) => error,
-            Unready::Broken(_) | Unready::Unplaced(_) => Error::preflight(message).next(advice),
-            Unready::Away(_) | Unready::TimedOut(_) => Error::cluster(message).next(advice),
+            Unready::Broken(_) | Unready::AsBefore(_) | Unready::Unplaced(_) => {
+                Error::preflight(message).next(advice)
+            }
+            Unready::Away(_) | Unready::Rescaled { .. } | Unready::TimedOut(_) => Error::cluster(message).next(advice),
         }
     })?;
     events.tell(Progress::phase(format!("{name}: {} ready", workload.replicas), started.elapsed()));

@@ -6,6 +6,7 @@ mod patience;
 mod pods;
 mod settings;
 mod submit;
+mod template;
 
 use std::io::Write;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use self::patience::Limits;
 use self::submit::{Driver, submit};
 use super::web_ui::{WebUiFlags, forward_to_master};
-use crate::cluster::{Cluster, ClusterFlags, confirm_target};
+use crate::cluster::{Cluster, ClusterFlags, confirm_target, refuse_autoscaled};
 use crate::config::{Config, MatrixFlags, Settings};
 use crate::events::Events;
 use crate::exit::{ExitCode, Result};
@@ -58,7 +59,10 @@ pub async fn run(
     let config = settings.clone().complete()?;
     let port = arguments.web_ui.bind_port().await?;
     let cluster = Cluster::connect(flags).await?;
-    confirm_target(&cluster, &config.inference.deployment, arguments.yes, events).await?;
+    let target = confirm_target(&cluster, &config.inference.target(), arguments.yes, events).await?;
+    if !config.pause_autoscaler {
+        refuse_autoscaled(&cluster, &target, events).await?;
+    }
     let _web_ui = match port {
         Some(port) => Some(forward_to_master(&cluster, Some(port), events).await?),
         None => None,

@@ -52,7 +52,7 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, out: &mut dyn Writ
         return Ok(ExitCode::Success);
     }
     let mut objects = arguments.manifests.objects()?;
-    allow_scaling(&mut objects, &config.inference.deployment);
+    allow_scaling(&mut objects, &config.inference.target(), config.pause_autoscaler);
     let cluster = Cluster::connect(flags).await?;
     let _ = writeln!(
         out,

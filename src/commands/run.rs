@@ -17,7 +17,7 @@ use self::holder::unique_holder;
 use self::prepare::{Prepared, prepare};
 use self::restore::recorded_by_an_earlier_pod;
 use super::signals;
-use crate::cluster::{Cluster, ClusterFlags, Lease, confirm_target};
+use crate::cluster::{Cluster, ClusterFlags, Lease, confirm_target, may_scale};
 use crate::config::Settings;
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
@@ -38,15 +38,16 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     let interrupted = signals::interrupted(events, signals::RUN_LEFT);
     let superseded = CancellationToken::new();
     let cluster = Cluster::connect(flags).await?;
-    let deployment = config.inference.deployment.clone();
-    confirm_target(&cluster, &deployment, arguments.yes, events).await?;
+    let target = confirm_target(&cluster, &config.inference.target(), arguments.yes, events).await?;
+    may_scale(&cluster, &target).await?;
+    let pauses = config.pause_autoscaler;
     let holder = arguments.holder.clone().unwrap_or_else(unique_holder);
     let lease = tokio::select! {
         lease = Lease::acquire(&cluster, &holder, superseded.clone()) => lease?,
         () = interrupted.cancelled() => return Err(Error::interrupted("interrupted before the first scenario")),
     };
     let prepared = tokio::select! {
-        prepared = prepare(&cluster, arguments, &lease, port, config, plan, events) => prepared,
+        prepared = prepare(&cluster, arguments, &target, &lease, port, config, plan, events) => prepared,
         () = interrupted.cancelled() => Err(Error::interrupted("interrupted before the first scenario")),
         () = superseded.cancelled() => Err(Error::cluster("the Lease was lost before the first scenario")),
     };
@@ -62,7 +63,7 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
         Ok((code, last_lines)) => (Ok(code), last_lines),
         Err(error) => (Err(error), Vec::new()),
     };
-    let code = end(&cluster, lease, &deployment, original, ended, events).await?;
+    let code = end(&cluster, lease, &target, pauses, original, ended, events).await?;
     for text in last_lines {
         events.tell(Progress::Answer { text });
     }

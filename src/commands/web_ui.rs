@@ -1,6 +1,7 @@
 //! Locust's web UI on a port of this machine.
 
 use crate::cluster::{Cluster, Destination, LocalPort, PortForward, read_workload};
+use crate::config::WorkloadName;
 use crate::events::{Events, Progress};
 use crate::exit::Result;
 use crate::objects::{MASTER, WEB_PORT};
@@ -36,7 +37,7 @@ pub(super) async fn forward_to_master(
     port: Option<LocalPort>,
     events: &Events,
 ) -> Result<PortForward> {
-    let destination = Destination::AnyReady(read_workload(cluster, MASTER).await?.selector);
+    let destination = Destination::AnyReady(read_workload(cluster, &WorkloadName::deployment(MASTER)).await?.selector);
     let Some(port) = port else {
         return PortForward::open(cluster, destination, WEB_PORT).await;
     };

@@ -4,6 +4,7 @@ use records::Objective;
 
 use super::complete::{Config, Inference};
 use super::search::check_capacity;
+use super::workload::WorkloadName;
 use crate::exit::{Error, Result};
 use crate::secrets::has_credentials;
 
@@ -133,9 +134,22 @@ fn check_objective(setting: &str, objective: &Objective) -> Result<()> {
 }
 
 fn check_inference(inference: &Inference) -> Result<()> {
-    let Inference { deployment, url, readiness_path, primary, metrics } = inference;
+    let Inference { deployment, workload, url, readiness_path, primary, metrics } = inference;
     if deployment.is_empty() {
         return Err(Error::usage("inference.deployment: is empty").next("give the Deployment's name"));
+    }
+    if !workload.is_empty() && *deployment != Inference::default().deployment {
+        return Err(Error::usage("inference.workload and inference.deployment: both are given")
+            .next("give one of them; inference.workload can be anything that kubectl scales"));
+    }
+    let (key, text) = if workload.is_empty() {
+        ("inference.deployment", deployment)
+    } else {
+        ("inference.workload", workload)
+    };
+    if let Err(problem) = text.parse::<WorkloadName>() {
+        return Err(Error::usage(format!("{key}: {problem}"))
+            .next("give a name, or KIND/NAME such as statefulset/bert or rollouts.argoproj.io/bert"));
     }
     refuse_credentials("inference.url", url)?;
     if !url.starts_with("http://") && !url.starts_with("https://") {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::capacity::{CapacitySettings, Unknown};
 use super::method::Until;
 use super::span::Span;
+use super::workload::WorkloadName;
 
 /// Every setting of a run, complete and checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,6 +65,9 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// The service under test.
     pub inference: Inference,
+    /// Whether an autoscaler of the service is paused for the run.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pause_autoscaler: bool,
 }
 
 /// How long each phase of a scenario may take before it fails.
@@ -103,8 +107,11 @@ impl Default for Timeouts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Inference {
-    /// The Deployment that is scaled.
+    /// The name of the workload that is scaled, a Deployment as a rule.
     pub deployment: String,
+    /// The workload that is scaled, with its kind, as `kubectl scale` names it; empty if `deployment` names it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub workload: String,
     /// The URL that Locust's workers send requests to.
     pub url: String,
     /// A path that every replica answers. Before the load, the driver requests it at `url` until every replica
@@ -120,11 +127,23 @@ impl Default for Inference {
     fn default() -> Self {
         Self {
             deployment: "inference".into(),
+            workload: String::new(),
             url: "http://inference:8000".into(),
             readiness_path: "/healthz".into(),
             primary: "POST /predict".into(),
             metrics: "8000/metrics".into(),
         }
+    }
+}
+
+impl Inference {
+    /// What is scaled. A name without a kind may be that of a Deployment or of anything else that can be scaled.
+    pub fn target(&self) -> WorkloadName {
+        let is_deployment = self.workload.is_empty();
+        let text = if is_deployment { &self.deployment } else { &self.workload };
+        // A checked configuration has a name that can be read.
+        let name = text.parse().unwrap_or_else(|_| WorkloadName::deployment(text));
+        WorkloadName { deployment_first: is_deployment, ..name }
     }
 }
 

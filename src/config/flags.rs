@@ -105,6 +105,9 @@ pub struct MatrixFlags {
     /// Users started per second (default: a tenth of the users)
     #[arg(long, value_name = "RATE")]
     pub spawn_rate: Option<f64>,
+    /// Pause an autoscaler that scales the service, and put it back at the end
+    #[arg(long)]
+    pub pause_autoscaler: bool,
     /// URL of the service, unless the settings file names another
     #[arg(long, value_name = "URL", env = "LOCUST_MATRIX_INFERENCE_URL", hide = true)]
     pub inference_url: Option<String>,
@@ -148,6 +151,7 @@ impl Settings {
         if !flags.gate.is_empty() {
             settings.gates = flags.gate.iter().map(|GateFlag(gate)| *gate).collect();
         }
+        settings.pause_autoscaler |= flags.pause_autoscaler;
         settings.unknown = flags.unknown.unwrap_or(settings.unknown);
         settings.capacity = capacity(settings.capacity.take(), flags);
         Ok(settings)

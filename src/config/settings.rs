@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::capacity::{CapacitySettings, Unknown};
 use super::complete::{Config, Inference, Timeouts};
+use super::job::JobSettings;
 use super::method::Until;
 use super::preset::Preset;
 use super::span::Span;
@@ -95,6 +96,12 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// See [`Config::inference`].
     pub inference: Inference,
+    /// See [`Config::pause_autoscaler`].
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub pause_autoscaler: bool,
+    /// What the driver's Job needs in this cluster.
+    #[serde(skip_serializing_if = "is_default")]
+    pub job: JobSettings,
 }
 
 impl Settings {
@@ -120,7 +127,7 @@ impl Settings {
         }
         serde_saphyr::from_str(text).map_err(|error| {
             Error::usage(first_line(&error.to_string()))
-                .next("the keys are preset, replicas, workers, users, rates, pool, duration, until, min_duration, max_duration, warmup, cooldown, think_time, repeats, shuffle, seed, drift, spawn_rate, max_users, objective, capacity, gates, unknown, timeouts and inference")
+                .next("the keys are preset, replicas, workers, users, rates, pool, duration, until, min_duration, max_duration, warmup, cooldown, think_time, repeats, shuffle, seed, drift, spawn_rate, max_users, objective, capacity, gates, unknown, timeouts, inference, pause_autoscaler and job")
         })
     }
 
@@ -129,6 +136,7 @@ impl Settings {
     /// # Errors
     /// As [`Config::checked`].
     pub fn complete(self) -> Result<Config> {
+        self.job.check()?;
         let preset = self.preset.unwrap_or_default().defaults();
         let mut objective = self.objective;
         // The primary endpoint may be named, too.
@@ -167,6 +175,7 @@ impl Settings {
             max_users: self.max_users.unwrap_or(MAX_USERS),
             timeouts: self.timeouts,
             inference: self.inference,
+            pause_autoscaler: self.pause_autoscaler,
         }
         .checked()
     }

@@ -1,10 +1,11 @@
 //! The objects of the manifests, changed as the user asked: images, the locustfile, the service's name.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::kustomize::Image;
 use super::{bundle, checksum, kustomize};
 use crate::cluster::FIELD_MANAGER;
+use crate::config::WorkloadName;
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::MANAGED_BY;
 
@@ -56,19 +57,42 @@ pub fn job(images: &[Image]) -> Result<Value> {
     Ok(job)
 }
 
-/// Changes the driver's Role so that it permits reading and scaling `deployment` instead of the Deployment
-/// `inference` of the manifests.
-pub fn allow_scaling(objects: &mut [Value], deployment: &str) {
+/// Changes the driver's Role so that it permits reading and scaling `target` instead of the service `inference` of
+/// the manifests, and with `pauses` also pausing its autoscaler.
+pub fn allow_scaling(objects: &mut [Value], target: &WorkloadName, pauses: bool) {
     let roles = objects.iter_mut().filter(|object| object["kind"] == "Role");
-    let rules = roles.filter_map(|role| role["rules"].as_array_mut()).flatten();
-    let is_about_deployments = |rule: &&mut Value| {
-        let resources = rule["resources"].as_array();
-        resources.is_some_and(|all| all.iter().any(|one| one == "deployments" || one == "deployments/scale"))
-    };
-    let names = rules.filter(is_about_deployments).filter_map(|rule| rule["resourceNames"].as_array_mut());
-    for name in names.flatten().filter(|name| *name == DEFAULT_DEPLOYMENT) {
-        *name = deployment.into();
+    for rules in roles.filter_map(|role| role["rules"].as_array_mut()) {
+        for rule in rules.iter_mut() {
+            let is_about = |kinds: &[&str]| {
+                let resources = rule["resources"].as_array().into_iter().flatten();
+                resources.filter_map(Value::as_str).any(|one| kinds.contains(&one))
+            };
+            if is_about(&["deployments", "deployments/scale", "statefulsets", "statefulsets/scale"]) {
+                let names = rule["resourceNames"].as_array_mut().into_iter().flatten();
+                names.filter(|name| *name == DEFAULT_DEPLOYMENT).for_each(|name| *name = target.name.clone().into());
+            } else if pauses && is_about(&["horizontalpodautoscalers", "scaledobjects"]) {
+                rule["verbs"] = json!(["list", "patch"]);
+            }
+        }
+        rules.extend(rules_of_custom_kind(target));
     }
+}
+
+/// The rules for a kind that is not built into Kubernetes.
+fn rules_of_custom_kind(target: &WorkloadName) -> Vec<Value> {
+    let (Some(kind), Some(group)) = (&target.kind, &target.group) else { return Vec::new() };
+    if group == "apps" {
+        return Vec::new();
+    }
+    // A Role names the plural. kubectl accepts both, and so does the setting.
+    let plural = if kind.ends_with('s') { kind.clone() } else { format!("{kind}s") };
+    let rule = |resource: String, verbs: &[&str]| {
+        json!({ "apiGroups": [group], "resources": [resource], "resourceNames": [target.name], "verbs": verbs })
+    };
+    vec![
+        rule(format!("{plural}/scale"), &["get", "patch"]),
+        rule(plural, &["get", "list", "watch"]),
+    ]
 }
 
 fn build(folder: &str, images: &[Image], locustfile: Option<&str>) -> Result<Vec<Value>> {
@@ -89,20 +113,37 @@ fn damaged(problem: &str) -> Error {
 mod tests {
     use super::*;
 
+    fn rules(objects: &[Value]) -> Vec<String> {
+        let role = objects.iter().find(|object| object["kind"] == "Role").unwrap();
+        role["rules"].as_array().unwrap().iter().map(Value::to_string).collect()
+    }
+
     #[test]
-    fn the_role_names_the_given_deployment_and_nothing_else_changes() {
+    fn the_role_names_the_given_workload_and_nothing_else_changes() {
         let plain = objects(Overlay::Base, &[], None).unwrap();
         let mut changed = plain.clone();
-        allow_scaling(&mut changed, "shop");
-        let names = |objects: &[Value]| -> Vec<String> {
-            let role = objects.iter().find(|object| object["kind"] == "Role").unwrap();
-            role["rules"].as_array().unwrap().iter().map(|rule| rule["resourceNames"].to_string()).collect()
+        allow_scaling(&mut changed, &"shop".parse().unwrap(), false);
+        let expected: Vec<_> = rules(&plain).iter().map(|rule| rule.replace("\"inference\"", "\"shop\"")).collect();
+        assert_eq!(rules(&changed), expected);
+        for kind in ["deployments", "deployments/scale", "statefulsets", "statefulsets/scale"] {
+            let names = |rule: &&String| rule.contains(&format!("[\"{kind}\"]")) && rule.contains("shop");
+            assert_eq!(rules(&changed).iter().filter(names).count(), 1, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_custom_kind_and_the_pause_of_autoscalers_get_their_rules_and_only_then() {
+        let mut changed = objects(Overlay::Base, &[], None).unwrap();
+        let patches = |objects: &[Value]| {
+            rules(objects).iter().any(|rule| rule.contains("autoscalers") && rule.contains("patch"))
         };
-        assert!(names(&changed)[0].contains("shop") && names(&changed)[1].contains("shop"), "{changed:?}");
-        assert_eq!(
-            serde_json::to_string(&changed).unwrap(),
-            serde_json::to_string(&plain).unwrap().replace("\"inference\",\"locust-", "\"shop\",\"locust-")
-        );
+        assert!(!patches(&changed));
+        allow_scaling(&mut changed, &"rollout.argoproj.io/bert".parse().unwrap(), true);
+        assert!(patches(&changed));
+        let added = rules(&changed);
+        let added = &added[added.len() - 2..];
+        assert!(added[0].contains(r#""rollouts/scale""#) && added[0].contains("patch"), "{added:?}");
+        assert!(added[1].contains(r#""argoproj.io""#) && added[1].contains("watch"), "{added:?}");
     }
 
     #[test]

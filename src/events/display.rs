@@ -9,8 +9,8 @@ use crate::wait::seconds;
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TargetConfirmed { deployment, namespace, server } => {
-                write!(f, "service: deployment {namespace}/{deployment} in {server}")
+            Self::TargetConfirmed { deployment, kind, namespace, server } => {
+                write!(f, "service: {kind} {namespace}/{deployment} in {server}")
             }
             Self::WebUi { url } => write!(f, "Locust's web UI: {url}"),
             Self::LeftoverLoadStopped { users } => {

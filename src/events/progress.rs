@@ -10,10 +10,12 @@ use serde::Serialize;
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Progress {
-    /// This Deployment is about to be scaled and loaded.
+    /// This workload is about to be scaled and loaded.
     TargetConfirmed {
-        /// The Deployment of the service.
+        /// The name of the service's workload.
         deployment: String,
+        /// Its kind in lower case, such as `deployment` or `statefulset`.
+        kind: String,
         /// Its namespace.
         namespace: String,
         /// The address of the API server.

@@ -100,12 +100,7 @@ inference_requests_started_total{endpoint="/predict",caller="load"} 13
         let before = BTreeMap::from([("a".to_owned(), Some(Counts::from([("/predict 200".into(), 10)])))]);
         let counts = parse(TEXT, "load");
         let after = BTreeMap::from([("a".to_owned(), counts.clone()), ("b".to_owned(), counts)]);
-        let pods = ["a", "b"].map(|name| PodSummary {
-            name: name.into(),
-            uid: String::new(),
-            ip: None,
-            restarts: 0,
-        });
+        let pods = ["a", "b"].map(|name| PodSummary { name: name.into(), ..PodSummary::default() });
         let replicas = difference(&pods, &before, &after);
         let expected = Counts::from([("/predict 200".into(), 2), ("/predict 500".into(), 1)]);
         assert_eq!(replicas[0].requests, Some(expected));

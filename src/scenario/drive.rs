@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use records::{
-    Interval, Membership, Mode, OpenCounts, Record, Replica, Sample, Scenario, StoppingRule, Unmeasured,
+    Environment, Interval, Membership, Mode, OpenCounts, Record, Replica, Sample, Scenario, StoppingRule, Unmeasured,
     UnmeasuredKind, VERSION, Window, WorkerHealth,
 };
 use tokio::time::Instant;
 
 use super::counts::PodCounts;
 use super::machine::{Action, Event};
+use super::seen::{image_ids, limits};
 use super::setup::{DEADMAN, Run, Setup};
 use super::under_way::UnderWay;
 use crate::cluster::PodSummary;
@@ -169,9 +170,19 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
         }
     }
 
+    /// The environment of the run, with what the pods of this scenario run and may use.
+    fn environment(&self) -> Environment {
+        let AtStart { replicas, workers, .. } = &self.at_start;
+        let mut environment = self.setup.environment.clone();
+        environment.image_ids.extend(image_ids(replicas));
+        environment.limits.extend(limits(replicas).into_iter().chain(limits(workers)));
+        environment
+    }
+
     /// The record of the scenario; `unmeasured` says why it has no figures, if it has none.
     pub(super) fn record(self, run: &Run, unmeasured: Option<Unmeasured>) -> Record {
         let stopping_rule = self.stopping_rule();
+        let environment = self.environment();
         let gathered = self.gathered;
         Record {
             version: VERSION,
@@ -179,7 +190,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             plan_hash: run.plan_hash.clone(),
             scenario: self.scenario.clone(),
             attempt: self.attempt,
-            environment: self.setup.environment.clone(),
+            environment,
             started_at: self.started_at,
             finished_at: Timestamp::now(),
             timings_ms: self.timings,

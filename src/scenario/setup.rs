@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use records::Environment;
 
+use super::seen::Seen;
 use crate::cluster::{Cluster, Lease, PodHttp, Workload};
 use crate::config::Config;
 use crate::events::Events;
@@ -36,6 +37,8 @@ pub struct Setup<L> {
     pub lease: Option<Lease>,
     /// Gets the progress, for the user.
     pub events: Events,
+    /// What earlier scenarios of the run have shown.
+    pub seen: Seen,
 }
 
 /// The run that records belong to.

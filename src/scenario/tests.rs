@@ -4,6 +4,7 @@
 mod cluster;
 mod disturbances;
 mod open_queue;
+mod pods;
 mod script;
 mod world;
 
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use self::script::{Script, capabilities};
 use self::world::{WORKERS, World};
 use super::setup::DEADMAN;
-use super::{Matrix, Run, Setup};
+use super::{Matrix, Run, Seen, Setup};
 use crate::cluster::{Lease, PodHttp, ScriptedPods as Pages, Workload};
 use crate::config::{Config, Settings};
 use crate::events::Events;
@@ -51,12 +52,6 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
     let told = Arc::new(Mutex::new(Vec::new()));
     let sink = told.clone();
     let pages = world.clone();
-    let workload = |name: &str| Workload {
-        name: name.into(),
-        replicas: 1,
-        image: "image:1".into(),
-        selector: format!("app={name}"),
-    };
     let capabilities = world.capabilities().await.unwrap();
     let environment = Environment {
         target: config.inference.url.clone(),
@@ -75,12 +70,13 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
             load: world.clone(),
             capabilities,
             config,
-            inference: workload("inference"),
-            workers: workload(WORKERS),
+            inference: Workload::for_tests("inference"),
+            workers: Workload::for_tests(WORKERS),
             environment,
             reach: PodHttp::Scripted(Pages(Arc::new(move |pod| pages.page(&pod.name)))),
             lease: Some(Lease::acquire(&cluster, "me", CancellationToken::new()).await.unwrap()),
             events: Events::to(move |event| sink.lock().unwrap().push(event.to_string())),
+            seen: Seen::default(),
         },
         run: Run { run_id: "run".into(), plan_hash: "hash".into() },
         records: Vec::new(),

@@ -78,7 +78,7 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(1);
 
     fn pod(name: &str) -> PodSummary {
-        PodSummary { name: name.into(), uid: String::new(), ip: None, restarts: 0 }
+        PodSummary { name: name.into(), ..PodSummary::default() }
     }
 
     fn page(count: u32) -> String {

@@ -37,13 +37,27 @@ impl<'a> Deployed<'a> {
         deployments.patch(deployment, &PatchParams::default(), &Patch::Strategic(patch)).await.unwrap();
     }
 
+    /// Talks to the cluster.
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Runs the driver with these settings against a service that it did not deploy.
+    pub(crate) fn run_foreign(&self, settings: &str, results: &Path) -> Ended {
+        self.run_with(settings, results, &["--yes"])
+    }
+
     /// Runs the driver with these settings, and puts the results into `results`.
     pub(crate) fn run(&self, settings: &str, results: &Path) -> Ended {
+        self.run_with(settings, results, &[])
+    }
+
+    fn run_with(&self, settings: &str, results: &Path, arguments: &[&str]) -> Ended {
         let matrix = results.with_extension("yaml");
         std::fs::write(&matrix, settings).unwrap();
         let mut driver = self.driver();
         driver.args(["run", "--cluster-kind", "embedded", "--config"]).arg(matrix);
-        run(driver.arg("--results").arg(results))
+        run(driver.args(arguments).arg("--results").arg(results))
     }
 
     fn driver(&self) -> Command {

@@ -9,6 +9,7 @@ mod cluster;
 mod deployed;
 mod figures;
 mod kubectl;
+mod workloads;
 
 use std::path::Path;
 use std::process::Command;
@@ -118,6 +119,16 @@ fn medians_are_those_of_the_raw_samples() {
     let cluster = Cluster::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(figures::medians_are_those_of_the_raw_samples(&cluster, folder.path()));
+    cluster.end();
+}
+
+#[test]
+fn a_stateful_set_is_measured_and_its_autoscaler_paused() {
+    let _turn = alone("a_stateful_set_is_measured_and_its_autoscaler_paused");
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(workloads::a_stateful_set_is_measured_and_its_autoscaler_paused(&cluster, folder.path()));
     cluster.end();
 }
 

@@ -21,6 +21,7 @@ impl Controller for GarbageCollector {
         &kinds::JOBS,
         &kinds::DEPLOYMENTS,
         &kinds::REPLICA_SETS,
+        &kinds::STATEFUL_SETS,
         &kinds::PODS,
         &kinds::SERVICES,
         &kinds::ENDPOINT_SLICES,

@@ -23,8 +23,7 @@ pub(super) fn create(
     kind: &'static Kind,
     owner: &Value,
 ) -> Result<Arc<Value>, Refusal> {
-    let pod = from_template(kind, owner);
-    let created = new_pods::check(store, &pod).and_then(|()| store.create(&kinds::PODS, pod));
+    let created = admit(store, from_template(kind, owner));
     match &created {
         Ok(pod) => {
             let message = format!("Created pod: {}", meta(pod, "name"));
@@ -41,6 +40,44 @@ pub(super) fn create(
         }
     }
     created
+}
+
+/// Creates the pod with this number from the template of a StatefulSet, and records that as an event of the set.
+pub(super) fn create_numbered(
+    store: &Store,
+    events: Recorder,
+    set: &Value,
+    number: usize,
+    labels: &[(&str, String)],
+) -> Result<Arc<Value>, Refusal> {
+    let kind = &kinds::STATEFUL_SETS;
+    let mut pod = from_template(kind, set);
+    let name = format!("{}-{number}", meta(set, "name"));
+    if let Value::Object(metadata) = &mut pod["metadata"] {
+        metadata.remove("generateName");
+    }
+    pod["metadata"]["name"] = json!(name);
+    pod["spec"]["hostname"] = json!(name);
+    if set["spec"]["serviceName"].as_str().is_some_and(|name| !name.is_empty()) {
+        pod["spec"]["subdomain"] = set["spec"]["serviceName"].clone();
+    }
+    for (label, value) in labels {
+        pod["metadata"]["labels"][*label] = json!(value);
+    }
+    let created = admit(store, pod);
+    let done = format!("create Pod {name} in StatefulSet {}", meta(set, "name"));
+    match &created {
+        Ok(_) => events.normal(store, kind, set, "SuccessfulCreate", &format!("{done} successful")),
+        Err(refusal) => {
+            let message = format!("{done} failed error: {}", refusal.message);
+            events.warning(store, kind, set, "FailedCreate", &message);
+        }
+    }
+    created
+}
+
+fn admit(store: &Store, pod: Value) -> Result<Arc<Value>, Refusal> {
+    new_pods::check(store, &pod).and_then(|()| store.create(&kinds::PODS, pod))
 }
 
 /// A new pod from the template in `spec.template` of its owner. The template already has the defaults that

@@ -9,6 +9,7 @@ use crate::support::{Cluster, DEPLOYMENTS, PODS, deployment, pod};
 const DIFFERENCES: &str = include_str!("../../differences.md");
 const CRON_JOBS: &str = "/apis/batch/v1/namespaces/default/cronjobs";
 const JOBS: &str = "/apis/batch/v1/namespaces/default/jobs";
+const STATEFUL_SETS: &str = "/apis/apps/v1/namespaces/default/statefulsets";
 const SERVICES: &str = "/api/v1/namespaces/default/services";
 const ROLE_BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings";
 
@@ -50,6 +51,14 @@ fn cron_job(schedule: &str) -> Value {
             "restartPolicy": "Never", "containers": [{ "name": "c", "image": "i:1" }],
         } } } } },
     })
+}
+
+fn stateful_set(more: Value) -> Value {
+    let mut object = deployment("s");
+    object["kind"] = json!("StatefulSet");
+    let more: Map<String, Value> = serde_json::from_value(more).unwrap();
+    object["spec"].as_object_mut().unwrap().extend(more);
+    object
 }
 
 fn cases() -> impl Iterator<Item = Case> {
@@ -168,6 +177,12 @@ fn other_cases() -> Vec<Case> {
             DEPLOYMENTS,
             with(deployment("d"), "/spec/selector", expressions),
             Refusal(422, "supports only matchLabels"),
+        ),
+        (
+            "`volumeClaimTemplates` of StatefulSets",
+            STATEFUL_SETS,
+            stateful_set(json!({ "volumeClaimTemplates": [{ "metadata": { "name": "v" }, "spec": {} }] })),
+            Refusal(422, "no persistent volumes"),
         ),
         ("Indexed Jobs", JOBS, indexed, Refusal(422, "only Jobs of the mode NonIndexed")),
         ("Macros (`@daily`)", CRON_JOBS, cron_job("@daily"), Refusal(422, "expected exactly 5 fields")),

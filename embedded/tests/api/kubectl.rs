@@ -234,6 +234,6 @@ async fn missing_features_are_reported() {
     cluster.patch(&format!("{PODS}/a/status"), "merge-patch+json", &ready).await;
     let exec = kubectl.fails("exec a -- true").await;
     assert!(exec.contains("NotFound") || exec.contains("could not find"), "{exec}");
-    let set = kubectl.fails("get statefulsets").await;
-    assert!(set.contains("doesn't have a resource type \"statefulsets\""), "{set}");
+    let set = kubectl.fails("get daemonsets").await;
+    assert!(set.contains("doesn't have a resource type \"daemonsets\""), "{set}");
 }

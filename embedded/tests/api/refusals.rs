@@ -11,7 +11,7 @@ async fn missing_objects_and_unknown_paths_are_not_found() {
     let missing = cluster.get(&format!("{DEPLOYMENTS}/a")).await;
     assert_eq!(expect_refusal(&missing, 404, "NotFound"), "deployments.apps \"a\" not found");
     for path in [
-        "/apis/apps/v1/namespaces/default/statefulsets",
+        "/apis/apps/v1/namespaces/default/daemonsets",
         "/apis/nope/v1",
         "/nope",
         "/api/v2/pods",

@@ -9,4 +9,5 @@ mod extremes;
 mod jobs;
 mod pods;
 mod services;
+mod stateful_sets;
 mod support;

@@ -15,11 +15,15 @@ const LIMIT: Duration = Duration::from_mins(3);
 
 /// Waits for two replicas of a Deployment that has these pods.
 async fn await_two(pods: Vec<Value>) -> Result<(), Unready> {
-    await_two_aloud(pods, &silent).await
+    await_two_aloud(pods, None, &silent).await
 }
 
 /// The same, with what the user hears.
-async fn await_two_aloud(pods: Vec<Value>, tell: &Tell<'_>) -> Result<(), Unready> {
+async fn await_two_aloud(
+    pods: Vec<Value>,
+    overdue: Option<&Overdue>,
+    tell: &Tell<'_>,
+) -> Result<(), Unready> {
     let deployment = json!({
         "metadata": { "name": "inference", "namespace": "default", "uid": "1", "generation": 1 },
         "spec": { "replicas": 2, "selector": { "matchLabels": { "app": "inference" } }, "template": {} },
@@ -28,6 +32,7 @@ async fn await_two_aloud(pods: Vec<Value>, tell: &Tell<'_>) -> Result<(), Unread
     let service = service_fn(move |request: Request<Body>| {
         let (kind, version, items) = match request.uri().path().rsplit('/').next() {
             Some("pods") => ("PodList", "v1", pods.clone()),
+            Some("events") => ("EventList", "v1", vec![probe_failed()]),
             _ => ("DeploymentList", "apps/v1", vec![deployment.clone()]),
         };
         let watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
@@ -43,17 +48,21 @@ async fn await_two_aloud(pods: Vec<Value>, tell: &Tell<'_>) -> Result<(), Unread
     });
     let client = Client::new(service, "default");
     let cluster = Cluster { client, namespace: "default".into(), server: "test".into() };
-    let workload = Workload {
-        name: "inference".into(),
-        replicas: 2,
-        image: "fake-inference:1".into(),
-        selector: "app=inference".into(),
-    };
-    await_ready(&cluster, &workload, 2, LIMIT, tell).await
+    let workload = Workload { uid: "1".into(), ..Workload::for_tests("inference") };
+    await_ready(&cluster, &workload, 2, LIMIT, overdue, tell).await
 }
 
 fn pod(name: &str, status: &Value) -> Value {
-    json!({ "metadata": { "name": name, "namespace": "default", "uid": name }, "status": status })
+    let owner = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "inference", "uid": "1", "controller": true });
+    let metadata = json!({ "name": name, "namespace": "default", "uid": name, "ownerReferences": [owner] });
+    json!({ "metadata": metadata, "status": status })
+}
+
+fn probe_failed() -> Value {
+    json!({
+        "metadata": {}, "involvedObject": {}, "reason": "Unhealthy", "type": "Warning",
+        "message": "Readiness probe failed: HTTP probe failed with statuscode: 404",
+    })
 }
 
 #[tokio::test(start_paused = true)]
@@ -63,7 +72,7 @@ async fn a_deployment_that_is_not_ready_in_time_is_named_with_what_was_seen_last
     assert!(matches!(unready, Unready::TimedOut(_)));
     assert_eq!(
         unready.describe("inference"),
-        "inference is not ready after 180 s; last seen: 0 of 2 pods ready"
+        "inference is not ready after 180 s; last seen: 0 of 2 pods ready; a: has not started"
     );
 }
 
@@ -88,7 +97,7 @@ async fn a_pod_that_cannot_start_ends_the_wait_at_once() {
     let unready = await_two(vec![pod("a", &waiting), pod("b", &waiting)]).await.unwrap_err();
     assert!(matches!(unready, Unready::Broken(_)));
     let expected =
-        "inference: pod a cannot start its container (image fake-inference:1): ErrImagePull: not found";
+        "inference: pod a: cannot start container inference (image fake-inference:1): ErrImagePull: not found";
     assert_eq!(unready.describe("inference"), expected);
 }
 
@@ -100,31 +109,58 @@ async fn a_wait_that_lasts_says_what_it_waits_for() {
         "name": "inference", "image": "fake-inference:1", "imageID": "", "ready": false, "restartCount": 0,
         "state": { "waiting": { "reason": "ContainerCreating" } },
     }] });
-    await_two_aloud(vec![pod("a", &pulling)], &tell).await.unwrap_err();
+    await_two_aloud(vec![pod("a", &pulling)], None, &tell).await.unwrap_err();
     let told = told.into_inner().unwrap();
     assert_eq!(told.len(), 17, "every 10 s of 180 s: {told:?}");
-    assert_eq!(told[0], (10, "0 of 2 pods ready (ContainerCreating)".into()));
+    let expected = "0 of 2 pods ready; a: container inference waits: ContainerCreating; Readiness probe failed: HTTP \
+                    probe failed with statuscode: 404";
+    assert_eq!(told[0], (10, expected.into()), "with the pod's latest warning");
 }
 
-#[test]
-fn nothing_is_known_until_a_list_is_complete_and_a_new_list_replaces_the_old_one() {
-    let one = |name: &str| serde_json::from_value::<Pod>(pod(name, &json!({}))).unwrap();
-    let names =
-        |pods: &Listed<Pod>| pods.complete().map(|known| known.keys().cloned().collect::<Vec<_>>().join(" "));
-    let mut pods = Listed::default();
-    for (event, known) in vec![
-        (Event::Init, None),
-        (Event::InitApply(one("a")), None),
-        (Event::InitApply(one("b")), None),
-        (Event::InitDone, Some("a b")),
-        (Event::Apply(one("c")), Some("a b c")),
-        (Event::Delete(one("a")), Some("b c")),
-        // The watch was lost for a while, in which b was deleted.
-        (Event::Init, Some("b c")),
-        (Event::InitApply(one("c")), Some("b c")),
-        (Event::InitDone, Some("c")),
-    ] {
-        pods.apply(event);
-        assert_eq!(names(&pods).as_deref(), known);
-    }
+#[tokio::test(start_paused = true)]
+async fn pods_of_others_with_the_same_labels_do_not_count() {
+    let ready = json!({ "conditions": [{ "type": "Ready", "status": "True" }] });
+    let mut canary = pod("canary", &ready);
+    canary["metadata"]["ownerReferences"][0]["uid"] = json!("2");
+    canary["metadata"]["ownerReferences"][0]["kind"] = json!("Job");
+    let unready = await_two(vec![pod("a", &ready), canary]).await.unwrap_err();
+    assert!(unready.describe("inference").ends_with("1 of 2 pods ready"), "{unready:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn terminating_pods_have_the_time_of_their_grace_period_and_the_user_hears_of_it_at_once() {
+    let ready = json!({ "conditions": [{ "type": "Ready", "status": "True" }] });
+    let mut leaving = pod("old", &ready);
+    let by = Timestamp::now() + jiff::SignedDuration::from_secs(600);
+    leaving["metadata"]["deletionTimestamp"] = json!(by.to_string());
+    leaving["metadata"]["deletionGracePeriodSeconds"] = json!(600);
+    let told = std::sync::Mutex::new(Vec::new());
+    let tell = |waited: Duration, seen: &str| told.lock().unwrap().push((waited.as_secs(), seen.to_owned()));
+    let begun = Instant::now();
+    let pods = vec![pod("a", &ready), pod("b", &ready), leaving];
+    let unready = await_two_aloud(pods, None, &tell).await.unwrap_err();
+    // The workload's own grace period is 30 s, and no wait is longer than that allows.
+    let waited = begun.elapsed();
+    assert!(waited > LIMIT && waited <= LIMIT * 2 + Duration::from_mins(1), "{waited:?}");
+    assert!(matches!(unready, Unready::TimedOut(_)));
+    let told = told.into_inner().unwrap();
+    assert_eq!(told[0].0, 0, "{told:?}");
+    assert!(told[0].1.contains("1 terminating for up to") && told[0].1.contains("old"), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_pods_are_not_waited_for_twice() {
+    let overdue = Overdue::default();
+    let starting = json!({ "conditions": [{ "type": "Ready", "status": "False", "message": "target not registered" }] });
+    let pods = || vec![pod("a", &starting), pod("b", &starting)];
+    let first = await_two_aloud(pods(), Some(&overdue), &silent).await.unwrap_err();
+    assert!(matches!(first, Unready::TimedOut(_)), "{first:?}");
+    let begun = Instant::now();
+    let second = await_two_aloud(pods(), Some(&overdue), &silent).await.unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    let words = second.describe("inference");
+    assert!(words.contains("target not registered") && words.contains("not waited for again"), "{words}");
+    let begun = Instant::now();
+    await_two_aloud(vec![pod("c", &starting)], Some(&overdue), &silent).await.unwrap_err();
+    assert!(begun.elapsed() >= LIMIT, "another pod has all of the time");
 }

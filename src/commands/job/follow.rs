@@ -130,8 +130,8 @@ async fn follow_pods(
             let name = pod.metadata.name.clone().unwrap_or_default();
             if let Some(problem) = driver_cannot_start(pod) {
                 give_up(cluster, job, events).await;
-                return Err(Error::preflight(format!("the driver's pod does not run: {problem}"))
-                    .next("build or push that image, or name another with --driver-image"));
+                let next = mends(&problem);
+                return Err(Error::preflight(format!("the driver's pod does not run: {problem}")).next(next));
             }
             if shown.contains(&name) || !has_started(pod) {
                 continue;
@@ -163,6 +163,18 @@ async fn follow_pods(
             return outcome.error.map_or_else(|| Ok(code_of(last_exit)), Err);
         }
     }
+}
+
+/// What helps against a container that cannot start.
+fn mends(problem: &str) -> &'static str {
+    let has = |words: &[&str]| words.iter().any(|word| problem.contains(word));
+    if has(&["unauthorized", "authentication", "denied", "no basic auth"]) {
+        return "name a secret with the registry's credentials as job.imagePullSecrets in the settings";
+    }
+    if has(&["ErrImage", "ImagePull", "InvalidImageName"]) {
+        return "build or push that image, or name another with --driver-image";
+    }
+    "see: kubectl describe pods -l app=locust,role=driver"
 }
 
 /// The last pod, if its driver has ended and other containers of it still run.
@@ -252,6 +264,15 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(error.message, "the driver does not stop after 60 s; last seen: pods second");
+    }
+
+    #[test]
+    fn the_advice_fits_the_reason() {
+        let pull = "pod a: cannot start container driver (image r/d:1): ErrImagePull:";
+        assert!(mends(&format!("{pull} not found")).contains("--driver-image"));
+        assert!(mends(&format!("{pull} 401 Unauthorized: authentication required")).contains("imagePullSecrets"));
+        let config = "pod a: cannot start container driver: CreateContainerConfigError: secret \"s\" not found";
+        assert!(!mends(config).contains("image"));
     }
 
     #[tokio::test]

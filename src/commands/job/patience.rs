@@ -60,12 +60,17 @@ impl Patience {
         if let Some(waiting) = waiting {
             let reason = waiting.reason().to_owned();
             if refused >= Some(REFUSED_FOR) {
-                return Outcome::failed(&reason, "mend what it names, or ask the namespace's owners");
+                return Outcome::failed(&reason, "add what it asks for to `job` in the settings, such as job.resources or job.labels, or ask the \
+                     namespace's owners");
             }
             if unstarted >= Some(self.limits.ready) {
                 let seconds = self.limits.ready.as_secs();
                 let reason = format!("{reason}; it was waited for {seconds} s (timeouts.ready)");
-                return Outcome::failed(&reason, &format!("see: kubectl describe pods -l job-name={JOB}"));
+                let next = format!(
+                    "see: kubectl describe pods -l job-name={JOB}; `job` in the settings can give it nodes \
+                     (job.nodeSelector, job.tolerations) and a priority"
+                );
+                return Outcome::failed(&reason, &next);
             }
             let is_news =
                 self.told.as_ref() != Some(&reason) && (is_refused || unstarted >= Some(TOLD_AFTER));

@@ -67,8 +67,12 @@ fn not_started_because(pod: &Pod) -> String {
     }
 }
 
-/// Why the driver's container cannot start until somebody changes something.
+/// Why the driver's container cannot start until somebody changes something: because of itself, or because of a
+/// container that the cluster starts before it.
 pub(super) fn driver_cannot_start(pod: &Pod) -> Option<String> {
+    if has_started(pod) {
+        return None;
+    }
     let mut pod = pod.clone();
     let statuses = pod.status.as_mut()?.container_statuses.as_mut()?;
     statuses.retain(|status| status.name == DRIVER);
@@ -155,6 +159,14 @@ mod tests {
         assert_eq!(driver_cannot_start(&pod("a", "Pending", &proxy_fails)), None);
         let driver_fails = pod("a", "Pending", &with_proxy(&pull));
         assert!(driver_cannot_start(&driver_fails).unwrap().contains("no such image"));
+        // An injected init container comes before the driver.
+        let mut init_fails = pod("a", "Pending", &with_proxy(&json!({ "waiting": { "reason": "PodInitializing" } })));
+        let init = json!([container("istio-init", &pull)]);
+        init_fails.status.as_mut().unwrap().init_container_statuses = serde_json::from_value(init).unwrap();
+        assert!(driver_cannot_start(&init_fails).unwrap().contains("init container istio-init"));
+        let ended = json!([container(DRIVER, &json!({ "terminated": { "exitCode": 0 } }))]);
+        init_fails.status.as_mut().unwrap().container_statuses = serde_json::from_value(ended).unwrap();
+        assert_eq!(driver_cannot_start(&init_fails), None, "the driver has run already");
     }
 
     #[test]

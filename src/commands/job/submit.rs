@@ -7,8 +7,9 @@ use kube::api::{DeleteParams, PostParams, Preconditions};
 use serde_json::{Value, json};
 
 use super::settings::{adopt, create_settings, delete_settings};
+use super::template;
 use crate::cluster::{Cluster, FIELD_MANAGER, explain};
-use crate::config::Settings;
+use crate::config::{JobSettings, Settings};
 use crate::deploy::{Image, job};
 use crate::events::{Events, JSON_EVENTS_VARIABLE, Progress};
 use crate::exit::{Error, ExitCode, Result};
@@ -58,7 +59,7 @@ pub(super) async fn submit(
 ) -> Result<SubmittedJob> {
     delete_ended_job(cluster).await?;
     let map = create_settings(cluster, settings).await?;
-    let uid = create_job(cluster, driver, &map).await?;
+    let uid = create_job(cluster, driver, &settings.job, &map).await?;
     if let Err(error) = adopt(cluster, &map, &uid).await {
         // The Job runs with its settings. Only their deletion with the Job is not arranged.
         events
@@ -68,8 +69,13 @@ pub(super) async fn submit(
 }
 
 /// Creates the Job and returns its UID. If it is not created, its settings are deleted.
-async fn create_job(cluster: &Cluster, driver: &Driver<'_>, map: &str) -> Result<String> {
-    let manifest = manifest(driver, map)?;
+async fn create_job(
+    cluster: &Cluster,
+    driver: &Driver<'_>,
+    job_settings: &JobSettings,
+    map: &str,
+) -> Result<String> {
+    let manifest = manifest(driver, job_settings, map)?;
     let jobs = cluster.api::<Job>();
     let params = PostParams { field_manager: Some(FIELD_MANAGER.into()), ..PostParams::default() };
     let error = match jobs.create(&params, &manifest).await {
@@ -99,11 +105,13 @@ fn mounts(job: &Job, map: &str) -> bool {
 }
 
 /// The Job of the manifests with this image and the settings of the ConfigMap `map`.
-fn manifest(driver: &Driver<'_>, map: &str) -> Result<Job> {
+fn manifest(driver: &Driver<'_>, settings: &JobSettings, map: &str) -> Result<Job> {
     let bug = |problem: &str| Error::new(ExitCode::Bug, format!("manifest of the Job: {problem}"));
     let image: Image = format!("locust-driver={}", driver.image).parse().map_err(Error::usage)?;
     let mut manifest = job(&[image])?;
-    let pod = manifest.pointer_mut("/spec/template/spec").ok_or_else(|| bug("it has no pod template"))?;
+    let template = manifest.pointer_mut("/spec/template").ok_or_else(|| bug("it has no pod template"))?;
+    template::apply(settings, template);
+    let pod = &mut template["spec"];
     pod["terminationGracePeriodSeconds"] = driver.stops_within.as_secs().into();
     let mut volumes = pod["volumes"].as_array_mut().into_iter().flatten();
     let settings = volumes.find(|volume| volume["configMap"]["name"] == JOB_SETTINGS);

@@ -1,13 +1,13 @@
 //! What must be done on every way out of a run, whatever has failed before.
 
-use super::restore::restore;
-use crate::cluster::{Cluster, Lease};
+use super::restore::{restore, resume};
+use crate::cluster::{Cluster, Lease, Workload};
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::JOB;
 use crate::record::OriginalReplicas;
 
-/// Puts the replicas back and then releases the Lease. The load has been stopped before. Ends with the first
+/// Puts the replicas back, and with `pauses` the autoscalers, and then releases the Lease. The load has been stopped before. Ends with the first
 /// error, and tells the others, because each of them may need a hand.
 ///
 /// # Errors
@@ -15,20 +15,23 @@ use crate::record::OriginalReplicas;
 pub(super) async fn end(
     cluster: &Cluster,
     lease: Lease,
-    inference: &str,
+    inference: &Workload,
+    pauses: bool,
     original: Option<OriginalReplicas>,
     measured: Result<ExitCode>,
     events: &Events,
 ) -> Result<ExitCode> {
     let measured = measured.map_err(|error| explain_loss(&lease, error));
+    let may_restore = (original.is_some() || pauses) && may_restore(&lease, events).await;
     let restored = match original {
-        Some(original) if may_restore(&lease, events).await => {
-            restore(cluster, inference, original, events).await
-        }
+        Some(original) if may_restore => restore(cluster, inference, original, events).await,
         _ => Ok(()),
     };
+    // After the replicas: an autoscaler takes them on from where they were.
+    let resumed = if pauses && may_restore { resume(cluster, inference, events).await } else { Ok(()) };
     let released = lease.release().await;
-    first_error([measured.map(Some), restored.map(|()| None), released.map(|()| None)], events)
+    let done = [restored, resumed, released].map(|done| done.map(|()| None));
+    first_error(std::iter::once(measured.map(Some)).chain(done), events)
         .map(|code| code.unwrap_or(ExitCode::Success))
 }
 
@@ -126,7 +129,7 @@ mod tests {
             Err(Error::interrupted("interrupted")),
         ] {
             let World { api, lease, events, .. } = world().await;
-            let ended = end(&api.cluster(), lease, "shop", Some(ORIGINAL), measured.clone(), &events).await;
+            let ended = end(&api.cluster(), lease, &Workload::for_tests("shop"), false, Some(ORIGINAL), measured.clone(), &events).await;
             assert_eq!(ended, measured);
             assert_eq!((replicas(&api), holder(&api)), ([3, 2], String::new()));
             let writes: Vec<_> = api.calls().into_iter().filter(|call| call.starts_with("PATCH")).collect();
@@ -143,7 +146,7 @@ mod tests {
             (*method == Method::PATCH && refused).then_some(Fault::Refused(500))
         });
         let disk = Error::preflight("results.csv cannot be written: disk full");
-        let ended = end(&api.cluster(), lease, "shop", Some(ORIGINAL), Err(disk.clone()), &events).await;
+        let ended = end(&api.cluster(), lease, &Workload::for_tests("shop"), false, Some(ORIGINAL), Err(disk.clone()), &events).await;
         assert_eq!(ended, Err(disk));
         assert_eq!(replicas(&api), [9, 2], "the other Deployment is put back all the same");
         let told = told.lock().unwrap().join("\n");
@@ -156,7 +159,7 @@ mod tests {
         api.put(LEASE, json!({ "metadata": {}, "spec": { "holderIdentity": "b" } }));
         lost.cancelled().await;
         let superseded = Err(Error::cluster("superseded"));
-        let ended = end(&api.cluster(), lease, "shop", Some(ORIGINAL), superseded, &events).await;
+        let ended = end(&api.cluster(), lease, &Workload::for_tests("shop"), false, Some(ORIGINAL), superseded, &events).await;
         assert!(ended.unwrap_err().message.starts_with("another driver has taken the Lease: b"));
         assert_eq!((replicas(&api), holder(&api).as_str()), ([9, 9], "b"));
         assert_eq!(told.lock().unwrap().len(), 1);
@@ -169,7 +172,7 @@ mod tests {
         lost.cancelled().await;
         api.fail(|_, _, _| None);
         let superseded = Err(Error::cluster("superseded"));
-        let ended = end(&api.cluster(), lease, "shop", Some(ORIGINAL), superseded, &events).await;
+        let ended = end(&api.cluster(), lease, &Workload::for_tests("shop"), false, Some(ORIGINAL), superseded, &events).await;
         assert!(ended.unwrap_err().message.contains("could not be renewed for 10 s"));
         assert_eq!((replicas(&api), holder(&api)), ([3, 2], String::new()));
     }

@@ -9,15 +9,21 @@ use records::{Environment, Record};
 use super::super::web_ui::forward_to_master;
 use super::arguments::Arguments;
 use super::resume::{Origin, origin, resumed};
-use crate::cluster::{Cluster, Lease, LocalPort, PodHttp, PortForward, read_workload};
-use crate::config::Config;
+use crate::cluster::{
+    Cluster, Lease, LocalPort, PodHttp, PortForward, Workload, pause_autoscalers, pods_of, read_workload,
+    refuse_autoscaled,
+};
+use crate::config::{Config, WorkloadName};
 use crate::events::{Events, Progress};
 use crate::exit::Result;
 use crate::load::{Capabilities, LoadGenerator, Locust};
 use crate::objects::{MASTER, WEB_PORT, WORKERS};
 use crate::plan::Plan;
 use crate::record::{ConfigMapStore, OriginalReplicas, RecordFile, RunState, Writer};
-use crate::scenario::{Run, Setup, make_usable};
+use crate::scenario::{Run, Seen, Setup, limits, make_usable};
+
+/// Pods that take longer to leave are worth a word, s. It is Kubernetes' default.
+const TOLD_ABOVE: i64 = 30;
 
 /// A run that can begin.
 pub(super) struct Prepared {
@@ -37,6 +43,7 @@ pub(super) struct Prepared {
 pub(super) async fn prepare(
     cluster: &Cluster,
     arguments: &Arguments,
+    target: &Workload,
     lease: &Lease,
     port: Option<LocalPort>,
     config: Config,
@@ -60,19 +67,22 @@ pub(super) async fn prepare(
     } else {
         PodHttp::OutsideCluster(client, cluster.clone())
     };
-    let ((), stored, inference, workers) = tokio::try_join!(
+    settle_autoscalers(cluster, target, &config, plan.as_ref(), events).await?;
+    let workers = WorkloadName::deployment(WORKERS);
+    let ((), stored, workers, present_pods, master_limits) = tokio::try_join!(
         make_usable(cluster, &load, config.timeouts.master.get(), events),
         ConfigMapStore::read(cluster, Some(&run_id)),
-        read_workload(cluster, &config.inference.deployment),
-        read_workload(cluster, WORKERS),
+        read_workload(cluster, &workers),
+        pods_of(cluster, target),
+        limits_of_master(cluster),
     )?;
+    let inference = target.clone();
     let capabilities = load.capabilities().await?;
     refuse_impossible_load(plan.is_open(), &capabilities)?;
-    let images =
-        [(inference.name.clone(), inference.image.clone()), (workers.name.clone(), workers.image.clone())];
+    let images: Vec<_> = inference.images().into_iter().chain(workers.images()).collect();
     let plan_hash = plan.hash(&config, &images, &capabilities.version);
     let present = OriginalReplicas { inference: inference.replicas, workers: workers.replicas };
-    let left = stored.state.as_ref().and_then(|state| state.left_by_another_run(&run_id, &inference.name));
+    let left = stored.state.as_ref().and_then(|state| state.left_by_another_run(&run_id, &inference.id()));
     if let Some(original) = left.filter(|original| *original != present) {
         let OriginalReplicas { inference: replicas, workers } = original;
         events.tell(Progress::note(format!(
@@ -84,7 +94,11 @@ pub(super) async fn prepare(
     let fresh =
         RunState { run_id: run_id.clone(), plan_hash, original: left.unwrap_or(present), restores: None };
     let (state, records) = resumed(&stored, recorded, fresh)?;
-    let state = RunState { restores: Some(inference.name.clone()), ..state };
+    let state = RunState { restores: Some(inference.id()), ..state };
+    let seen = Seen::of(&records);
+    // Before anything is scaled. Without a replica, the first scenario finds out.
+    seen.note_images(&present_pods)?;
+    tell_slow_pods(&inference, &config, events);
     let file = RecordFile::create(&folder.join(records::FILE_NAME), &records)?;
     // In a pod, the Job gives the run its id.
     let writer = Writer {
@@ -109,7 +123,9 @@ pub(super) async fn prepare(
         cluster: arguments.cluster_kind.clone(),
         target: config.inference.url.clone(),
         primary: config.inference.primary.clone(),
-        images: BTreeMap::from(images),
+        images: images.into_iter().collect(),
+        image_ids: BTreeMap::new(),
+        limits: master_limits,
         generator: capabilities.name.clone(),
         percentile_digits: capabilities.percentile_digits,
         order_seed: config.is_shuffled().then_some(config.seed),
@@ -126,10 +142,61 @@ pub(super) async fn prepare(
         reach,
         lease: Some(lease.clone()),
         events: events.clone(),
+        seen,
     };
     let run = Run { run_id, plan_hash: state.plan_hash };
     let original = state.original;
     Ok(Prepared { setup, plan, run, records, file, store, folder, original, _forward: forward })
+}
+
+/// Pauses the service's autoscaler if the user has asked for it, else refuses a service that has one.
+async fn settle_autoscalers(
+    cluster: &Cluster,
+    target: &Workload,
+    config: &Config,
+    plan: &dyn Plan,
+    events: &Events,
+) -> Result<()> {
+    if !config.pause_autoscaler {
+        return refuse_autoscaled(cluster, target, events).await;
+    }
+    let planned = plan.scenarios().into_iter().flatten().map(|scenario| scenario.replicas);
+    let most = planned.chain(config.replicas.iter().copied()).max().unwrap_or(1);
+    for name in pause_autoscalers(cluster, target, most).await? {
+        events.tell(Progress::note(format!("{name} is paused until the end of the run")));
+    }
+    Ok(())
+}
+
+/// Tells of times that the service itself sets, and that scenarios have to wait for.
+fn tell_slow_pods(service: &Workload, config: &Config, events: &Events) {
+    let (name, grace) = (service.describe(), service.grace.as_secs());
+    if grace > TOLD_ABOVE && config.replicas.len() > 1 {
+        events.tell(Progress::note(format!(
+            "pods of {name} may take {grace} s to leave (terminationGracePeriodSeconds); after a scenario with more \
+             replicas, the next one waits for them"
+        )));
+    }
+    let min_ready = service.min_ready.as_secs();
+    if min_ready > 0 && service.one_by_one {
+        events.tell(Progress::note(format!(
+            "{name} starts its pods one by one, each {min_ready} s after the one before is ready (minReadySeconds)"
+        )));
+    } else if min_ready > 0 {
+        events.tell(Progress::note(format!(
+            "{name} counts a pod as available {min_ready} s after it is ready (minReadySeconds); the service routes \
+             to it at once, and so it is measured without waiting for that"
+        )));
+    }
+}
+
+/// The limits of Locust's master, for the records. They are no reason to end a run that may not read them.
+async fn limits_of_master(cluster: &Cluster) -> Result<BTreeMap<String, String>> {
+    let read = async {
+        let master = read_workload(cluster, &WorkloadName::deployment(MASTER)).await?;
+        pods_of(cluster, &master).await
+    };
+    Ok(read.await.map(|pods| limits(&pods)).unwrap_or_default())
 }
 
 /// Whether this address is that of the manifests' Locust, which only pods of its namespace can use.

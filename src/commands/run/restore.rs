@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::cluster::{Cluster, scale};
+use crate::cluster::{Cluster, Workload, resume_autoscalers, scale};
 use crate::events::{DeploymentReplicas, Events, Progress};
 use crate::exit::{Error, Result};
 use crate::objects::WORKERS;
@@ -23,30 +23,33 @@ pub(super) async fn recorded_by_an_earlier_pod(
     stored.state.filter(|state| state.run_id == run_id).map(|state| state.original)
 }
 
-/// Scales both Deployments back to their original replicas.
+/// Scales the service and the workers back to their original replicas.
 ///
 /// # Errors
 /// The API server refuses or does not answer; the message names the replicas to restore by hand.
 pub(super) async fn restore(
     cluster: &Cluster,
-    inference: &str,
+    inference: &Workload,
     original: OriginalReplicas,
     events: &Events,
 ) -> Result<()> {
     let OriginalReplicas { inference: replicas, workers } = original;
     let within = async |scaled| timeout(RESTORED_WITHIN, scaled).await.unwrap_or_else(|_| silent());
     // Both are tried, whether the other one succeeds or not.
-    let (of_service, of_workers) =
-        tokio::join!(within(scale(cluster, inference, replicas)), within(scale(cluster, WORKERS, workers)));
+    let loaders = Workload::unread_deployment(WORKERS);
+    let (of_service, of_workers) = tokio::join!(
+        within(scale(cluster, inference, replicas)),
+        within(scale(cluster, &loaders, workers))
+    );
     let errors: Vec<_> = [of_service, of_workers].into_iter().filter_map(Result::err).collect();
     if let Some(first) = errors.first() {
         let problems: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
-        let found = format!("{inference} had {replicas} replicas, {WORKERS} {workers}");
+        let found = format!("{} had {replicas} replicas, {WORKERS} {workers}", inference.name);
         return Err(Error::new(first.code, format!("{}; {found}", problems.join("; ")))
-            .next("scale them back by hand: kubectl scale deployment"));
+            .next("scale them back by hand: kubectl scale"));
     }
     let deployments =
-        vec![DeploymentReplicas::new(inference, replicas), DeploymentReplicas::new(WORKERS, workers)];
+        vec![DeploymentReplicas::new(inference.name.as_str(), replicas), DeploymentReplicas::new(WORKERS, workers)];
     events.tell(Progress::ReplicasRestored { deployments });
     let noted = timeout(RESTORED_WITHIN, ConfigMapStore::replicas_are_restored(cluster));
     if let Err(error) = noted.await.unwrap_or_else(|_| silent()) {
@@ -54,6 +57,19 @@ pub(super) async fn restore(
             "that the replicas are put back could not be noted: {}",
             error.message
         )));
+    }
+    Ok(())
+}
+
+/// Puts back the autoscalers that this run or one that was killed has paused.
+///
+/// # Errors
+/// The API server refuses or does not answer; the message says what to do by hand.
+pub(super) async fn resume(cluster: &Cluster, inference: &Workload, events: &Events) -> Result<()> {
+    let resumed = timeout(RESTORED_WITHIN, resume_autoscalers(cluster, inference)).await;
+    let resumed = resumed.unwrap_or_else(|_| silent().map(|()| Vec::new()))?;
+    for name in resumed {
+        events.tell(Progress::note(format!("{name} scales {} again", inference.describe())));
     }
     Ok(())
 }
@@ -105,7 +121,7 @@ mod tests {
         let told = Arc::new(Mutex::new(Vec::new()));
         let sink = told.clone();
         let events = Events::to(move |event| sink.lock().unwrap().push(event.to_string()));
-        restore(&cluster, "shop", ORIGINAL, &events).await.unwrap();
+        restore(&cluster, &Workload::for_tests("shop"), ORIGINAL, &events).await.unwrap();
         let mut asked: Vec<_> =
             asked.lock().unwrap().iter().filter(|call| call.contains("/scale")).cloned().collect();
         asked.sort();
@@ -119,7 +135,7 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_names_the_replicas_to_restore_by_hand() {
         let (cluster, _) = cluster(StatusCode::FORBIDDEN);
-        let error = restore(&cluster, "shop", ORIGINAL, &Events::to(|_| {})).await.unwrap_err();
+        let error = restore(&cluster, &Workload::for_tests("shop"), ORIGINAL, &Events::to(|_| {})).await.unwrap_err();
         assert_eq!(error.code, ExitCode::Preflight);
         assert!(error.message.ends_with("; shop had 3 replicas, locust-worker 2"), "{error}");
     }

@@ -169,6 +169,7 @@ fn around_scenarios() -> Vec<(Progress, &'static str)> {
         (
             Progress::TargetConfirmed {
                 deployment: text("inference"),
+                kind: text("deployment"),
                 namespace: text("load"),
                 server: text("https://a"),
             },

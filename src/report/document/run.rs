@@ -26,7 +26,14 @@ fn facts(run: &JudgedRun<'_>) -> Option<Vec<(String, String)>> {
     add("Target", format!("{}, primary endpoint {}", environment.target, environment.primary));
     add("Load", environment.generator.clone());
     for (deployment, image) in &environment.images {
-        add(&format!("Image of {deployment}"), image.clone());
+        let ids = environment.image_ids.get(deployment).into_iter().flatten();
+        // The digest alone: the rest of it repeats the image's name.
+        let digests: Vec<_> = ids.map(|id| id.rsplit_once('@').map_or(id.as_str(), |(_, digest)| digest)).collect();
+        let ran = if digests.is_empty() { String::new() } else { format!(" ({})", digests.join(", ")) };
+        add(&format!("Image of {deployment}"), format!("{image}{ran}"));
+    }
+    for (container, limits) in &environment.limits {
+        add(&format!("Limits of {container}"), limits.clone());
     }
     add("Scenarios", format!("{} recorded, {} valid", run.rows.len(), run.valid()));
     if let Some(seed) = environment.order_seed {
@@ -43,4 +50,24 @@ fn facts(run: &JudgedRun<'_>) -> Option<Vec<(String, String)>> {
         );
     }
     Some(facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::record;
+
+    #[test]
+    fn the_image_that_ran_and_the_limits_that_the_cluster_has_set_are_shown() {
+        let mut record = record(0, 1, 20, 80);
+        record.environment.images = [("bert".to_owned(), "bert:latest".to_owned())].into();
+        let id = "docker.io/library/bert@sha256:12ab".to_owned();
+        record.environment.image_ids = [("bert".to_owned(), [id].into())].into();
+        record.environment.limits = [("bert".to_owned(), "cpu 200m (set by the cluster)".to_owned())].into();
+        let records = [record];
+        let facts = facts(&JudgedRun::of(&records)).unwrap();
+        let value = |name: &str| facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        assert_eq!(value("Image of bert"), Some("bert:latest (sha256:12ab)"));
+        assert_eq!(value("Limits of bert"), Some("cpu 200m (set by the cluster)"));
+    }
 }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{ANSWERS_WITHIN, Drive, SAMPLE_EVERY};
-use crate::cluster::{PodSummary, pods_of};
+use crate::cluster::{PodSummary, pods_of, rescaled};
 use crate::events::{Progress, many};
 use crate::exit::Error;
 use crate::load::{Load, LoadGenerator, Snapshot, Unreached};
@@ -151,6 +151,11 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             workers_before: members(&self.at_start.workers),
             workers_after: members(&workers),
         });
+        if replicas.len() != self.scenario.replicas as usize
+            && let Some(rescaled) = rescaled(cluster, inference, self.scenario.replicas).await
+        {
+            self.gathered.disturbed.get_or_insert(rescaled.describe(&inference.name));
+        }
         self.gathered.replicas = counts::difference(&replicas, &self.at_start.counts, &counts);
         let under_way = &self.gathered.under_way;
         for replica in &mut self.gathered.replicas {

@@ -6,7 +6,7 @@ use records::{Scenario, Unmeasured, UnmeasuredKind};
 use tokio::time::Instant;
 
 use super::{Drive, POLL_EVERY};
-use crate::cluster::{Unready, await_ready, delete_pods, pods_of, scale};
+use crate::cluster::{Unready, await_ready, delete_pods_of, pods_of, scale};
 use crate::events::{Progress, many};
 use crate::exit::Error;
 use crate::load::{LoadGenerator, Snapshot, Unreached};
@@ -20,14 +20,18 @@ use crate::wait::{Condition, TimedOut, poll};
 /// If the load generator does not list the ready workers after this time, their pods are replaced. A worker that
 /// was killed leaves the list by itself after 30 s.
 const LISTED_WITHIN: Duration = Duration::from_secs(40);
+/// How often the replicas are set again after somebody else has changed their number.
+const SET_AGAIN: u32 = 2;
+/// How long the service's address is tried after it has failed for a whole `timeouts.ready`.
+const LOOKS_AGAIN: Duration = Duration::from_secs(10);
 
 impl<L: LoadGenerator + Sync> Drive<'_, L> {
     pub(super) async fn scale(&mut self) -> Result<(), Event> {
         let started = Instant::now();
         let Setup { cluster, inference, workers, .. } = self.setup;
         tokio::try_join!(
-            scale(cluster, &inference.name, self.scenario.replicas),
-            scale(cluster, &workers.name, self.scenario.workers),
+            scale(cluster, inference, self.scenario.replicas),
+            scale(cluster, workers, self.scenario.workers),
         )?;
         self.record_timing("scale", started.elapsed());
         Ok(())
@@ -43,6 +47,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let Setup { cluster, load, inference, workers, reach, config, .. } = self.setup;
         self.at_start.workers = pods_of(cluster, workers).await?;
         self.at_start.replicas = pods_of(cluster, inference).await?;
+        self.setup.seen.note_images(&self.at_start.replicas)?;
         let routing_started = Instant::now();
         self.await_routable().await?;
         self.record_timing("route", routing_started.elapsed());
@@ -56,28 +61,55 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         Ok(())
     }
 
+    /// Waits for the replicas. If somebody else changes their number, it is set again, a few times.
     async fn await_replicas(&self) -> Result<(), Event> {
-        let Setup { cluster, inference, config, events, .. } = self.setup;
-        let limit = config.timeouts.ready.get();
+        let Setup { cluster, inference, config, events, seen, .. } = self.setup;
+        let (wanted, limit) = (self.scenario.replicas, config.timeouts.ready.get());
         let tell = events.waiting(&inference.name);
-        let ready = await_ready(cluster, inference, self.scenario.replicas, limit, &tell).await;
-        ready.map_err(|unready| {
-            let kind = match unready {
-                Unready::Refused(error) => return Event::Abandoned(error),
-                Unready::Unplaced(_) => UnmeasuredKind::NoPlace,
-                Unready::Away(_) => UnmeasuredKind::Disturbed,
-                Unready::Broken(_) | Unready::TimedOut(_) => UnmeasuredKind::Broken,
-            };
-            Event::Failed(Unmeasured::new(kind, unready.describe(&inference.name)))
-        })
+        let mut set_again = 0;
+        let unready = loop {
+            match await_ready(cluster, inference, wanted, limit, Some(&seen.overdue), &tell).await {
+                Ok(()) => return Ok(()),
+                Err(Unready::Rescaled { .. }) if set_again < SET_AGAIN => {
+                    set_again += 1;
+                    scale(cluster, inference, wanted).await?;
+                }
+                Err(unready) => break unready,
+            }
+        };
+        let mut problem = unready.describe(&inference.name);
+        let kind = match unready {
+            Unready::Refused(error) => return Err(Event::Abandoned(error)),
+            Unready::Unplaced(_) => UnmeasuredKind::NoPlace,
+            Unready::Away(_) => UnmeasuredKind::Disturbed,
+            Unready::Rescaled { .. } => {
+                problem = format!(
+                    "{problem}, however often they are set to {wanted}; suspend what does it (an autoscaler, a GitOps \
+                     controller, a person)"
+                );
+                UnmeasuredKind::Broken
+            }
+            Unready::TimedOut(_) => {
+                problem = format!("{problem} (timeouts.ready: {})", config.timeouts.ready);
+                UnmeasuredKind::Broken
+            }
+            Unready::Broken(_) | Unready::AsBefore(_) => UnmeasuredKind::Broken,
+        };
+        Err(Event::Failed(Unmeasured::new(kind, problem)))
     }
 
     async fn await_routable(&self) -> Result<(), Event> {
-        let Setup { reach, config, events, .. } = self.setup;
-        let (limit, tell) = (config.timeouts.ready.get(), events.waiting(&config.inference.url));
+        let Setup { reach, config, events, seen, .. } = self.setup;
+        let tell = events.waiting(&config.inference.url);
+        // What has not come up in all of the time will hardly do so now: the address, a policy or the service is
+        // wrong. A short look is enough to see that it still is.
+        let limit = config.timeouts.ready.get();
+        let limit = if seen.unroutable().is_some() { limit.min(LOOKS_AGAIN) } else { limit };
         let replicas = &self.at_start.replicas;
         await_routable(reach, &config.inference, replicas, limit, &tell).await.map_err(|timed_out| {
-            Event::broken(format!("{} does not lead to every replica {timed_out}", config.inference.url))
+            let problem = format!("{} does not lead to every replica {timed_out}", config.inference.url);
+            seen.note_unroutable(&problem);
+            Event::broken(problem)
         })
     }
 
@@ -93,7 +125,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         }
         let (generator, wanted) = (load.name().to_owned(), self.scenario.workers);
         events.tell(Progress::WorkersRestarted { generator, wanted });
-        delete_pods(&self.setup.cluster, &self.setup.workers.selector).await?;
+        delete_pods_of(&self.setup.cluster, &self.setup.workers).await?;
         self.await_worker_pods(limit).await?;
         let timed_out = match self.await_listed(limit).await {
             Ok(snapshot) => return Ok(snapshot),
@@ -123,14 +155,14 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     async fn await_worker_pods(&self, limit: Duration) -> Result<(), Event> {
         let Setup { cluster, workers, events, .. } = self.setup;
         let tell = events.waiting(&workers.name);
-        await_ready(cluster, workers, self.scenario.workers, limit, &tell).await.map_err(|unready| {
+        await_ready(cluster, workers, self.scenario.workers, limit, None, &tell).await.map_err(|unready| {
             let problem = unready.describe(&workers.name);
             match unready {
                 Unready::Unplaced(_) => Event::Failed(Unmeasured::new(UnmeasuredKind::NoPlace, problem)),
                 Unready::Refused(error) => Event::Abandoned(error),
                 // Perhaps the node is away for a moment.
-                Unready::Away(_) | Unready::TimedOut(_) => Event::disturbed(problem),
-                Unready::Broken(_) => {
+                Unready::Away(_) | Unready::Rescaled { .. } | Unready::TimedOut(_) => Event::disturbed(problem),
+                Unready::Broken(_) | Unready::AsBefore(_) => {
                     let next = format!("look at them with: kubectl describe pods -l {}", workers.selector);
                     Event::Abandoned(Error::cluster(problem).next(next))
                 }

@@ -42,6 +42,7 @@ fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[
         let patch: Value = serde_json::from_slice(patch).unwrap();
         let replicas = patch["spec"]["replicas"].as_u64().unwrap();
         let name = named(path).to_owned();
+        state.scales += u32::from(name == "inference");
         state.replicas.insert(name.clone(), u32::try_from(replicas).unwrap());
         return json!({
             "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": name}, "spec": {"replicas": replicas},
@@ -66,8 +67,12 @@ fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[
         }
         return state.lease.clone();
     }
+    if path.ends_with("/deployments/inference") {
+        return deployment(state, "inference");
+    }
     let name = named(query);
     let (kind, version, items) = match last {
+        "events" => ("EventList", "v1", Vec::new()),
         "deployments" => ("DeploymentList", "apps/v1", vec![deployment(state, name)]),
         "pods" => {
             let made = if state.script.refused { 0 } else { state.replicas[name] };
@@ -81,6 +86,8 @@ fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[
 
 fn deployment(state: &State, name: &str) -> Value {
     let replicas = state.replicas[name];
+    let is_rescaled = state.script.rescaled.is_some_and(|(_, to)| name == "inference" && replicas == to);
+    let other = state.script.other_scaler.filter(|(_, times)| name == "inference" && state.scales <= *times);
     let ready = if state.script.unplaced || state.script.refused { 0 } else { replicas };
     let conditions = if state.script.refused {
         json!([{"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: small"}])
@@ -88,9 +95,15 @@ fn deployment(state: &State, name: &str) -> Value {
         json!([])
     };
     json!({
-        "metadata": {"name": name, "namespace": "default", "uid": name, "resourceVersion": "1", "generation": 1},
+        "metadata": {
+            "name": name, "namespace": "default", "uid": name, "resourceVersion": "1", "generation": 1,
+            "managedFields": other.map(|_| ()).or(is_rescaled.then_some(())).map(|()| json!([{
+                "manager": "kubectl", "operation": "Update", "time": "2026-01-01T00:00:00Z",
+                "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:replicas": {}}},
+            }])).unwrap_or_default(),
+        },
         "spec": {
-            "replicas": replicas, "selector": {"matchLabels": {"app": name}},
+            "replicas": other.map_or(replicas, |(to, _)| to), "selector": {"matchLabels": {"app": name}},
             "template": {"metadata": {"labels": {"app": name}}},
         },
         "status": {
@@ -102,14 +115,33 @@ fn deployment(state: &State, name: &str) -> Value {
 
 fn pod(state: &State, name: &str, at: u32) -> Value {
     let pod = format!("{name}-{at}");
+    let build = if state.scales > state.script.image_moves_after { 2 } else { 1 };
     let life = state.lives.get(&pod).copied().unwrap_or(0);
-    let conditions = if state.script.unplaced {
+    let gate = state.script.gate.filter(|_| name == "inference");
+    let conditions = if let Some(gate) = gate {
+        let message = format!("corresponding condition of pod readiness gate \"{gate}\" does not exist.");
+        json!([{"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady", "message": message}])
+    } else if state.script.unplaced {
         json!([{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes are available"}])
     } else {
         json!([{"type": "Ready", "status": "True"}])
     };
+    let owner = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": name, "controller": true});
     json!({
-        "metadata": {"name": pod, "namespace": "default", "uid": format!("{pod}-{life}"), "resourceVersion": "1"},
-        "status": {"conditions": conditions, "podIP": "10.0.0.1"},
+        "metadata": {
+            "name": pod, "namespace": "default", "uid": format!("{pod}-{life}"), "resourceVersion": "1",
+            "ownerReferences": [owner],
+        },
+        "spec": {
+            "containers": [{"name": name, "resources": {"limits": {"cpu": "200m"}}}],
+            "readinessGates": gate.map(|gate| json!([{"conditionType": gate}])).unwrap_or_default(),
+        },
+        "status": {
+            "conditions": conditions, "podIP": "10.0.0.1",
+            "containerStatuses": [{
+                "name": name, "image": "image:1", "imageID": format!("image@sha256:{build}"), "ready": true,
+                "restartCount": 0, "state": {"running": {}},
+            }],
+        },
     })
 }

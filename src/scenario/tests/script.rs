@@ -51,6 +51,15 @@ pub(super) struct Script {
     pub unplaced: bool,
     /// Whether a quota refuses the pods.
     pub refused: bool,
+    /// A readiness gate of the service's pods that nobody opens.
+    pub gate: Option<&'static str>,
+    /// Somebody else sets the service's replicas to this number after each of the driver's first changes, that many
+    /// times.
+    pub other_scaler: Option<(u32, u32)>,
+    /// The time since the start of the load, s, at which somebody else sets the service's replicas, and their number.
+    pub rescaled: Option<(f64, u32)>,
+    /// After this many changes of the service's replicas, its tag leads to another image.
+    pub image_moves_after: u32,
     /// The times since the start of the first load, s, between which the load generator does not answer.
     pub silent: Option<Range<f64>>,
     /// The same, but its answers come when it goes on.
@@ -88,6 +97,10 @@ impl Default for Script {
             kills: 0,
             unplaced: false,
             refused: false,
+            gate: None,
+            other_scaler: None,
+            rescaled: None,
+            image_moves_after: u32::MAX,
             silent: None,
             paused: None,
             api_away: None,

@@ -36,6 +36,8 @@ pub(super) struct State {
     created: Instant,
     /// Replicas of each Deployment.
     pub replicas: BTreeMap<String, u32>,
+    /// How often the driver has set the service's replicas.
+    pub scales: u32,
     /// How often each pod was replaced.
     pub lives: BTreeMap<String, u32>,
     /// When a worker was killed. The load generator lists it for half a minute, and its counts are missing.
@@ -83,6 +85,7 @@ impl World {
             script,
             created: Instant::now(),
             replicas,
+            scales: 0,
             lives: BTreeMap::new(),
             worker_lost: None,
             first_started: None,
@@ -231,6 +234,11 @@ impl State {
             self.clear();
             self.was_reset = true;
             self.resets += u64::from(is_told);
+        }
+        if let Some((at, to)) = self.script.rescaled
+            && self.load.is_some_and(|(_, started)| started.elapsed().as_secs_f64() >= at)
+        {
+            self.replicas.insert("inference".into(), to);
         }
         if let Some((at, prefix)) = self.script.kill
             && self.script.kills > 0

@@ -22,6 +22,8 @@ pub(crate) fn fill(kind: &Kind, object: &mut Value) {
             set_default(spec, "replicas", json!(1));
             template(spec);
         }
+        "StatefulSet" => stateful_set(map_in(object, "spec")),
+        "HorizontalPodAutoscaler" => autoscaler(map_in(object, "spec")),
         "Job" => job(object),
         "CronJob" => {
             let spec = map_in(object, "spec");
@@ -83,6 +85,25 @@ fn deployment(spec: &mut Value) {
         set_default(rolling, "maxUnavailable", json!("25%"));
     }
     template(spec);
+}
+
+fn stateful_set(spec: &mut Value) {
+    set_default(spec, "replicas", json!(1));
+    set_default(spec, "revisionHistoryLimit", json!(10));
+    set_default(spec, "podManagementPolicy", json!("OrderedReady"));
+    let strategy = map_in(spec, "updateStrategy");
+    set_default(strategy, "type", json!("RollingUpdate"));
+    if strategy["type"] == "RollingUpdate" {
+        set_default(map_in(strategy, "rollingUpdate"), "partition", json!(0));
+    }
+    template(spec);
+}
+
+fn autoscaler(spec: &mut Value) {
+    set_default(spec, "minReplicas", json!(1));
+    let target = json!({ "type": "Utilization", "averageUtilization": 80 });
+    let cpu = json!({ "type": "Resource", "resource": { "name": "cpu", "target": target } });
+    set_default(spec, "metrics", json!([cpu]));
 }
 
 fn job(object: &mut Value) {

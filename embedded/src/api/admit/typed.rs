@@ -1,6 +1,7 @@
 //! Checks objects against the types of the Kubernetes API.
 
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::{CronJob, Job};
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node, Pod, Secret, Service, ServiceAccount};
@@ -23,6 +24,7 @@ pub(crate) fn typed(kind: &Kind, mut object: Value) -> Result<(Value, Vec<String
         "Deployment" => round_trip::<Deployment>(&object),
         "EndpointSlice" => round_trip::<EndpointSlice>(&object),
         "Event" => round_trip::<Event>(&object),
+        "HorizontalPodAutoscaler" => round_trip::<HorizontalPodAutoscaler>(&object),
         "Job" => round_trip::<Job>(&object),
         "Lease" => round_trip::<Lease>(&object),
         "Namespace" => round_trip::<Namespace>(&object),
@@ -34,6 +36,7 @@ pub(crate) fn typed(kind: &Kind, mut object: Value) -> Result<(Value, Vec<String
         "Secret" => round_trip::<Secret>(&object),
         "Service" => round_trip::<Service>(&object),
         "ServiceAccount" => round_trip::<ServiceAccount>(&object),
+        "StatefulSet" => round_trip::<StatefulSet>(&object),
         other => Err(format!("this cluster has no type {other}")),
     };
     let known = read.map_err(|why| {

@@ -25,6 +25,11 @@ pub(crate) fn validate(kind: &Kind, object: &Value, before: Option<&Value>) -> R
             deployment::spec(spec, &mut causes);
         }
         "ReplicaSet" => workload(spec, &mut causes),
+        "StatefulSet" => {
+            workload(spec, &mut causes);
+            stateful_set(spec, &mut causes);
+        }
+        "HorizontalPodAutoscaler" => autoscaler(spec, &mut causes),
         "Job" => job(spec, "spec", &mut causes),
         "CronJob" => {
             cron_job(object, &mut causes);
@@ -81,6 +86,40 @@ fn workload(spec: &Value, causes: &mut Causes) {
         causes.push(("spec.template.spec.restartPolicy".into(), why));
     }
     pod::spec(&spec["template"]["spec"], "spec.template.spec", causes);
+}
+
+fn stateful_set(spec: &Value, causes: &mut Causes) {
+    for (field, value, known) in [
+        ("podManagementPolicy", &spec["podManagementPolicy"], ["OrderedReady", "Parallel"]),
+        ("updateStrategy.type", &spec["updateStrategy"]["type"], ["RollingUpdate", "OnDelete"]),
+    ] {
+        if !known.iter().any(|known| value == known) {
+            let why = format!("Unsupported value: {value}: supported values: {known:?}");
+            causes.push((format!("spec.{field}"), why));
+        }
+    }
+    not_negative(&spec["updateStrategy"]["rollingUpdate"], "spec.updateStrategy.rollingUpdate", &["partition"], causes);
+    if spec["volumeClaimTemplates"].as_array().is_some_and(|all| !all.is_empty()) {
+        let why = "Forbidden: this cluster has no persistent volumes".to_owned();
+        causes.push(("spec.volumeClaimTemplates".into(), why));
+    }
+}
+
+fn autoscaler(spec: &Value, causes: &mut Causes) {
+    for field in ["kind", "name"] {
+        if spec["scaleTargetRef"][field].as_str().is_none_or(str::is_empty) {
+            causes.push(required(&format!("spec.scaleTargetRef.{field}")));
+        }
+    }
+    let (least, most) = (spec["minReplicas"].as_i64().unwrap_or(1), spec["maxReplicas"].as_i64().unwrap_or(0));
+    if most < 1 {
+        causes.push(invalid("spec.maxReplicas", &spec["maxReplicas"], "must be greater than 0"));
+    } else if least < 1 {
+        causes.push(invalid("spec.minReplicas", &spec["minReplicas"], "must be greater than or equal to 1"));
+    } else if most < least {
+        let why = "must be greater than or equal to `minReplicas`";
+        causes.push(invalid("spec.maxReplicas", &spec["maxReplicas"], why));
+    }
 }
 
 fn job(spec: &Value, path: &str, causes: &mut Causes) {

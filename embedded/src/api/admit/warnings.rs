@@ -24,7 +24,9 @@ pub(crate) fn ignored(kind: &Kind, object: &Value) -> Vec<String> {
 fn pod_spec<'a>(kind: &Kind, object: &'a Value) -> Option<(&'static str, &'a Value)> {
     let (path, spec) = match kind.kind {
         "Pod" => ("spec", &object["spec"]),
-        "Deployment" | "ReplicaSet" | "Job" => ("spec.template.spec", &object["spec"]["template"]["spec"]),
+        "Deployment" | "ReplicaSet" | "StatefulSet" | "Job" => {
+            ("spec.template.spec", &object["spec"]["template"]["spec"])
+        }
         "CronJob" => (
             "spec.jobTemplate.spec.template.spec",
             &object["spec"]["jobTemplate"]["spec"]["template"]["spec"],

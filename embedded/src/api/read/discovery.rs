@@ -48,7 +48,8 @@ fn group_names() -> BTreeSet<&'static str> {
 /// `/apis/GROUP`
 pub(crate) fn group(name: &str) -> Option<Value> {
     let name = group_names().into_iter().find(|known| *known == name)?;
-    let version = json!({ "groupVersion": format!("{name}/v1"), "version": "v1" });
+    let version = kinds::ALL.iter().find(|kind| kind.group == name).map_or("v1", |kind| kind.version);
+    let version = json!({ "groupVersion": format!("{name}/{version}"), "version": version });
     Some(json!({
         "kind": "APIGroup",
         "apiVersion": "v1",

@@ -1,4 +1,4 @@
-//! The `Scale` object, which represents the replicas of a Deployment or a ReplicaSet.
+//! The `Scale` object, which represents the replicas of a Deployment, a ReplicaSet or a StatefulSet.
 
 use serde_json::{Value, json};
 

@@ -42,7 +42,7 @@ async fn submit_quietly(api: &FakeApi, users: u32) -> Result<SubmittedJob> {
 #[test]
 fn the_driver_prints_json_only_if_the_user_asks_for_it() {
     for json_events in [false, true] {
-        let job = manifest(&driver(json_events), "map").unwrap();
+        let job = manifest(&driver(json_events), &JobSettings::default(), "map").unwrap();
         let pod = job.spec.unwrap().template.spec.unwrap();
         let value = |name: &str| {
             let variable = pod.containers[0].env.iter().flatten().find(|variable| variable.name == name)?;

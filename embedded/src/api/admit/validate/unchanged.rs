@@ -9,6 +9,7 @@ use crate::kinds::Kind;
 pub(crate) fn check(kind: &Kind, object: &Value, before: &Value, causes: &mut Causes) {
     let immutable: &[&str] = match kind.kind {
         "Deployment" | "ReplicaSet" => &["/spec/selector"],
+        "StatefulSet" => &["/spec/selector", "/spec/serviceName", "/spec/podManagementPolicy"],
         "Job" => &["/spec/selector", "/spec/template", "/spec/completions", "/spec/completionMode"],
         "Secret" => &["/type"],
         "EndpointSlice" => &["/addressType"],

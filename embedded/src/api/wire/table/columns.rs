@@ -9,6 +9,8 @@ pub(crate) fn of(kind: &Kind) -> Vec<(&'static str, bool)> {
         "Pod" => ("Name,Ready,Status,Restarts,Age", "IP,Node,Nominated Node,Readiness Gates"),
         "Deployment" => ("Name,Ready,Up-to-date,Available,Age", template),
         "ReplicaSet" => ("Name,Desired,Current,Ready,Age", template),
+        "StatefulSet" => ("Name,Ready,Age", "Containers,Images"),
+        "HorizontalPodAutoscaler" => ("Name,Reference,MinPods,MaxPods,Age", ""),
         "Job" => ("Name,Status,Completions,Duration,Age", template),
         "CronJob" => ("Name,Schedule,Timezone,Suspend,Active,Last Schedule,Age", template),
         "Service" => ("Name,Type,Cluster-IP,External-IP,Port(s),Age", "Selector"),

@@ -34,6 +34,16 @@ pub(crate) fn cells(kind: &Kind, object: &Value) -> Vec<Value> {
             number(&status["readyReplicas"]),
             age_cell,
         ]),
+        "StatefulSet" => json!([
+            name,
+            format!("{}/{}", number(&status["readyReplicas"]), number(&spec["replicas"])),
+            age_cell,
+        ]),
+        "HorizontalPodAutoscaler" => {
+            let target = &spec["scaleTargetRef"];
+            let target = format!("{}/{}", text(&target["kind"]), text(&target["name"]));
+            json!([name, target, number(&spec["minReplicas"]), number(&spec["maxReplicas"]), age_cell])
+        }
         "Job" => job(object, &age_cell),
         "CronJob" => json!([
             name,
@@ -84,13 +94,16 @@ pub(crate) fn cells(kind: &Kind, object: &Value) -> Vec<Value> {
     let template = match kind.kind {
         "Deployment" | "ReplicaSet" | "Job" => Some((&spec["template"], &spec["selector"]["matchLabels"])),
         "CronJob" => Some((&spec["jobTemplate"]["spec"]["template"], &Value::Null)),
+        "StatefulSet" => Some((&spec["template"], &Value::Null)),
         _ => None,
     };
     if let (Some((template, selector)), Some(cells)) = (template, cells.as_array_mut()) {
         let containers = &template["spec"]["containers"];
         cells.push(json!(join(containers, |container| text(&container["name"]))));
         cells.push(json!(join(containers, |container| text(&container["image"]))));
-        cells.push(json!(format_map(selector)));
+        if kind.kind != "StatefulSet" {
+            cells.push(json!(format_map(selector)));
+        }
     }
     match cells {
         Value::Array(cells) => cells,

@@ -1,0 +1,142 @@
+//! Pausing autoscalers, and putting them back exactly.
+
+use kube::api::Patch;
+use serde_json::{Map, Value, json};
+
+use super::{Autoscaler, Kind, autoscalers_of};
+use crate::cluster::connection::{Cluster, patch_params};
+use crate::cluster::failure::explain;
+use crate::cluster::workload::Workload;
+use crate::exit::{Error, Result};
+
+/// The annotation with what a pause has changed.
+pub(super) const PAUSED: &str = "locust-matrix/paused";
+/// KEDA's own annotations for a pause.
+const KEDA_PAUSED: &str = "autoscaling.keda.sh/paused";
+const KEDA_PAUSED_AT: &str = "autoscaling.keda.sh/paused-replicas";
+/// The fields of a HorizontalPodAutoscaler's spec that a pause changes.
+const CHANGED: [&str; 3] = ["minReplicas", "maxReplicas", "behavior"];
+
+/// Whether somebody else has paused it.
+pub(super) fn is_paused_by_its_owner(one: &Autoscaler) -> bool {
+    let annotations = one.object.metadata.annotations.as_ref();
+    let has = |key: &str| annotations.is_some_and(|all| all.get(key).is_some_and(|value| value != "false"));
+    one.kind == Kind::ScaledObject && !has(PAUSED) && (has(KEDA_PAUSED) || has(KEDA_PAUSED_AT))
+}
+
+/// Pauses every autoscaler of a workload that will have up to `most` replicas. Returns their names. One that a
+/// killed run has left paused stays so.
+///
+/// A HorizontalPodAutoscaler gets a range that has all replica counts of the matrix, and may scale neither up nor
+/// down within it.
+///
+/// # Errors
+/// Exit code 3 if the permission is missing, else 4.
+pub async fn pause_autoscalers(cluster: &Cluster, workload: &Workload, most: u32) -> Result<Vec<String>> {
+    let (found, _) = autoscalers_of(cluster, workload).await;
+    let mut paused = Vec::new();
+    for one in &found {
+        let changes = match one.kind {
+            Kind::HorizontalPodAutoscaler => pause_of(one, most),
+            Kind::ScaledObject if one.is_paused_by_us() => None,
+            Kind::ScaledObject => {
+                Some(json!({ "metadata": { "annotations": { KEDA_PAUSED: "true", PAUSED: "{}" } } }))
+            }
+        };
+        if let Some(changes) = changes {
+            patch(cluster, one, "pause", changes).await?;
+        }
+        paused.push(one.title());
+    }
+    Ok(paused)
+}
+
+/// Puts back every autoscaler of a workload that this program has paused. Returns their names.
+///
+/// # Errors
+/// Exit code 3 if the permission is missing, else 4; the others are put back all the same.
+pub async fn resume_autoscalers(cluster: &Cluster, workload: &Workload) -> Result<Vec<String>> {
+    let (found, unknown) = autoscalers_of(cluster, workload).await;
+    if let Some(why) = unknown {
+        return Err(Error::cluster(format!("autoscalers of {} cannot be listed: {why}", workload.describe()))
+            .next(format!("if one has the annotation {PAUSED}, put back what it says")));
+    }
+    let (mut resumed, mut failed) = (Vec::new(), None);
+    for one in found.iter().filter(|one| one.is_paused_by_us()) {
+        let changes = match one.kind {
+            Kind::HorizontalPodAutoscaler => resume_of(one),
+            Kind::ScaledObject => {
+                json!({ "metadata": { "annotations": { KEDA_PAUSED: null, PAUSED: null } } })
+            }
+        };
+        match patch(cluster, one, "resume", changes).await {
+            Ok(()) => resumed.push(one.title()),
+            Err(error) => failed = failed.or(Some(error)),
+        }
+    }
+    failed.map_or(Ok(resumed), Err)
+}
+
+async fn patch(cluster: &Cluster, one: &Autoscaler, verb: &str, mut changes: Value) -> Result<()> {
+    // If somebody has changed it since it was read, that change would be lost.
+    changes["metadata"]["resourceVersion"] = json!(one.object.metadata.resource_version);
+    let api = one.kind.api(cluster);
+    let patched = api.patch(one.name(), &patch_params(), &Patch::Merge(changes)).await;
+    patched.map(drop).map_err(|error| {
+        let explained = explain(&format!("{verb} {}", one.title()), &error);
+        match error {
+            kube::Error::Api(status) if status.code == 403 => explained.next(format!(
+                "add the rule {{apiGroups: ['{}'], resources: [{}], verbs: [list, patch]}} to the Role \
+                 (locust-matrix deploy --config FILE with pause_autoscaler: true does), or {verb} it by hand",
+                one.kind.resource().group,
+                one.kind.resource().plural
+            )),
+            _ => explained,
+        }
+    })
+}
+
+/// The change that pauses a HorizontalPodAutoscaler; `None` if it is paused already, for as many replicas.
+fn pause_of(one: &Autoscaler, most: u32) -> Option<Value> {
+    let spec = &one.object.data["spec"];
+    let highest = spec["maxReplicas"].as_u64().unwrap_or(0).max(u64::from(most));
+    if one.is_paused_by_us() && spec["maxReplicas"] == highest {
+        return None;
+    }
+    let disabled = json!({ "selectPolicy": "Disabled" });
+    let pause = json!({
+        "minReplicas": 1, "maxReplicas": highest,
+        "behavior": { "scaleUp": disabled, "scaleDown": disabled },
+    });
+    let mut changes = json!({ "spec": pause });
+    if !one.is_paused_by_us() {
+        let before: Map<String, Value> =
+            CHANGED.iter().map(|field| ((*field).to_owned(), spec[*field].clone())).collect();
+        changes["metadata"]["annotations"][PAUSED] = Value::Object(before).to_string().into();
+    }
+    Some(changes)
+}
+
+/// The change that undoes [`pause_of`].
+fn resume_of(one: &Autoscaler) -> Value {
+    let annotations = one.object.metadata.annotations.as_ref();
+    let before = annotations.and_then(|all| serde_json::from_str::<Value>(all.get(PAUSED)?).ok());
+    let mut changes = json!({ "metadata": { "annotations": { PAUSED: null } } });
+    if let Some(before) = before {
+        for field in CHANGED {
+            changes["spec"][field] = exactly(&one.object.data["spec"][field], &before[field]);
+        }
+    }
+    changes
+}
+
+/// The merge patch that makes `wanted` out of `present`: it removes what only `present` has.
+fn exactly(present: &Value, wanted: &Value) -> Value {
+    let (Value::Object(present), Value::Object(wanted)) = (present, wanted) else { return wanted.clone() };
+    let surplus = present.keys().filter(|key| !wanted.contains_key(*key));
+    let mut patch: Map<String, Value> = surplus.map(|key| (key.clone(), Value::Null)).collect();
+    for (key, value) in wanted {
+        patch.insert(key.clone(), exactly(present.get(key).unwrap_or(&Value::Null), value));
+    }
+    Value::Object(patch)
+}

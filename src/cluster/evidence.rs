@@ -1,0 +1,83 @@
+//! What the cluster tells beyond the status of a pod: the last line of a crashed container's log, the answer of a
+//! failed probe, the refusal of a pod. Without the permission to read these, there is nothing to tell.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::api::{ListParams, LogParams};
+use tokio::time::timeout;
+
+use super::connection::Cluster;
+use super::pod_state::{Cause, Evidence, last_line};
+use super::workload::Workload;
+
+/// How long the API server may take. The wait goes on without it.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// A cause in words, with the pod's name and with what the cluster tells about it.
+pub(super) async fn explained(cluster: &Cluster, pod: &Pod, cause: &Cause) -> String {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let more = timeout(WITHIN, more(cluster, pod, &cause.evidence)).await.ok().flatten();
+    let more = more.filter(|more| !cause.words.contains(more.as_str()));
+    let label = if matches!(cause.evidence, Evidence::Log(_)) { "last line of its log: " } else { "" };
+    match more {
+        Some(more) => format!("pod {name}: {}; {label}{more}", cause.words),
+        None => format!("pod {name}: {}", cause.words),
+    }
+}
+
+async fn more(cluster: &Cluster, pod: &Pod, evidence: &Evidence) -> Option<String> {
+    match evidence {
+        Evidence::None => None,
+        Evidence::Log(container) => {
+            let name = pod.metadata.name.as_deref()?;
+            // Of a container that runs again, the log of the one before tells why that ended.
+            for previous in [true, false] {
+                let container = Some(container.clone());
+                let params = LogParams { container, previous, tail_lines: Some(20), ..LogParams::default() };
+                let log = cluster.api::<Pod>().logs(name, &params).await;
+                if let Some(line) = log.ok().as_deref().and_then(last_line) {
+                    return Some(line);
+                }
+            }
+            None
+        }
+        Evidence::Warning => {
+            let uid = pod.metadata.uid.as_deref()?;
+            let events = list(cluster, &format!("involvedObject.uid={uid}")).await;
+            let warnings = events.into_iter().filter(|event| event.type_.as_deref() == Some("Warning"));
+            last_line(&warnings.max_by_key(seen_at)?.message?)
+        }
+    }
+}
+
+/// Why the server refuses to create the workload's pods, if it has refused one since `begun`. Neither a StatefulSet
+/// nor most custom kinds say it in their status.
+pub(super) async fn refusal(cluster: &Cluster, workload: &Workload, begun: Timestamp) -> Option<String> {
+    let events = timeout(WITHIN, list(cluster, "reason=FailedCreate")).await.unwrap_or_default();
+    let is_ours = |event: &Event| {
+        let object = &event.involved_object;
+        let name = object.name.as_deref().unwrap_or_default();
+        let rest = name.strip_prefix(&workload.name);
+        object.uid.as_deref() == Some(&workload.uid)
+            || object.kind.as_deref() == Some("ReplicaSet") && rest.is_some_and(|rest| rest.starts_with('-'))
+    };
+    // Events have whole seconds.
+    let is_new = |event: &Event| seen_at(event).is_some_and(|at| at.as_second() >= begun.as_second());
+    let refusals = events.into_iter().filter(|event| is_ours(event) && is_new(event));
+    last_line(&refusals.max_by_key(seen_at)?.message?)
+}
+
+async fn list(cluster: &Cluster, fields: &str) -> Vec<Event> {
+    let events = cluster.api::<Event>().list(&ListParams::default().fields(fields)).await;
+    events.map(|events| events.items).unwrap_or_default()
+}
+
+fn seen_at(event: &Event) -> Option<Timestamp> {
+    let last = event.last_timestamp.as_ref().map(|time| time.0);
+    let series = event.series.as_ref().and_then(|series| series.last_observed_time.as_ref()).map(|time| time.0);
+    last.or(series)
+        .or_else(|| event.event_time.as_ref().map(|time| time.0))
+        .or_else(|| event.metadata.creation_timestamp.as_ref().map(|time| time.0))
+}

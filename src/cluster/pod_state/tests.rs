@@ -1,0 +1,130 @@
+//! Statuses as clusters write them; each differs from the next in what keeps the pod from being ready.
+
+use super::*;
+
+fn pod(spec: &str, status: &str) -> Pod {
+    serde_saphyr::from_str(&format!("metadata: {{name: bert-1}}\nspec: {spec}\nstatus: {status}\n")).unwrap()
+}
+
+fn container(name: &str, ready: bool, restarts: i32, state: &str) -> String {
+    format!(
+        "{{name: {name}, image: i:1, imageID: '', ready: {ready}, restartCount: {restarts}, started: true, state: {state}}}"
+    )
+}
+
+fn words(pod: &Pod) -> String {
+    why_not_ready(pod).map(|cause| cause.words).unwrap_or_default()
+}
+
+#[test]
+fn a_ready_pod_has_no_cause() {
+    assert_eq!(why_not_ready(&pod("{containers: []}", "{conditions: [{type: Ready, status: 'True'}]}")), None);
+}
+
+#[test]
+fn a_failing_probe_is_named_with_what_it_asks() {
+    let spec = "{containers: [{name: proxy}, {name: bert, readinessProbe: {httpGet: {path: /nope, port: 8080}}}]}";
+    let (proxy, bert) = (container("proxy", true, 0, "{running: {}}"), container("bert", false, 0, "{running: {}}"));
+    let unready = pod(spec, &format!("{{containerStatuses: [{proxy}, {bert}]}}"));
+    assert_eq!(words(&unready), "the readiness probe of container bert has not passed (GET :8080/nope)");
+    assert_eq!(why_not_ready(&unready).unwrap().evidence, Evidence::Warning);
+    // A slow model: its startup probe comes first, and asks something else.
+    let spec = "{containers: [{name: bert, startupProbe: {tcpSocket: {port: http}}, readinessProbe: {exec: {command: [a]}}}]}";
+    let starting = container("bert", false, 0, "{running: {}}").replace("started: true", "started: false");
+    let starting = pod(spec, &format!("{{containerStatuses: [{starting}]}}"));
+    assert_eq!(words(&starting), "the startup probe of container bert has not passed (a connection to port http)");
+}
+
+#[test]
+fn the_init_container_that_is_not_done_is_named() {
+    let spec = "{initContainers: [{name: wait-db}, {name: migrate}], containers: [{name: bert}]}";
+    let bert = container("bert", false, 0, "{waiting: {reason: PodInitializing}}");
+    let inits = |migrate: &str| {
+        let done = container("wait-db", true, 0, "{terminated: {exitCode: 0}}");
+        pod(spec, &format!("{{initContainerStatuses: [{done}, {migrate}], containerStatuses: [{bert}]}}"))
+    };
+    let running = inits(&container("migrate", false, 0, "{running: {}}"));
+    assert_eq!(words(&running), "init container migrate runs (2 of 2)");
+    let failing = "{name: migrate, image: i:1, imageID: '', ready: false, restartCount: 4, \
+                   state: {waiting: {reason: CrashLoopBackOff}}, \
+                   lastState: {terminated: {exitCode: 1, reason: Error, message: \"start\\nno such table\\n\"}}}";
+    let failing = inits(failing);
+    assert_eq!(
+        startup_failure(&failing).unwrap(),
+        "pod bert-1: init container migrate crashes again and again \
+         (4 restarts, last exit code 1; its last message: no such table)"
+    );
+    let pulling = inits(&container("migrate", false, 0, "{waiting: {reason: ErrImagePull, message: gone}}"));
+    assert_eq!(
+        startup_failure(&pulling).unwrap(),
+        "pod bert-1: cannot start init container migrate (image i:1): ErrImagePull: gone"
+    );
+}
+
+#[test]
+fn a_native_sidecar_counts_like_a_container() {
+    let spec = "{initContainers: [{name: proxy, restartPolicy: Always, readinessProbe: {grpc: {port: 9}}}], \
+                containers: [{name: bert}]}";
+    let status = |proxy: &str| {
+        let bert = container("bert", true, 0, "{running: {}}");
+        pod(spec, &format!("{{initContainerStatuses: [{proxy}], containerStatuses: [{bert}]}}"))
+    };
+    let unready = status(&container("proxy", false, 0, "{running: {}}"));
+    assert_eq!(
+        words(&unready),
+        "the readiness probe of sidecar proxy has not passed (a gRPC health check on port 9)"
+    );
+    assert_eq!(restarts(&status(&container("proxy", true, 3, "{running: {}}"))), 3);
+    // A plain init container has restarted before the pod served anything.
+    let plain = pod(
+        "{initContainers: [{name: proxy}], containers: []}",
+        &format!("{{initContainerStatuses: [{}]}}", container("proxy", true, 3, "{terminated: {exitCode: 0}}")),
+    );
+    assert_eq!(restarts(&plain), 0);
+}
+
+#[test]
+fn a_readiness_gate_that_nobody_opens_is_named() {
+    let gate = "target-health.lb.example/bert-80";
+    let spec = format!("{{readinessGates: [{{conditionType: {gate}}}], containers: [{{name: bert}}]}}");
+    let bert = container("bert", true, 0, "{running: {}}");
+    let with = |condition: &str| {
+        let conditions = format!("[{{type: ContainersReady, status: 'True'}}, {{type: Ready, status: 'False'}}{condition}]");
+        pod(&spec, &format!("{{conditions: {conditions}, containerStatuses: [{bert}]}}"))
+    };
+    assert_eq!(
+        words(&with("")),
+        format!("its containers are ready, and its readiness gate is not: nobody has set {gate}")
+    );
+    let shut = with(&format!(", {{type: {gate}, status: 'False', message: target is draining}}"));
+    assert!(words(&shut).ends_with(&format!("{gate} is False: target is draining")), "{}", words(&shut));
+}
+
+#[test]
+fn a_crash_is_the_same_cause_while_the_container_runs_again() {
+    let spec = "{containers: [{name: bert, readinessProbe: {httpGet: {port: 1}}}]}";
+    let status = |state: &str, restarts: i32| {
+        let bert = format!(
+            "{{name: bert, image: i:1, imageID: '', ready: false, restartCount: {restarts}, started: true, state: {state}, \
+             lastState: {{terminated: {{exitCode: 137, reason: OOMKilled}}}}}}"
+        );
+        pod(spec, &format!("{{containerStatuses: [{bert}]}}"))
+    };
+    let (waiting, running) = (status("{waiting: {reason: CrashLoopBackOff}}", 2), status("{running: {}}", 3));
+    let (waiting, running) = (why_not_ready(&waiting).unwrap(), why_not_ready(&running).unwrap());
+    assert_eq!(waiting.key, running.key);
+    assert_eq!((waiting.is_permanent, running.is_permanent), (true, false));
+    assert_eq!(
+        waiting.words,
+        "container bert crashes again and again (2 restarts, last exit code 137, OOMKilled)"
+    );
+    assert_eq!(waiting.evidence, Evidence::Log("bert".into()));
+    let once = why_not_ready(&status("{waiting: {reason: CrashLoopBackOff}}", 1)).unwrap();
+    assert!(!once.is_permanent && once.words.contains("is started again"), "{once:?}");
+}
+
+#[test]
+fn a_pod_that_has_ended_is_no_replica() {
+    assert!(is_over(&pod("{containers: []}", "{phase: Failed, reason: Evicted}")));
+    assert!(!is_over(&pod("{containers: []}", "{phase: Running}")));
+}
