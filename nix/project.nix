@@ -62,7 +62,7 @@ in {
     };
 
   checks = same-compiler (import ./checks.nix {inherit lib pkgs packages programs;});
-  devShells.default = same-compiler (same-kind (import ./shell.nix {inherit lib pkgs;}));
+  devShells = same-compiler (same-kind (import ./shell.nix {inherit lib pkgs;}));
 
   # Without a path, alejandra would wait for its standard input.
   formatter = pkgs.writeShellScriptBin "alejandra" ''

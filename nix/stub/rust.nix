@@ -50,17 +50,18 @@
   programs = member:
     [member.package.name] ++ map (bin: bin.name) (member.bin or []);
 
-  # A static program needs a target of its own, so that build scripts stay ordinary programs. Without it, the crates
-  # that the machine's own builds have compiled are used again.
+  # A static program needs a target of its own, so that build scripts stay ordinary programs. It is built like those
+  # for the images of `cargo xtask e2e`, and the others like those of `cargo build`, so that crates which these have
+  # compiled are used again.
   build = args: let
     static = match ".*crt-static.*" (args.env.RUSTFLAGS or "") != null;
     target =
       if static
-      then "--target ${host.triple}"
+      then "--release --target ${host.triple}"
       else "";
     folder =
       if static
-      then "${host.triple}/debug"
+      then "${host.triple}/release"
       else "debug";
   in
     make.build args.pname args.version (args.nativeBuildInputs or []) ({

@@ -77,6 +77,10 @@ async fn run_block(session: &Session, folders: &Folders, work: &Path, block: &Bl
         let (from, to) = (examples.join(&name), folder.join(&name));
         std::fs::copy(&from, &to).map_err(|error| Failure::file(&from, "copy", &error))?;
     }
+    // For blocks that a reader runs in the repository itself.
+    let tests = folder.join("tests");
+    std::os::unix::fs::symlink(folders.root.join("tests"), &tests)
+        .map_err(|error| Failure::file(&tests, "link", &error))?;
     // `cargo xtask` is an alias of the repository, and a reader has the programs on PATH.
     let path = std::env::var("PATH").unwrap_or_default();
     let programs = folders.target.join("debug");

@@ -30,6 +30,9 @@ enum Task {
         /// Build one package and one image only, and only start the shell
         #[arg(long)]
         fast: bool,
+        /// Run the flake's checks, too: clippy, documents and tests, as `cargo xtask ci` does without nix
+        #[arg(long, conflicts_with = "fast")]
+        checks: bool,
         /// A machine without nix is an error
         #[arg(long)]
         require: bool,
@@ -77,8 +80,8 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
     let folders = Folders::find()?;
     let session = Session::open(stop, &folder(&folders).join("commands.log"), false)?;
     match args.task {
-        Task::Check { fast, require } => match Nix::find(&session, &folders).await {
-            Ok(nix) => check(&session, &folders, &nix, fast).await,
+        Task::Check { fast, checks, require } => match Nix::find(&session, &folders).await {
+            Ok(nix) => check(&session, &folders, &nix, Extent { fast, checks }).await,
             Err(failure) if require || failure.is_interruption() => Err(failure),
             Err(failure) => {
                 session.progress.line(&format!("nix: not checked: {}", failure.what));
@@ -96,7 +99,7 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
 /// The fast part, if there is a nix on this machine.
 pub(crate) async fn check_if_found(session: &Session, folders: &Folders) -> Result<(), Failure> {
     match Nix::find(session, folders).await {
-        Ok(nix) => check(session, folders, &nix, true).await,
+        Ok(nix) => check(session, folders, &nix, Extent { fast: true, checks: false }).await,
         Err(failure) if failure.is_interruption() => Err(failure),
         Err(failure) => {
             session.progress.line(&format!("nix: not checked: {}", failure.what));
@@ -110,9 +113,19 @@ fn folder(folders: &Folders) -> std::path::PathBuf {
     folders.target.join("xtask-nix")
 }
 
-async fn check(session: &Session, folders: &Folders, nix: &Nix, fast: bool) -> Result<(), Failure> {
+/// How much is built.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    fast: bool,
+    checks: bool,
+}
+
+async fn check(session: &Session, folders: &Folders, nix: &Nix, extent: Extent) -> Result<(), Failure> {
     let notes = StandIn::of_notes(folders);
     let flake = folders.root.display().to_string();
+    // Nix's own check of the outputs; as notes, all packages and checks are built in a second.
+    let outputs = must_succeed(session, nix.command(&notes, &["flake", "check"]).arg(&flake));
+    session.step("check the outputs of the flake", outputs).await?;
     let evaluation = async {
         let mut problems = evaluate::problems(session, nix, &flake, &notes).await?;
         problems.extend(evaluate::consumer_problems(session, folders, nix, &notes).await?);
@@ -127,14 +140,19 @@ async fn check(session: &Session, folders: &Folders, nix: &Nix, fast: bool) -> R
     session.step("evaluate the flake for every system", evaluation).await?;
 
     let machine = StandIn::of_this_machine(session, folders).await?;
-    let chosen: Vec<&str> =
-        if fast { vec!["fake-inference", "stub-image"] } else { [&PACKAGES[..], &["locust-image"]].concat() };
+    let chosen: Vec<&str> = if extent.fast {
+        vec!["fake-inference", "stub-image"]
+    } else {
+        [&PACKAGES[..], &["locust-image"]].concat()
+    };
     session.step("build packages and images", build(session, nix, &flake, &machine, &chosen)).await?;
-    if !fast {
-        let all = nix.command(&machine, &["flake", "check"]).arg(&flake);
-        session.step("build every check", must_succeed(session, all.show(ShowOutput::Indented))).await?;
+    if extent.checks {
+        let system = format!("checks.{}-linux", std::env::consts::ARCH);
+        let checks = ["fmt", "clippy", "doc", "tests"].map(|check| format!("{system}.{check}"));
+        let checks: Vec<&str> = checks.iter().map(String::as_str).collect();
+        session.step("run the flake's checks", build(session, nix, &flake, &machine, &checks)).await?;
     }
-    let words = if fast {
+    let words = if extent.fast {
         vec!["xtask", "e2e", "--help"]
     } else {
         let small = "xtask e2e --cluster embedded --name nix-check --replicas 1 --users 5 --duration 5s";
@@ -142,7 +160,7 @@ async fn check(session: &Session, folders: &Folders, nix: &Nix, fast: bool) -> R
     };
     let shell = nix.command(&machine, &["develop"]).arg(&flake);
     let shell = shell.args(["--command", "cargo"]).args(words).folder(&folders.root);
-    let shell = shell.show(if fast { ShowOutput::Nothing } else { ShowOutput::Stderr });
+    let shell = shell.show(if extent.fast { ShowOutput::Nothing } else { ShowOutput::Stderr });
     session.step("use the shell", must_succeed(session, shell)).await?;
     session.progress.line(NOT_SHOWN);
     Ok(())

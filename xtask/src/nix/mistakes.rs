@@ -27,7 +27,7 @@ const MISTAKES: [Mistake; 24] = [
         "cargoBuildFlags = [\"--package\" package \"--bin\" name];\n      meta",
         "cargoBuildFlag = [];\n      meta",
     ),
-    ("nix/shell.nix", "  packages =\n", "  pkgs =\n"),
+    ("nix/shell.nix", "      packages =\n", "      pkgs =\n"),
     // A key of an image's configuration that Docker would ignore.
     ("nix/images.nix", "Entrypoint = [", "EntryPoint = ["),
     // The file set of the builds lacks a member of the workspace.
@@ -63,7 +63,7 @@ const MISTAKES: [Mistake; 24] = [
     // A crate that is not in Cargo.lock, a syntax error, and a tool that the shell lacks.
     ("fake-inference/Cargo.toml", "[dependencies]\n", "[dependencies]\nnonesuch = \"1\"\n"),
     ("flake.nix", "output \"checks\";", "output \"checks\""),
-    ("nix/shell.nix", "      pkgs.kind\n", ""),
+    ("nix/shell.nix", "          pkgs.kind\n", ""),
 ];
 
 pub(super) async fn check(
