@@ -31,7 +31,7 @@
   config = only "buildLayeredImage: config" ["Cmd" "Entrypoint" "Env" "ExposedPorts" "Labels" "StopSignal" "User" "Volumes" "WorkingDir"] (args.config or {});
   contents = args.contents or [];
   # Everything that the image has to have: the contents, and what the configuration names.
-  roots = make.text "${args.name}-roots" (toJSON {inherit config contents;});
+  roots = make.text "${baseNameOf args.name}-roots" (toJSON {inherit config contents;});
   extension =
     {
       none = "tar";

@@ -187,4 +187,38 @@ mod tests {
         }
         assert!(run >= 6, "{run}");
     }
+
+    /// Each message in the tables of the troubleshooting guide is a message of the program.
+    #[test]
+    fn every_quoted_message_is_in_the_code() {
+        let mut code = String::new();
+        for folder in ["src", "xtask/src", "embedded/src"] {
+            collect(&root().join(folder), &mut code);
+        }
+        // A long string goes on in the next line, after a backslash.
+        let code = code.split("\\\n").map(str::trim_start).collect::<String>();
+        let text = std::fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+        let mut checked = 0;
+        for line in text.lines().filter(|line| line.starts_with("| `")) {
+            let message = line.split('`').nth(1).unwrap();
+            for part in message.split('…').filter(|part| part.trim().len() > 3) {
+                assert!(code.contains(part), "{part:?} of {message:?} is in no message");
+                checked += 1;
+            }
+        }
+        assert!(checked > 20, "{checked}");
+    }
+
+    fn collect(folder: &Path, text: &mut String) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                collect(&path, text);
+            } else if path.extension().is_some_and(|extension| extension == "rs")
+                && !path.ends_with("guides.rs")
+            {
+                text.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
 }
