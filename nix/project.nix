@@ -1,114 +1,71 @@
-# The flake's outputs for one system.
+# The flake's outputs for one system. nix/packages.nix, nix/images.nix and so on hold one group each.
 {
   lib,
   pkgs,
 }: let
+  inherit (pkgs.stdenv.hostPlatform) isLinux;
+  inherit (lib.importTOML ../Cargo.toml) workspace;
+  inherit (workspace.package) version rust-version;
   inherit ((lib.importTOML ../rust-toolchain.toml).toolchain) channel;
-  inherit ((lib.importTOML ../Cargo.toml).workspace.package) version;
-  inherit (lib.importTOML ../versions.toml) kind;
+  versions = lib.importTOML ../versions.toml;
+
+  # Somebody else's nixpkgs may have a newer compiler than ours; an older one cannot build the programs.
+  programs =
+    lib.throwIfNot (lib.versionAtLeast pkgs.rustc.version rust-version)
+    "locust-matrix needs rustc ${rust-version} or newer, but this nixpkgs has ${pkgs.rustc.version}: follow a newer nixpkgs, or leave out inputs.nixpkgs.follows"
+    (import ./packages.nix {inherit lib pkgs version;});
+  images = import ./images.nix {inherit lib pkgs versions programs;};
+  matrix = import ./matrix.nix {inherit lib pkgs programs;};
+
+  # The shell and the checks of this repository want exactly the compiler that rustup installs.
+  same-compiler =
+    lib.throwIfNot (pkgs.rustc.version == channel)
+    "rust-toolchain.toml: the channel is ${channel}, but nixpkgs has rustc ${pkgs.rustc.version}";
 
   # A node image belongs to a kind release. Without a row for this kind, the shell cannot be built.
-  nodeImage = table:
-    kind.${table}.${pkgs.kind.version}
-    or (throw "versions.toml: [kind.${table}] has no image for kind ${pkgs.kind.version}, which is what nixpkgs has");
+  same-kind = let
+    missing = table: !(versions.kind.${table} ? ${pkgs.kind.version});
+  in
+    lib.throwIfNot (!missing "node" && !missing "node-cgroup-v1")
+    "versions.toml: [kind.node] or [kind.node-cgroup-v1] has no image for kind ${pkgs.kind.version}, which is what nixpkgs has";
 
-  # The files that the builds read: each member, and the files that its code and its tests include.
-  src = lib.fileset.toSource {
-    root = ../.;
-    fileset = lib.fileset.unions [
-      ../Cargo.lock
-      ../Cargo.toml
-      ../clippy.toml
-      ../docs
-      ../records
-      ../e2e
-      ../embedded
-      ../fake-inference
-      ../manifests
-      ../rust-toolchain.toml
-      ../rustfmt.toml
-      ../src
-      ../tests
-      ../versions.toml
-      ../xtask
-    ];
-  };
+  # The wheel's hash in versions.toml belongs to one version of Locust, and the image's tag has to say the same.
+  same-locust = let
+    tagged = "locustio/locust:${versions.locust.version}@";
+  in
+    lib.throwIfNot (builtins.substring 0 (builtins.stringLength tagged) versions.locust.image == tagged)
+    "versions.toml: [locust] has version ${versions.locust.version}, but the image ${versions.locust.image}";
 
-  workspace = pname: more:
-    pkgs.rustPlatform.buildRustPackage ({
-        inherit pname src version;
-        cargoLock.lockFile = ../Cargo.lock;
-      }
-      // more);
+  packages = same-locust (programs.everywhere
+    // {default = programs.everywhere.locust-matrix;}
+    // (
+      if isLinux
+      then programs.linux // images // {inherit (matrix) e2e;}
+      else {}
+    ));
+in {
+  inherit packages;
+  inherit (matrix) mkMatrix;
 
-  # One member with its own tests. The tests of `e2e` need Docker, which a Nix build does not have.
-  member = name: tests:
-    workspace name {
-      cargoBuildFlags = ["--package" name];
-      cargoTestFlags = ["--package" name] ++ tests;
-      meta.mainProgram = name;
-    };
-
-  packages = rec {
-    locust-matrix = member "locust-matrix" [];
-    fake-inference = member "fake-inference" [];
-    # xtask runs only from a checkout, as `cargo xtask`. It is built here to check that it compiles.
-    # Its tests `architecture` and `flake` are left out, because they read files that are not in the build's source.
-    xtask = member "xtask" ["--bins" "--test" "cli"];
-    default = locust-matrix;
-  };
-in
-  # rustup and Nix have to install the same compiler: if one is updated, the other has to be updated, too.
-  lib.throwIfNot (pkgs.rustc.version == channel)
-  "rust-toolchain.toml: the channel is ${channel}, but nixpkgs has rustc ${pkgs.rustc.version}"
-  {
-    inherit packages;
-
-    checks = {
-      inherit (packages) locust-matrix fake-inference xtask;
-      fmt = pkgs.runCommand "fmt" {nativeBuildInputs = [pkgs.cargo pkgs.rustfmt];} ''
-        export HOME=$TMPDIR
-        cd ${src}
-        cargo fmt --all --check
-        touch $out
-      '';
-      clippy = workspace "clippy" {
-        nativeBuildInputs = [pkgs.clippy];
-        buildPhase = "cargo clippy --workspace --all-targets --locked --offline -- -D warnings";
-        doCheck = false;
-        installPhase = "touch $out";
+  apps =
+    if isLinux
+    then {
+      e2e = matrix.app;
+      default = matrix.app;
+    }
+    else {
+      default = {
+        type = "app";
+        program = lib.getExe packages.locust-matrix;
+        meta.description = "The driver, against a cluster of your own";
       };
     };
 
-    devShells.default = pkgs.mkShell {
-      packages = [
-        pkgs.cargo
-        pkgs.clippy
-        pkgs.docker-client
-        pkgs.kind
-        pkgs.kubectl
-        pkgs.python3
-        pkgs.rustc
-        pkgs.rustfmt
-        pkgs.uv
-      ];
-      # xtask links the programs for the images statically. In `buildInputs`, the static C library would come before
-      # the shared one for every program.
-      env.LIBRARY_PATH = "${pkgs.glibc.static}/lib";
-      # Kubernetes 1.35 and newer does not start on a host with cgroup v1. A variable that is already set is kept.
-      shellHook = ''
-        if [ -z "''${KIND_NODE_IMAGE-}" ]; then
-          if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
-            export KIND_NODE_IMAGE=${nodeImage "node"}
-          else
-            export KIND_NODE_IMAGE=${nodeImage "node-cgroup-v1"}
-          fi
-        fi
-      '';
-    };
+  checks = same-compiler (import ./checks.nix {inherit lib pkgs packages programs;});
+  devShells = same-compiler (same-kind (import ./shell.nix {inherit lib pkgs;}));
 
-    # Without a path, alejandra would wait for its standard input.
-    formatter = pkgs.writeShellScriptBin "alejandra" ''
-      exec ${lib.getExe pkgs.alejandra} "''${@:-.}"
-    '';
-  }
+  # Without a path, alejandra would wait for its standard input.
+  formatter = pkgs.writeShellScriptBin "alejandra" ''
+    exec ${lib.getExe pkgs.alejandra} "''${@:-.}"
+  '';
+}

@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::cluster::ClusterFlags;
-use crate::commands::{cleanup, completions, deploy, fetch, job, plan, report, run};
+use crate::commands::{cleanup, completions, deploy, fetch, job, man, plan, report, run};
 use crate::events::JSON_EVENTS_VARIABLE;
 use crate::exit::ExitCode;
 
@@ -69,4 +69,6 @@ pub enum Command {
     Cleanup(cleanup::Arguments),
     /// Print a completion script for a shell
     Completions(completions::Arguments),
+    /// Write the man pages to a folder
+    Man(man::Arguments),
 }

@@ -5,6 +5,7 @@ pub mod completions;
 pub mod deploy;
 pub mod fetch;
 pub mod job;
+pub mod man;
 pub mod plan;
 pub mod report;
 pub mod run;

@@ -70,5 +70,6 @@ async fn dispatch(cli: &Cli) -> Result<ExitCode> {
             commands::cleanup::run(&cli.cluster, arguments, &events, &mut out).await
         }
         Command::Completions(arguments) => Ok(commands::completions::run::<Cli>(arguments, &mut out)),
+        Command::Man(arguments) => commands::man::run::<Cli>(arguments),
     }
 }

@@ -10,6 +10,7 @@ mod markdown;
 mod openmetrics;
 mod summary;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 pub use console_line::console_line;
@@ -40,6 +41,28 @@ pub fn write(run: &JudgedRun<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
         files.push(("capacity.json".to_owned(), capacity_json::render(&answer)));
     }
     files.into_iter().map(|(name, bytes)| write_file(folder.join(name), &bytes)).collect()
+}
+
+/// The variable that names the file with the summary of a job, on GitHub's runners.
+const JOB_SUMMARY: &str = "GITHUB_STEP_SUMMARY";
+
+/// Appends the summary to that of the job, if this runs in a job of GitHub's.
+///
+/// # Errors
+/// Exit code 3: the file cannot be written.
+pub fn append_to_job(run: &JudgedRun<'_>) -> Result<()> {
+    match std::env::var_os(JOB_SUMMARY).filter(|path| !path.is_empty()) {
+        Some(path) => append(Path::new(&path), &summary::render(run)),
+        None => Ok(()),
+    }
+}
+
+fn append(path: &Path, bytes: &[u8]) -> Result<()> {
+    let file = std::fs::OpenOptions::new().append(true).create(true).open(path);
+    file.and_then(|mut file| file.write_all(bytes)).map_err(|error| {
+        Error::preflight(format!("{JOB_SUMMARY} {}: cannot be written: {error}", path.display()))
+            .next(format!("unset {JOB_SUMMARY}, or let it name a file that can be written"))
+    })
 }
 
 fn write_file(path: PathBuf, bytes: &[u8]) -> Result<PathBuf> {

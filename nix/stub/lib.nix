@@ -1,6 +1,6 @@
 # The functions of nixpkgs' lib that the flake uses, with their most important errors.
 let
-  inherit (builtins) any concatLists fromTOML listToAttrs pathExists readFile stringLength substring;
+  inherit (builtins) any compareVersions concatLists concatStringsSep fromTOML listToAttrs match pathExists readFile replaceStrings stringLength substring;
   below = folder: path: substring 0 (stringLength folder + 1) path == "${folder}/";
 in rec {
   genAttrs = names: f:
@@ -17,7 +17,24 @@ in rec {
     then value: value
     else throw message;
 
+  optionals = condition: list:
+    if condition
+    then list
+    else [];
+
+  versionAtLeast = one: other: compareVersions one other >= 0;
+
+  escapeShellArg = word:
+    if match "[[:alnum:],._+:@%/=-]+" word != null
+    then word
+    else "'${replaceStrings ["'"] ["'\\''"] word}'";
+  escapeShellArgs = words: concatStringsSep " " (map escapeShellArg words);
+
+  makeBinPath = packages: concatStringsSep ":" (map (package: "${package}/bin") packages);
+
   getExe = package: "${package}/bin/${package.meta.mainProgram or (throw "getExe: ${package.name} has no meta.mainProgram")}";
+
+  licenses.asl20 = {spdxId = "Apache-2.0";};
 
   fileset = {
     # Here, a fileset is a list of paths.

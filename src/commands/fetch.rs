@@ -50,6 +50,7 @@ pub async fn run(
     let records = bring_home(&folder, stored, events)?;
     let judged = JudgedRun::of(&records);
     report::write(&judged, &folder)?;
+    report::append_to_job(&judged)?;
     let _ = writeln!(out, "{}", folder.display());
     Ok(exit_code(&judged).0)
 }

@@ -78,13 +78,17 @@ async fn measure(prepared: Prepared, interrupted: CancellationToken) -> Result<(
     let mut matrix = Matrix { setup, plan, run, records, file, store: Some(store), interrupted };
     let ended = matrix.run().await;
     let judged = JudgedRun::of(&matrix.records);
-    let written = if judged.rows.is_empty() { Ok(Vec::new()) } else { report::write(&judged, &folder) };
+    let written = if judged.rows.is_empty() {
+        Ok(())
+    } else {
+        report::write(&judged, &folder).and_then(|_| report::append_to_job(&judged))
+    };
     matrix.setup.events.tell(Progress::RunEnded {
         recorded: judged.rows.len(),
         valid: judged.valid(),
         took_s: begun.elapsed().as_secs_f64(),
     });
-    first_error([ended, written.map(drop)], &matrix.setup.events)?;
+    first_error([ended, written], &matrix.setup.events)?;
     let (code, reasons) = exit_code(&judged);
     let answer = Answer::of(&judged).map(|answer| answer.to_string());
     Ok((code, reasons.into_iter().chain(answer).collect()))

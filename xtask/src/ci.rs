@@ -7,7 +7,7 @@ use crate::folders::Folders;
 use crate::run::Session;
 use crate::run::command::{Cmd, ShowOutput};
 use crate::run::stop::StopRequests;
-use crate::{suite, tidy};
+use crate::{nix, pins, suite, tidy};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -18,7 +18,8 @@ pub(crate) struct Args {
 }
 
 const EXAMPLES: &str = "\
-Checks formatting, clippy, tidy and the documentation, then runs every test. It ends at the first
+Checks formatting, clippy, tidy, versions and the documentation, the workflows if actionlint is
+installed, and the flake if nix is; then runs every test. It ends at the first
 check that fails.
 
 Examples:
@@ -44,9 +45,32 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>, xtask: &clap::Comma
     check(&session, &folders, clippy).await?;
     check(&session, &folders, live_clippy).await?;
     session.step("tidy", tidy::check(&session, &folders, xtask)).await?;
+    session.step("versions", async { pins::check(&folders.root) }).await?;
     check(&session, &folders, documentation).await?;
+    if_installed(&session, &folders, WORKFLOWS).await?;
+    session.step("nix", nix::check_if_found(&session, &folders)).await?;
     drop(session);
     suite::run(args.test, stop).await
+}
+
+/// A tool that is not part of the toolchain, its arguments, and the next step if it fails.
+const WORKFLOWS: (&str, &[&str], &str) = ("actionlint", &[], "correct the workflows as actionlint says");
+
+async fn if_installed(
+    session: &Session,
+    folders: &Folders,
+    (tool, arguments, next): (&'static str, &[&str], &str),
+) -> Result<(), Failure> {
+    let command =
+        Cmd::new(tool).args(arguments.iter().copied()).folder(&folders.root).show(ShowOutput::Indented);
+    match command.run(session).await {
+        Ok(done) => done.require_success(session, BUG, next).map(drop),
+        Err(failure) if failure.is_interruption() => Err(failure),
+        Err(failure) => {
+            session.progress.line(&format!("{tool}: not run: {}", failure.what));
+            Ok(())
+        }
+    }
 }
 
 const CORRECT: &str = "correct what clippy names above; in a test, `#[expect(…, reason = …)]` may be right";

@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::{bench, ci, cleanup, doctor, e2e, suite, tidy};
+use crate::{bench, ci, cleanup, dist, doctor, e2e, guides, nix, pack, pins, suite, tidy};
 
 /// The tasks of this repository
 #[derive(Debug, Parser)]
@@ -28,6 +28,16 @@ pub(crate) enum Task {
     Doctor(doctor::Args),
     /// Remove everything that earlier runs have left on this machine, however they ended
     Cleanup(cleanup::Args),
+    /// Check the flake on a stand-in for nixpkgs, without a network
+    Nix(nix::Args),
+    /// Check that all files name the same versions, or say how to move one
+    Versions(pins::Args),
+    /// Run the commands of the guides
+    Guides(guides::Args),
+    /// Make the archives of a release
+    Dist(dist::Args),
+    /// Pack a program as an image, as e2e does
+    Image(pack::Args),
 }
 
 pub(crate) const EXIT_CODES: &str = "\

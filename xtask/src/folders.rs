@@ -14,6 +14,10 @@ pub(crate) struct Folders {
 
 impl Folders {
     pub(crate) fn find() -> Result<Self, Failure> {
+        if let Some(home) = home() {
+            let root = absolute(&home)?;
+            return Ok(Self { target: target(&root)?, root });
+        }
         // Fixed at compile time, so that xtask can be called from any folder.
         let member = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = member.parent().unwrap_or(member).to_path_buf();
@@ -26,11 +30,7 @@ impl Folders {
                 "call it as `cargo xtask`, so that it is built again",
             ));
         }
-        let target = match std::env::var_os("CARGO_TARGET_DIR") {
-            Some(folder) if !folder.is_empty() => absolute(Path::new(&folder))?,
-            _ => root.join("target"),
-        };
-        Ok(Self { root, target })
+        Ok(Self { target: target(&root)?, root })
     }
 
     /// A folder for each cluster, and one for the images.
@@ -46,6 +46,21 @@ impl Folders {
     /// Image archives, shared by all clusters.
     pub(crate) fn images(&self) -> PathBuf {
         self.e2e().join("images")
+    }
+}
+
+/// The folder that stands for the checkout where there is none: for the programs that Nix has built.
+pub(crate) const HOME: &str = "LOCUST_MATRIX_HOME";
+
+/// The value of [`HOME`]. With it, nothing is compiled.
+pub(crate) fn home() -> Option<PathBuf> {
+    std::env::var_os(HOME).filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
+fn target(root: &Path) -> Result<PathBuf, Failure> {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) if !folder.is_empty() => absolute(Path::new(&folder)),
+        _ => Ok(root.join("target")),
     }
 }
 

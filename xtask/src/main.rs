@@ -7,13 +7,20 @@ mod bench;
 mod ci;
 mod cleanup;
 mod cli;
+mod dist;
 mod doctor;
 mod e2e;
 mod engine;
 mod failure;
 mod folders;
+mod guides;
 mod image;
+mod nix;
 mod orphan;
+mod pack;
+mod pins;
+#[cfg(test)]
+mod pipelines;
 mod run;
 mod suite;
 #[cfg(test)]
@@ -54,5 +61,10 @@ async fn start(cli: Cli) -> Result<(), Failure> {
         Task::Bench(args) => bench::run(args, stop).await,
         Task::Ci(args) => ci::run(args, stop, &Cli::command()).await,
         Task::Test(args) => suite::run(args, stop).await,
+        Task::Nix(args) => nix::run(args, stop).await,
+        Task::Versions(args) => pins::run(&args),
+        Task::Guides(args) => guides::run(args, stop).await,
+        Task::Dist(args) => dist::run(args, stop).await,
+        Task::Image(args) => pack::run(&args),
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::failure::{BUG, Failure, PREFLIGHT, USAGE};
-use crate::folders::Folders;
+use crate::folders::{self, Folders};
 use crate::run::Session;
 use crate::run::command::{Cmd, ShowOutput};
 
@@ -19,6 +19,11 @@ pub(crate) struct Binaries {
 
 /// Build both as static binaries, so that their images need no base image.
 pub(crate) async fn build(session: &Session, folders: &Folders) -> Result<Binaries, Failure> {
+    // Without a checkout, the programs for the images are there already.
+    if let (Some(_), Some(folder)) = (folders::home(), built_already()) {
+        require_programs(&folder, &["locust-matrix", "fake-inference"])?;
+        return Ok(local_binaries(folders));
+    }
     build_static(session, folders, Cmd::new("cargo").show(ShowOutput::Indented)).await
 }
 

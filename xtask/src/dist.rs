@@ -1,0 +1,176 @@
+//! `cargo xtask dist`: the archives of a release, built twice and compared.
+
+mod archive;
+mod build;
+mod sbom;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::failure::{BUG, Failure, PREFLIGHT};
+use crate::folders::{self, Folders};
+use crate::image::sha256_hex;
+use crate::run::Session;
+use crate::run::command::Cmd;
+use crate::run::stop::StopRequests;
+use crate::{image, toolchain};
+use archive::Entry;
+use build::Programs;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = HELP)]
+pub(crate) struct Args {
+    /// Folder for the archives [default: dist in Cargo's target folder]
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Build once, without the comparison; not for a release
+    #[arg(long)]
+    once: bool,
+}
+
+const HELP: &str = "\
+Makes, for this machine's processor:
+  locust-matrix-VERSION-TARGET.tar.gz   the static programs, completions, man pages, documents
+  locust-driver-VERSION-ARCH.tar        the driver's image, for docker load
+  fake-inference-VERSION-ARCH.tar       the stub's image
+  locust-matrix-VERSION.cdx.json        the crates in the programs (CycloneDX)
+  SHA256SUMS                            sha256sum --check SHA256SUMS
+
+The programs are built twice: here, and from a copy in another folder with another time zone,
+umask and number of jobs. If their hashes differ, nothing is written. If cargo-auditable is
+installed, the programs have the list of their crates in them, too.
+
+Exit codes: 0 all well, 1 a build failed or two builds differ, 3 something is missing,
+130 interrupted.";
+
+pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failure> {
+    let folders = Folders::find()?;
+    let work = folders.target.join("xtask-dist");
+    let session = Session::open(stop, &work.join("commands.log"), false)?;
+    let output = match args.output {
+        Some(folder) => folders::absolute(&folder)?,
+        None => folders.target.join("dist"),
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    let time = time_of_commit(&session, &folders.root).await?;
+    let auditable = build::is_auditable(&session).await?;
+    let first = build::first(&session, &folders, &work, auditable, time);
+    let programs = session.step("build the programs", first).await?;
+    if args.once {
+        session.progress.line("built once: whether a second build gives the same was not checked");
+    } else {
+        let second = build::second(&session, &folders, &work, auditable, time);
+        let again = session.step("build them again, from a copy elsewhere", second).await?;
+        compare(&programs, &again)?;
+    }
+    let files = session.step("pack", pack(&session, &folders, &work, &programs, version, time)).await?;
+    write(&output, &files)?;
+    if !auditable {
+        session.progress.line(
+            "the programs do not have the list of their crates in them: cargo install cargo-auditable adds it",
+        );
+    }
+    let _ = writeln!(std::io::stdout(), "{}", output.display());
+    Ok(())
+}
+
+/// The seconds since 1970 that every time in the archives gets: `SOURCE_DATE_EPOCH`, else the time of the commit.
+async fn time_of_commit(session: &Session, root: &Path) -> Result<u64, Failure> {
+    let text = match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => text,
+        Err(_) => {
+            let asked = Cmd::new("git").args(["log", "-1", "--format=%ct"]).folder(root).run(session).await?;
+            asked.require_success(session, PREFLIGHT, "run it in a clone of the repository")?.stdout
+        }
+    };
+    text.trim().parse().map_err(|_| {
+        Failure::preflight(format!("SOURCE_DATE_EPOCH {text:?}: not a number of seconds"), "unset it")
+    })
+}
+
+fn compare(first: &Programs, second: &Programs) -> Result<(), Failure> {
+    for (name, one) in first.paths() {
+        let other = second.folder.join(&name);
+        if hash(&one)? != hash(&other)? {
+            return Err(Failure::new(
+                BUG,
+                format!("{name}: two builds of the same commit differ"),
+                format!("compare them: diffoscope {} {}", one.display(), other.display()),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Every file of the release, by name.
+async fn pack(
+    session: &Session,
+    folders: &Folders,
+    work: &Path,
+    programs: &Programs,
+    version: &str,
+    time: u64,
+) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let triple = toolchain::triple()?;
+    let mut entries = Vec::new();
+    for (name, path) in programs.paths() {
+        entries.push(Entry::program(format!("bin/{name}"), read(&path)?));
+    }
+    for name in ["README.md", "LICENSE", "CHANGELOG.md"] {
+        entries.push(Entry::text(name, read(&folders.root.join(name))?));
+    }
+    let driver = programs.folder.join("locust-matrix").display().to_string();
+    for (shell, path) in [
+        ("bash", "completions/locust-matrix.bash"),
+        ("zsh", "completions/_locust-matrix"),
+        ("fish", "completions/locust-matrix.fish"),
+    ] {
+        let made = Cmd::new(&driver).args(["completions", shell]).run(session).await?;
+        let made = made.require_success(session, BUG, "make `locust-matrix completions` work")?;
+        entries.push(Entry::text(path, made.stdout.into_bytes()));
+    }
+    let pages = work.join("man");
+    let _ = std::fs::remove_dir_all(&pages);
+    let made = Cmd::new(&driver).arg("man").path(&pages).run(session).await?;
+    made.require_success(session, BUG, "make `locust-matrix man` work")?;
+    let listed = std::fs::read_dir(&pages).map_err(|error| Failure::file(&pages, "read", &error))?;
+    for page in listed.flatten() {
+        let name = page.file_name().to_string_lossy().into_owned();
+        entries.push(Entry::text(format!("man/man1/{name}"), read(&page.path())?));
+    }
+    let folder = format!("locust-matrix-{version}-{triple}");
+    let failure = |error: std::io::Error| Failure::bug(format!("packing: {error}"));
+    let mut files =
+        vec![(format!("{folder}.tar.gz"), archive::pack(&folder, entries, time).map_err(failure)?)];
+    let architecture = toolchain::image_architecture();
+    for (image, program) in [("locust-driver", "locust-matrix"), ("fake-inference", "fake-inference")] {
+        let bytes = read(&programs.folder.join(program))?;
+        let packed = image::pack(image, program, &bytes, architecture).map_err(failure)?;
+        files.push((format!("{image}-{version}-{architecture}.tar"), packed.bytes));
+    }
+    let list = sbom::make(session, &folders.root, &triple, version, time).await?;
+    files.push((format!("locust-matrix-{version}.cdx.json"), list));
+    Ok(files)
+}
+
+fn write(output: &Path, files: &[(String, Vec<u8>)]) -> Result<(), Failure> {
+    use std::fmt::Write as _;
+    folders::create(output)?;
+    let mut sums = String::new();
+    let mut sorted: Vec<_> = files.iter().collect();
+    sorted.sort_by(|one, other| one.0.cmp(&other.0));
+    for (name, bytes) in sorted {
+        folders::write(&output.join(name), bytes)?;
+        let _ = writeln!(sums, "{}  {name}", sha256_hex(bytes));
+    }
+    folders::write(&output.join("SHA256SUMS"), sums.as_bytes())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(path).map_err(|error| Failure::file(path, "read", &error))
+}
+
+fn hash(path: &Path) -> Result<String, Failure> {
+    Ok(sha256_hex(&read(path)?))
+}

@@ -1,0 +1,68 @@
+//! Finds nix, and calls it so that it needs neither a network nor a daemon nor `/nix`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::host::StandIn;
+use super::{folder, missing};
+use crate::failure::Failure;
+use crate::folders::{self, Folders};
+use crate::run::Session;
+use crate::run::command::Cmd;
+
+/// The path of nix, if it is not on PATH.
+const VARIABLE: &str = "LOCUST_MATRIX_NIX";
+
+#[derive(Debug)]
+pub(super) struct Nix {
+    program: String,
+    /// The root of a store of its own.
+    store: PathBuf,
+}
+
+impl Nix {
+    pub(super) async fn find(session: &Session, folders: &Folders) -> Result<Self, Failure> {
+        let named = std::env::var(VARIABLE).ok().filter(|path| !path.is_empty());
+        let program = named.clone().unwrap_or_else(|| "nix".to_owned());
+        let asked = Cmd::new(&program).arg("--version").deadline(Duration::from_secs(20)).run(session).await;
+        let done = match asked {
+            Ok(done) => done,
+            Err(failure) if failure.is_interruption() => return Err(failure),
+            Err(_) if named.is_some() => {
+                return Err(missing(format!("{VARIABLE}: {program} cannot be started")));
+            }
+            Err(_) => return Err(missing(format!("there is no nix on PATH, and {VARIABLE} is not set"))),
+        };
+        if !done.success() {
+            return Err(missing(format!("`{program} --version` fails: {}", done.tail)));
+        }
+        let store = folder(folders).join("store");
+        folders::create(&store)?;
+        Ok(Self { program, store })
+    }
+
+    /// A call of one of nix's subcommands that takes the stand-in for nixpkgs, and leaves the lock as it is.
+    pub(super) fn command(&self, stand_in: &StandIn, subcommand: &[&str]) -> Cmd {
+        let mut command = self.plain().args(subcommand.iter().copied()).arg("--no-write-lock-file");
+        if !stand_in.sandbox_paths.is_empty() {
+            command = command.args(["--option", "sandbox-paths", &stand_in.sandbox_paths.join(" ")]);
+        }
+        command.args(["--override-input", "nixpkgs", &format!("path:{}", stand_in.folder.display())])
+    }
+
+    fn plain(&self) -> Cmd {
+        Cmd::new(&self.program)
+            .args(["--extra-experimental-features", "nix-command flakes", "--offline"])
+            .arg("--store")
+            .path(&self.store)
+            // The store belongs to the caller, who may be root.
+            .args(["--option", "build-users-group", "", "--option", "substituters", ""])
+            .args(["--option", "warn-dirty", "false"])
+            .deadline(Duration::from_hours(1))
+    }
+
+    /// Where a path of the store is on this machine.
+    pub(super) fn in_store(&self, path: &str) -> PathBuf {
+        self.store.join(Path::new(path).strip_prefix("/").unwrap_or(Path::new(path)))
+    }
+}
