@@ -23,6 +23,9 @@ const LISTED_WITHIN: Duration = Duration::from_secs(40);
 
 impl<L: LoadGenerator + Sync> Drive<'_, L> {
     pub(super) async fn scale(&mut self) -> Result<(), Event> {
+        if let Some(why) = self.setup.capabilities.script.refuses(self.scenario.users) {
+            return Err(Event::by_script(why));
+        }
         let started = Instant::now();
         let Setup { cluster, inference, workers, .. } = self.setup;
         tokio::try_join!(
@@ -66,7 +69,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 Unready::Refused(error) => return Event::Abandoned(error),
                 Unready::Unplaced(_) => UnmeasuredKind::NoPlace,
                 Unready::Away(_) => UnmeasuredKind::Disturbed,
-                Unready::Broken(_) | Unready::TimedOut(_) => UnmeasuredKind::Broken,
+                Unready::Broken(_) | Unready::TimedOut(_) => UnmeasuredKind::NotReady,
             };
             Event::Failed(Unmeasured::new(kind, unready.describe(&inference.name)))
         })
@@ -77,7 +80,8 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let (limit, tell) = (config.timeouts.ready.get(), events.waiting(&config.inference.url));
         let replicas = &self.at_start.replicas;
         await_routable(reach, &config.inference, replicas, limit, &tell).await.map_err(|timed_out| {
-            Event::broken(format!("{} does not lead to every replica {timed_out}", config.inference.url))
+            let why = format!("{} does not lead to every replica {timed_out}", config.inference.url);
+            Event::Failed(Unmeasured::new(UnmeasuredKind::Unreachable, why))
         })
     }
 

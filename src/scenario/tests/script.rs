@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::load::Capabilities;
+use crate::load::{Capabilities, Script as LoadScript};
 
 /// A load generator that can do everything.
 pub(super) fn capabilities() -> Capabilities {
@@ -14,6 +14,7 @@ pub(super) fn capabilities() -> Capabilities {
         open_model: Ok(()),
         health: true,
         percentile_digits: 3,
+        script: LoadScript::default(),
         caveat: None,
     }
 }
