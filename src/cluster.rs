@@ -5,6 +5,7 @@ mod failure;
 #[cfg(test)]
 mod fake_api;
 mod forward;
+mod last_words;
 mod lease;
 mod ownership;
 mod pod_http;
@@ -19,6 +20,7 @@ pub use failure::explain;
 #[cfg(test)]
 pub(crate) use fake_api::{FakeApi, Fault};
 pub use forward::{Destination, LocalPort, PortForward};
+pub use last_words::{LastWords, last_words};
 pub use lease::Lease;
 pub use ownership::{OPERATION_APPLY, OPERATION_UPDATE, confirm_target, why_foreign};
 pub use pod_http::PodHttp;

@@ -15,7 +15,7 @@ use self::submit::{Driver, submit};
 use super::web_ui::{WebUiFlags, forward_to_master};
 use crate::cluster::{Cluster, ClusterFlags, confirm_target};
 use crate::config::{Config, MatrixFlags, Settings};
-use crate::events::Events;
+use crate::events::{Events, Progress};
 use crate::exit::{ExitCode, Result};
 
 /// Arguments of `job`.
@@ -73,7 +73,10 @@ pub async fn run(
     }
     // The cluster ends the pod at the end of its grace period, and tells it a little later.
     let limits = Limits { ready: config.timeouts.ready.get(), stop: stops_within + Duration::from_secs(20) };
-    follow::follow(&cluster, &job, limits, events, log).await
+    let ended = follow::follow(&cluster, &job, limits, events, log).await;
+    // On every way out: also a Job that failed has its records in the cluster.
+    events.tell(Progress::note(format!("results: locust-matrix fetch --run {}", job.uid)));
+    ended
 }
 
 /// How long the driver's pod may take to stop: until the workers are idle, and then until its records are saved,
