@@ -147,8 +147,10 @@ pub enum UnmeasuredKind {
     Disturbed,
     /// The workers of the load generator did not hand over their counts in time.
     GeneratorLate,
-    /// The test script cannot make this load, or has ended it by itself.
-    Script,
+    /// The test script cannot make this load.
+    ScriptCannot,
+    /// The test script has ended the load, or users of it, by itself.
+    ScriptEnds,
     /// The service's pods did not become ready.
     NotReady,
     /// The service's address does not lead to its pods.

@@ -45,7 +45,7 @@ fn not_measured(record: &Record, unmeasured: &Unmeasured) -> Judgement {
     let (verdict, mut all) = match unmeasured.kind {
         UnmeasuredKind::NoPlace => (Verdict::Infeasible, Vec::new()),
         // If the script sends its workers home, they are replaced: that is no reason of its own.
-        UnmeasuredKind::Script => (Verdict::Failed, Vec::new()),
+        UnmeasuredKind::ScriptCannot | UnmeasuredKind::ScriptEnds => (Verdict::Failed, Vec::new()),
         UnmeasuredKind::Broken | UnmeasuredKind::NotReady | UnmeasuredKind::Unreachable
             if changed.is_empty() =>
         {

@@ -9,8 +9,10 @@ use crate::measure::Unsteady;
 /// The kind of a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The test script cannot make the load, or has ended it.
-    Script,
+    /// The test script cannot make the load.
+    ScriptCannot,
+    /// The test script has ended the load, or users of it, by itself.
+    ScriptEnds,
     /// The test script raised an exception.
     ScriptError,
     /// The service's pods did not become ready.
@@ -78,7 +80,8 @@ impl Cause {
             UnmeasuredKind::Broken => Self::Broken,
             UnmeasuredKind::Disturbed => Self::Disturbed,
             UnmeasuredKind::GeneratorLate => Self::GeneratorLate,
-            UnmeasuredKind::Script => Self::Script,
+            UnmeasuredKind::ScriptCannot => Self::ScriptCannot,
+            UnmeasuredKind::ScriptEnds => Self::ScriptEnds,
             UnmeasuredKind::NotReady => Self::NotReady,
             UnmeasuredKind::Unreachable => Self::Unreachable,
         }
@@ -97,9 +100,10 @@ impl Cause {
     /// What the user can do about it: the end of a sentence.
     pub const fn next_step(self) -> &'static str {
         match self {
-            Self::Script => {
-                "change the locustfile: its users must stay until the driver stops them, their number must be free, \
-                 and nothing in it may stop the test"
+            Self::ScriptCannot => "change fixed_count in the locustfile, or the users of the matrix",
+            Self::ScriptEnds => {
+                "change the locustfile: its users must stay until the driver stops them, and nothing in it may stop \
+                 the test"
             }
             Self::ScriptError => "correct the test script where it raises this exception",
             Self::NotReady => {

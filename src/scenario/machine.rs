@@ -60,9 +60,9 @@ impl Event {
         Self::Failed(Unmeasured::new(UnmeasuredKind::Broken, reason.into()))
     }
 
-    /// The test script cannot make this load, or has ended it. Another try would end in the same way.
+    /// The test script has ended the load by itself. Another try would end in the same way.
     pub(super) fn by_script(reason: impl Into<String>) -> Self {
-        Self::Failed(Unmeasured::new(UnmeasuredKind::Script, reason.into()))
+        Self::Failed(Unmeasured::new(UnmeasuredKind::ScriptEnds, reason.into()))
     }
 
     /// The scenario was disturbed from outside, and is worth another try.

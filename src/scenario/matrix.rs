@@ -79,7 +79,7 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
             match obstacle {
                 Some(UnmeasuredKind::Disturbed) => self.unless_interrupted(recover(&self.setup)).await?,
                 // The script may have sent the workers home.
-                Some(UnmeasuredKind::Script) => {
+                Some(UnmeasuredKind::ScriptEnds) => {
                     let Setup { cluster, load, config, events, .. } = &self.setup;
                     let usable = make_usable(cluster, load, config.timeouts.master.get(), events);
                     self.unless_interrupted(usable).await?;

@@ -68,7 +68,7 @@ mod tests {
             failed
         };
         let records = [
-            failed(0, UnmeasuredKind::Script, "6 users ended by themselves"),
+            failed(0, UnmeasuredKind::ScriptEnds, "6 users ended by themselves"),
             failed(1, UnmeasuredKind::NotReady, "inference is not ready after 30 s"),
         ];
         let judged = alone(&records);

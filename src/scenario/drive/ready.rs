@@ -24,7 +24,7 @@ const LISTED_WITHIN: Duration = Duration::from_secs(40);
 impl<L: LoadGenerator + Sync> Drive<'_, L> {
     pub(super) async fn scale(&mut self) -> Result<(), Event> {
         if let Some(why) = self.setup.capabilities.script.refuses(self.scenario.users) {
-            return Err(Event::by_script(why));
+            return Err(Event::Failed(Unmeasured::new(UnmeasuredKind::ScriptCannot, why)));
         }
         let started = Instant::now();
         let Setup { cluster, inference, workers, .. } = self.setup;

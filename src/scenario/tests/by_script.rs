@@ -17,7 +17,7 @@ async fn users_that_leave_are_the_reason_and_the_scenario_is_not_tried_again() {
         let ran = run(ONE, Script { by_script, ramp_s, ..Script::default() }).await;
         ran.assert_judged(Verdict::Failed, "20 users ended by themselves (20 × Customer: StopUser)");
         assert_eq!((ran.attempts().len(), ran.judgement().reasons.len()), (1, 1), "{:?}", ran.judgement());
-        assert_eq!(ran.judgement().causes, [Cause::Script]);
+        assert_eq!(ran.judgement().causes, [Cause::ScriptEnds]);
         assert!(ran.took_s < 30.0, "it ends at once: {} s", ran.took_s);
     }
 }
