@@ -74,8 +74,13 @@ pub async fn run(
     // The cluster ends the pod at the end of its grace period, and tells it a little later.
     let limits = Limits { ready: config.timeouts.ready.get(), stop: stops_within + Duration::from_secs(20) };
     let ended = follow::follow(&cluster, &job, limits, events, log).await;
-    // On every way out: also a Job that failed has its records in the cluster.
-    events.tell(Progress::note(format!("results: locust-matrix fetch --run {}", job.uid)));
+    if ended.is_err() {
+        // The driver may not have said so itself.
+        events.tell(Progress::note(format!(
+            "results: what was recorded is in the cluster: locust-matrix fetch --run {}",
+            job.uid
+        )));
+    }
     ended
 }
 

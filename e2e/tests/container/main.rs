@@ -7,6 +7,7 @@ mod closed_loop;
 mod health;
 mod open;
 mod precision;
+mod script;
 mod stock;
 mod support;
 mod totals;
