@@ -10,6 +10,7 @@ mod diff;
 mod kustomize;
 mod manifests;
 mod object;
+mod scripts;
 #[cfg(test)]
 mod tests;
 
@@ -19,3 +20,4 @@ pub use delete::{Deletion, delete};
 pub use diff::diff;
 pub use kustomize::Image;
 pub use manifests::{Overlay, allow_scaling, job, objects};
+pub use scripts::Scripts;

@@ -3,6 +3,7 @@
 
 mod alone;
 mod answer;
+mod cause;
 mod certainty;
 mod gate;
 mod goal;
@@ -17,6 +18,7 @@ mod worker_pairs;
 
 pub use alone::judge_alone;
 pub use answer::{Answer, Confirmation};
+pub use cause::Cause;
 pub use certainty::{Certainty, certainty_of_point, certainty_of_row, goodput_of_point};
 pub use gate::{Check, checks, exit_code};
 pub use goal::{Goal, Limited};

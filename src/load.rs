@@ -2,12 +2,14 @@
 
 mod capabilities;
 mod locust;
+mod script;
 mod snapshot;
 
 use std::time::Duration;
 
 pub use capabilities::Capabilities;
 pub use locust::Locust;
+pub use script::{Left, Script, UserClass};
 pub use snapshot::{Counts, Cut, Exception, Failure, Snapshot, State, Worker};
 
 use crate::exit::{Error, Result};

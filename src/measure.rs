@@ -32,5 +32,5 @@ pub use membership::changes;
 pub use omission::{corrected, typical_cycle_us};
 pub use overload::KeepsUp;
 pub use steady::steady_from;
-pub use stopping::{Next, interval_s, next, unsteady_because, window_from};
+pub use stopping::{Next, Unsteady, interval_s, next, unsteady, unsteady_because, window_from};
 pub use worker_limits::{CPU_LIMIT, MoreWorkers, Saturation, Throughput};

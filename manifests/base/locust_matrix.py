@@ -3,8 +3,8 @@
 The module is optional. It needs Locust 2.46 or later and nothing else, and it changes nothing
 for a locustfile that runs locally. On a master with a web server it adds the routes
 /matrix/snapshot and /matrix/swarm (see `snapshot_route` and `swarm_route`). On workers it makes
-the statistics finer, and a stop exact and quick. The files locust_matrix_health.py,
-locust_matrix_open.py and locust_matrix_samples.py must be in the same folder.
+the statistics finer, and a stop exact and quick. The files locust_matrix_*.py must be in
+the same folder.
 """
 
 import json
@@ -38,9 +38,10 @@ from locust_matrix_samples import (
     Recorder,
     Resets,
     after_reset,
+    dump,
     in_microseconds,
-    milliseconds,
 )
+from locust_matrix_script import ScriptOfMaster, ScriptOfWorker
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +78,8 @@ def set_up_worker(environment, runner):
     recorder = Recorder(environment)
     failed = Failed(environment, recorder)
     health = Health()
+    # Before the open model, which replaces the waits of an open test and restores them.
+    script = ScriptOfWorker(environment, runner)
     arrivals = OpenWorker(environment, runner, recorder, failed)
     if os.getenv("LOCUST_MATRIX_DUMP"):
         dump(environment, failed, os.environ["LOCUST_MATRIX_DUMP"])
@@ -87,6 +90,7 @@ def set_up_worker(environment, runner):
             "health": health.report(),
             "open": arrivals.report(),
             **recorder.report(),
+            **script.report(),
         }
 
     def on_flush(msg, **_kwargs):
@@ -113,27 +117,11 @@ def set_up_worker(environment, runner):
         _stop()
 
     runner.stop = on_stop
+    script.watch_ends(runner)
     runner.register_message("matrix_flush", on_flush)
     runner.register_message("matrix_endpoints", recorder.on_endpoints)
     environment.events.report_to_master.add_listener(on_report)
     environment.events.test_stop.add_listener(on_test_stop)
-
-
-def dump(environment, failed, path):
-    """Appends one line per request to a file: the method, the name, the time at which it was sent
-    (s since the epoch), its response time from then and from when it was due (ms), and 1 if it
-    succeeded, else 0. All workers of a machine may share the file. This is for tests: it costs
-    more CPU than the request. A response time that cannot be true is left out."""
-    file = open(path, "a", buffering=1)  # whole lines, each in one write
-
-    def on_request(request_type, name, response_time, start_time, exception=None, **_kwargs):
-        ms = milliseconds(response_time)
-        if ms is None:
-            return
-        times = f"{start_time:.6f}\t{ms:.6f}\t{ms + failed.lateness:.6f}"
-        file.write(f"{request_type}\t{name}\t{times}\t{0 if exception else 1}\n")
-
-    environment.events.request.add_listener(on_request)
 
 
 def set_up_master(environment, runner, web_ui):
@@ -146,6 +134,7 @@ def set_up_master(environment, runner, web_ui):
     environment.events.test_start.add_listener(lambda **_kwargs: forget_lost_workers(runner))
     flusher = Flusher(environment, runner)
     deadman = DeadMan(runner, web_ui)
+    script = ScriptOfMaster(environment, runner)
     # A stop disarms the timer when it begins: it may end after the next test has armed it again.
     environment.events.test_stopping.add_listener(lambda **_kwargs: deadman.arm(0))
     options = environment.parsed_options
@@ -162,6 +151,9 @@ def set_up_master(environment, runner, web_ui):
         or longer than a day). They count as requests and are in no histogram.
         folded: endpoints beyond the first 200 of this test, counted up to 10,000. Their requests
         are in the entries named "(other endpoints)", one for each method.
+        script: what the test script has that decides on the load, and how it has ended the test.
+        left: users that ended by themselves. cut_off: those that the stop timeout killed in a task.
+        waited_s: the time that all users have spent in their wait_time.
         resets: how often the statistics were set to zero since the master started, apart from the
         start of a test. If it grows within a test, the counters have fallen back.
 
@@ -191,6 +183,10 @@ def set_up_master(environment, runner, web_ui):
             "resets": resets.count,
             "open": arrivals.merged(reported.arrivals),
             "flush": flush,
+            "script": script.describe(),
+            "left": [{"user": u, "why": why, "count": n} for (u, why), n in reported.left.items()],
+            "cut_off": reported.cut_off,
+            "waited_s": sum(reported.waited.values()) if reported.waited else None,
         }
         return {**snapshot(runner, reported), **extra}
 
@@ -234,8 +230,10 @@ class Reported:
     def __init__(self, environment):
         self.health = {}
         self.clear()
+        self.begin()
         environment.events.worker_report.add_listener(self.on_report)
         environment.events.test_start.add_listener(self.clear)
+        environment.events.test_start.add_listener(self.begin)
         after_reset(environment.stats, self.clear)
 
     def clear(self, **_kwargs):
@@ -243,12 +241,19 @@ class Reported:
         self.impossible = 0
         self.arrivals = {}
 
+    def begin(self, **_kwargs):
+        self.left, self.cut_off, self.waited = Counter(), 0, {}
+
     def on_report(self, client_id, data, **_kwargs):
         more = data.get("matrix")  # a worker may run another script
         if more is None:
             return
         self.health[client_id] = more["health"]
         self.impossible += more["impossible"]
+        self.cut_off += more["cut_off"]
+        self.waited[client_id] = more["waited_s"]
+        for user, why, count in more["left"]:
+            self.left[user, why] += count
         add(self.failed, more["failed"])
         if more["open"] is not None:
             self.arrivals[client_id] = more["open"]["counts"]

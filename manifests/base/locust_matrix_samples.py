@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 import locust.stats
 from locust.runners import STATE_RUNNING, STATE_SPAWNING
 from locust.stats import StatsError
+from locust_matrix_errors import ErrorTexts
 
 # A response time below 0 or above this cannot be true.
 LONGEST_MS = 24 * 3600 * 1000
@@ -73,6 +74,7 @@ class Recorder:
 
     def __init__(self, environment):
         self.stats = environment.stats
+        self.texts = ErrorTexts()
         # The open model puts its own function here.
         self.log = self.stats.log_request
         self.log_error_of_locust = self.stats.log_error
@@ -85,6 +87,7 @@ class Recorder:
         self.clear_impossible()
         self.kept, self.is_final = set(), False
         self.folded, self.unsent = set(), []
+        self.texts.clear()
 
     def clear_impossible(self):
         self.impossible = 0
@@ -98,7 +101,8 @@ class Recorder:
         self.log(method, name, response_time, content_length)
 
     def log_error(self, method, name, error):
-        self.log_error_of_locust(method, self.keep_or_fold(name, method), error)
+        name = self.keep_or_fold(name, method)
+        self.log_error_of_locust(method, name, self.texts.fold(method, name, error))
 
     def keep_or_fold(self, name, method):
         """The name under which an endpoint is counted."""
@@ -154,6 +158,23 @@ class Failed:
     def take(self):
         counts, self.counts = self.counts, defaultdict(Counter)
         return [[name, method, dict(times)] for (name, method), times in counts.items()]
+
+
+def dump(environment, failed, path):
+    """Appends one line per request to a file: the method, the name, the time at which it was sent
+    (s since the epoch), its response time from then and from when it was due (ms), and 1 if it
+    succeeded, else 0. All workers of a machine may share the file. This is for tests: it costs
+    more CPU than the request. A response time that cannot be true is left out."""
+    file = open(path, "a", buffering=1)  # whole lines, each in one write
+
+    def on_request(request_type, name, response_time, start_time, exception=None, **_kwargs):
+        ms = milliseconds(response_time)
+        if ms is None:
+            return
+        times = f"{start_time:.6f}\t{ms:.6f}\t{ms + failed.lateness:.6f}"
+        file.write(f"{request_type}\t{name}\t{times}\t{0 if exception else 1}\n")
+
+    environment.events.request.add_listener(on_request)
 
 
 class Endpoints:

@@ -13,6 +13,9 @@ pub struct Interval {
     pub requests: u64,
     /// Sum of their response times, ms.
     pub total_ms: f64,
+    /// The time that all users have spent in their wait times, s; `None` if the load generator does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_s: Option<f64>,
     /// Response times of all requests to the primary endpoint.
     pub primary: Histogram,
     /// Response times of the successful requests to the primary endpoint; `None` in records that do not tell
@@ -55,6 +58,9 @@ impl Interval {
             sum.seconds += interval.seconds;
             sum.requests += interval.requests;
             sum.total_ms += interval.total_ms;
+            if let Some(waited) = interval.waited_s {
+                *sum.waited_s.get_or_insert_default() += waited;
+            }
             sum.primary.add(&interval.primary);
             if let Some(succeeded) = &interval.succeeded {
                 sum.succeeded.get_or_insert_default().add(succeeded);

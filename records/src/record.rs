@@ -66,6 +66,10 @@ pub struct Record {
     /// How often the load generator's counts were set to zero during the measurement.
     #[serde(default)]
     pub resets: u64,
+    /// Requests that the stop timeout has cut off at the end of the load. The replicas may count them, the load
+    /// generator does not.
+    #[serde(default)]
+    pub cut_off: u64,
     /// Exceptions in the test script, and how often each was raised.
     #[serde(default)]
     pub exceptions: Vec<(String, u64)>,
@@ -151,6 +155,14 @@ pub enum UnmeasuredKind {
     Disturbed,
     /// The workers of the load generator did not hand over their counts in time.
     GeneratorLate,
+    /// The test script cannot make this load.
+    ScriptCannot,
+    /// The test script has ended the load, or users of it, by itself.
+    ScriptEnds,
+    /// The service's pods did not become ready.
+    NotReady,
+    /// The service's address does not lead to its pods.
+    Unreachable,
 }
 
 /// What was seen at one moment of the measurement.

@@ -1,6 +1,6 @@
 //! `locust-matrix deploy`: applies the manifests and waits until everything is ready.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::try_join_all;
@@ -8,9 +8,11 @@ use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::cluster::{Cluster, ClusterFlags, Unready, await_ready, read_workload};
+use crate::cluster::{Cluster, ClusterFlags, Unready, await_ready, last_words, read_workload};
 use crate::config::{MatrixFlags, Settings, Span, WorkloadName};
-use crate::deploy::{Approved, Image, Overlay, allow_scaling, apply, approve, diff, objects, refuse_foreign};
+use crate::deploy::{
+    Approved, Image, Overlay, Scripts, allow_scaling, apply, approve, diff, objects, refuse_foreign,
+};
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::{LOAD_PODS, MASTER, STUB_PODS, WORKERS};
@@ -24,8 +26,9 @@ pub struct ManifestFlags {
     /// Replace an image of the manifests: NAME=IMAGE:TAG; may be given several times
     #[arg(long = "image", value_name = "NAME=IMAGE")]
     images: Vec<Image>,
-    /// Your own locustfile instead of the one in the manifests
-    #[arg(long, value_name = "FILE")]
+    /// Your own locustfile instead of the one in the manifests, or a folder with a locustfile.py, whose modules and
+    /// data are shipped with it
+    #[arg(long, value_name = "FILE|FOLDER")]
     locustfile: Option<PathBuf>,
 }
 
@@ -59,7 +62,10 @@ pub async fn run(
     events: &Events,
     out: &mut dyn std::io::Write,
 ) -> Result<ExitCode> {
-    let mut objects = arguments.manifests.objects()?;
+    let (mut objects, note) = arguments.manifests.objects_and_note()?;
+    if let Some(note) = note {
+        events.tell(Progress::note(note));
+    }
     if arguments.config.is_some() {
         let matrix = MatrixFlags { config: arguments.config.clone(), ..MatrixFlags::default() };
         let settings = Settings::from_flags(&matrix)?;
@@ -108,10 +114,16 @@ impl ManifestFlags {
     /// The objects of the chosen manifests.
     ///
     /// # Errors
-    /// Exit code 2: the locustfile cannot be read.
+    /// Exit code 2: the locustfile cannot be read, or is larger than a ConfigMap may be.
     pub fn objects(&self) -> Result<Vec<Value>> {
-        let locustfile = self.locustfile.as_deref().map(read_locustfile).transpose()?;
-        objects(self.overlay, &self.images, locustfile.as_deref())
+        self.objects_and_note().map(|(objects, _)| objects)
+    }
+
+    /// The same, with what the locustfile needs and would not have.
+    fn objects_and_note(&self) -> Result<(Vec<Value>, Option<String>)> {
+        let scripts = self.locustfile.as_deref().map(Scripts::read).transpose()?;
+        let note = scripts.as_ref().and_then(Scripts::note);
+        Ok((objects(self.overlay, &self.images, scripts.as_ref())?, note))
     }
 }
 
@@ -131,13 +143,6 @@ pub async fn print_changes(
     Ok(ExitCode::Success)
 }
 
-fn read_locustfile(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|error| {
-        Error::usage(format!("locustfile {}: {error}", path.display()))
-            .next("give the path of a Python file with --locustfile")
-    })
-}
-
 /// Waits until a Deployment has the replicas of its spec.
 async fn await_deployment(
     cluster: &Cluster,
@@ -149,18 +154,38 @@ async fn await_deployment(
     let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
     let workload = read_workload(cluster, &WorkloadName::deployment(name)).await?;
     let tell = events.waiting(name);
-    await_ready(cluster, &workload, workload.replicas, limit, None, &tell).await.map_err(|unready| {
+    if let Err(unready) = await_ready(cluster, &workload, workload.replicas, limit, None, &tell).await {
         let pods = if matches!(name, MASTER | WORKERS) { LOAD_PODS } else { STUB_PODS };
         let advice = format!("look at it with: kubectl describe pods -l {pods}");
         let message = unready.describe(&format!("deployment {}/{name}", cluster.namespace));
-        match unready {
+        // The reason of a crash stands in the log of the container that is gone, and nowhere else.
+        let said = match &unready {
+            Unready::Broken(_) | Unready::TimedOut(_) => last_words(cluster, &workload.selector).await,
+            _ => None,
+        };
+        let (message, advice) = match said {
+            Some(said) => {
+                if said.lines.len() > 1 {
+                    let lines = said.lines.join("\n    ");
+                    events.tell(Progress::note(format!("the last lines of pod {}:\n    {lines}", said.pod)));
+                }
+                let is_told = message.contains(said.last_line());
+                let message =
+                    if is_told { message } else { format!("{message}; its last line was: {}", said.last_line()) };
+                (message, said.next_step())
+            }
+            None => (message, advice),
+        };
+        return Err(match unready {
             Unready::Refused(error) => error,
             Unready::Broken(_) | Unready::AsBefore(_) | Unready::Unplaced(_) => {
                 Error::preflight(message).next(advice)
             }
-            Unready::Away(_) | Unready::Rescaled { .. } | Unready::TimedOut(_) => Error::cluster(message).next(advice),
-        }
-    })?;
+            Unready::Away(_) | Unready::Rescaled { .. } | Unready::TimedOut(_) => {
+                Error::cluster(message).next(advice)
+            }
+        });
+    }
     events.tell(Progress::phase(format!("{name}: {} ready", workload.replicas), started.elapsed()));
     Ok(())
 }

@@ -16,7 +16,7 @@ use self::submit::{Driver, submit};
 use super::web_ui::{WebUiFlags, forward_to_master};
 use crate::cluster::{Cluster, ClusterFlags, confirm_target, refuse_autoscaled};
 use crate::config::{Config, MatrixFlags, Settings};
-use crate::events::Events;
+use crate::events::{Events, Progress};
 use crate::exit::{ExitCode, Result};
 
 /// Arguments of `job`.
@@ -77,7 +77,15 @@ pub async fn run(
     }
     // The cluster ends the pod at the end of its grace period, and tells it a little later.
     let limits = Limits { ready: config.timeouts.ready.get(), stop: stops_within + Duration::from_secs(20) };
-    follow::follow(&cluster, &job, limits, events, log).await
+    let ended = follow::follow(&cluster, &job, limits, events, log).await;
+    if ended.is_err() {
+        // The driver may not have said so itself.
+        events.tell(Progress::note(format!(
+            "results: what was recorded is in the cluster: locust-matrix fetch --run {}",
+            job.uid
+        )));
+    }
+    ended
 }
 
 /// How long the driver's pod may take to stop: until the workers are idle, and then until its records are saved,

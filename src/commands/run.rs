@@ -7,6 +7,7 @@ mod prepare;
 mod restore;
 mod resume;
 
+use std::path::Path;
 use std::time::Instant;
 
 use tokio_util::sync::CancellationToken;
@@ -54,7 +55,7 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     let (ended, original) = match prepared {
         Ok(prepared) => {
             let original = prepared.original;
-            (measure(prepared, interrupted).await, Some(original))
+            (measure(prepared, arguments.run_id.is_some(), interrupted).await, Some(original))
         }
         // An earlier pod of this run may have scaled already.
         Err(error) => (Err(error), recorded_by_an_earlier_pod(&cluster, arguments.run_id.as_deref()).await),
@@ -72,7 +73,11 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
 
 /// Measures the scenarios that are not recorded yet and writes the reports. Returns the exit code and the last lines for
 /// people: the goals that do not pass, and the answer of a search.
-async fn measure(prepared: Prepared, interrupted: CancellationToken) -> Result<(ExitCode, Vec<String>)> {
+async fn measure(
+    prepared: Prepared,
+    is_pod: bool,
+    interrupted: CancellationToken,
+) -> Result<(ExitCode, Vec<String>)> {
     let Prepared { setup, plan, run, records, file, store, folder, _forward, .. } = prepared;
     let begun = Instant::now();
     let mut matrix = Matrix { setup, plan, run, records, file, store: Some(store), interrupted };
@@ -88,16 +93,38 @@ async fn measure(prepared: Prepared, interrupted: CancellationToken) -> Result<(
         valid: judged.valid(),
         took_s: begun.elapsed().as_secs_f64(),
     });
+    // Also after an error: whatever was recorded is there.
+    let results = where_results_are(&matrix.run.run_id, &folder, judged.rows.len(), is_pod);
+    matrix.setup.events.tell(Progress::note(results));
     first_error([ended, written], &matrix.setup.events)?;
     let (code, reasons) = exit_code(&judged);
     let answer = Answer::of(&judged).map(|answer| answer.to_string());
     Ok((code, reasons.into_iter().chain(answer).collect()))
 }
 
+/// Where the results of a run are. A pod's own folder ends with the pod.
+fn where_results_are(run_id: &str, folder: &Path, recorded: usize, is_pod: bool) -> String {
+    match (recorded, is_pod) {
+        (0, _) => "no results: no scenario was recorded".to_owned(),
+        (_, true) => {
+            format!("results: in the cluster; bring them home with: locust-matrix fetch --run {run_id}")
+        }
+        (_, false) => format!("results: {}", folder.display()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::{Arc, Mutex};
+
+    #[test]
+    fn a_run_says_where_its_results_are() {
+        let said = |recorded, is_pod| where_results_are("7f", Path::new("results/7f"), recorded, is_pod);
+        assert_eq!(said(2, false), "results: results/7f");
+        assert!(said(2, true).ends_with("locust-matrix fetch --run 7f"));
+        assert!(said(0, false).starts_with("no results"));
+    }
 
     #[test]
     fn the_first_error_ends_the_command_and_the_others_are_shown() {

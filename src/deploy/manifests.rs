@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::kustomize::Image;
+use super::scripts::Scripts;
 use super::{bundle, checksum, kustomize};
 use crate::cluster::FIELD_MANAGER;
 use crate::config::WorkloadName;
@@ -36,13 +37,13 @@ impl Overlay {
     }
 }
 
-/// The objects of an overlay. `images` replace those of the manifests, `locustfile` is the text of another
-/// locustfile; pods that use the scripts carry their checksum.
+/// The objects of an overlay. `images` replace those of the manifests, `scripts` are another locustfile
+/// and the files beside it; pods that use the scripts carry their checksum.
 ///
 /// # Errors
-/// Exit code 1: the manifests in this binary are damaged.
-pub fn objects(overlay: Overlay, images: &[Image], locustfile: Option<&str>) -> Result<Vec<Value>> {
-    build(overlay.folder(), images, locustfile)
+/// Exit code 1: the manifests in this binary are damaged; 2: the scripts are larger than a ConfigMap may be.
+pub fn objects(overlay: Overlay, images: &[Image], scripts: Option<&Scripts>) -> Result<Vec<Value>> {
+    build(overlay.folder(), images, scripts)
 }
 
 /// The Job of the driver.
@@ -95,11 +96,11 @@ fn rules_of_custom_kind(target: &WorkloadName) -> Vec<Value> {
     ]
 }
 
-fn build(folder: &str, images: &[Image], locustfile: Option<&str>) -> Result<Vec<Value>> {
+fn build(folder: &str, images: &[Image], scripts: Option<&Scripts>) -> Result<Vec<Value>> {
     let mut objects = kustomize::build(&bundle::read, folder).map_err(|problem| damaged(&problem))?;
     kustomize::replace_images(&mut objects, images);
-    if let Some(text) = locustfile {
-        checksum::replace_locustfile(&mut objects, text);
+    if let Some(scripts) = scripts {
+        checksum::replace_scripts(&mut objects, scripts)?;
     }
     checksum::annotate(&mut objects);
     Ok(objects)
@@ -204,12 +205,12 @@ mod tests {
 
     #[test]
     fn another_locustfile_changes_the_pod_templates() {
-        let templates = |locustfile: Option<&str>| -> Vec<Value> {
-            let objects = objects(Overlay::Base, &[], locustfile).unwrap();
+        let templates = |scripts: Option<&Scripts>| -> Vec<Value> {
+            let objects = objects(Overlay::Base, &[], scripts).unwrap();
             let deployments = objects.iter().filter(|object| object["kind"] == "Deployment");
             deployments.map(|object| object["spec"]["template"].clone()).collect()
         };
-        let (before, after) = (templates(None), templates(Some("pass\n")));
+        let (before, after) = (templates(None), templates(Some(&Scripts::of_text("pass\n"))));
         assert_eq!(after.len(), 2);
         assert!(after.iter().zip(&before).all(|(new, old)| new != old));
     }

@@ -2,11 +2,15 @@
 
 use records::{Mode, Record, Unmeasured, UnmeasuredKind, Window};
 
-use super::verdict::{Judgement, Verdict};
+use super::cause::Cause;
+use super::verdict::{Finding, Judgement, Verdict};
 use crate::measure::{
     Busiest, CPU_LIMIT, ComparedBy, Estimate, KeepsUp, MOST_IMBALANCE, Saturation, busiest, changes,
-    not_offered, percentile_name, samples_needed, unsteady_because, window_from,
+    not_offered, percentile_name, samples_needed, unsteady, window_from,
 };
+
+/// The endpoints that are named if the primary one got no requests.
+const MOST_NAMED: usize = 5;
 
 /// Judges a record by itself. [`super::JudgedRun`] adds the findings that need several records.
 pub fn judge_alone(record: &Record) -> Judgement {
@@ -16,70 +20,105 @@ pub fn judge_alone(record: &Record) -> Judgement {
     let Some(window) = &record.window else {
         return Judgement::of(Verdict::Failed, "no window was measured");
     };
-    let all = [
-        (Verdict::Failed, failed(record, window)),
-        (Verdict::Void, void(record)),
-        (Verdict::LoadgenLimited, limited(record)),
-        (Verdict::Errors, errors(record, window)),
-        (Verdict::Overloaded, overloaded(record)),
-        (Verdict::Unstable, unstable(record)),
-        (Verdict::Imbalanced, imbalanced(record)),
-        (Verdict::Undersampled, undersampled(record, window)),
-    ];
-    let findings =
-        all.into_iter().flat_map(|(verdict, reasons)| reasons.into_iter().map(move |r| (verdict, r)));
-    Judgement::from_findings(findings.collect())
+    let of = |verdict: Verdict| move |(cause, reason): (Cause, String)| Finding { verdict, cause, reason };
+    let with = |verdict: Verdict, reasons: Vec<String>| {
+        reasons.into_iter().map(move |reason| Finding { verdict, cause: Cause::of(verdict), reason })
+    };
+    let mut findings: Vec<Finding> = failed(record, window).into_iter().map(of(Verdict::Failed)).collect();
+    findings.extend(void(record).into_iter().map(of(Verdict::Void)));
+    // Where nothing was measured, how steady, busy or balanced it was is noise beside the reason.
+    if window.aggregated.requests > 0 {
+        findings.extend(with(Verdict::LoadgenLimited, limited(record)));
+        findings.extend(with(Verdict::Errors, errors(record, window)));
+        findings.extend(with(Verdict::Overloaded, overloaded(record)));
+        findings.extend(unstable(record).into_iter().map(of(Verdict::Unstable)));
+        findings.extend(with(Verdict::Imbalanced, imbalanced(record)));
+        findings.extend(with(Verdict::Undersampled, undersampled(record, window)));
+    }
+    Judgement::from_findings(findings)
 }
 
 /// A scenario that could not be measured because its pods changed is VOID, and worth another try.
 fn not_measured(record: &Record, unmeasured: &Unmeasured) -> Judgement {
+    let own = Cause::of_obstacle(unmeasured.kind);
     let changed = void(record);
-    let (verdict, mut reasons) = match unmeasured.kind {
+    let (verdict, mut all) = match unmeasured.kind {
         UnmeasuredKind::NoPlace => (Verdict::Infeasible, Vec::new()),
-        UnmeasuredKind::Broken if changed.is_empty() => (Verdict::Failed, Vec::new()),
-        UnmeasuredKind::GeneratorLate if changed.is_empty() => (Verdict::LoadgenLimited, Vec::new()),
-        UnmeasuredKind::Broken | UnmeasuredKind::GeneratorLate | UnmeasuredKind::Disturbed => {
-            (Verdict::Void, changed)
+        // If the script sends its workers home, they are replaced: that is no reason of its own.
+        UnmeasuredKind::ScriptCannot | UnmeasuredKind::ScriptEnds => (Verdict::Failed, Vec::new()),
+        UnmeasuredKind::Broken | UnmeasuredKind::NotReady | UnmeasuredKind::Unreachable
+            if changed.is_empty() =>
+        {
+            (Verdict::Failed, Vec::new())
         }
+        UnmeasuredKind::GeneratorLate if changed.is_empty() => (Verdict::LoadgenLimited, Vec::new()),
+        _ => (Verdict::Void, changed),
     };
     for reason in &unmeasured.reasons {
-        if !reasons.contains(reason) {
-            reasons.push(reason.clone());
+        if !all.iter().any(|(_, known)| known == reason) {
+            all.push((own, reason.clone()));
         }
     }
-    Judgement { verdict, reasons }
+    let (causes, reasons) = all.into_iter().unzip();
+    Judgement { verdict, reasons, causes }
 }
 
-fn failed(record: &Record, window: &Window) -> Vec<String> {
+fn failed(record: &Record, window: &Window) -> Vec<(Cause, String)> {
     let primary = &record.environment.primary;
     let mut reasons = Vec::new();
     match window.endpoint(primary) {
         // Counts that fell back can look like no requests at all: that is VOID.
         _ if window.aggregated.requests == 0 && (record.resets > 0 || record.disturbed.is_some()) => {}
-        _ if window.aggregated.requests == 0 => reasons.push("no request finished in the window".to_owned()),
+        _ if window.aggregated.requests == 0 => {
+            reasons.push((Cause::NoRequests, "no request finished in the window".to_owned()));
+        }
         Some(counts) if counts.requests > 0 && counts.failures < counts.requests => {}
-        Some(counts) if counts.requests > 0 => reasons.push(format!("every request to {primary} failed")),
-        _ => reasons.push(format!("no request to {primary} finished in the window")),
+        Some(counts) if counts.requests > 0 => {
+            reasons.push((Cause::EveryRequestFailed, format!("every request to {primary} failed")));
+        }
+        _ => {
+            let others = others(window);
+            reasons.push((
+                Cause::OtherEndpoints,
+                format!("no request to {primary} finished in the window, only to {others}"),
+            ));
+        }
     }
     if let Some((message, count)) = record.exceptions.first() {
-        reasons.push(format!("the test script raised {count} times: {message}"));
+        reasons.push((Cause::ScriptError, format!("the test script raised {count} times: {message}")));
     }
     reasons
 }
 
-fn void(record: &Record) -> Vec<String> {
+/// The endpoints that got requests, the busiest first.
+fn others(window: &Window) -> String {
+    let mut busy: Vec<_> = window.endpoints.iter().filter(|endpoint| endpoint.requests > 0).collect();
+    busy.sort_by_key(|endpoint| std::cmp::Reverse(endpoint.requests));
+    let mut names: Vec<_> = busy.iter().take(MOST_NAMED).map(|endpoint| endpoint.label()).collect();
+    if busy.len() > MOST_NAMED {
+        names.push(format!("{} others", busy.len() - MOST_NAMED));
+    }
+    if names.is_empty() { "other endpoints".to_owned() } else { names.join(", ") }
+}
+
+fn void(record: &Record) -> Vec<(Cause, String)> {
     let members = record.membership.clone().unwrap_or_default();
     let replicas = changes(&members.replicas_before, &members.replicas_after);
     let workers = changes(&members.workers_before, &members.workers_after);
     let reason = |what: &str, changes: &[String]| {
-        (!changes.is_empty())
-            .then(|| format!("the {what} changed while it was measured: {}", changes.join(", ")))
+        let words = || format!("the {what} changed while it was measured: {}", changes.join(", "));
+        (!changes.is_empty()).then(|| (Cause::PodsChanged, words()))
     };
-    let reset = (record.resets > 0).then(|| "the statistics were reset while it was measured".to_owned());
-    [reason("replicas", &replicas), reason("Locust workers", &workers), record.disturbed.clone(), reset]
-        .into_iter()
-        .flatten()
-        .collect()
+    let reset = || (Cause::Reset, "the statistics were reset while it was measured".to_owned());
+    [
+        reason("replicas", &replicas),
+        reason("Locust workers", &workers),
+        record.disturbed.clone().map(|why| (Cause::Disturbed, why)),
+        (record.resets > 0).then(reset),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn limited(record: &Record) -> Vec<String> {
@@ -131,10 +170,11 @@ fn overloaded(record: &Record) -> Vec<String> {
     keeps_up.map(reason).into_iter().collect()
 }
 
-fn unstable(record: &Record) -> Vec<String> {
+fn unstable(record: &Record) -> Vec<(Cause, String)> {
     let Some(rule) = &record.stopping_rule else { return Vec::new() };
-    let offered = record.open.as_ref().and_then(not_offered);
-    unsteady_because(rule, &record.intervals).into_iter().chain(offered).collect()
+    let offered = record.open.as_ref().and_then(not_offered).map(|why| (Cause::NotOffered, why));
+    let unsteady = unsteady(rule, &record.intervals).map(|(what, why)| (Cause::of_unsteady(what), why));
+    unsteady.into_iter().chain(offered).collect()
 }
 
 fn imbalanced(record: &Record) -> Vec<String> {

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::cause::Cause;
+
 /// What a scenario's figures are worth. If several verdicts hold, the first in this order is its verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -35,24 +37,43 @@ pub struct Judgement {
     pub verdict: Verdict,
     /// Why, one sentence each, those of the verdict first; empty for a valid row.
     pub reasons: Vec<String>,
+    /// The kind of each reason.
+    pub causes: Vec<Cause>,
+}
+
+/// One finding against a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Finding {
+    /// The verdict that it leads to.
+    pub verdict: Verdict,
+    /// Its kind.
+    pub cause: Cause,
+    /// The finding as a sentence.
+    pub reason: String,
 }
 
 impl Judgement {
     /// A valid scenario.
     pub const fn valid() -> Self {
-        Self { verdict: Verdict::Valid, reasons: Vec::new() }
+        Self { verdict: Verdict::Valid, reasons: Vec::new(), causes: Vec::new() }
     }
 
     /// Any other verdict, with its reason.
     pub fn of(verdict: Verdict, reason: impl Into<String>) -> Self {
-        Self { verdict, reasons: vec![reason.into()] }
+        Self { verdict, reasons: vec![reason.into()], causes: vec![Cause::of(verdict)] }
     }
 
     /// The judgement from all findings against a scenario.
-    pub fn from_findings(mut findings: Vec<(Verdict, String)>) -> Self {
-        findings.sort_by_key(|(verdict, _)| *verdict);
-        let verdict = findings.first().map_or(Verdict::Valid, |(verdict, _)| *verdict);
-        Self { verdict, reasons: findings.into_iter().map(|(_, reason)| reason).collect() }
+    pub(super) fn from_findings(mut findings: Vec<Finding>) -> Self {
+        findings.sort_by_key(|finding| finding.verdict);
+        let verdict = findings.first().map_or(Verdict::Valid, |finding| finding.verdict);
+        let (causes, reasons) = findings.into_iter().map(|finding| (finding.cause, finding.reason)).unzip();
+        Self { verdict, reasons, causes }
+    }
+
+    /// What the user can do about the first reason of the verdict; `None` for a valid scenario.
+    pub fn next_step(&self) -> Option<&'static str> {
+        self.causes.first().map(|cause| cause.next_step())
     }
 
     /// The same judgement with one more finding against the scenario.
@@ -61,8 +82,10 @@ impl Judgement {
         if verdict < self.verdict {
             self.verdict = verdict;
             self.reasons.insert(0, reason);
+            self.causes.insert(0, Cause::of(verdict));
         } else {
             self.reasons.push(reason);
+            self.causes.push(Cause::of(verdict));
         }
         self
     }
@@ -120,12 +143,20 @@ mod tests {
         fn the_first_in_order_is_the_verdict_and_no_reason_is_lost(
             found in prop::collection::vec((0_usize..9, "[a-z]{1,4}"), 0..8),
         ) {
-            let findings: Vec<_> = found.iter().map(|(at, why)| (ALL[*at], why.clone())).collect();
+            let finding = |(at, why): &(usize, String)| Finding {
+                verdict: ALL[*at],
+                cause: Cause::of(ALL[*at]),
+                reason: why.clone(),
+            };
+            let findings: Vec<_> = found.iter().map(finding).collect();
             let first = found.iter().map(|(at, _)| *at).min();
-            let one_by_one = findings.iter().cloned().fold(Judgement::valid(), |v, (j, why)| v.and(j, why));
+            let one_by_one =
+                findings.iter().cloned().fold(Judgement::valid(), |v, one| v.and(one.verdict, one.reason));
             let judgement = Judgement::from_findings(findings);
             prop_assert_eq!(judgement.verdict, first.map_or(Verdict::Valid, |at| ALL[at]));
             prop_assert_eq!(judgement.reasons.len(), found.len());
+            prop_assert_eq!(judgement.causes.first().copied(), first.map(|at| Cause::of(ALL[at])));
+            prop_assert_eq!(one_by_one.causes.len(), found.len());
             prop_assert_eq!(one_by_one.verdict, judgement.verdict);
             prop_assert_eq!(one_by_one.reasons.first().cloned().map(|_| ()), judgement.reasons.first().map(|_| ()));
         }

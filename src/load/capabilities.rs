@@ -1,9 +1,10 @@
 //! What a load generator can do.
 
+use super::Script;
 use crate::exit::Result;
 
 /// What a load generator can do, and its version.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Capabilities {
     /// Its name and version, such as `Locust 2.46.6`.
     pub name: String,
@@ -21,6 +22,8 @@ pub struct Capabilities {
     pub health: bool,
     /// Significant digits of the response times behind the percentiles.
     pub percentile_digits: u32,
+    /// The test script that it runs.
+    pub script: Script,
     /// What is less certain than it should be and how to get the rest, in words for the user; `None` if
     /// nothing is missing.
     pub caveat: Option<String>,

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use records::{Endpoint, Health, OpenCounts, Window};
 
+use super::script::{Left, left_in_words};
+
 /// The state of the load generator or of one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -93,6 +95,17 @@ pub struct Snapshot {
     pub exceptions: Vec<Exception>,
     /// The arrivals of the open model; `None` in the closed model.
     pub open: Option<OpenCounts>,
+    /// The time that all users have spent in their wait times since the start of the load, s; `None` if it is not
+    /// known.
+    pub waited_s: Option<f64>,
+    /// Users that ended by themselves since the start of the load.
+    pub left: Vec<Left>,
+    /// Requests that the stop timeout has cut off since the start of the load.
+    pub cut_off: u64,
+    /// How the test script has ended this load, such as `runner.quit()`; `None` if it has not.
+    pub ended_by_script: Option<String>,
+    /// Whether the load generator takes no workers any more, because the test script has ended it.
+    pub has_quit: bool,
     /// How exact this snapshot is, if it is a cut.
     pub cut: Option<Cut>,
 }
@@ -131,6 +144,11 @@ impl Snapshot {
             errors: Vec::new(),
             exceptions: Vec::new(),
             open: None,
+            waited_s: None,
+            left: Vec::new(),
+            cut_off: 0,
+            ended_by_script: None,
+            has_quit: false,
             cut: None,
         }
     }
@@ -211,6 +229,15 @@ impl Snapshot {
             && self.present().count() == workers as usize
             && most - fewest <= 1
             && running.iter().map(|worker| worker.user_count).sum::<u32>() == users
+    }
+
+    /// What the test script did by itself that ended the load or some of its users, in words; `None` if nothing.
+    pub fn ended_by_itself(&self) -> Option<String> {
+        match &self.ended_by_script {
+            Some(how) => Some(format!("the test script ended the load by itself: it called {how}")),
+            None if self.left.is_empty() => None,
+            None => Some(left_in_words(&self.left)),
+        }
     }
 
     /// Whether load may be running.

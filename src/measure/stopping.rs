@@ -76,31 +76,56 @@ pub fn window_from(rule: &StoppingRule, intervals: &[Interval]) -> usize {
     from
 }
 
+/// What keeps intervals from being called steady.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsteady {
+    /// Throughput or P95 of the last intervals differ.
+    Changing,
+    /// The window is too short for answers that take this long.
+    TooShort,
+    /// No request finished.
+    NoRequests,
+    /// The users spend time that neither a response nor a wait accounts for.
+    Unaccounted,
+}
+
 /// Why the intervals cannot be called steady; `None` if they can.
 pub fn unsteady_because(rule: &StoppingRule, intervals: &[Interval]) -> Option<String> {
+    unsteady(rule, intervals).map(|(_, why)| why)
+}
+
+/// What keeps the intervals from being called steady, and the same in words; `None` if they can.
+pub fn unsteady(rule: &StoppingRule, intervals: &[Interval]) -> Option<(Unsteady, String)> {
     match steady_from(rule, intervals) {
         _ if !rule.exact => None,
-        Err(why) => Some(why),
+        Err(why) => Some((Unsteady::Changing, why)),
         Ok(from) => unaccounted(rule, &Interval::sum(&intervals[from..])),
     }
 }
 
 /// How a closed window contradicts Little's law; `None` if it does not.
-fn unaccounted(rule: &StoppingRule, window: &Interval) -> Option<String> {
+fn unaccounted(rule: &StoppingRule, window: &Interval) -> Option<(Unsteady, String)> {
     let users = rule.users?;
-    match little(users, rule.think_s, window.requests, window.total_ms, window.seconds) {
+    let Interval { waited_s, requests, total_ms, seconds, .. } = *window;
+    match little(users, rule.think_s, waited_s, requests, total_ms, seconds) {
         Little::Holds => None,
         Little::Missed { accounted } => {
-            let hint = if rule.think_s > 0.0 { "" } else { " (think_time is 0s: does the locustfile wait?)" };
-            Some(format!(
+            let hint = match waited_s {
+                Some(_) => " (the others are in the test script, between a response and the next request)",
+                None if rule.think_s > 0.0 => "",
+                None => " (think_time is 0s: does the locustfile wait?)",
+            };
+            let why = format!(
                 "Little's law: throughput × (response + think time) accounts for {accounted:.1} of {users} users{hint}"
-            ))
+            );
+            Some((Unsteady::Unaccounted, why))
         }
-        Little::TooShort { needed_s } if needed_s.is_finite() => Some(format!(
-            "window too short: {:.0} s are less than ten mean responses, {needed_s:.0} s",
-            window.seconds
-        )),
-        Little::TooShort { .. } => Some("no request finished".into()),
+        Little::TooShort { needed_s } if needed_s.is_finite() => {
+            let why =
+                format!("window too short: {seconds:.0} s are less than ten mean responses, {needed_s:.0} s");
+            Some((Unsteady::TooShort, why))
+        }
+        Little::TooShort { .. } => Some((Unsteady::NoRequests, "no request finished".into())),
     }
 }
 
@@ -163,6 +188,8 @@ mod tests {
         assert!(why.contains("accounts for 10.0 of 12 users"), "{why}");
         let open = StoppingRule { users: None, ..closed() };
         assert_eq!(unsteady_because(&open, &vec![interval(1000, 100); 5]), None);
+        let waiting = Interval { waited_s: Some(20.0), ..interval(1000, 100) };
+        assert_eq!(unsteady_because(&stalled, &vec![waiting; 5]), None, "2 of 12 users wait");
     }
 
     #[test]

@@ -27,10 +27,15 @@ pub fn console_line(judged: &Judged<'_>) -> String {
         }
         _ => "nothing was measured".to_owned(),
     };
-    if judged.judgement.reasons.is_empty() {
-        figures
-    } else {
-        format!("{} ({figures})", judged.judgement.reasons.join("; "))
+    let judgement = &judged.judgement;
+    if judgement.reasons.is_empty() {
+        return figures;
+    }
+    let said = format!("{} ({figures})", judgement.reasons.join("; "));
+    // A row without figures stops the reader here; for the others the report has the next step.
+    match judgement.next_step().filter(|_| judgement.verdict.is_failure()) {
+        Some(next) => format!("{said}; next: {next}"),
+        None => said,
     }
 }
 

@@ -78,6 +78,7 @@ struct Gathered {
     impossible: u64,
     folded: u64,
     resets: u64,
+    cut_off: u64,
 }
 
 impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
@@ -205,6 +206,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             impossible: gathered.impossible,
             folded: gathered.folded,
             resets: gathered.resets,
+            cut_off: gathered.cut_off,
             exceptions: gathered.exceptions,
             unmeasured,
             samples: gathered.samples,

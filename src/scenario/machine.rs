@@ -60,6 +60,11 @@ impl Event {
         Self::Failed(Unmeasured::new(UnmeasuredKind::Broken, reason.into()))
     }
 
+    /// The test script has ended the load by itself. Another try would end in the same way.
+    pub(super) fn by_script(reason: impl Into<String>) -> Self {
+        Self::Failed(Unmeasured::new(UnmeasuredKind::ScriptEnds, reason.into()))
+    }
+
     /// The scenario was disturbed from outside, and is worth another try.
     pub(super) fn disturbed(reason: impl Into<String>) -> Self {
         Self::Failed(Unmeasured::new(UnmeasuredKind::Disturbed, reason.into()))

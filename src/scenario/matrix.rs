@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::drive::Drive;
 use super::machine::{Action, End, Event, Phase, ScenarioMachine};
-use super::recover::recover;
+use super::recover::{make_usable, recover};
 use super::setup::{Run, Setup};
 use crate::events::Progress;
 use crate::exit::{Error, ExitCode, Result};
@@ -62,8 +62,7 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
             // Boxed, because this future is large and lives as long as the run.
             let (record, stopped) = Box::pin(self.measure(&scenario)).await?;
             cooldown_ends = stopped.map(|stopped| stopped + self.setup.config.cooldown.get());
-            let was_disturbed =
-                matches!(&record.unmeasured, Some(why) if why.kind == UnmeasuredKind::Disturbed);
+            let obstacle = record.unmeasured.as_ref().map(|why| why.kind);
             self.save(record).await?;
             alone.extend(self.records.last().map(judge_alone));
             let judged = JudgedRun::of_judged(&self.records, &alone);
@@ -77,8 +76,15 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
                     .into_iter()
                     .for_each(|event| self.setup.events.tell(event));
             }
-            if was_disturbed {
-                self.unless_interrupted(recover(&self.setup)).await?;
+            match obstacle {
+                Some(UnmeasuredKind::Disturbed) => self.unless_interrupted(recover(&self.setup)).await?,
+                // The script may have sent the workers home.
+                Some(UnmeasuredKind::ScriptEnds) => {
+                    let Setup { cluster, load, config, events, .. } = &self.setup;
+                    let usable = make_usable(cluster, load, config.timeouts.master.get(), events);
+                    self.unless_interrupted(usable).await?;
+                }
+                _ => {}
             }
         }
         Ok(())

@@ -82,6 +82,12 @@ async fn stop_leftover_load(
     events: &Events,
 ) -> Result<()> {
     let snapshot = await_answer(load, limit, events).await?;
+    if snapshot.has_quit {
+        return Err(Error::cluster(
+            "the test script has called runner.quit(), after which no worker connects",
+        )
+        .next("take runner.quit() out of the test script"));
+    }
     if needs_stop(&snapshot) {
         events.tell(Progress::LeftoverLoadStopped { users: snapshot.user_count });
         load.stop().await?;

@@ -1,6 +1,7 @@
 //! Whole scenarios, from scaling to their record, each with one problem. The cluster and the load generator follow
 //! a script, and tokio's paused clock makes minutes pass at once.
 
+mod by_script;
 mod cluster;
 mod disturbances;
 mod open_queue;

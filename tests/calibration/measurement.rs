@@ -62,6 +62,7 @@ pub(crate) fn record(cell: &Cell, repeat: u32, seed: u64) -> Record {
         impossible: 0,
         folded: 0,
         resets: 0,
+        cut_off: 0,
     }
 }
 

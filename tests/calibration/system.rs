@@ -140,6 +140,7 @@ fn interval(trace: &Trace, from: f64, to: f64, open: bool) -> Interval {
         seconds: to - from,
         requests: all.count(),
         total_ms,
+        waited_s: None,
         succeeded: Some(all.since(&failed)),
         primary: all,
         arrivals: open.then_some(arrivals),

@@ -1,6 +1,6 @@
 //! Images and locustfiles that a user puts into the manifests.
 
-use locust_matrix::deploy::{Image, Overlay, objects};
+use locust_matrix::deploy::{Image, Overlay, Scripts, objects};
 use proptest::prelude::*;
 
 use crate::damage::damaged;
@@ -25,7 +25,9 @@ fn fuzz_any_image_and_locustfile_gives_the_same_objects_otherwise() {
     let strategy = (damaged(corpus(), 3), prop::option::of(".{0,200}"));
     fuzz(150, &strategy, |(text, locustfile)| match text.parse::<Image>() {
         Ok(image) => {
-            let changed = objects(Overlay::Kind, &[image], locustfile.as_deref()).unwrap();
+            let changed =
+                objects(Overlay::Kind, &[image], locustfile.as_deref().map(Scripts::of_text).as_ref())
+                    .unwrap();
             assert_eq!(names(&changed), names(&plain), "{text:?}");
             if let Some(locustfile) = locustfile {
                 let stored = changed.iter().any(|one| one["data"]["locustfile.py"] == *locustfile);

@@ -50,5 +50,6 @@ pub(crate) fn record(scenario: Scenario) -> Record {
         impossible: 0,
         folded: 0,
         resets: 0,
+        cut_off: 0,
     }
 }

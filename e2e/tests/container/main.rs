@@ -8,6 +8,7 @@ mod health;
 mod lost_worker;
 mod open;
 mod precision;
+mod script;
 mod stock;
 mod support;
 mod totals;

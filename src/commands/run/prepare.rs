@@ -15,7 +15,7 @@ use crate::cluster::{
 };
 use crate::config::{Config, WorkloadName};
 use crate::events::{Events, Progress};
-use crate::exit::Result;
+use crate::exit::{Error, Result};
 use crate::load::{Capabilities, LoadGenerator, Locust};
 use crate::objects::{MASTER, WEB_PORT, WORKERS};
 use crate::plan::Plan;
@@ -78,7 +78,7 @@ pub(super) async fn prepare(
     )?;
     let inference = target.clone();
     let capabilities = load.capabilities().await?;
-    refuse_impossible_load(plan.is_open(), &capabilities)?;
+    refuse_impossible_load(plan.as_ref(), &capabilities)?;
     let images: Vec<_> = inference.images().into_iter().chain(workers.images()).collect();
     let plan_hash = plan.hash(&config, &images, &capabilities.version);
     let present = OriginalReplicas { inference: inference.replicas, workers: workers.replicas };
@@ -212,12 +212,32 @@ fn is_inside_cluster(arguments: &Arguments) -> bool {
         || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
 }
 
-/// Refuses a plan with the open model before anything is measured, if the load generator cannot run it.
+/// Refuses a plan before anything is measured, if the load generator or its test script can run none of it.
 ///
 /// # Errors
-/// Exit code 2: see [`Capabilities::open_model`].
-fn refuse_impossible_load(is_open: bool, capabilities: &Capabilities) -> Result<()> {
-    if is_open { capabilities.open_model.clone() } else { Ok(()) }
+/// Exit code 2: see [`Capabilities::open_model`] and [`Script`](crate::load::Script).
+fn refuse_impossible_load(plan: &dyn Plan, capabilities: &Capabilities) -> Result<()> {
+    if plan.is_open() {
+        capabilities.open_model.clone()?;
+    }
+    let script = &capabilities.script;
+    let (why, next) = match (script.refuses_every_load(), plan.scenarios()) {
+        (Some(why), _) => (why, "take the class out of the locustfile, or import it only where it is used"),
+        (None, Some(scenarios)) => {
+            let mut refusals = scenarios.iter().map(|scenario| script.refuses(scenario.users));
+            let Some(Some(why)) = refusals.next().filter(|first| first.is_some()) else { return Ok(()) };
+            if refusals.any(|refusal| refusal.is_none()) {
+                return Ok(()); // the others are FAILED one by one
+            }
+            (why, "change fixed_count in the locustfile, or the users of the matrix")
+        }
+        // A search begins with few users, and looks for more.
+        (None, None) => match script.refuses(plan.most_users()) {
+            Some(why) => (why, "a search needs classes of users without a fixed_count in the locustfile"),
+            None => return Ok(()),
+        },
+    };
+    Err(Error::usage(why).next(next))
 }
 
 /// A time that no scenario's load exceeds: ramp, warm-up, measurement, and a minute for the cuts.
@@ -232,11 +252,12 @@ fn longest_load(config: &Config, most_users: u32) -> Duration {
 mod tests {
     use super::*;
     use crate::config::Settings;
-    use crate::exit::Error;
+    use crate::exit::ExitCode;
+    use crate::load::{Script, UserClass};
+    use crate::plan::plan_of;
 
-    #[test]
-    fn an_open_plan_is_refused_if_the_load_generator_cannot_run_it() {
-        let able = |open_model| Capabilities {
+    fn able(open_model: Result<()>, script: Script) -> Capabilities {
+        Capabilities {
             name: "script 1.0".into(),
             version: "1.0".into(),
             exact_windows: true,
@@ -244,12 +265,41 @@ mod tests {
             open_model,
             health: true,
             percentile_digits: 3,
+            script,
             caveat: None,
-        };
+        }
+    }
+
+    fn plan(settings: &str) -> Box<dyn Plan> {
+        plan_of(&Settings::parse(settings).unwrap().complete().unwrap())
+    }
+
+    #[test]
+    fn an_open_plan_is_refused_if_the_load_generator_cannot_run_it() {
         let refusal = Error::usage("there is no open model");
-        assert_eq!(refuse_impossible_load(false, &able(Err(refusal.clone()))), Ok(()));
-        assert_eq!(refuse_impossible_load(true, &able(Err(refusal.clone()))), Err(refusal));
-        assert_eq!(refuse_impossible_load(true, &able(Ok(()))), Ok(()));
+        let closed = plan("{replicas: [1], workers: [1], users: [4]}");
+        let open = plan("{replicas: [1], workers: [1], rates: [4]}");
+        let cannot = able(Err(refusal.clone()), Script::default());
+        assert_eq!(refuse_impossible_load(closed.as_ref(), &cannot), Ok(()));
+        assert_eq!(refuse_impossible_load(open.as_ref(), &cannot), Err(refusal));
+        assert_eq!(refuse_impossible_load(open.as_ref(), &able(Ok(()), Script::default())), Ok(()));
+    }
+
+    #[test]
+    fn a_plan_of_which_the_script_can_run_nothing_is_refused_before_the_first_scenario() {
+        let fixed = UserClass { name: "Caller".into(), fixed_count: 5 };
+        let fixed = able(Ok(()), Script { user_classes: vec![fixed], ..Script::default() });
+        let of = |settings: &str, can: &Capabilities| refuse_impossible_load(plan(settings).as_ref(), can);
+        assert_eq!(of("{replicas: [1], workers: [1], users: [5, 12]}", &fixed), Ok(()), "one is possible");
+        let error = of("{replicas: [1], workers: [1], users: [8, 12]}", &fixed).unwrap_err();
+        assert!(error.code == ExitCode::Usage && error.message.contains("add up to 5 users"), "{error}");
+        let shape = able(Ok(()), Script { shape: Some("Stairs".into()), ..Script::default() });
+        for settings in
+            ["{replicas: [1], workers: [1], users: [4]}", "{replicas: [1], workers: [1], rates: [4]}"]
+        {
+            let error = of(settings, &shape).unwrap_err();
+            assert!(error.code == ExitCode::Usage && error.message.contains("the class Stairs"), "{error}");
+        }
     }
 
     #[test]

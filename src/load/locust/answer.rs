@@ -4,7 +4,9 @@ use records::{Endpoint, Health, Histogram, OpenCounts};
 use serde::Deserialize;
 
 use super::product::NAME;
-use crate::load::{Capabilities, Counts, Cut, Exception, Failure, Snapshot, State, Worker};
+use crate::load::{
+    Capabilities, Counts, Cut, Exception, Failure, Left, Script, Snapshot, State, UserClass, Worker,
+};
 
 /// The version of the module's protocol that this program understands.
 pub(super) const VERSION: u32 = 3;
@@ -84,6 +86,52 @@ pub(super) struct SnapshotAnswer {
     folded: u64,
     #[serde(default)]
     resets: u64,
+    #[serde(default)]
+    script: ScriptAnswer,
+    #[serde(default)]
+    left: Vec<LeftAnswer>,
+    #[serde(default)]
+    cut_off: u64,
+    #[serde(default)]
+    waited_s: Option<f64>,
+}
+
+/// The test script, and how it has ended the present test.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ScriptAnswer {
+    shape: Option<String>,
+    users: Vec<UserClassAnswer>,
+    stop_timeout_s: f64,
+    given_stop_timeout_s: f64,
+    ended: Option<String>,
+    has_quit: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct UserClassAnswer {
+    name: String,
+    fixed_count: u32,
+}
+
+#[derive(Debug, Deserialize)]
+struct LeftAnswer {
+    user: String,
+    why: String,
+    count: u64,
+}
+
+impl ScriptAnswer {
+    fn script(&self) -> Script {
+        let class =
+            |class: &UserClassAnswer| UserClass { name: class.name.clone(), fixed_count: class.fixed_count };
+        let is_own = (self.stop_timeout_s - self.given_stop_timeout_s).abs() > 1e-3;
+        Script {
+            shape: self.shape.clone(),
+            user_classes: self.users.iter().map(class).collect(),
+            own_stop_timeout_s: is_own.then_some(self.stop_timeout_s),
+        }
+    }
 }
 
 const fn three() -> u32 {
@@ -144,7 +192,8 @@ impl SnapshotAnswer {
             open_model: Ok(()),
             health: true,
             percentile_digits: self.percentile_digits,
-            caveat: None,
+            caveat: self.script.script().caveat(),
+            script: self.script.script(),
         }
     }
 }
@@ -169,8 +218,19 @@ impl From<SnapshotAnswer> for Snapshot {
             errors: answer.errors.into_iter().map(Failure::from).collect(),
             exceptions: exceptions.map(|e| Exception { message: e.message, count: e.count }).collect(),
             open: answer.open,
+            waited_s: answer.waited_s,
+            left: answer.left.into_iter().map(Left::from).collect(),
+            cut_off: answer.cut_off,
+            ended_by_script: answer.script.ended,
+            has_quit: answer.script.has_quit,
             cut: answer.flush.map(|CutAnswer { complete, at, spread_ms }| Cut { complete, at, spread_ms }),
         }
+    }
+}
+
+impl From<LeftAnswer> for Left {
+    fn from(LeftAnswer { user, why, count }: LeftAnswer) -> Self {
+        Self { user, why, count }
     }
 }
 

@@ -7,6 +7,7 @@
 //! A worker is ready for the next load only after the master's whole `--stop-timeout`. That is 120 s in the
 //! manifests; a script without the module needs a shorter one.
 
+mod page;
 mod table;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,7 +21,7 @@ use super::answer::{FailureAnswer, StateAnswer};
 use super::product::NAME;
 use super::web::Web;
 use crate::exit::{Error, Result};
-use crate::load::{Capabilities, Cut, Exception, Failure, Load, Snapshot, Worker};
+use crate::load::{Capabilities, Cut, Exception, Failure, Load, Script, Snapshot, Worker};
 
 /// Locust's `WORKER_REPORT_INTERVAL`.
 const REPORT_INTERVAL: Duration = Duration::from_secs(3);
@@ -34,6 +35,7 @@ const CSV: &str = "/stats/requests/csv";
 #[derive(Debug)]
 pub(super) struct Stock {
     version: String,
+    script: Script,
     longest: Duration,
     /// When the window was opened, s since the epoch; `None` before.
     opened_at: Mutex<Option<f64>>,
@@ -73,8 +75,8 @@ impl Stock {
     pub(super) async fn probe(web: &Web, longest: Duration) -> Result<Self> {
         let _: StatisticsAnswer = web.get("/stats/requests").await?;
         let page = web.call(Method::GET, "/", &[]).await?.text().await.unwrap_or_default();
-        let version = version(&page).unwrap_or("of an unknown version").to_owned();
-        Ok(Self { version, longest, opened_at: Mutex::default() })
+        let version = page::version(&page).unwrap_or("of an unknown version").to_owned();
+        Ok(Self { version, script: page::script(&page), longest, opened_at: Mutex::default() })
     }
 
     /// What a Locust without the module can do.
@@ -87,6 +89,7 @@ impl Stock {
             open_model: Err(open_model_refused()),
             health: false,
             percentile_digits: 2,
+            script: self.script.clone(),
             caveat: Some(self.caveat()),
         }
     }
@@ -203,11 +206,6 @@ fn open_model_refused() -> Error {
         .next("keep 'import locust_matrix' in the locustfile, with the module's files beside it")
 }
 
-/// The version in Locust's web page.
-fn version(page: &str) -> Option<&str> {
-    page.split("\"version\": \"").nth(1)?.split('"').next()
-}
-
 fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
@@ -217,13 +215,13 @@ mod tests {
     use super::*;
 
     fn stock(version: &str) -> Stock {
-        Stock { version: version.into(), longest: Duration::from_hours(2), opened_at: Mutex::default() }
-    }
-
-    #[test]
-    fn the_version_is_read_from_the_page() {
-        assert_eq!(version(r#"{"weight": 1}}, "version": "2.46.6", "worker_count": 1}"#), Some("2.46.6"));
-        assert_eq!(version("<html>"), None);
+        let script = Script::default();
+        Stock {
+            version: version.into(),
+            script,
+            longest: Duration::from_hours(2),
+            opened_at: Mutex::default(),
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::judge::Row;
 pub(super) fn section(rows: &[Row<'_>]) -> Option<Section> {
     let items: Vec<Sentence> = rows
         .iter()
-        .flat_map(|row| [impossible(row), folded(row), left_out(row)].into_iter().flatten())
+        .flat_map(|row| [impossible(row), folded(row), cut_off(row), left_out(row)].into_iter().flatten())
         .collect();
     (!items.is_empty()).then(|| Section::new("data", "Notes on the data", vec![Block::list(items)]))
 }
@@ -36,6 +36,19 @@ fn folded(row: &Row<'_>) -> Option<Sentence> {
         row.name(),
         many(count, "endpoint"),
         if count == 1 { "is" } else { "are" },
+    );
+    (count > 0).then(|| Sentence::about([row], text))
+}
+
+fn cut_off(row: &Row<'_>) -> Option<Sentence> {
+    let count = row.record.cut_off;
+    let (were, them) = if count == 1 { ("was", "it") } else { ("were", "them") };
+    let text = format!(
+        "{}: {} {were} still under way when the stop timeout ended, and {were} cut off. The replicas may count {them}, \
+         Locust does not: no sample was lost. The first requests of the next scenario may have waited behind {them}. A \
+         stop timeout above the longest response avoids it: the locustfile, or --stop-timeout of Locust's master.",
+        row.name(),
+        many(count, "request"),
     );
     (count > 0).then(|| Sentence::about([row], text))
 }
@@ -74,6 +87,18 @@ mod tests {
         let said = section.blocks[0].sentences();
         let lacks = "no room for what was seen about every second, the response times of the whole run.";
         assert!(said.len() == 1 && said[0].text.contains(lacks), "{}", said[0].text);
+    }
+
+    #[test]
+    fn requests_that_the_stop_has_cut_off_are_no_lost_samples() {
+        let mut slow = record(0, 1, 20, 800);
+        slow.cut_off = 7;
+        let records = [slow];
+        let judged = alone(&records);
+        let rows: Vec<_> = judged.iter().map(Row::of).collect();
+        let section = section(&rows).unwrap();
+        let said = &section.blocks[0].sentences()[0].text;
+        assert!(said.contains("7 requests were still under way when the stop timeout ended"), "{said}");
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(super) fn section(rows: &[Row<'_>]) -> Option<Section> {
 
 /// The most frequent errors, with their counts.
 fn errors(row: &Row<'_>) -> String {
-    let mut errors = row.record.errors.clone();
+    let mut errors = same_kinds(&row.record.errors);
     errors.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let more = errors.len().saturating_sub(MOST_KINDS);
     let mut said: Vec<String> =
@@ -54,6 +54,49 @@ fn errors(row: &Row<'_>) -> String {
         said.push(format!("{more} more kinds"));
     }
     if said.is_empty() { "not told".to_owned() } else { said.join("; ") }
+}
+
+/// The errors, with those together that differ only in an id. (The module beside the locustfile has folded most of them;
+/// Locust alone has not.)
+fn same_kinds(errors: &[(String, u64)]) -> Vec<(String, u64)> {
+    let mut kinds: Vec<(String, u64)> = Vec::new();
+    for (error, count) in errors {
+        let kind = without_ids(error);
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, total)) => *total += count,
+            None => kinds.push((kind, *count)),
+        }
+    }
+    kinds
+}
+
+/// The text with `…` for each word that looks like an id: a UUID, 12 or more characters with a digit, or a number of five
+/// or more digits.
+fn without_ids(text: &str) -> String {
+    let is_inside =
+        |character: char| character.is_ascii_alphanumeric() || character == '_' || character == '-';
+    let mut folded = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(is_inside) {
+        let (before, word) = rest.split_at(start);
+        let end = word.find(|character| !is_inside(character)).unwrap_or(word.len());
+        let (word, after) = word.split_at(end);
+        folded.push_str(before);
+        folded.push_str(if is_id(word) { "…" } else { word });
+        rest = after;
+    }
+    folded.push_str(rest);
+    folded
+}
+
+fn is_id(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    let is_number = digits == word.len() && digits >= 5;
+    let parts: Vec<usize> = word.split('-').map(str::len).collect();
+    let is_uuid =
+        parts == [8, 4, 4, 4, 12] && word.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
+    let is_long = digits > 0 && word.len() >= 12 && !word.contains('-');
+    is_number || is_uuid || is_long
 }
 
 /// The replicas that counted answers with an error status, with their counts.
@@ -74,6 +117,26 @@ mod tests {
     use crate::judge::tests::alone;
     use crate::record::tests::record;
     use records::Replica;
+
+    #[test]
+    fn failures_that_differ_only_in_an_id_are_one_kind() {
+        let errors = [
+            ("POST a | b: got (1, 10) for request 0b9e9e2c-3a1f-4c0b-9d53-0242ac120002'", 1),
+            ("POST a | b: got (1, 10) for request 5f8a1c77-58cc-4372-a567-0e02b2c3d479'", 2),
+            ("GET /x: HTTPError('404 Client Error: Not Found for url: GET two')", 43),
+            ("GET /x: HTTPError('503 Server Error: req_7f3Kx92LmPq', 123456)", 1),
+            ("GET /x: HTTPError('503 Server Error: req_9a1Bc34DeFg', 654321)", 1),
+        ];
+        let errors: Vec<_> = errors.iter().map(|(text, count)| ((*text).to_owned(), *count)).collect();
+        assert_eq!(
+            same_kinds(&errors),
+            [
+                ("POST a | b: got (1, 10) for request …'".to_owned(), 3),
+                ("GET /x: HTTPError('404 Client Error: Not Found for url: GET two')".to_owned(), 43),
+                ("GET /x: HTTPError('503 Server Error: …', …)".to_owned(), 2),
+            ]
+        );
+    }
 
     #[test]
     fn failures_are_told_with_their_errors_since_when_and_where() {

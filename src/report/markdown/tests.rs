@@ -44,7 +44,7 @@ fn findings_cite_valid_rows_only() {
     assert_has(&text, "Best throughput: 40.0 successful requests/s with 1 replica, 2 workers, 20 users.");
     assert_has(
         &text,
-        "VOID: find out why the pods changed: kubectl get events.\n\n- 2 replicas, 2 workers, 20 users: a replica is gone.\n",
+        "VOID: repeat the scenario when the cluster is calm: kubectl get events tells what happened.\n\n- 2 replicas, 2 workers, 20 users: a replica is gone.\n",
     );
     assert_has(&text, "| 1 replica, 2 workers, 20 users | 1.20 | – | – | – | – |");
     assert_has(&text, "No two valid scenarios differ in replicas alone.");

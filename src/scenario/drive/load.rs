@@ -27,6 +27,8 @@ pub(super) enum NoCut {
     Late(Duration),
     /// It answers, but a worker has not handed over its counts in time. This is its last answer, in words.
     Incomplete(String),
+    /// The test script has sent the workers home, or users have left by themselves.
+    Script(String),
 }
 
 impl NoCut {
@@ -34,6 +36,7 @@ impl NoCut {
         match self {
             Self::Silent(error) => error.message,
             Self::Late(silence) => format!("it came after {:.0} s", silence.as_secs_f64()),
+            Self::Script(why) => why,
             Self::Incomplete(last_seen) => format!("not every worker handed over its counts; {last_seen}"),
         }
     }
@@ -53,7 +56,9 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let limit = Duration::from_secs_f64(f64::from(users) / spawn_rate) + config.timeouts.ramp.get();
         // Users that wait for a worker that is gone would be waited for in vain.
         let is_over = |snapshot: &Snapshot| {
-            snapshot.is_running(users, workers) || snapshot.worker_ids() != self.at_start.listed
+            snapshot.is_running(users, workers)
+                || snapshot.worker_ids() != self.at_start.listed
+                || snapshot.ended_by_itself().is_some()
         };
         let snapshot = self.await_snapshot("all users", limit, is_over).await.map_err(|timed_out| {
             let (users, workers) = (many(users, "user"), many(workers, "worker"));
@@ -92,7 +97,10 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             match self.setup.load.cut(DEADMAN).await {
                 Ok(_) if asked.elapsed() > ANSWERS_WITHIN => return Err(NoCut::Late(asked.elapsed())),
                 Ok(snapshot) if snapshot.is_complete_cut() => return Ok(snapshot),
-                Ok(snapshot) => (why, asked) = (Some(NoCut::Incomplete(snapshot.describe())), Instant::now()),
+                Ok(snapshot) => match snapshot.ended_by_itself() {
+                    Some(why) => return Err(NoCut::Script(why)),
+                    None => (why, asked) = (Some(NoCut::Incomplete(snapshot.describe())), Instant::now()),
+                },
                 // An answer tells more than a silence before or after it.
                 Err(error) => why = why.or(Some(NoCut::Silent(error))),
             }
@@ -114,6 +122,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         match why {
             NoCut::Silent(error) => error.into(),
             NoCut::Late(silence) => self.stood_still(silence),
+            NoCut::Script(why) => Event::by_script(why),
             NoCut::Incomplete(last_seen) => {
                 let timed_out = TimedOut { after: since.elapsed(), last_seen };
                 let late = self.setup.load.explain(&Unreached::Counts, &timed_out).message;
@@ -130,14 +139,16 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         match self.cut().await {
             Ok(last) => {
                 self.gathered.whole_run = Some(last.whole());
-                let errors = last.errors.iter();
-                let errors = errors.map(|e| (format!("{} {}: {}", e.method, e.name, e.error), e.occurrences));
-                self.gathered.errors = errors.collect();
-                let exceptions = last.exceptions.iter();
-                self.gathered.exceptions = exceptions.map(|e| (e.message.clone(), e.count)).collect();
+                self.gather_failures(&last);
             }
             // The load has stopped, so even a pause does no harm.
-            Err(why) => self.setup.events.tell(Progress::WholeRunMissing { error: why.in_words() }),
+            Err(why) => {
+                self.setup.events.tell(Progress::WholeRunMissing { error: why.in_words() });
+                // What failed until then is known even so.
+                if let Ok(last) = self.setup.load.snapshot(DEADMAN).await {
+                    self.gather_failures(&last);
+                }
+            }
         }
         let Setup { cluster, load, inference, workers, reach, config, .. } = self.setup;
         let (replicas, workers) = tokio::try_join!(pods_of(cluster, inference), pods_of(cluster, workers))?;
@@ -166,9 +177,21 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         Ok(())
     }
 
-    /// Whether the load has stopped, as far as the scenario needs it.
+    /// Gathers what failed, and what the stop has cut off.
+    fn gather_failures(&mut self, last: &Snapshot) {
+        let errors = last.errors.iter();
+        let errors = errors.map(|e| (format!("{} {}: {}", e.method, e.name, e.error), e.occurrences));
+        self.gathered.errors = errors.collect();
+        let exceptions = last.exceptions.iter();
+        self.gathered.exceptions = exceptions.map(|e| (e.message.clone(), e.count)).collect();
+        self.gathered.cut_off = last.cut_off;
+    }
+
+    /// Whether the load has stopped, as far as the scenario needs it. If the test script has ended it, the workers
+    /// may have gone.
     fn has_stopped(&self, snapshot: &Snapshot) -> bool {
-        snapshot.is_idle(self.scenario.workers) || self.went_wrong && snapshot.has_no_load()
+        let need_not_be_listed = self.went_wrong || snapshot.ended_by_script.is_some();
+        snapshot.is_idle(self.scenario.workers) || need_not_be_listed && snapshot.has_no_load()
     }
 
     /// Stops the load. Waits until the load generator has answered and every worker is idle: if the next load
@@ -233,8 +256,11 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     }
 }
 
-/// The load is not the one that was started.
+/// The load is not the one that was started. Unless the test script has done it, something from outside has.
 pub(super) fn not_running(snapshot: &Snapshot) -> Event {
+    if let Some(why) = snapshot.ended_by_itself() {
+        return Event::by_script(why);
+    }
     Event::disturbed(format!("the load was disturbed: {}", snapshot.describe()))
 }
 

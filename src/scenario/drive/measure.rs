@@ -64,6 +64,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                     intervals.push(between(last, &cut, &self.setup.config.inference.primary));
                     cuts.push(cut);
                 }
+                (Err(why @ NoCut::Script(_)), _) => return Err(self.without_cut(why, cut_started)),
                 (Err(NoCut::Late(silence)), _) => return Err(self.stood_still(silence)),
                 (Err(NoCut::Silent(error)), _) if timer.last_answer.elapsed() > ANSWERS_WITHIN => {
                     return Err(error.into());
@@ -202,6 +203,7 @@ fn between(opening: &Snapshot, closing: &Snapshot, primary: &str) -> Interval {
         seconds: window.seconds,
         requests: window.aggregated.requests,
         total_ms: window.aggregated.total_ms,
+        waited_s: closing.waited_s.zip(opening.waited_s).map(|(later, earlier)| (later - earlier).max(0.0)),
         primary: endpoint.map(|endpoint| endpoint.histogram.clone()).unwrap_or_default(),
         succeeded: endpoint.map(|endpoint| endpoint.succeeded.clone()),
         arrivals: open.and_then(|open| Some(Arrivals { due: open.due, finished: open.finished? })),

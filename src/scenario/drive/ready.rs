@@ -27,6 +27,9 @@ const LOOKS_AGAIN: Duration = Duration::from_secs(10);
 
 impl<L: LoadGenerator + Sync> Drive<'_, L> {
     pub(super) async fn scale(&mut self) -> Result<(), Event> {
+        if let Some(why) = self.setup.capabilities.script.refuses(self.scenario.users) {
+            return Err(Event::Failed(Unmeasured::new(UnmeasuredKind::ScriptCannot, why)));
+        }
         let started = Instant::now();
         let Setup { cluster, inference, workers, .. } = self.setup;
         tokio::try_join!(
@@ -87,13 +90,13 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                     "{problem}, however often they are set to {wanted}; suspend what does it (an autoscaler, a GitOps \
                      controller, a person)"
                 );
-                UnmeasuredKind::Broken
+                UnmeasuredKind::NotReady
             }
             Unready::TimedOut(_) => {
                 problem = format!("{problem} (timeouts.ready: {})", config.timeouts.ready);
-                UnmeasuredKind::Broken
+                UnmeasuredKind::NotReady
             }
-            Unready::Broken(_) | Unready::AsBefore(_) => UnmeasuredKind::Broken,
+            Unready::Broken(_) | Unready::AsBefore(_) => UnmeasuredKind::NotReady,
         };
         Err(Event::Failed(Unmeasured::new(kind, problem)))
     }
@@ -109,7 +112,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         await_routable(reach, &config.inference, replicas, limit, &tell).await.map_err(|timed_out| {
             let problem = format!("{} does not lead to every replica {timed_out}", config.inference.url);
             seen.note_unroutable(&problem);
-            Event::broken(problem)
+            Event::Failed(Unmeasured::new(UnmeasuredKind::Unreachable, problem))
         })
     }
 

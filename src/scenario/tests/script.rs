@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::load::Capabilities;
+use crate::load::{Capabilities, Script as LoadScript};
 
 /// A load generator that can do everything.
 pub(super) fn capabilities() -> Capabilities {
@@ -14,8 +14,20 @@ pub(super) fn capabilities() -> Capabilities {
         open_model: Ok(()),
         health: true,
         percentile_digits: 3,
+        script: LoadScript::default(),
         caveat: None,
     }
+}
+
+/// Something that a test script does by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ByScript {
+    /// All users leave when they are done.
+    UsersLeave,
+    /// It stops the test.
+    Stop,
+    /// It sends the workers home.
+    Quit,
 }
 
 /// The behaviour of a world.
@@ -71,6 +83,8 @@ pub(super) struct Script {
     pub master_lost: Option<f64>,
     /// The times since the start of the first load, s, between which a worker is too busy to hand over its counts.
     pub starved: Option<Range<f64>>,
+    /// The time since the start of each load, s, at which the test script does this by itself.
+    pub by_script: Option<(f64, ByScript)>,
     /// Whether the load generator answers nothing useful until its pods are replaced.
     pub needs_restart: bool,
     /// The time since the start of the load, s, at which another driver takes the Lease.
@@ -106,6 +120,7 @@ impl Default for Script {
             api_away: None,
             master_lost: None,
             starved: None,
+            by_script: None,
             needs_restart: false,
             taken_at: None,
             clock_set: None,

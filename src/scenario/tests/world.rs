@@ -1,5 +1,6 @@
 //! A service, its load generator and their pods, which follow a script. Time is tokio's, which tests can pause.
 
+mod by_script;
 mod generator;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::open_queue::{Answer, OpenQueue};
-use super::script::Script;
+use super::script::{ByScript, Script};
 use crate::exit::{Error, Result};
 use crate::load::{Counts, Cut, Load, Snapshot, State as LoadState, Worker};
 use crate::objects::JOB;
@@ -52,6 +53,8 @@ pub(super) struct State {
     master_is_new: bool,
     /// The drivers' Lease.
     pub lease: Value,
+    /// What the test script has done by itself in this load.
+    by_script: Option<ByScript>,
     /// How often the load generator's pods were replaced.
     pub restarts: u32,
     /// Whether the pod of the script was replaced during this load.
@@ -93,6 +96,7 @@ impl World {
             clock: 0.0,
             master_is_new: false,
             lease: json!({ "metadata": { "name": JOB, "resourceVersion": "1" }, "spec": {} }),
+            by_script: None,
             restarts: 0,
             killed: false,
             load: None,
@@ -206,6 +210,7 @@ impl State {
     pub(super) fn restart(&mut self) {
         self.restarts += 1;
         (self.load, self.worker_lost, self.master_is_new) = (None, None, false);
+        self.by_script = None;
     }
 
     /// Counts the requests that were answered until now.
@@ -262,6 +267,7 @@ impl State {
             self.master_is_new = true;
             self.clear();
         }
+        self.act_by_script(now);
         if self.script.taken_at.is_some_and(|at| now >= at) {
             self.lease["spec"]["holderIdentity"] = json!("b");
         }
@@ -370,7 +376,7 @@ impl State {
             listed[0].state = LoadState::Running;
             listed[0].user_count = listed[0].user_count.max(1);
         }
-        Snapshot {
+        let snapshot = Snapshot {
             user_count: users,
             workers: listed,
             counts: Counts {
@@ -384,6 +390,7 @@ impl State {
             open: self.open.as_ref().map(OpenQueue::counts),
             cut: cut.then_some(Cut { complete: true, at: Some(now), spread_ms: Some(1.0) }),
             ..Snapshot::empty(now, state)
-        }
+        };
+        self.as_the_script_left_it(snapshot)
     }
 }

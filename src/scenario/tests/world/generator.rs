@@ -40,6 +40,7 @@ impl LoadGenerator for World {
         (state.counted, state.partial) = (0.0, 0.0);
         state.clear();
         (state.killed, state.was_reset) = (false, false);
+        state.begin_by_script();
         state.open = None;
         if let Load::Open { rate, users, seed } = load {
             state.open = Some(OpenQueue::new(rate, users, state.script.slots, state.script.queue_limit));
