@@ -1,14 +1,18 @@
 //! The Kubernetes cluster. All this module knows about a cluster is its kubeconfig.
 
 mod connection;
+mod credentials;
 mod failure;
 #[cfg(test)]
 mod fake_api;
 mod forward;
+mod kubeconfig;
 mod lease;
 mod ownership;
+mod plugin;
 mod pod_http;
 mod pods;
+mod proxy;
 mod readiness;
 mod retry;
 mod rollout;

@@ -10,3 +10,5 @@ pub mod report;
 pub mod run;
 mod signals;
 mod web_ui;
+
+pub use signals::or_interrupted;

@@ -68,7 +68,7 @@ pub async fn run(
         let _ = writeln!(out, "{}", serde_json::to_string_pretty(&objects).unwrap_or_default());
         return Ok(ExitCode::Success);
     }
-    let cluster = Cluster::connect(flags).await?;
+    let cluster = Cluster::connect(flags, events).await?;
     if arguments.dry_run {
         return print_changes(&cluster, &objects, out).await;
     }

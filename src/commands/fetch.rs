@@ -35,7 +35,7 @@ pub async fn run(
     events: &Events,
     out: &mut dyn Write,
 ) -> Result<ExitCode> {
-    let cluster = Cluster::connect(flags).await?;
+    let cluster = Cluster::connect(flags, events).await?;
     let Stored { state, records: mut stored, .. } =
         ConfigMapStore::read(&cluster, arguments.run_id.as_deref()).await?;
     if let Some(wanted) = &arguments.run_id {

@@ -57,7 +57,7 @@ pub async fn run(
     let settings = Settings::from_flags(&arguments.matrix)?;
     let config = settings.clone().complete()?;
     let port = arguments.web_ui.bind_port().await?;
-    let cluster = Cluster::connect(flags).await?;
+    let cluster = Cluster::connect(flags, events).await?;
     confirm_target(&cluster, &config.inference.deployment, arguments.yes, events).await?;
     let _web_ui = match port {
         Some(port) => Some(forward_to_master(&cluster, Some(port), events).await?),

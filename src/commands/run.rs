@@ -37,7 +37,10 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     let port = arguments.web_ui.bind_port().await?;
     let interrupted = signals::interrupted(events, signals::RUN_LEFT);
     let superseded = CancellationToken::new();
-    let cluster = Cluster::connect(flags).await?;
+    let cluster = tokio::select! {
+        cluster = Cluster::connect(flags, events) => cluster?,
+        () = interrupted.cancelled() => return Err(Error::interrupted("interrupted before the first scenario")),
+    };
     let deployment = config.inference.deployment.clone();
     confirm_target(&cluster, &deployment, arguments.yes, events).await?;
     let holder = arguments.holder.clone().unwrap_or_else(unique_holder);
