@@ -3,6 +3,7 @@
 pub mod cleanup;
 pub mod completions;
 pub mod deploy;
+mod edited;
 pub mod fetch;
 pub mod job;
 pub mod plan;

@@ -3,8 +3,9 @@
 The module is optional. It needs Locust 2.46 or later and nothing else, and it changes nothing
 for a locustfile that runs locally. On a master with a web server it adds the routes
 /matrix/snapshot and /matrix/swarm (see `snapshot_route` and `swarm_route`). On workers it makes
-the statistics finer, and a stop exact and quick. The files locust_matrix_health.py,
-locust_matrix_open.py and locust_matrix_samples.py must be in the same folder.
+the statistics finer, and a stop exact and quick. The files locust_matrix_bind.py,
+locust_matrix_health.py, locust_matrix_open.py and locust_matrix_samples.py must be in the same
+folder.
 """
 
 import json
@@ -18,6 +19,7 @@ import gevent
 import locust
 import locust.runners
 import locust.stats
+import locust_matrix_bind  # noqa: F401
 import zmq
 from flask import request
 from gevent.event import Event

@@ -16,6 +16,7 @@ use self::ending::{end, first_error};
 use self::holder::unique_holder;
 use self::prepare::{Prepared, prepare};
 use self::restore::recorded_by_an_earlier_pod;
+use super::edited::set_edited_aside;
 use super::signals;
 use crate::cluster::{Cluster, ClusterFlags, Lease, confirm_target};
 use crate::config::Settings;
@@ -80,7 +81,11 @@ async fn measure(prepared: Prepared, interrupted: CancellationToken) -> Result<(
     let mut matrix = Matrix { setup, plan, run, records, file, store: Some(store), interrupted };
     let ended = matrix.run().await;
     let judged = JudgedRun::of(&matrix.records);
-    let written = if judged.rows.is_empty() { Ok(Vec::new()) } else { report::write(&judged, &folder) };
+    let written = if judged.rows.is_empty() {
+        Ok(Vec::new())
+    } else {
+        set_edited_aside(&folder, &matrix.setup.events).and_then(|()| report::write(&judged, &folder))
+    };
     matrix.setup.events.tell(Progress::RunEnded {
         recorded: judged.rows.len(),
         valid: judged.valid(),

@@ -14,9 +14,11 @@ pub(super) fn explain(text: &str, problem: &str) -> Error {
         Some((error.path().to_string(), error.inner().to_string()))
     });
     let Some((path, inner)) = named else {
+        let key = place(&line).and_then(|(row, column)| key_before(text, row, column));
+        let line = key.map_or_else(|| line.clone(), |key| format!("{key}: {line}"));
         return Error::usage(line).next("correct that line; the README has a complete settings file");
     };
-    let at = line_number(&line).map(|number| format!(" (line {number})")).unwrap_or_default();
+    let at = place(&line).map(|(row, _)| format!(" (line {row})")).unwrap_or_default();
     if let Some((unknown, known)) = unknown_key(&inner) {
         let parent = path.strip_suffix(&unknown).unwrap_or(&path).trim_end_matches('.');
         let parent = if parent == "." { "" } else { parent };
@@ -50,9 +52,22 @@ fn nearest<'a>(unknown: &str, known: &'a [String]) -> Option<&'a str> {
     (likeness(&best) > 0.8).then_some(best)
 }
 
-fn line_number(text: &str) -> Option<u32> {
-    let (_, rest) = text.split_once("line ")?;
-    rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+/// Line and column that the parser names, both from 1.
+fn place(problem: &str) -> Option<(usize, usize)> {
+    let number = |after: &str| {
+        let (_, rest) = problem.split_once(after)?;
+        rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    Some((number("line ")?, number("column ")?))
+}
+
+/// The last key before a place in the text.
+fn key_before(text: &str, row: usize, column: usize) -> Option<&str> {
+    let end: usize = text.split_inclusive('\n').take(row.checked_sub(1)?).map(str::len).sum();
+    let before: usize = text.get(end..)?.chars().take(column.saturating_sub(1)).map(char::len_utf8).sum();
+    let (before, _) = text.get(..end + before)?.rsplit_once(':')?;
+    let key = before.rsplit(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).next()?;
+    (!key.is_empty()).then_some(key)
 }
 
 /// The first line that is not empty; in the lines after it, the parser shows the source.
@@ -98,6 +113,7 @@ mod tests {
             ("spawn_rate: .nan", "spawn_rate: ", "NaN"),
             ("spawn_rate: fast", "spawn_rate: ", "fast"),
             ("rates: [.inf]", "rates: ", "inf"),
+            ("cooldown: 1s\nrates:\n  - 5\n  - .nan", "rates: ", ".nan"),
             ("repeats: 1.5", "repeats: ", "1.5"),
             ("repeats: many", "repeats: ", "many"),
             ("until: never", "until: ", "never"),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use records::{Environment, Record};
 
 use super::super::web_ui::forward_to_master;
@@ -62,7 +63,7 @@ pub(super) async fn prepare(
     };
     let ((), stored, inference, workers) = tokio::try_join!(
         make_usable(cluster, &load, config.timeouts.master.get(), events),
-        ConfigMapStore::read(cluster, Some(&run_id)),
+        ConfigMapStore::read_to_write(cluster, &run_id, config.record.keep),
         read_workload(cluster, &config.inference.deployment),
         read_workload(cluster, WORKERS),
     )?;
@@ -72,7 +73,7 @@ pub(super) async fn prepare(
         [(inference.name.clone(), inference.image.clone()), (workers.name.clone(), workers.image.clone())];
     let plan_hash = plan.hash(&config, &images, &capabilities.version);
     let present = OriginalReplicas { inference: inference.replicas, workers: workers.replicas };
-    let left = stored.state.as_ref().and_then(|state| state.left_by_another_run(&run_id, &inference.name));
+    let left = stored.left_by_another_run(&run_id, &inference.name);
     if let Some(original) = left.filter(|original| *original != present) {
         let OriginalReplicas { inference: replicas, workers } = original;
         events.tell(Progress::note(format!(
@@ -81,8 +82,13 @@ pub(super) async fn prepare(
             inference.name
         )));
     }
-    let fresh =
-        RunState { run_id: run_id.clone(), plan_hash, original: left.unwrap_or(present), restores: None };
+    let fresh = RunState {
+        run_id: run_id.clone(),
+        plan_hash,
+        original: left.unwrap_or(present),
+        restores: None,
+        began: Some(Timestamp::now()),
+    };
     let (state, records) = resumed(&stored, recorded, fresh)?;
     let state = RunState { restores: Some(inference.name.clone()), ..state };
     let file = RecordFile::create(&folder.join(records::FILE_NAME), &records)?;

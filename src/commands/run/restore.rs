@@ -48,7 +48,7 @@ pub(super) async fn restore(
     let deployments =
         vec![DeploymentReplicas::new(inference, replicas), DeploymentReplicas::new(WORKERS, workers)];
     events.tell(Progress::ReplicasRestored { deployments });
-    let noted = timeout(RESTORED_WITHIN, ConfigMapStore::replicas_are_restored(cluster));
+    let noted = timeout(RESTORED_WITHIN, ConfigMapStore::replicas_are_restored(cluster, inference));
     if let Err(error) = noted.await.unwrap_or_else(|_| silent()) {
         events.tell(Progress::note(format!(
             "that the replicas are put back could not be noted: {}",
