@@ -56,7 +56,8 @@ fn unprinted(error: &std::io::Error) -> ExitCode {
         return ExitCode::Success;
     }
     let problem = Error::preflight(format!("the output could not be printed: {error}"));
-    let _ = writeln!(std::io::stderr(), "error: {}", problem.next("free some space, or print to another place"));
+    let _ =
+        writeln!(std::io::stderr(), "error: {}", problem.next("free some space, or print to another place"));
     ExitCode::Preflight
 }
 

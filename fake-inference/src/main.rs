@@ -59,7 +59,8 @@ async fn run(args: &Args) -> ExitCode {
     if ended.unfinished > 0 {
         tell!(
             "fake-inference: stopped after {1:?} (--grace); requests not finished: {0}",
-            ended.unfinished, args.grace
+            ended.unfinished,
+            args.grace
         );
     }
     ExitCode::from(EXIT_OK)

@@ -92,7 +92,9 @@ impl Server {
 async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
     let listener = TcpListener::bind((host, port)).await;
     let has_no_ipv6 = |error: &io::Error| {
-        error.kind() == io::ErrorKind::AddrNotAvailable || error.kind() == io::ErrorKind::Unsupported || is_no_family(error)
+        error.kind() == io::ErrorKind::AddrNotAvailable
+            || error.kind() == io::ErrorKind::Unsupported
+            || is_no_family(error)
     };
     match listener {
         Err(error) if matches!(host, "::" | "[::]") && has_no_ipv6(&error) => {

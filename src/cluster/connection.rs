@@ -40,7 +40,8 @@ const CALLS_AT_ONCE: usize = 1024;
 
 const OTHER_CONTEXT: &str =
     "give --kubeconfig and --context, or set KUBECONFIG; `kubectl config get-contexts` lists the contexts";
-const LOG_IN: &str = "log in again, so that `kubectl version` works, or choose another context with --context";
+const LOG_IN: &str =
+    "log in again, so that `kubectl version` works, or choose another context with --context";
 
 /// Parameters of a merge patch with this program's field manager.
 pub fn patch_params() -> PatchParams {
@@ -86,8 +87,9 @@ impl Cluster {
     /// # Errors
     /// Exit code 3: no usable kubeconfig or context, no credentials, or the server does not answer.
     pub async fn connect(flags: &ClusterFlags, events: &Events) -> Result<Self> {
-        let Reach { mut config, proxy, user } = find(flags)
-            .map_err(|problem| Error::preflight(format!("no usable cluster: {problem}")).next(OTHER_CONTEXT))?;
+        let Reach { mut config, proxy, user } = find(flags).map_err(|problem| {
+            Error::preflight(format!("no usable cluster: {problem}")).next(OTHER_CONTEXT)
+        })?;
         config.connect_timeout = Some(CONNECT_WITHIN);
         config.read_timeout = None;
         // Its default tries 503 again for up to minutes.
@@ -118,7 +120,8 @@ impl Cluster {
             Ok(Ok(_)) => Ok(Self { client, namespace, server }),
             Ok(Err(kube::Error::Api(status))) if status.code == 401 => {
                 let expired = credentials.expired().await;
-                let expired = expired.map(|at| format!("; its token has expired at {at}")).unwrap_or_default();
+                let expired =
+                    expired.map(|at| format!("; its token has expired at {at}")).unwrap_or_default();
                 Err(Error::preflight(format!("{subject} does not accept {user} (401){expired}")).next(LOG_IN))
             }
             Ok(Err(error)) => Err(no_answer(format!(": {}", with_causes(&error)))),
@@ -158,8 +161,7 @@ fn client(config: Config, credentials: &Credentials) -> std::result::Result<Clie
 
 /// A client whose calls are not tried again.
 fn hasty_client(config: Config, credentials: &Credentials) -> std::result::Result<Client, BoxError> {
-    let builder =
-        ClientBuilder::try_from(config)?.with_layer(&BufferLayer::new(1)).with_layer(credentials);
+    let builder = ClientBuilder::try_from(config)?.with_layer(&BufferLayer::new(1)).with_layer(credentials);
     Ok(builder.build())
 }
 

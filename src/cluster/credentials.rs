@@ -174,7 +174,8 @@ fn inline_token(user: &mut AuthInfo) -> Result<Option<String>, String> {
         });
     }
     // The type that keeps the token secret shows it only to a serializer.
-    let shown = serde_json::to_value(&*user).ok().and_then(|user| Some(user.get("token")?.as_str()?.to_owned()));
+    let shown =
+        serde_json::to_value(&*user).ok().and_then(|user| Some(user.get("token")?.as_str()?.to_owned()));
     Ok(shown.filter(|token| !token.is_empty()))
 }
 
@@ -207,7 +208,14 @@ fn use_certificate(user: &mut AuthInfo, printed: &Printed) -> Result<(), String>
 fn expiry_of(token: &str) -> Option<Timestamp> {
     let mut parts = token.split('.');
     let (_, claims, _) = (parts.next()?, parts.next()?, parts.next()?);
-    let mut base64: String = claims.chars().map(|c| match c { '-' => '+', '_' => '/', c => c }).collect();
+    let mut base64: String = claims
+        .chars()
+        .map(|c| match c {
+            '-' => '+',
+            '_' => '/',
+            c => c,
+        })
+        .collect();
     while base64.len() % 4 != 0 {
         base64.push('=');
     }
@@ -291,7 +299,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_that_no_header_can_carry_is_refused_without_repeating_it() {
-        for (token, words) in [("secret\n", "a line break"), ("sec\r\nret", "a line break"), ("sec\u{7}ret", "control")] {
+        for (token, words) in
+            [("secret\n", "a line break"), ("sec\r\nret", "a line break"), ("sec\u{7}ret", "control")]
+        {
             for user in [
                 serde_json::json!({ "token": token }),
                 serde_json::json!({ "auth-provider": { "name": "oidc", "config": { "id-token": token } } }),
@@ -323,7 +333,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_auth_provider_without_a_token_is_refused_by_name() {
-        let gcp = serde_json::json!({ "auth-provider": { "name": "gcp", "config": { "cmd-path": "/bin/false" } } });
+        let gcp =
+            serde_json::json!({ "auth-provider": { "name": "gcp", "config": { "cmd-path": "/bin/false" } } });
         assert!(header(gcp).await.unwrap_err().contains("auth-provider gcp"));
     }
 

@@ -48,7 +48,9 @@ fn read(named: Option<&Path>, list: Option<&std::ffi::OsStr>) -> Result<Kubeconf
     if listed.is_empty() {
         // Kubeconfig::read looks at the list again, which is empty.
         return Kubeconfig::read().map(without_empty_names).map_err(|error| match error {
-            KubeconfigError::FindPath => "there is no KUBECONFIG, and no HOME to look for .kube/config in".into(),
+            KubeconfigError::FindPath => {
+                "there is no KUBECONFIG, and no HOME to look for .kube/config in".into()
+            }
             error => with_causes(&error),
         });
     }
@@ -143,7 +145,8 @@ fn connection(cluster: &Cluster) -> Result<(Config, Option<Proxy>), String> {
 
 /// The certificates of the cluster's authority.
 fn authority(cluster: &Cluster) -> Result<Option<Vec<Vec<u8>>>, String> {
-    let pem = if let Some(data) = cluster.certificate_authority_data.as_ref().filter(|data| !data.is_empty()) {
+    let pem = if let Some(data) = cluster.certificate_authority_data.as_ref().filter(|data| !data.is_empty())
+    {
         let decoded = serde_json::from_value::<ByteString>(data.trim().into());
         decoded.map_err(|_| "certificate-authority-data is not base64")?.0
     } else if let Some(path) = cluster.certificate_authority.as_ref().filter(|path| !path.is_empty()) {
@@ -184,7 +187,9 @@ mod tests {
         let all = format!("current-context: x\n{CLUSTERS}{CONTEXT}{USERS}");
         let there = write(folder.path(), "there", &all);
         let missing = folder.path().join("missing");
-        for paths in [[&*there, &*missing], [&*missing, &*there], [Path::new(""), &*there], [&*there, Path::new("")]] {
+        for paths in
+            [[&*there, &*missing], [&*missing, &*there], [Path::new(""), &*there], [&*there, Path::new("")]]
+        {
             let reach = read(None, Some(&list(&paths))).and_then(|found| choose(found, None)).unwrap();
             assert_eq!(reach.config.cluster_url, "https://api.invalid:6443/");
             assert_eq!(reach.config.default_namespace, "team");
@@ -205,7 +210,8 @@ mod tests {
     fn context_cluster_and_user_may_stand_in_different_files_and_an_empty_name_is_none() {
         let folder = tempfile::tempdir().unwrap();
         let one = write(folder.path(), "one", &format!("current-context: ''\n{USERS}"));
-        let two = write(folder.path(), "two", &format!("{CLUSTERS}users: [{{name: u, user: {{token: other}}}}]\n"));
+        let two =
+            write(folder.path(), "two", &format!("{CLUSTERS}users: [{{name: u, user: {{token: other}}}}]\n"));
         let three = write(folder.path(), "three", &format!("current-context: x\n{CONTEXT}"));
         let merged = read(None, Some(&list(&[&one, &two, &three]))).unwrap();
         let reach = choose(merged, None).unwrap();
@@ -230,14 +236,22 @@ mod tests {
             (String::new(), None, "no current context"),
             (CONTEXT.to_owned(), Some("y"), "no context 'y'"),
             (CONTEXT.to_owned(), Some("x"), "no cluster 'c'"),
-            (format!("{CONTEXT}clusters: [{{name: c, cluster: {{}}}}]"), Some("x"), "cluster c: it has no server"),
             (
-                format!("{CONTEXT}clusters: [{{name: c, cluster: {{server: 'https://a', proxy-url: 'ftp://p'}}}}]"),
+                format!("{CONTEXT}clusters: [{{name: c, cluster: {{}}}}]"),
+                Some("x"),
+                "cluster c: it has no server",
+            ),
+            (
+                format!(
+                    "{CONTEXT}clusters: [{{name: c, cluster: {{server: 'https://a', proxy-url: 'ftp://p'}}}}]"
+                ),
                 Some("x"),
                 "cluster c: proxy-url has a scheme",
             ),
             (
-                format!("{CONTEXT}clusters: [{{name: c, cluster: {{server: 'https://a', certificate-authority-data: AAAA}}}}]"),
+                format!(
+                    "{CONTEXT}clusters: [{{name: c, cluster: {{server: 'https://a', certificate-authority-data: AAAA}}}}]"
+                ),
                 Some("x"),
                 "not a certificate",
             ),

@@ -65,7 +65,8 @@ impl Plugin {
         let mut command = self.command(is_interactive)?;
         let child = command.spawn().map_err(|error| {
             let hint = self.exec.install_hint.as_deref().map(str::trim).filter(|hint| !hint.is_empty());
-            let hint = hint.map(|hint| format!("; {}", hint.split_whitespace().collect::<Vec<_>>().join(" ")));
+            let hint =
+                hint.map(|hint| format!("; {}", hint.split_whitespace().collect::<Vec<_>>().join(" ")));
             format!("{name} cannot be started: {error}{}", hint.unwrap_or_default())
         })?;
         // In a terminal it must stay in the group of this program, or it could not read from the terminal.
@@ -81,9 +82,9 @@ impl Plugin {
         let printed = printed.and_then(|text| serde_saphyr::from_str::<ExecCredential>(text).ok());
         let said = || self.said(&output.stderr);
         let printed = printed.ok_or_else(|| format!("{name} printed no ExecCredential{}", said()))?;
-        let status = printed.status.ok_or_else(|| {
-            format!("{name} printed no ExecCredential with a status{}", said())
-        })?;
+        let status = printed
+            .status
+            .ok_or_else(|| format!("{name} printed no ExecCredential with a status{}", said()))?;
         let has_certificate = status.client_certificate_data.is_some() && status.client_key_data.is_some();
         if status.token.as_deref().is_none_or(str::is_empty) && !has_certificate {
             return Err(format!("{name} printed neither a token nor a certificate with its key{}", said()));
@@ -157,7 +158,8 @@ impl Plugin {
     /// The end of what the plugin said, on one line; values of its variables are left out.
     fn said(&self, stderr: &[u8]) -> String {
         let mut text = String::from_utf8_lossy(stderr).into_owned();
-        let mut secrets: Vec<&String> = self.variables().map(|(_, value)| value).filter(|value| value.len() > 3).collect();
+        let mut secrets: Vec<&String> =
+            self.variables().map(|(_, value)| value).filter(|value| value.len() > 3).collect();
         // A value may be a part of another one.
         secrets.sort_by_key(|value| std::cmp::Reverse(value.len()));
         for secret in secrets {
@@ -219,7 +221,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_is_read_from_json_and_from_yaml() {
-        let printed = plugin(r#"echo '{"status": {"token": "t", "expirationTimestamp": "2030-01-01T00:00:00Z"}}'"#);
+        let printed =
+            plugin(r#"echo '{"status": {"token": "t", "expirationTimestamp": "2030-01-01T00:00:00Z"}}'"#);
         let printed = printed.run(&silent).await.unwrap();
         assert_eq!((printed.token.as_deref(), printed.expiration_timestamp.is_some()), (Some("t"), true));
         let yaml = plugin("printf 'kind: ExecCredential\\nstatus:\\n  token: y\\n'").run(&silent).await;
@@ -230,7 +233,10 @@ mod tests {
     async fn a_failure_quotes_what_the_plugin_said_without_its_variables() {
         let failing = plugin("echo \"token expired, run: acme login ($ACME_SECRET)\" >&2; exit 1");
         let error = failing.run(&silent).await.unwrap_err();
-        assert!(error.contains("plugin sh of") && error.ends_with("token expired, run: acme login (…)"), "{error}");
+        assert!(
+            error.contains("plugin sh of") && error.ends_with("token expired, run: acme login (…)"),
+            "{error}"
+        );
         for (script, words) in [
             ("echo '{}'", "no ExecCredential with a status"),
             ("echo 'Log in at https://…'; echo '{'", "printed no ExecCredential"),
@@ -280,13 +286,17 @@ mod tests {
         missing.exec.command = Some("/nonexistent/acme-login".into());
         missing.exec.install_hint = Some("install it:\n  brew install acme".into());
         let error = missing.run(&silent).await.unwrap_err();
-        assert!(error.contains("acme-login") && error.ends_with("; install it: brew install acme"), "{error}");
+        assert!(
+            error.contains("acme-login") && error.ends_with("; install it: brew install acme"),
+            "{error}"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_wait_is_told() {
         let told = std::sync::Mutex::new(Vec::new());
-        let tell = |waited: Duration, state: &str| told.lock().unwrap().push((waited.as_secs(), state.to_owned()));
+        let tell =
+            |waited: Duration, state: &str| told.lock().unwrap().push((waited.as_secs(), state.to_owned()));
         let error = plugin("").wait(std::future::pending(), &tell).await.unwrap_err();
         assert!(error.contains("within 30 s"), "{error}");
         let told = told.lock().unwrap();

@@ -51,7 +51,8 @@ impl PodHttp {
             Self::OutsideCluster(client, cluster) => {
                 let destination = Destination::Pod(pod.name.clone());
                 let forward = PortForward::open(cluster, destination, port).await.ok()?;
-                let address = forward.url.split_once("://").map_or(forward.url.as_str(), |(_, address)| address);
+                let address =
+                    forward.url.split_once("://").map_or(forward.url.as_str(), |(_, address)| address);
                 get_text(client, &format!("{scheme}://{address}/{path}")).await
             }
         }

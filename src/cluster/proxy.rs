@@ -145,13 +145,18 @@ mod tests {
         assert_eq!(chosen("http://api.example", None, &variables).as_deref(), Some("http://plain:1/"));
         assert_eq!(chosen(server, Some("socks5://s:1080"), &variables).as_deref(), Some("socks5://s:1080/"));
         assert_eq!(chosen(server, Some("socks5h://s:1080"), &[]).as_deref(), Some("socks5://s:1080/"));
-        assert_eq!(chosen(server, None, &[("https_proxy", "proxy:3128")]).as_deref(), Some("http://proxy:3128/"));
+        assert_eq!(
+            chosen(server, None, &[("https_proxy", "proxy:3128")]).as_deref(),
+            Some("http://proxy:3128/")
+        );
         assert_eq!(chosen(server, Some(""), &[("HTTPS_PROXY", ""), ("https_proxy", "")]), None);
     }
 
     #[test]
     fn a_loopback_server_has_no_proxy_of_the_environment_but_that_of_the_kubeconfig() {
-        for server in ["https://127.0.0.1:6443", "https://localhost:6443", "https://[::1]:6443", "https://127.9.9.9"] {
+        for server in
+            ["https://127.0.0.1:6443", "https://localhost:6443", "https://[::1]:6443", "https://127.9.9.9"]
+        {
             assert_eq!(chosen(server, None, &[("HTTPS_PROXY", "http://p:1")]), None, "{server}");
             // A tunnel to a jump host, at whose end the address is that of the jump host.
             assert!(chosen(server, Some("socks5://p:1"), &[]).is_some());

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 
 use records::{LeftOut, Record};
 
+use super::edited::set_edited_aside;
 use crate::cluster::{Cluster, ClusterFlags};
 use crate::events::{Events, Progress, many};
 use crate::exit::{Error, ExitCode, Result};
 use crate::judge::{JudgedRun, exit_code};
 use crate::record::{ConfigMapStore, Merged, RecordFile, Recovered, Stored, merge};
-use super::edited::set_edited_aside;
 use crate::report;
 
 /// Arguments of `fetch`.
@@ -124,8 +124,10 @@ fn no_records(namespace: &str, arguments: &Arguments, stored: &Stored) -> Error 
     let wanted = arguments.run_id.as_deref();
     let of = wanted.map(|id| format!(" of run {id}")).unwrap_or_default();
     let error = Error::cluster(format!("namespace {namespace} holds no records{of}"));
-    let local = wanted.map(|id| arguments.results.join(id).join(records::FILE_NAME)).filter(|path| path.exists());
-    let local = local.map(|path| format!("; {} is here and was left as it is", path.display())).unwrap_or_default();
+    let local =
+        wanted.map(|id| arguments.results.join(id).join(records::FILE_NAME)).filter(|path| path.exists());
+    let local =
+        local.map(|path| format!("; {} is here and was left as it is", path.display())).unwrap_or_default();
     let others: Vec<&str> = stored.others.iter().map(|state| state.run_id.as_str()).collect();
     match (wanted, others.is_empty()) {
         (Some(id), _) if stored.state.as_ref().is_some_and(|state| state.run_id == id) => {
@@ -136,7 +138,9 @@ fn no_records(namespace: &str, arguments: &Arguments, stored: &Stored) -> Error 
              settings says how many are kept{local}",
             others.join(", ")
         )),
-        (Some(_), true) => error.next(format!("no run was made here; is this the namespace of the run?{local}")),
+        (Some(_), true) => {
+            error.next(format!("no run was made here; is this the namespace of the run?{local}"))
+        }
         (None, _) => error.next("a record is there as soon as the first scenario has ended"),
     }
 }
@@ -189,7 +193,8 @@ mod tests {
         };
         let others = vec![state("new"), state("newer")];
         let stored = Stored { others, ..Stored::default() };
-        let next = |arguments: &Arguments, stored: &Stored| no_records("team", arguments, stored).next.unwrap();
+        let next =
+            |arguments: &Arguments, stored: &Stored| no_records("team", arguments, stored).next.unwrap();
         let replaced = next(&arguments(Some("old")), &stored);
         assert!(replaced.contains("replaced it") && replaced.contains("new, newer"), "{replaced}");
         assert!(!replaced.contains("was left as it is"));

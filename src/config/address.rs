@@ -68,7 +68,11 @@ impl Inference {
             };
         };
         if health.starts_with('/') {
-            let base = if is_http(&self.url) { self.url.clone() } else { format!("http://{}", authority(&self.url)) };
+            let base = if is_http(&self.url) {
+                self.url.clone()
+            } else {
+                format!("http://{}", authority(&self.url))
+            };
             return Probe::Http(format!("{base}{health}"));
         }
         match health.split_once("://") {
@@ -98,7 +102,10 @@ pub(super) fn url_problem(url: &str, primary: &str) -> Option<(String, String)> 
     if !is_http(url) {
         match scheme {
             Some(scheme) if !OWN_CLIENT.contains(&scheme) => {
-                let next = format!("give one that begins with http:// or https://, or, for a client of the script's own, {}://", OWN_CLIENT.join("://, "));
+                let next = format!(
+                    "give one that begins with http:// or https://, or, for a client of the script's own, {}://",
+                    OWN_CLIENT.join("://, ")
+                );
                 return wrong("is not a URL that Locust can use", &next);
             }
             Some(_) => {}
@@ -143,7 +150,9 @@ pub(super) fn health_problem(inference: &Inference) -> Option<String> {
         || PodPage::parse(health).is_some();
     let is_url = match inference.probe() {
         Probe::Http(url) => Url::parse(&url).is_ok_and(|url| {
-            url.host_str().is_some_and(|host| !host.is_empty()) && url.fragment().is_none() && url.port() != Some(0)
+            url.host_str().is_some_and(|host| !host.is_empty())
+                && url.fragment().is_none()
+                && url.port() != Some(0)
         }),
         Probe::Tcp(_) => false,
     };
@@ -198,7 +207,9 @@ mod tests {
     use crate::exit::{ExitCode, Result};
 
     fn inference(yaml: &str) -> Result<Inference> {
-        Settings::parse(&format!("{{preset: quick, inference: {{{yaml}}}}}"))?.complete().map(|config| config.inference)
+        Settings::parse(&format!("{{preset: quick, inference: {{{yaml}}}}}"))?
+            .complete()
+            .map(|config| config.inference)
     }
 
     #[test]
@@ -243,12 +254,21 @@ mod tests {
     fn load_health_and_metrics_may_have_different_ports_paths_and_schemes() {
         let own = "primary: grpc /inference.GRPCInferenceService/ModelInfer";
         for (yaml, probe) in [
-            (format!("{own}, url: 'grpc://triton:8001', health: 'http://:8000/v2/health/ready'"), "http://triton:8000/v2/health/ready"),
-            (format!("{own}, url: 'triton:8001', health: 8000/v2/health/ready"), "http://triton:8000/v2/health/ready"),
+            (
+                format!("{own}, url: 'grpc://triton:8001', health: 'http://:8000/v2/health/ready'"),
+                "http://triton:8000/v2/health/ready",
+            ),
+            (
+                format!("{own}, url: 'triton:8001', health: 8000/v2/health/ready"),
+                "http://triton:8000/v2/health/ready",
+            ),
             (format!("{own}, url: 'triton:8001', health: 'https://other/ready'"), "https://other/ready"),
             ("url: 'http://gateway/bert', health: /ready".into(), "http://gateway/bert/ready"),
             ("url: 'http://gateway/bert', health: 'http:///ready'".into(), "http://gateway/ready"),
-            ("url: 'http://[fd00::1]:80', health: ':8080/ready?full=1'".into(), "http://[fd00::1]:8080/ready?full=1"),
+            (
+                "url: 'http://[fd00::1]:80', health: ':8080/ready?full=1'".into(),
+                "http://[fd00::1]:8080/ready?full=1",
+            ),
         ] {
             assert_eq!(inference(&yaml).unwrap().probe(), Probe::Http(probe.into()), "{yaml}");
         }
@@ -266,7 +286,9 @@ mod tests {
         assert_eq!(PodPage::parse("8000/metrics"), page(false, 8000, "metrics"));
         assert_eq!(PodPage::parse("http://:8002/metrics"), page(false, 8002, "metrics"));
         assert_eq!(PodPage::parse("https://:8443/m?x=1"), page(true, 8443, "m?x=1"));
-        for wrong in ["metrics", "/metrics", "0/metrics", "http/metrics", "http://pod:1/m", "ftp://:1/m", "1/a b"] {
+        for wrong in
+            ["metrics", "/metrics", "0/metrics", "http/metrics", "http://pod:1/m", "ftp://:1/m", "1/a b"]
+        {
             assert_eq!(PodPage::parse(wrong), None, "{wrong}");
         }
     }

@@ -133,8 +133,12 @@ fn check_objective(setting: &str, objective: &Objective) -> Result<()> {
     if let Some(pair) = goals.windows(2).find(|pair| pair[0].1 > pair[1].1) {
         let [(low, more), (high, less)] = [pair[0], pair[1]];
         let name = |quantile: f64| format!("p{}_ms", (quantile * 1000.0).round() / 10.0).replace('.', "");
-        return Err(Error::usage(format!("{setting}: {}: {less} is less than {}: {more}", name(high), name(low)))
-            .next("a higher percentile cannot be lower: exchange the two, or leave one out"));
+        return Err(Error::usage(format!(
+            "{setting}: {}: {less} is less than {}: {more}",
+            name(high),
+            name(low)
+        ))
+        .next("a higher percentile cannot be lower: exchange the two, or leave one out"));
     }
     if let Some(failures) = objective.failures_pct.filter(|share| !(0.0..=100.0).contains(share)) {
         return Err(Error::usage(format!("{setting}: failures_pct: {failures} is not a share in %"))
@@ -150,7 +154,11 @@ fn check_objective(setting: &str, objective: &Objective) -> Result<()> {
 fn check_inference(inference: &Inference) -> Result<()> {
     let Inference { deployment, url, readiness_path, health, primary, metrics, counter } = inference;
     if !is_object_name(deployment) {
-        let problem = if deployment.is_empty() { "is empty".into() } else { format!("'{deployment}' is not the name of an object") };
+        let problem = if deployment.is_empty() {
+            "is empty".into()
+        } else {
+            format!("'{deployment}' is not the name of an object")
+        };
         return Err(Error::usage(format!("inference.deployment: {problem}"))
             .next("give the Deployment's name: lower-case letters, digits, '-' and '.', as kubectl get deployments shows it"));
     }

@@ -54,7 +54,8 @@ impl Counter {
     pub(super) fn problem(&self) -> Option<String> {
         let labels = [&self.endpoint, &self.status, &self.caller].into_iter().flatten();
         let names = [&self.name, &self.under_way].into_iter().chain(labels).chain(self.labels.keys());
-        let is_wrong = |name: &&String| name.is_empty() || name.contains(['{', '}', '"', ',', '=', '#', ' ', '\n']);
+        let is_wrong =
+            |name: &&String| name.is_empty() || name.contains(['{', '}', '"', ',', '=', '#', ' ', '\n']);
         names.into_iter().find(is_wrong).map(|name| format!("'{name}' is not the name of a metric or label"))
     }
 }

@@ -94,7 +94,9 @@ impl<'de, T: Number> Visitor<'de> for Numbers<T> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
         if self.is_item {
-            return Err(de::Error::custom("it is a list in a list; write one list of numbers, such as [20, 40]"));
+            return Err(de::Error::custom(
+                "it is a list in a list; write one list of numbers, such as [20, 40]",
+            ));
         }
         let mut numbers = Vec::new();
         while let Some(Item(number)) = list.next_element()? {

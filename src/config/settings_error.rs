@@ -25,12 +25,15 @@ pub(super) fn explain(text: &str, problem: &str) -> Error {
         let full = |key: &str| if parent.is_empty() { key.to_owned() } else { format!("{parent}.{key}") };
         let error = Error::usage(format!("{}: there is no such key{at}", full(&unknown)));
         return error.next(match nearest(&unknown, &known) {
-            Some(meant) => format!("write {}, if that is meant; the keys here are {}", full(meant), known.join(", ")),
+            Some(meant) => {
+                format!("write {}, if that is meant; the keys here are {}", full(meant), known.join(", "))
+            }
             None => format!("the keys here are {}", known.join(", ")),
         });
     }
     if path == "." || path.is_empty() {
-        return Error::usage(format!("{inner}{at}")).next("write keys with values, such as 'users: [20, 40]'");
+        return Error::usage(format!("{inner}{at}"))
+            .next("write keys with values, such as 'users: [20, 40]'");
     }
     Error::usage(format!("{path}: {inner}{at}")).next("the README has each key with an example")
 }
@@ -156,11 +159,15 @@ mod tests {
     #[test]
     fn what_is_unmistakable_is_taken() {
         let complete = |text: &str| Settings::parse(text).unwrap().complete().unwrap();
-        let config = complete("{preset: quick, users: 20, rates: 7, cooldown: 0, inference: {counter: http_requests_total}}");
+        let config = complete(
+            "{preset: quick, users: 20, rates: 7, cooldown: 0, inference: {counter: http_requests_total}}",
+        );
         assert_eq!((config.users, config.rates), (vec![20], vec![7.0]));
         assert!(config.cooldown.is_zero());
         assert_eq!(config.inference.counter.name, "http_requests_total");
-        let config = complete("{preset: quick, rates: [5, 7.5], duration: 1m30s, inference: {counter: {name: c, labels: {job: x}}}}");
+        let config = complete(
+            "{preset: quick, rates: [5, 7.5], duration: 1m30s, inference: {counter: {name: c, labels: {job: x}}}}",
+        );
         assert_eq!(config.rates, [5.0, 7.5]);
         assert_eq!(config.inference.counter.labels["job"], "x");
     }

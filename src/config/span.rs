@@ -96,7 +96,9 @@ impl TimeVisitor {
         if number == 0.0 {
             return Ok(Span(Duration::ZERO));
         }
-        Err(E::custom(format!("{number} has no unit; write {number}s if it is seconds, or one such as 500ms or 2m")))
+        Err(E::custom(format!(
+            "{number} has no unit; write {number}s if it is seconds, or one such as 500ms or 2m"
+        )))
     }
 }
 

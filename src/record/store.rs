@@ -178,7 +178,8 @@ impl ConfigMapStore {
                 "metadata": { "resourceVersion": head.metadata.resource_version },
                 "data": { RUN: text },
             });
-            let patched = cluster.api::<ConfigMap>().patch(&name, &patch_params(), &Patch::Merge(patch)).await;
+            let patched =
+                cluster.api::<ConfigMap>().patch(&name, &patch_params(), &Patch::Merge(patch)).await;
             patched.map_err(|error| explain(&format!("configmap {}/{name}", cluster.namespace), &error))?;
         }
         Ok(())

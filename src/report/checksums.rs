@@ -84,7 +84,9 @@ mod tests {
         };
         write("first");
         assert_eq!(set_aside(folder.path()).unwrap(), [], "nobody has changed it");
-        for (notes, kept) in [("my notes", "auto_summary.edited.md"), ("more notes", "auto_summary.edited-2.md")] {
+        for (notes, kept) in
+            [("my notes", "auto_summary.edited.md"), ("more notes", "auto_summary.edited-2.md")]
+        {
             std::fs::write(&path, notes).unwrap();
             let aside = folder.path().join(kept);
             assert_eq!(set_aside(folder.path()).unwrap(), [(path.clone(), aside.clone())]);

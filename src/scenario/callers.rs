@@ -44,7 +44,9 @@ pub(super) fn of_load(
         let chosen = chosen.as_ref()?;
         let mut requests = BTreeMap::new();
         for (series, count) in counts.iter().filter(|(series, _)| chosen.contains(*series)) {
-            *requests.entry(format!("{} {}", series.endpoint, series.status).trim().to_owned()).or_default() += count;
+            *requests
+                .entry(format!("{} {}", series.endpoint, series.status).trim().to_owned())
+                .or_default() += count;
         }
         Some(requests)
     };
@@ -57,13 +59,22 @@ pub(super) fn of_load(
 }
 
 /// The series of the load; or why they are not certain, if there is anything to say.
-fn choose(known: &[&Counts], load: &Load<'_>, inference: &Inference) -> Result<BTreeSet<Series>, Option<String>> {
+fn choose(
+    known: &[&Counts],
+    load: &Load<'_>,
+    inference: &Inference,
+) -> Result<BTreeSet<Series>, Option<String>> {
     let all: BTreeSet<&Series> = known.iter().flat_map(|counts| counts.keys()).collect();
     let others: BTreeSet<&Series> =
         all.into_iter().filter(|series| !is_ours_or_probe(series.caller.as_deref())).collect();
     let total = load.whole_run.map(|run| run.aggregated.requests);
     let sum = |chosen: &BTreeSet<&Series>| -> u64 {
-        known.iter().flat_map(|counts| counts.iter()).filter(|(series, _)| chosen.contains(series)).map(|(_, n)| n).sum()
+        known
+            .iter()
+            .flat_map(|counts| counts.iter())
+            .filter(|(series, _)| chosen.contains(series))
+            .map(|(_, n)| n)
+            .sum()
     };
     let owned = |chosen: BTreeSet<&Series>| chosen.into_iter().cloned().collect();
     if !inference.counter.labels.is_empty() {
@@ -72,7 +83,9 @@ fn choose(known: &[&Counts], load: &Load<'_>, inference: &Inference) -> Result<B
     let pages = [inference.probe_path(), page_path(&inference.metrics)];
     let is_page = |series: &Series| pages.contains(&series.endpoint);
     let load_asks_pages = load.whole_run.is_none_or(|run| {
-        run.endpoints.iter().any(|endpoint| pages.iter().any(|page| endpoint.name.split('?').next() == Some(page)))
+        run.endpoints
+            .iter()
+            .any(|endpoint| pages.iter().any(|page| endpoint.name.split('?').next() == Some(page)))
     });
     if others.iter().all(|series| series.caller.is_none()) && !others.is_empty() {
         // Probes and scrapes are among these counts.
@@ -196,10 +209,14 @@ mod tests {
     fn several_clients_count_only_if_it_is_certain_which_is_the_load() {
         let run = window(1000, &["/predict"]);
         let two = |other: u64| {
-            [(Some("python-requests"), "/predict", "200", 1000 - other), (Some("geventhttpclient"), "/predict", "200", other)]
+            [
+                (Some("python-requests"), "/predict", "200", 1000 - other),
+                (Some("geventhttpclient"), "/predict", "200", other),
+            ]
         };
         assert_eq!(total(&two(400), &run), Ok(1000), "two kinds of users of one locustfile");
-        let with_guest = [(Some("python-requests"), "/predict", "200", 1000), (Some("curl"), "/predict", "200", 300)];
+        let with_guest =
+            [(Some("python-requests"), "/predict", "200", 1000), (Some("curl"), "/predict", "200", 300)];
         assert_eq!(total(&with_guest, &run), Ok(1000), "the counts of one agree");
         let unclear = [(Some("a"), "/predict", "200", 700), (Some("b"), "/predict", "200", 600)];
         assert!(total(&unclear, &run).unwrap_err().contains("several clients, a and b"));
@@ -207,7 +224,8 @@ mod tests {
 
     #[test]
     fn a_counter_without_callers_counts_what_is_neither_health_nor_metrics() {
-        let all = [(None, "/predict", "200", 1000), (None, "/healthz", "200", 30), (None, "/metrics", "200", 9)];
+        let all =
+            [(None, "/predict", "200", 1000), (None, "/healthz", "200", 30), (None, "/metrics", "200", 9)];
         assert_eq!(total(&all, &window(1000, &["/predict"])), Ok(1000));
         let too = total(&all, &window(1000, &["/predict", "/healthz"]));
         assert!(too.unwrap_err().contains("does not tell clients apart"));

@@ -161,7 +161,9 @@ inference_requests_started_total{endpoint="/predict",caller="load"} 13
         ] {
             assert_eq!(page(text), Page::WithoutCounter, "{text}");
         }
-        for text in ["inference_requests_total NaN", "inference_requests_total 1.5", "inference_requests_total{a 1"] {
+        for text in
+            ["inference_requests_total NaN", "inference_requests_total 1.5", "inference_requests_total{a 1"]
+        {
             assert_eq!(page(text), Page::Unreadable, "{text}");
         }
         assert_eq!(page("# TYPE inference_requests_total counter\n"), Page::Counts(Counts::new()));
@@ -192,7 +194,10 @@ inference_requests_started_total{endpoint="/predict",caller="load"} 13
         assert_eq!(difference(None, Some(&after)), None, "the pod is new");
         assert_eq!(difference(Some(&Page::Silent), Some(&after)), None);
         assert_eq!(difference(Some(&before), Some(&Page::Unreadable)), None);
-        assert_eq!(difference(Some(&Page::WithoutCounter), Some(&before)), Some(counts(&[(None, "/a", "200", 10)])));
+        assert_eq!(
+            difference(Some(&Page::WithoutCounter), Some(&before)),
+            Some(counts(&[(None, "/a", "200", 10)]))
+        );
     }
 
     #[test]

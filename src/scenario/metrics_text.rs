@@ -150,7 +150,11 @@ mod tests {
     fn pages_of_real_clients_are_read() {
         // Python's client, Go's, Java's, and Prometheus 3 with a name in quotes.
         for (line, label, count) in [
-            (r#"c_total{path="/v1/models/{name}:predict",status="200"} 12.0"#, "/v1/models/{name}:predict", 12),
+            (
+                r#"c_total{path="/v1/models/{name}:predict",status="200"} 12.0"#,
+                "/v1/models/{name}:predict",
+                12,
+            ),
             (r#"c_total{status="200",path="a, b"} 1.2e+03"#, "a, b", 1200),
             (r#"c_total{path="say \"}\" \\ and \n",} 7 1700000000000"#, "say \"}\" \\ and \n", 7),
             (r#"c_total{path="/x"} 5.0 # {trace_id="a}b"} 1.0 1700000000.123"#, "/x", 5),
@@ -159,7 +163,10 @@ mod tests {
         ] {
             let page = format!("# TYPE c_total counter\n{line}\r\nc_created{{path=\"/x\"}} 1.7e9\n# EOF\n");
             let found = samples(&page, "c_total").unwrap();
-            assert_eq!((found.len(), found[0].label("path"), found[0].count()), (1, Some(label), Some(count)));
+            assert_eq!(
+                (found.len(), found[0].label("path"), found[0].count()),
+                (1, Some(label), Some(count))
+            );
         }
         assert_eq!(samples("c_total 3.0", "c_total").unwrap()[0].count(), Some(3));
     }
@@ -180,7 +187,14 @@ mod tests {
 
     #[test]
     fn a_line_that_is_not_understood_is_an_error_and_not_left_out() {
-        for line in ["c_total{a=\"b} 1", "c_total{a=b} 1", "c_total{a=\"b\"}", "c_total twelve", "c_total", "c_total{a=\"b\" c=\"d\"} 1"] {
+        for line in [
+            "c_total{a=\"b} 1",
+            "c_total{a=b} 1",
+            "c_total{a=\"b\"}",
+            "c_total twelve",
+            "c_total",
+            "c_total{a=\"b\" c=\"d\"} 1",
+        ] {
             assert_eq!(samples(line, "c_total"), Err(Unreadable), "{line}");
         }
     }

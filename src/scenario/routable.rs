@@ -67,14 +67,20 @@ struct Seen {
 
 impl Seen {
     /// What to do after a round whose requests were all answered.
-    fn verdict(&mut self, pods: &[PodSummary], reached: impl Iterator<Item = String>) -> Condition<Option<String>> {
+    fn verdict(
+        &mut self,
+        pods: &[PodSummary],
+        reached: impl Iterator<Item = String>,
+    ) -> Condition<Option<String>> {
         self.pods.extend(reached);
         let since = *self.since.get_or_insert_with(Instant::now);
         // Counters that count none of these requests say nothing about the way to the replicas.
         let unseen = pods.iter().find(|pod| !self.pods.contains(&pod.name));
         match unseen.filter(|_| !self.pods.is_empty()) {
             None => Condition::Met(None),
-            Some(pod) if since.elapsed() < SEEN_WITHIN => Condition::NotMet(format!("{} gets no requests", pod.name)),
+            Some(pod) if since.elapsed() < SEEN_WITHIN => {
+                Condition::NotMet(format!("{} gets no requests", pod.name))
+            }
             Some(pod) => Condition::Met(Some(format!(
                 "{} has counted no request within {} s, though all were answered; it is measured nevertheless",
                 pod.name,
@@ -112,10 +118,15 @@ pub(super) fn unreached(inference: &Inference, timed_out: &TimedOut) -> String {
     };
     // A port that speaks another protocol closes the connection, or answers with bytes that are no HTTP.
     let seen = &timed_out.last_seen;
-    let is_other_protocol = ["connection closed before message completed", "invalid HTTP", "SendRequest", "parse"];
+    let is_other_protocol =
+        ["connection closed before message completed", "invalid HTTP", "SendRequest", "parse"];
     let advice = if is_other_protocol.iter().any(|words| seen.contains(words)) {
         "; what answers there does not speak HTTP: set inference.health to the service's health page, such as \
          http://:8000/v2/health/ready"
+            .to_owned()
+    } else if ["timed out", "no connection within"].iter().any(|words| seen.contains(words)) {
+        // Refused connections end at once. Only what is dropped takes this long.
+        "; its packets may be dropped: does a NetworkPolicy admit pods with app=locust to the service?"
             .to_owned()
     } else {
         format!("; {setting} must lead to the service")
@@ -158,11 +169,15 @@ mod tests {
     #[test]
     fn a_port_that_speaks_another_protocol_is_named_with_the_setting() {
         let inference = Inference { url: "http://triton:8001".into(), ..Inference::default() };
-        let seen = "error sending request: client error (SendRequest): connection closed before message completed";
+        let seen =
+            "error sending request: client error (SendRequest): connection closed before message completed";
         let timed_out = TimedOut { after: Duration::from_secs(30), last_seen: seen.into() };
         let text = unreached(&inference, &timed_out);
         assert!(text.starts_with("http://triton:8001/healthz does not answer"), "{text}");
         assert!(text.contains("does not speak HTTP: set inference.health"), "{text}");
+        let dropped =
+            TimedOut { last_seen: "error sending request: operation timed out".into(), ..timed_out.clone() };
+        assert!(unreached(&inference, &dropped).contains("does a NetworkPolicy admit"));
         let refused = TimedOut { last_seen: "http://triton:8001/healthz answers 503".into(), ..timed_out };
         assert!(unreached(&inference, &refused).ends_with("readiness_path must lead to the service"));
     }

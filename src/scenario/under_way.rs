@@ -102,7 +102,9 @@ mod tests {
     #[tokio::test]
     async fn the_mean_is_that_of_all_requests_but_our_own() {
         let mut under_way = UnderWay::of(&[pod("a"), pod("b")], &counts(&["a", "b"]));
-        under_way.read(&pages(|pod| page(if pod == "a" { 9 } else { 3 })), "1/m", &Counter::default(), LIMIT).await;
+        under_way
+            .read(&pages(|pod| page(if pod == "a" { 9 } else { 3 })), "1/m", &Counter::default(), LIMIT)
+            .await;
         under_way.read(&pages(|_| page(4)), "1/m", &Counter::default(), LIMIT).await;
         assert_eq!((under_way.mean("a"), under_way.mean("b")), (Some(7.5), Some(4.5)));
         assert_eq!((under_way.readings, under_way.mean("c")), (2, None));
@@ -112,7 +114,12 @@ mod tests {
     async fn without_the_gauge_or_the_counts_at_every_pod_nothing_is_known() {
         let mut without = UnderWay::of(&[pod("a"), pod("b")], &counts(&["a", "b"]));
         without
-            .read(&pages(|pod| if pod == "a" { page(1) } else { String::new() }), "1/m", &Counter::default(), LIMIT)
+            .read(
+                &pages(|pod| if pod == "a" { page(1) } else { String::new() }),
+                "1/m",
+                &Counter::default(),
+                LIMIT,
+            )
             .await;
         without.read(&pages(|_| page(1)), "1/m", &Counter::default(), LIMIT).await;
         assert_eq!((without.readings, without.mean("a")), (0, None));
@@ -124,7 +131,10 @@ mod tests {
     #[test]
     fn the_gauge_may_have_another_name_and_no_clients() {
         let counter = Counter { under_way: "in_progress".into(), ..Counter::default() };
-        assert_eq!(parse("in_progress{handler=\"/a\"} 3.0\nin_progress{handler=\"/b\"} 1\n", &counter), Some(4));
+        assert_eq!(
+            parse("in_progress{handler=\"/a\"} 3.0\nin_progress{handler=\"/b\"} 1\n", &counter),
+            Some(4)
+        );
         assert_eq!(parse("in_progress NaN\n", &counter), None);
     }
 }

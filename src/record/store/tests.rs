@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex};
 use super::super::tests::record;
 use super::slots::name;
 use super::*;
-use crate::config::MOST_RUNS;
 use crate::cluster::{FakeApi, Fault};
+use crate::config::MOST_RUNS;
 use crate::exit::ExitCode;
 
 fn path(shard: usize) -> String {
@@ -156,12 +156,17 @@ async fn replicas_that_a_killed_run_has_not_put_back_are_known_until_somebody_do
         let stored = ConfigMapStore::read_to_write(&api.cluster(), "killed", keep).await.unwrap();
         let killed = RunState { restores: Some("shop".into()), ..state("killed") };
         ConfigMapStore::begin(&api.cluster(), writer("a", true, |_| {}), stored, &killed, &[]).await.unwrap();
-        let stored = async |run: &str| ConfigMapStore::read_to_write(&api.cluster(), run, keep).await.unwrap();
+        let stored =
+            async |run: &str| ConfigMapStore::read_to_write(&api.cluster(), run, keep).await.unwrap();
         let left = stored("next").await;
         assert_eq!(left.left_by_another_run("next", "shop"), Some(killed.original));
         assert_eq!(left.left_by_another_run("next", "other"), None, "another service had other replicas");
         let own = stored("killed").await;
-        assert_eq!(own.left_by_another_run("killed", "shop"), None, "the same run resumes with its own state");
+        assert_eq!(
+            own.left_by_another_run("killed", "shop"),
+            None,
+            "the same run resumes with its own state"
+        );
         // The next run is killed, too, before the replicas are put back.
         let next = RunState { restores: Some("shop".into()), ..state("next") };
         ConfigMapStore::begin(&api.cluster(), writer("b", true, |_| {}), left, &next, &[]).await.unwrap();
@@ -209,7 +214,8 @@ async fn manifests_of_an_earlier_version_keep_one_run() {
     for fault in [404, 403] {
         let api = prepared();
         api.fail(move |_, path, _| {
-            (!(0..SHARDS).any(|shard| path.ends_with(&name(shard))) && path.contains("configmaps")).then_some(Fault::Refused(fault))
+            (!(0..SHARDS).any(|shard| path.ends_with(&name(shard))) && path.contains("configmaps"))
+                .then_some(Fault::Refused(fault))
         });
         record_run(&api, "a", 1, 2).await;
         record_run(&api, "b", 2, 2).await;

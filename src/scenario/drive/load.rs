@@ -143,7 +143,8 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let Setup { cluster, load, inference, workers, reach, config, .. } = self.setup;
         let (replicas, workers) = tokio::try_join!(pods_of(cluster, inference), pods_of(cluster, workers))?;
         // A pod that has not answered before the load does not answer now.
-        let answered = |pod: &&PodSummary| self.at_start.counts.get(&pod.name).is_some_and(|page| *page != Page::Silent);
+        let answered =
+            |pod: &&PodSummary| self.at_start.counts.get(&pod.name).is_some_and(|page| *page != Page::Silent);
         let asked: Vec<_> = replicas.iter().filter(answered).cloned().collect();
         let pages = counts::read(reach, &asked, &config.inference).await;
         self.gathered.membership = Some(Membership {
@@ -166,8 +167,9 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     /// user is told why, once.
     fn own_counts(&self, replicas: &[PodSummary], pages: &PodCounts) -> Vec<Replica> {
         let Setup { load, config, events, .. } = self.setup;
-        let difference =
-            |pod: &PodSummary| (pod.name.clone(), counts::difference(self.at_start.counts.get(&pod.name), pages.get(&pod.name)));
+        let difference = |pod: &PodSummary| {
+            (pod.name.clone(), counts::difference(self.at_start.counts.get(&pod.name), pages.get(&pod.name)))
+        };
         let counted: Vec<_> = replicas.iter().map(difference).collect();
         let known = callers::Load {
             caller: load.caller(),

@@ -163,7 +163,10 @@ mod tests {
     fn the_any_address_becomes_the_pod_s_address() {
         assert_eq!(arguments("--host 0.0.0.0 --port 8000"), "--host 127.64.0.5 --port 8000");
         assert_eq!(arguments("--bind=0.0.0.0:80"), "--bind=127.64.0.5:80");
-        assert_eq!(arguments("--host :: --web-host * --bind-addr=[::]"), "--host 127.64.0.5 --web-host 127.64.0.5 --bind-addr=127.64.0.5");
+        assert_eq!(
+            arguments("--host :: --web-host * --bind-addr=[::]"),
+            "--host 127.64.0.5 --web-host 127.64.0.5 --bind-addr=127.64.0.5"
+        );
         assert_eq!(arguments("--tags * -f a::b :: *"), "--tags * -f a::b :: *", "these are no hosts");
         assert_eq!(arguments("10.0.0.0.0 0.0.0.01 0.0.0.0.0"), "10.0.0.0.0 0.0.0.01 0.0.0.0.0");
     }
