@@ -43,7 +43,7 @@ struct Token {
 enum Source {
     Fixed,
     File(String),
-    Plugin(Plugin),
+    Plugin(Box<Plugin>),
 }
 
 impl Credentials {
@@ -62,7 +62,7 @@ impl Credentials {
             let printed = source.read(tell).await?;
             (source, printed)
         } else if let Some(exec) = user.exec.take() {
-            let source = Source::Plugin(Plugin::new(exec));
+            let source = Source::Plugin(Box::new(Plugin::new(exec)));
             let printed = source.read(tell).await?;
             use_certificate(user, &printed)?;
             (source, printed)
@@ -216,7 +216,7 @@ fn expiry_of(token: &str) -> Option<Timestamp> {
             c => c,
         })
         .collect();
-    while base64.len() % 4 != 0 {
+    while !base64.len().is_multiple_of(4) {
         base64.push('=');
     }
     let claims: ByteString = serde_json::from_value(base64.into()).ok()?;

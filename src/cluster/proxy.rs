@@ -51,7 +51,7 @@ fn parse(text: &str, named_by: &'static str) -> Result<Proxy, String> {
     });
     let wrong = || format!("{named_by} is not the address of a proxy; write one such as http://proxy:3128");
     let mut parts = uri.ok_or_else(wrong)?.into_parts();
-    parts.scheme = match parts.scheme.as_ref().map(|scheme| scheme.as_str()) {
+    parts.scheme = match parts.scheme.as_ref().map(http::uri::Scheme::as_str) {
         Some("http" | "https" | "socks5") => parts.scheme,
         // Both let the proxy look up the name.
         Some("socks5h") => "socks5".parse().ok(),

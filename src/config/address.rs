@@ -54,7 +54,7 @@ impl Inference {
             Some((scheme, rest)) => format!("{}://{rest}", scheme.to_ascii_lowercase()),
             None => url.to_owned(),
         };
-        self.url = url.trim_end_matches('/').to_owned();
+        url.trim_end_matches('/').clone_into(&mut self.url);
         self
     }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::files::replace;
+use crate::plan::hex;
 
 /// The checksums, as `sha256sum --check` reads them.
 const FILE: &str = "reports.sha256";
@@ -19,9 +20,9 @@ pub(super) fn note(folder: &Path, files: &[PathBuf]) -> io::Result<PathBuf> {
             sums.insert(name.to_owned(), checksum(&std::fs::read(path)?));
         }
     }
-    let lines: String = sums.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();
+    let lines: Vec<_> = sums.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();
     let path = folder.join(FILE);
-    replace(&path, lines.as_bytes())?;
+    replace(&path, lines.concat().as_bytes())?;
     Ok(path)
 }
 
@@ -67,7 +68,7 @@ fn read(folder: &Path) -> BTreeMap<String, String> {
 }
 
 fn checksum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&Sha256::digest(bytes))
 }
 
 #[cfg(test)]

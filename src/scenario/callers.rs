@@ -91,7 +91,7 @@ fn choose(
         // Probes and scrapes are among these counts.
         if load_asks_pages {
             return Err(Some(format!(
-                "{} does not tell clients apart, and the load asks {} as probes do",
+                "unknown, because {} does not tell clients apart, and the load asks {} as probes do",
                 inference.counter.name,
                 pages.join(" or ")
             )));
@@ -99,7 +99,10 @@ fn choose(
         let served: BTreeSet<&Series> = others.into_iter().filter(|series| !is_page(series)).collect();
         let is_too_much = total.is_some_and(|total| sum(&served) > total + tolerance(total, load.users));
         return if is_too_much {
-            Err(Some(format!("{} counts requests of other clients, too", inference.counter.name)))
+            Err(Some(format!(
+                "unknown, because {} counts requests of other clients, too",
+                inference.counter.name
+            )))
         } else {
             certain(owned(served), total)
         };
@@ -122,23 +125,21 @@ fn choose(
     let preferred = BTreeSet::from([Some(load.caller)]);
     let alone = callers.iter().map(|caller| BTreeSet::from([*caller]));
     let mut candidates = std::iter::once(preferred).chain([callers.clone()]).chain(alone);
-    match candidates.find(|wanted| wanted.is_subset(&callers) && agrees(wanted)) {
-        Some(wanted) => Ok(owned(of(&wanted))),
-        None => {
-            let names: Vec<&str> = callers.iter().map(|caller| caller.unwrap_or("(none)")).collect();
-            Err(Some(format!(
-                "requests came from several clients, {}, and none of their counts agrees with the load's; name the \
-                 load's with inference.counter.labels",
-                names.join(" and ")
-            )))
-        }
+    if let Some(wanted) = candidates.find(|wanted| wanted.is_subset(&callers) && agrees(wanted)) {
+        return Ok(owned(of(&wanted)));
     }
+    let names: Vec<&str> = callers.iter().map(|caller| caller.unwrap_or("(none)")).collect();
+    Err(Some(format!(
+        "unknown, because requests came from several clients, {}, and none of their counts agrees with the load's; \
+         name the load's with inference.counter.labels",
+        names.join(" and ")
+    )))
 }
 
 /// Counts of zero say that the load went elsewhere, or that the counter counts something else.
 fn certain(chosen: BTreeSet<Series>, total: Option<u64>) -> Result<BTreeSet<Series>, Option<String>> {
     if chosen.is_empty() && total.is_none_or(|total| total > 0) {
-        return Err(Some("the replicas have counted no request of the load".into()));
+        return Err(Some("unknown, because the replicas have counted no request of the load".into()));
     }
     Ok(chosen)
 }

@@ -96,12 +96,11 @@ fn labels(mut rest: &str) -> Option<(Vec<Label<'_>>, &str)> {
         if let Some(after) = rest.strip_prefix('}') {
             return Some((labels, after));
         }
-        let (name, after) = match rest.strip_prefix('"') {
-            Some(quoted) => unquote(quoted)?,
-            None => {
-                let end = rest.find(|c: char| c == '=' || c.is_whitespace())?;
-                (Cow::Borrowed(&rest[..end]), &rest[end..])
-            }
+        let (name, after) = if let Some(quoted) = rest.strip_prefix('"') {
+            unquote(quoted)?
+        } else {
+            let end = rest.find(|c: char| c == '=' || c.is_whitespace())?;
+            (Cow::Borrowed(&rest[..end]), &rest[end..])
         };
         rest = after.trim_start();
         if let Some(after) = rest.strip_prefix('=') {

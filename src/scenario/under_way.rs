@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::callers::is_ours_or_probe;
 use super::counts::{Page, PodCounts};
-use super::metrics_text::samples;
+use super::metrics_text::{Sample, samples};
 use crate::cluster::{PodHttp, PodSummary};
 use crate::config::Counter;
 
@@ -66,7 +66,7 @@ fn parse(text: &str, counter: &Counter) -> Option<u64> {
     let values = samples(text, &counter.under_way).ok()?;
     let label = counter.caller.as_deref().unwrap_or("caller");
     let others = values.iter().filter(|value| !is_ours_or_probe(value.label(label)));
-    let sum = others.map(|value| value.count()).sum::<Option<u64>>()?;
+    let sum = others.map(Sample::count).sum::<Option<u64>>()?;
     (!values.is_empty()).then_some(sum)
 }
 

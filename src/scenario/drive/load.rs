@@ -140,7 +140,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             // The load has stopped, so even a pause does no harm.
             Err(why) => self.setup.events.tell(Progress::WholeRunMissing { error: why.in_words() }),
         }
-        let Setup { cluster, load, inference, workers, reach, config, .. } = self.setup;
+        let Setup { cluster, inference, workers, reach, config, .. } = self.setup;
         let (replicas, workers) = tokio::try_join!(pods_of(cluster, inference), pods_of(cluster, workers))?;
         // A pod that has not answered before the load does not answer now.
         let answered =

@@ -9,7 +9,6 @@ use crate::e2e::choice::kind_command;
 use crate::e2e::owner_mount;
 use crate::failure::{CLUSTER, Failure};
 use crate::folders;
-use crate::run::command::Cmd;
 use crate::run::stop::StopPolicy;
 
 #[derive(Debug, clap::Args)]
