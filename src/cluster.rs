@@ -2,6 +2,7 @@
 
 mod autoscaler;
 mod connection;
+mod credentials;
 mod evidence;
 mod failure;
 #[cfg(test)]
@@ -9,6 +10,7 @@ mod fake_api;
 mod forward;
 mod gone;
 mod kinds;
+mod kubeconfig;
 mod last_words;
 mod lease;
 mod listed;
@@ -16,9 +18,11 @@ mod managers;
 mod overdue;
 mod owned;
 mod ownership;
+mod plugin;
 mod pod_http;
 mod pod_state;
 mod pods;
+mod proxy;
 mod readiness;
 mod retry;
 mod rollout;

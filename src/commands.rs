@@ -3,6 +3,7 @@
 pub mod cleanup;
 pub mod completions;
 pub mod deploy;
+mod edited;
 pub mod fetch;
 pub mod job;
 pub mod man;
@@ -11,3 +12,5 @@ pub mod report;
 pub mod run;
 mod signals;
 mod web_ui;
+
+pub use signals::or_interrupted;

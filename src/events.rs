@@ -7,8 +7,9 @@ mod display;
 mod progress;
 mod words;
 
+use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use progress::{Arrivals, DeploymentReplicas, Progress};
@@ -19,7 +20,11 @@ pub const JSON_EVENTS_VARIABLE: &str = "LOCUST_MATRIX_JSON_EVENTS";
 
 /// The sink of the events.
 #[derive(Clone)]
-pub struct Events(Arc<dyn Fn(Progress) + Send + Sync>);
+pub struct Events {
+    sink: Arc<dyn Fn(Progress) + Send + Sync>,
+    /// The notes that were told once.
+    told: Arc<Mutex<BTreeSet<&'static str>>>,
+}
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,12 +35,19 @@ impl fmt::Debug for Events {
 impl Events {
     /// Events go to `sink`.
     pub fn to(sink: impl Fn(Progress) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(sink))
+        Self { sink: Arc::new(sink), told: Arc::default() }
     }
 
     /// Passes an event to the sink.
     pub fn tell(&self, event: Progress) {
-        (self.0)(event);
+        (self.sink)(event);
+    }
+
+    /// Passes a note to the sink, unless one about the same `matter` was passed before.
+    pub fn note_once(&self, matter: &'static str, text: impl Into<String>) {
+        if self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(matter) {
+            self.tell(Progress::note(text));
+        }
     }
 
     /// Tells of a wait for `subject` that lasts, for the functions of [`crate::wait`].

@@ -15,7 +15,15 @@ fn main() -> std::process::ExitCode {
         let _ = writeln!(std::io::stderr(), "error: {}", bug(&panic.to_string()));
         std::process::exit(ExitCode::Bug as i32);
     }));
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // The help, the version, or a mistake: clap prints it.
+        Err(answer) => {
+            let printed = answer.print();
+            let code = if answer.use_stderr() { ExitCode::Usage } else { ExitCode::Success };
+            return printed.map_or_else(|error| unprinted(&error), |()| code).into();
+        }
+    };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         // Off unless RUST_LOG asks for it: libraries log errors that this program handles by trying again, and
@@ -27,15 +35,55 @@ fn main() -> std::process::ExitCode {
     // Two libraries could each choose a TLS provider; this sets the one that both use.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let mut out = Output { error: None };
     let ended = runtime
         .map_err(|error| Error::new(ExitCode::Bug, format!("the runtime does not start: {error}")))
-        .and_then(|runtime| runtime.block_on(dispatch(&cli)));
+        .and_then(|runtime| runtime.block_on(dispatch(&cli, &mut out)));
+    let _ = out.flush();
     match ended {
+        Ok(ExitCode::Success) => out.error.as_ref().map_or(ExitCode::Success, unprinted).into(),
         Ok(code) => code.into(),
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "error: {error}");
             error.code.into()
         }
+    }
+}
+
+/// Output that could not be printed. Who closes a pipe, as `head` does, has read enough.
+fn unprinted(error: &std::io::Error) -> ExitCode {
+    if error.kind() == std::io::ErrorKind::BrokenPipe {
+        return ExitCode::Success;
+    }
+    let problem = Error::preflight(format!("the output could not be printed: {error}"));
+    let _ =
+        writeln!(std::io::stderr(), "error: {}", problem.next("free some space, or print to another place"));
+    ExitCode::Preflight
+}
+
+/// Standard output that remembers its first error, so that the commands need not care.
+struct Output {
+    error: Option<std::io::Error>,
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = std::io::stdout().write(bytes);
+        self.remember(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let flushed = std::io::stdout().flush();
+        self.remember(flushed)
+    }
+}
+
+impl Output {
+    fn remember<T>(&mut self, result: std::io::Result<T>) -> std::io::Result<T> {
+        if let Err(error) = &result {
+            self.error.get_or_insert_with(|| std::io::Error::new(error.kind(), error.to_string()));
+        }
+        result
     }
 }
 
@@ -46,8 +94,7 @@ fn bug(panic: &str) -> Error {
         .next("please report it; the records are kept, and the Job or --resume continues from them")
 }
 
-async fn dispatch(cli: &Cli) -> Result<ExitCode> {
-    let mut out = std::io::stdout();
+async fn dispatch(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<ExitCode> {
     let json = cli.json_events;
     let events = Events::to(move |event: Progress| {
         let text = if json { serde_json::to_string(&event).unwrap_or_default() } else { event.to_string() };
@@ -57,19 +104,25 @@ async fn dispatch(cli: &Cli) -> Result<ExitCode> {
         let _ = writeln!(std::io::stderr(), "{line}");
     };
     match &cli.command {
-        Command::Plan(arguments) => commands::plan::run(&cli.cluster, arguments, &mut out).await,
-        Command::Deploy(arguments) => commands::deploy::run(&cli.cluster, arguments, &events, &mut out).await,
+        Command::Plan(arguments) => {
+            commands::or_interrupted(commands::plan::run(&cli.cluster, arguments, &events, out)).await
+        }
+        Command::Deploy(arguments) => {
+            commands::or_interrupted(commands::deploy::run(&cli.cluster, arguments, &events, out)).await
+        }
         Command::Job(arguments) => {
-            commands::job::run(&cli.cluster, arguments, json, &events, &mut out, &log).await
+            commands::job::run(&cli.cluster, arguments, json, &events, out, &log).await
         }
         // Boxed, because it is large, and every other command would need as much.
         Command::Run(arguments) => Box::pin(commands::run::run(&cli.cluster, arguments, &events)).await,
-        Command::Fetch(arguments) => commands::fetch::run(&cli.cluster, arguments, &events, &mut out).await,
-        Command::Report(arguments) => commands::report::run(arguments, &events, &mut out),
-        Command::Cleanup(arguments) => {
-            commands::cleanup::run(&cli.cluster, arguments, &events, &mut out).await
+        Command::Fetch(arguments) => {
+            commands::or_interrupted(commands::fetch::run(&cli.cluster, arguments, &events, out)).await
         }
-        Command::Completions(arguments) => Ok(commands::completions::run::<Cli>(arguments, &mut out)),
+        Command::Report(arguments) => commands::report::run(arguments, &events, out),
+        Command::Cleanup(arguments) => {
+            commands::or_interrupted(commands::cleanup::run(&cli.cluster, arguments, &events, out)).await
+        }
+        Command::Completions(arguments) => Ok(commands::completions::run::<Cli>(arguments, out)),
         Command::Man(arguments) => commands::man::run::<Cli>(arguments),
     }
 }

@@ -1,6 +1,7 @@
 //! Reports. A [`Document`] is made from the judged records, and each format renders it.
 
 mod capacity_json;
+mod checksums;
 mod console_line;
 mod csv;
 pub mod document;
@@ -40,7 +41,18 @@ pub fn write(run: &JudgedRun<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
     if let Some(answer) = Answer::of(run) {
         files.push(("capacity.json".to_owned(), capacity_json::render(&answer)));
     }
-    files.into_iter().map(|(name, bytes)| write_file(folder.join(name), &bytes)).collect()
+    let written = files.into_iter().map(|(name, bytes)| write_file(folder.join(name), &bytes));
+    let written: Vec<PathBuf> = written.collect::<Result<_>>()?;
+    checksums::note(folder, &written).map_err(|error| unwritable(folder, &error))?;
+    Ok(written)
+}
+
+/// Renames the reports in `folder` that somebody has edited since they were written; returns each with its new name.
+///
+/// # Errors
+/// Exit code 3: the folder cannot be written.
+pub fn set_edited_aside(folder: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
+    checksums::set_aside(folder).map_err(|error| unwritable(folder, &error))
 }
 
 /// The variable that names the file with the summary of a job, on GitHub's runners.
@@ -66,11 +78,13 @@ fn append(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 fn write_file(path: PathBuf, bytes: &[u8]) -> Result<PathBuf> {
-    replace(&path, bytes).map_err(|error| {
-        Error::preflight(format!("{} cannot be written: {error}", path.display()))
-            .next("give a folder that can be written with --results")
-    })?;
+    replace(&path, bytes).map_err(|error| unwritable(&path, &error))?;
     Ok(path)
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Error {
+    Error::preflight(format!("{} cannot be written: {error}", path.display()))
+        .next("give a folder that can be written with --results")
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! The conductor: takes each scenario from scaling to its record.
 
+mod callers;
 mod counts;
 mod drive;
 mod machine;
 mod matrix;
+mod metrics_text;
 mod recover;
 mod routable;
 mod sampler;

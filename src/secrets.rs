@@ -2,7 +2,6 @@
 
 use std::error::Error;
 
-use kube::client::AuthError;
 use kube::config::KubeconfigError;
 
 /// Whether an address has a user or a password in it, as in `http://user:password@host`.
@@ -31,17 +30,6 @@ fn authority(address: &str) -> &str {
 
 /// Other words for an error whose text and causes quote secrets. `None` if the error does not quote any.
 pub(crate) fn without_secrets(error: &(dyn Error + 'static)) -> Option<String> {
-    match error.downcast_ref::<AuthError>() {
-        // It quotes the command with its variables, and all output.
-        Some(AuthError::AuthExecRun { out, .. }) => {
-            return Some(format!("the credential plugin of the kubeconfig (exec) failed: {}", out.status));
-        }
-        // It quotes the output.
-        Some(AuthError::AuthExecParse(_)) => {
-            return Some("the credential plugin of the kubeconfig (exec) printed no ExecCredential".into());
-        }
-        _ => {}
-    }
     // It quotes the lines around the mistake.
     let KubeconfigError::Parse(error) = error.downcast_ref::<KubeconfigError>()? else { return None };
     let line = error.location().map(|location| format!(", see line {}", location.line()));

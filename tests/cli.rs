@@ -71,7 +71,7 @@ fn every_settings_file_in_the_readme_is_valid() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let blocks: Vec<_> =
         readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(blocks.len(), 2);
+    assert_eq!(blocks.len(), 3);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("matrix.yaml");
     for block in blocks {
@@ -261,4 +261,83 @@ fn json_events_by_flag_or_by_variable_leave_stdout_as_it_is() {
     assert_eq!(out(&["plan", "--preset", "quick"], "true"), plain);
     assert_eq!(out(&["--json-events", "plan", "--preset", "quick"], "false"), plain);
     assert_eq!(out(&["plan", "--preset", "quick", "--json-events"], "false"), plain);
+}
+
+#[test]
+fn an_address_with_a_slash_at_its_end_is_taken_and_a_query_is_refused_by_its_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("matrix.yaml");
+    let plan = |url: &str| {
+        std::fs::write(&path, format!("{{preset: quick, inference: {{url: '{url}'}}}}")).unwrap();
+        run(&["plan", "--config", path.to_str().unwrap()])
+    };
+    assert_eq!(plan("http://inference:8000/").0, 0);
+    for url in ["http://inference:8000/v1?x=1", "http://inference:8000/#top", "inference"] {
+        let (code, out, err) = plan(url);
+        assert_eq!((code, out.as_str()), (2, ""), "{err}");
+        assert!(err.starts_with("error: inference.url: ") && err.contains("next: "), "{err}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_cannot_be_printed_is_an_error_and_a_closed_pipe_is_not() {
+    use std::process::Stdio;
+    let binary = driver().get_program().to_owned();
+    let start = |arguments: &[&str], out: Stdio| {
+        let mut command = std::process::Command::new(&binary);
+        command.args(arguments).stdout(out).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    for arguments in [&["plan", "--preset", "full"][..], &["--help"], &["completions", "bash"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ended = start(arguments, full.into()).wait_with_output().unwrap();
+        let text = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(3), "{arguments:?}: {text}");
+        assert!(text.starts_with("error: the output could not be printed: "), "{text}");
+        let mut closed = start(arguments, Stdio::piped());
+        drop(closed.stdout.take());
+        let ended = closed.wait_with_output().unwrap();
+        assert_eq!((ended.status.code(), ended.stderr.as_slice()), (Some(0), &b""[..]), "{arguments:?}");
+    }
+}
+
+#[test]
+fn nothing_of_the_environment_is_needed_to_plan() {
+    let output = driver().env_clear().args(["plan", "--preset", "quick"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let without = driver().env_clear().args(["cleanup", "--dry-run"]).output().unwrap();
+    let text = String::from_utf8(without.stderr).unwrap();
+    assert_eq!(without.status.code(), Some(3), "{text}");
+    assert!(
+        text.contains("no usable cluster: ") && text.contains("next: ") && !text.contains('\u{1b}'),
+        "{text}"
+    );
+}
+
+#[test]
+fn every_file_of_a_kubeconfig_list_may_be_missing_but_not_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = folder.path().join("there");
+    let server = "{name: c, cluster: {server: 'http://127.0.0.1:1'}}";
+    let text = format!(
+        "current-context: c\ncontexts: [{{name: c, context: {{cluster: c}}}}]\nclusters: [{server}]\n"
+    );
+    std::fs::write(&there, text).unwrap();
+    let there = there.to_str().unwrap();
+    let connect = |list: String| {
+        let output = driver().env("KUBECONFIG", list).args(["cleanup", "--dry-run"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(3));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for list in [
+        format!("/nonexistent/a:{there}"),
+        format!("{there}:/nonexistent/a"),
+        format!(":{there}"),
+        format!("{there}:"),
+    ] {
+        let text = connect(list);
+        assert!(text.contains("cluster http://127.0.0.1:1/ does not answer"), "{text}");
+    }
+    let text = connect("/nonexistent/a:/nonexistent/b".into());
+    assert!(text.contains("/nonexistent/a, /nonexistent/b"), "{text}");
 }

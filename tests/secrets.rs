@@ -73,7 +73,7 @@ fn a_failing_credential_plugin_is_not_quoted() {
         &["cleanup", "--kubeconfig", &path],
         &[],
         3,
-        "credential plugin of the kubeconfig (exec) failed",
+        "credential plugin sh of the kubeconfig (exec) failed: exit status: 1; it said: …",
     );
     let prints = user("echo \"{token: $PLUGIN_SECRET\"");
     let path = write(folder.path(), "prints", &kubeconfig("https://127.0.0.1:1", &prints));

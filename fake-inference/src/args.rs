@@ -56,7 +56,7 @@ Every flag can also be set by its environment variable; the flag overrides it.";
 #[derive(Debug, Clone, Parser)]
 #[command(version, after_long_help = MORE, after_help = "More, with examples and exit codes: --help")]
 pub struct Args {
-    /// Address or name to listen on
+    /// Address or name to listen on; `::` is every address of IPv6 and IPv4
     #[arg(long, env = "FAKE_INFERENCE_HOST", default_value = "0.0.0.0")]
     pub host: String,
 

@@ -1,12 +1,19 @@
 //! `fake-inference`: reads the flags and runs the server until a signal ends it.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use fake_inference::args::{Args, EXIT_CANNOT_START, EXIT_OK};
 use fake_inference::server::Server;
+
+/// A line for people. A closed stderr must not end the server.
+macro_rules! tell {
+    ($($text:tt)*) => {
+        let _ = writeln!(io::stderr(), $($text)*);
+    };
+}
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -44,22 +51,23 @@ async fn run(args: &Args) -> ExitCode {
             ));
         }
     };
-    eprintln!("fake-inference: listening on {address}");
+    tell!("fake-inference: listening on {address}");
     if args.slowdown() > 1.0 {
-        eprintln!("fake-inference: slow, every service takes {} times longer", args.slowdown());
+        tell!("fake-inference: slow, every service takes {} times longer", args.slowdown());
     }
     let ended = server.serve(stop).await;
     if ended.unfinished > 0 {
-        eprintln!(
+        tell!(
             "fake-inference: stopped after {1:?} (--grace); requests not finished: {0}",
-            ended.unfinished, args.grace
+            ended.unfinished,
+            args.grace
         );
     }
     ExitCode::from(EXIT_OK)
 }
 
 fn cannot_start(why: &str) -> ExitCode {
-    eprintln!("fake-inference: {why}");
+    tell!("fake-inference: {why}");
     ExitCode::from(EXIT_CANNOT_START)
 }
 

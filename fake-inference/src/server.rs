@@ -37,7 +37,7 @@ impl Server {
     /// Listens on the host and port that the flags give.
     pub async fn bind(args: &Args) -> io::Result<Self> {
         Ok(Self {
-            listener: TcpListener::bind((args.host.as_str(), args.port)).await?,
+            listener: listen(&args.host, args.port).await?,
             app: Arc::new(App::new(args)?),
             idle_timeout: args.idle_timeout,
             max_connections: args.max_connections,
@@ -86,6 +86,29 @@ impl Server {
             Err(_elapsed) => Ended { unfinished: self.app.counts.in_flight() },
         }
     }
+}
+
+/// Opens the port. All addresses of IPv6 (`::`) are those of IPv4, too; without IPv6 they are only those of IPv4.
+async fn listen(host: &str, port: u16) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind((host, port)).await;
+    let has_no_ipv6 = |error: &io::Error| {
+        error.kind() == io::ErrorKind::AddrNotAvailable
+            || error.kind() == io::ErrorKind::Unsupported
+            || is_no_family(error)
+    };
+    match listener {
+        Err(error) if matches!(host, "::" | "[::]") && has_no_ipv6(&error) => {
+            TcpListener::bind((std::net::Ipv4Addr::UNSPECIFIED, port)).await
+        }
+        listener => listener,
+    }
+}
+
+/// Whether the kernel does not know this kind of address. The standard library has no name for it.
+fn is_no_family(error: &io::Error) -> bool {
+    /// `EAFNOSUPPORT` on Linux.
+    const NO_FAMILY: i32 = 97;
+    error.raw_os_error() == Some(NO_FAMILY)
 }
 
 async fn accept(listener: &TcpListener) -> TcpStream {

@@ -18,6 +18,7 @@ import gevent
 import locust
 import locust.runners
 import locust.stats
+import locust_matrix_bind  # noqa: F401
 import zmq
 from flask import request
 from gevent.event import Event

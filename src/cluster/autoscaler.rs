@@ -99,7 +99,8 @@ pub(super) async fn autoscalers_of(
     found.retain(|one| scales(&one.object.data["spec"]["scaleTargetRef"], one.kind, workload));
     let by_keda = found.iter().any(|one| one.kind == Kind::ScaledObject);
     found.retain(|one| {
-        let is_kedas = one.object.metadata.owner_references.iter().flatten().any(|owner| owner.kind == "ScaledObject");
+        let is_kedas =
+            one.object.metadata.owner_references.iter().flatten().any(|owner| owner.kind == "ScaledObject");
         !(by_keda && is_kedas) && !is_paused_by_its_owner(one)
     });
     (found, unknown)
@@ -140,7 +141,6 @@ pub async fn refuse_autoscaled(cluster: &Cluster, workload: &Workload, events: &
     Err(Error::preflight(format!("{}, and would change what the matrix sets", first.describe(workload)))
         .next("delete it for the run, or let the run pause it: --pause-autoscaler (pause_autoscaler: true)"))
 }
-
 
 #[cfg(test)]
 mod tests;

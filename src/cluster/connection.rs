@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use kube::api::PatchParams;
 use kube::client::ClientBuilder;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Config, Resource};
 use tower::BoxError;
@@ -14,7 +13,11 @@ use tower::retry::RetryLayer;
 use tower::timeout::TimeoutLayer;
 use tower_http::timeout::ResponseBodyTimeoutLayer;
 
+use super::credentials::Credentials;
+use super::kubeconfig::{Reach, find};
+use super::proxy::Proxy;
 use super::retry::RetryIdempotent;
+use crate::events::Events;
 use crate::exit::{Error, Result};
 use crate::wait::with_causes;
 
@@ -34,6 +37,11 @@ const STANDS_STILL: Duration = Duration::from_secs(30);
 
 /// Calls that may be on their way at once; others wait.
 const CALLS_AT_ONCE: usize = 1024;
+
+const OTHER_CONTEXT: &str =
+    "give --kubeconfig and --context, or set KUBECONFIG; `kubectl config get-contexts` lists the contexts";
+const LOG_IN: &str =
+    "log in again, so that `kubectl version` works, or choose another context with --context";
 
 /// Parameters of a merge patch with this program's field manager.
 pub fn patch_params() -> PatchParams {
@@ -74,50 +82,48 @@ impl std::fmt::Debug for Cluster {
 
 impl Cluster {
     /// Connects and asks the API server for its version, so that a missing cluster is reported before
-    /// anything else is done.
+    /// anything else is done. A wait for a credential plugin is told.
     ///
     /// # Errors
-    /// Exit code 3: no usable kubeconfig or context, or the server does not answer.
-    pub async fn connect(flags: &ClusterFlags) -> Result<Self> {
-        let advice = "give --kubeconfig and --context, or set KUBECONFIG; `kubectl config get-contexts` lists the contexts";
-        let options = KubeConfigOptions { context: flags.context.clone(), ..KubeConfigOptions::default() };
-        let config = match &flags.kubeconfig {
-            Some(path) => {
-                let file = Kubeconfig::read_from(path).map_err(|error| {
-                    Error::preflight(format!("kubeconfig {}: {}", path.display(), with_causes(&error)))
-                        .next(advice)
-                })?;
-                Config::from_custom_kubeconfig(file, &options).await.map_err(|error| with_causes(&error))
-            }
-            None if flags.context.is_some() => {
-                Config::from_kubeconfig(&options).await.map_err(|error| with_causes(&error))
-            }
-            None => Config::infer().await.map_err(|error| with_causes(&error)),
-        };
-        let mut config =
-            config.map_err(|error| Error::preflight(format!("no usable cluster: {error}")).next(advice))?;
+    /// Exit code 3: no usable kubeconfig or context, no credentials, or the server does not answer.
+    pub async fn connect(flags: &ClusterFlags, events: &Events) -> Result<Self> {
+        let Reach { mut config, proxy, user } = find(flags).map_err(|problem| {
+            Error::preflight(format!("no usable cluster: {problem}")).next(OTHER_CONTEXT)
+        })?;
         config.connect_timeout = Some(CONNECT_WITHIN);
         config.read_timeout = None;
         // Its default tries 503 again for up to minutes.
         config.default_retry = false;
+        let tell = events.waiting("the credential plugin");
+        let credentials = Credentials::take(&mut config.auth_info, &tell).await.map_err(|problem| {
+            Error::preflight(format!("no credentials for {}: {problem}", config.cluster_url)).next(LOG_IN)
+        })?;
         let namespace = flags.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let address = config.cluster_url.to_string();
         let server = match &flags.context {
             Some(context) => format!("{context} ({address})"),
             None => address.clone(),
         };
+        let way = proxy.map(|Proxy { uri, named_by }| format!(" through the proxy {uri} of {named_by}"));
+        let subject = format!("cluster {address}{}", way.unwrap_or_default());
         let unusable = |error: &(dyn std::error::Error + 'static)| {
-            Error::preflight(format!("cluster {address}: {}", with_causes(error))).next(advice)
+            Error::preflight(format!("{subject}: {}", with_causes(error))).next(OTHER_CONTEXT)
         };
         // The first call is not tried again: a user who named the wrong cluster should know at once.
-        let first = Client::try_from(config.clone()).map_err(|error| unusable(&error))?;
-        let client = client(config).map_err(|error| unusable(error.as_ref()))?;
+        let first = hasty_client(config.clone(), &credentials).map_err(|error| unusable(error.as_ref()))?;
+        let client = client(config, &credentials).map_err(|error| unusable(error.as_ref()))?;
         let no_answer = |details: String| {
-            Error::preflight(format!("cluster {address} does not answer{details}"))
+            Error::preflight(format!("{subject} does not answer{details}"))
                 .next("check that it runs: kubectl version; or choose another with --context")
         };
         match tokio::time::timeout(VERSION_WITHIN, first.apiserver_version()).await {
             Ok(Ok(_)) => Ok(Self { client, namespace, server }),
+            Ok(Err(kube::Error::Api(status))) if status.code == 401 => {
+                let expired = credentials.expired().await;
+                let expired =
+                    expired.map(|at| format!("; its token has expired at {at}")).unwrap_or_default();
+                Err(Error::preflight(format!("{subject} does not accept {user} (401){expired}")).next(LOG_IN))
+            }
             Ok(Err(error)) => Err(no_answer(format!(": {}", with_causes(&error)))),
             Err(_) => Err(no_answer(format!(" after {} s", VERSION_WITHIN.as_secs()))),
         }
@@ -142,12 +148,22 @@ impl Cluster {
 }
 
 /// A client whose calls end in time, and are tried again where that does no harm.
-fn client(config: Config) -> std::result::Result<Client, BoxError> {
+fn client(config: Config, credentials: &Credentials) -> std::result::Result<Client, BoxError> {
     let builder = ClientBuilder::try_from(config)?
         .with_layer(&ResponseBodyTimeoutLayer::new(STANDS_STILL))
         .with_layer(&TimeoutLayer::new(ANSWERS_WITHIN))
         // The layers above cannot be cloned, and a retry needs a clone.
         .with_layer(&BufferLayer::new(CALLS_AT_ONCE))
+        .with_layer(credentials)
         .with_layer(&RetryLayer::new(RetryIdempotent::new()?));
     Ok(builder.build())
 }
+
+/// A client whose calls are not tried again.
+fn hasty_client(config: Config, credentials: &Credentials) -> std::result::Result<Client, BoxError> {
+    let builder = ClientBuilder::try_from(config)?.with_layer(&BufferLayer::new(1)).with_layer(credentials);
+    Ok(builder.build())
+}
+
+#[cfg(test)]
+mod tests;

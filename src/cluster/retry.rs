@@ -15,6 +15,8 @@ use tower::retry::backoff::{
 };
 use tower::util::rng::HasherRng;
 
+use super::credentials::copy;
+
 /// A call is not tried again when it has lasted this long.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The first pause, and the longest. Each pause is longer than the one before, and partly random, so that many
@@ -61,13 +63,7 @@ impl<B> Policy<Request<Body>, Response<B>, BoxError> for RetryIdempotent {
         if !is_idempotent(request.method()) || request.headers().contains_key(header::UPGRADE) {
             return None;
         }
-        let mut copy = Request::new(request.body().try_clone()?);
-        *copy.method_mut() = request.method().clone();
-        *copy.uri_mut() = request.uri().clone();
-        *copy.version_mut() = request.version();
-        *copy.headers_mut() = request.headers().clone();
-        *copy.extensions_mut() = request.extensions().clone();
-        Some(copy)
+        copy(request)
     }
 }
 

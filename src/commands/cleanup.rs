@@ -35,7 +35,7 @@ pub async fn run(
     events: &Events,
     out: &mut (dyn Write + Send),
 ) -> Result<ExitCode> {
-    let cluster = Cluster::connect(flags).await?;
+    let cluster = Cluster::connect(flags, events).await?;
     let (namespace, server) = (cluster.namespace.clone(), hide_credentials(&cluster.server));
     events.tell(Progress::CleanupStarted { namespace, server });
     // The Job comes first, because its driver stops the load and needs Locust for that.

@@ -14,6 +14,9 @@ pub struct Arguments {
 
 /// Writes the completion script to `out`.
 pub fn run<C: CommandFactory>(arguments: &Arguments, out: &mut dyn std::io::Write) -> ExitCode {
-    clap_complete::generate(arguments.shell, &mut C::command(), "locust-matrix", out);
+    // clap_complete would panic if the reader had closed the pipe.
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut C::command(), "locust-matrix", &mut script);
+    let _ = out.write_all(&script);
     ExitCode::Success
 }

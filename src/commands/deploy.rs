@@ -75,7 +75,7 @@ pub async fn run(
         let _ = writeln!(out, "{}", serde_json::to_string_pretty(&objects).unwrap_or_default());
         return Ok(ExitCode::Success);
     }
-    let cluster = Cluster::connect(flags).await?;
+    let cluster = Cluster::connect(flags, events).await?;
     if arguments.dry_run {
         return print_changes(&cluster, &objects, out).await;
     }
@@ -170,8 +170,11 @@ async fn await_deployment(
                     events.tell(Progress::note(format!("the last lines of pod {}:\n    {lines}", said.pod)));
                 }
                 let is_told = message.contains(said.last_line());
-                let message =
-                    if is_told { message } else { format!("{message}; its last line was: {}", said.last_line()) };
+                let message = if is_told {
+                    message
+                } else {
+                    format!("{message}; its last line was: {}", said.last_line())
+                };
                 (message, said.next_step())
             }
             None => (message, advice),

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use records::{LeftOut, Record};
 
+use super::edited::set_edited_aside;
 use crate::cluster::{Cluster, ClusterFlags};
-use crate::events::{Events, Progress};
+use crate::events::{Events, Progress, many};
 use crate::exit::{Error, ExitCode, Result};
 use crate::judge::{JudgedRun, exit_code};
-use crate::record::{ConfigMapStore, Merged, RecordFile, Recovered, RunState, Stored, merge};
+use crate::record::{ConfigMapStore, Merged, RecordFile, Recovered, Stored, merge};
 use crate::report;
 
 /// Arguments of `fetch`.
@@ -18,9 +19,12 @@ pub struct Arguments {
     /// Folder for the results; each run gets a folder of its own in it
     #[arg(long, value_name = "DIR", default_value = "results")]
     results: PathBuf,
-    /// The run that is expected (default: whichever the cluster holds)
+    /// The run (default: the newest that the cluster keeps)
     #[arg(long = "run", value_name = "ID")]
     run_id: Option<String>,
+    /// List the runs that the cluster keeps, the newest first, and download nothing
+    #[arg(long, conflicts_with = "run_id")]
+    list: bool,
 }
 
 /// Fetches; prints the run's folder to `out`. Records that the folder has already are kept if the cluster has
@@ -35,24 +39,52 @@ pub async fn run(
     events: &Events,
     out: &mut dyn Write,
 ) -> Result<ExitCode> {
-    let cluster = Cluster::connect(flags).await?;
-    let Stored { state, records: mut stored, .. } =
-        ConfigMapStore::read(&cluster, arguments.run_id.as_deref()).await?;
-    if let Some(wanted) = &arguments.run_id {
-        stored.retain(|record| record.run_id == *wanted);
-    } else if let Some(state) = &state {
-        stored.retain(|record| record.run_id == state.run_id);
+    let cluster = Cluster::connect(flags, events).await?;
+    if arguments.list {
+        return list(&cluster, events, out).await;
     }
-    let Some(first) = stored.first() else {
-        return Err(no_records(&cluster, arguments.run_id.as_deref(), state.as_ref()));
+    let stored = ConfigMapStore::read(&cluster, arguments.run_id.as_deref()).await?;
+    let run_id = arguments.run_id.as_ref().or(stored.state.as_ref().map(|state| &state.run_id));
+    let records: Vec<Record> =
+        stored.records.iter().filter(|record| run_id == Some(&record.run_id)).cloned().collect();
+    let Some(first) = records.first() else {
+        return Err(no_records(&cluster.namespace, arguments, &stored));
     };
     let folder = arguments.results.join(&first.run_id);
-    let records = bring_home(&folder, stored, events)?;
+    let records = bring_home(&folder, records, events)?;
     let judged = JudgedRun::of(&records);
+    set_edited_aside(&folder, events)?;
     report::write(&judged, &folder)?;
     report::append_to_job(&judged)?;
     let _ = writeln!(out, "{}", folder.display());
     Ok(exit_code(&judged).0)
+}
+
+/// Prints a line for each run: its id, when it began, how many records it has, and its target.
+async fn list(cluster: &Cluster, events: &Events, out: &mut dyn Write) -> Result<ExitCode> {
+    let runs = ConfigMapStore::runs(cluster).await?;
+    if runs.is_empty() {
+        events.tell(Progress::note(format!("namespace {} keeps the records of no run", cluster.namespace)));
+    }
+    for run in runs {
+        let line = match ConfigMapStore::read(cluster, Some(&run.run_id)).await {
+            Ok(stored) => {
+                let target = stored.records.first().map(|record| record.environment.target.as_str());
+                let began = run.began.or_else(|| stored.records.first().map(|record| record.started_at));
+                let began = began.map(|at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+                format!(
+                    "{}  {:20}  {:>11}  {}",
+                    run.run_id,
+                    began.unwrap_or_default(),
+                    many(stored.records.len(), "record"),
+                    target.unwrap_or_default()
+                )
+            }
+            Err(error) => format!("{}  {}", run.run_id, error.message),
+        };
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    Ok(ExitCode::Success)
 }
 
 /// Merges the cluster's records with those of the folder, and tells what the cluster does not have. A folder
@@ -88,15 +120,29 @@ fn bring_home(folder: &Path, stored: Vec<Record>, events: &Events) -> Result<Vec
     Ok(records)
 }
 
-fn no_records(cluster: &Cluster, wanted: Option<&str>, state: Option<&RunState>) -> Error {
+/// Why there is nothing to fetch: the run is not there, was replaced, or has not recorded anything yet.
+fn no_records(namespace: &str, arguments: &Arguments, stored: &Stored) -> Error {
+    let wanted = arguments.run_id.as_deref();
     let of = wanted.map(|id| format!(" of run {id}")).unwrap_or_default();
-    let error = Error::cluster(format!("namespace {} holds no records{of}", cluster.namespace));
-    match state.filter(|state| wanted.is_some_and(|wanted| wanted != state.run_id)) {
-        Some(state) => error.next(format!(
-            "it keeps only the latest run, which is {}; fetch that one, or look for an earlier copy",
-            state.run_id
+    let error = Error::cluster(format!("namespace {namespace} holds no records{of}"));
+    let local =
+        wanted.map(|id| arguments.results.join(id).join(records::FILE_NAME)).filter(|path| path.exists());
+    let local =
+        local.map(|path| format!("; {} is here and was left as it is", path.display())).unwrap_or_default();
+    let others: Vec<&str> = stored.others.iter().map(|state| state.run_id.as_str()).collect();
+    match (wanted, others.is_empty()) {
+        (Some(id), _) if stored.state.as_ref().is_some_and(|state| state.run_id == id) => {
+            error.next("a record is there as soon as the first scenario has ended")
+        }
+        (Some(_), false) => error.next(format!(
+            "later runs have replaced it, or it was made elsewhere; the runs here are {}; record.keep of the \
+             settings says how many are kept{local}",
+            others.join(", ")
         )),
-        None => error.next("a record is there as soon as the first scenario has ended"),
+        (Some(_), true) => {
+            error.next(format!("no run was made here; is this the namespace of the run?{local}"))
+        }
+        (None, _) => error.next("a record is there as soon as the first scenario has ended"),
     }
 }
 
@@ -104,6 +150,7 @@ fn no_records(cluster: &Cluster, wanted: Option<&str>, state: Option<&RunState>)
 mod tests {
     use super::*;
     use crate::record::tests::record;
+    use crate::record::{OriginalReplicas, RunState};
     use std::sync::{Arc, Mutex};
 
     fn home(folder: &Path, stored: Vec<Record>) -> (Result<Vec<Record>>, Vec<String>) {
@@ -128,6 +175,37 @@ mod tests {
         assert_eq!(kept, [first, second.clone(), third]);
         assert!(told[0].contains("does not have") && told[0].ends_with(&second.scenario.id), "{told:?}");
         assert!(told[1].contains("has less of"), "{told:?}");
+    }
+
+    #[test]
+    fn the_message_for_missing_records_says_whether_the_run_was_replaced() {
+        let state = |run_id: &str| RunState {
+            run_id: run_id.into(),
+            plan_hash: String::new(),
+            original: OriginalReplicas { inference: 1, workers: 1 },
+            restores: None,
+            began: None,
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let arguments = |run_id: Option<&str>| Arguments {
+            results: folder.path().to_owned(),
+            run_id: run_id.map(str::to_owned),
+            list: false,
+        };
+        let others = vec![state("new"), state("newer")];
+        let stored = Stored { others, ..Stored::default() };
+        let next =
+            |arguments: &Arguments, stored: &Stored| no_records("team", arguments, stored).next.unwrap();
+        let replaced = next(&arguments(Some("old")), &stored);
+        assert!(replaced.contains("replaced it") && replaced.contains("new, newer"), "{replaced}");
+        assert!(!replaced.contains("was left as it is"));
+        std::fs::create_dir(folder.path().join("old")).unwrap();
+        std::fs::write(folder.path().join("old").join(records::FILE_NAME), "").unwrap();
+        assert!(next(&arguments(Some("old")), &stored).contains("was left as it is"));
+        assert!(next(&arguments(Some("old")), &Stored::default()).contains("no run was made here"));
+        let begun = Stored { state: Some(state("old")), ..Stored::default() };
+        assert!(next(&arguments(Some("old")), &begun).contains("as soon as the first scenario"));
+        assert!(next(&arguments(None), &Stored::default()).contains("as soon as the first scenario"));
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub async fn run(
     let settings = Settings::from_flags(&arguments.matrix)?;
     let config = settings.clone().complete()?;
     let port = arguments.web_ui.bind_port().await?;
-    let cluster = Cluster::connect(flags).await?;
+    let cluster = Cluster::connect(flags, events).await?;
     let target = confirm_target(&cluster, &config.inference.target(), arguments.yes, events).await?;
     if !config.pause_autoscaler {
         refuse_autoscaled(&cluster, &target, events).await?;

@@ -9,7 +9,7 @@ use super::deploy::{ManifestFlags, print_changes};
 use crate::cluster::{Cluster, ClusterFlags};
 use crate::config::{Config, MatrixFlags, Settings, Until};
 use crate::deploy::allow_scaling;
-use crate::events::{many, minutes};
+use crate::events::{Events, many, minutes};
 use crate::exit::{ExitCode, Result};
 use crate::judge::Goal;
 use crate::plan::{Grid, expected, plan_of};
@@ -35,7 +35,12 @@ pub struct Arguments {
 ///
 /// # Errors
 /// Exit code 2: the matrix cannot be used; with `--dry-run` also those of `deploy`.
-pub async fn run(flags: &ClusterFlags, arguments: &Arguments, out: &mut dyn Write) -> Result<ExitCode> {
+pub async fn run(
+    flags: &ClusterFlags,
+    arguments: &Arguments,
+    events: &Events,
+    out: &mut dyn Write,
+) -> Result<ExitCode> {
     let config = Settings::from_flags(&arguments.matrix)?.complete()?;
     let search = config.search();
     let plan = if search.is_some() { Grid { scenarios: Vec::new() } } else { Grid::of(&config) };
@@ -53,7 +58,7 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, out: &mut dyn Writ
     }
     let mut objects = arguments.manifests.objects()?;
     allow_scaling(&mut objects, &config.inference.target(), config.pause_autoscaler);
-    let cluster = Cluster::connect(flags).await?;
+    let cluster = Cluster::connect(flags, events).await?;
     let _ = writeln!(
         out,
         "\ndeploy would change in namespace {} of {} (+ new, ~ changed, = as it is):",

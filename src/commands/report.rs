@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use super::edited::set_edited_aside;
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
 use crate::judge::{JudgedRun, exit_code};
@@ -33,6 +34,7 @@ pub fn run(arguments: &Arguments, events: &Events, out: &mut dyn Write) -> Resul
             .next("give the folder of a run that has recorded a scenario"));
     }
     let judged = JudgedRun::of(&recorded);
+    set_edited_aside(&arguments.folder, events)?;
     for path in report::write(&judged, &arguments.folder)? {
         let _ = writeln!(out, "{}", path.display());
     }

@@ -17,6 +17,7 @@ use self::ending::{end, first_error};
 use self::holder::unique_holder;
 use self::prepare::{Prepared, prepare};
 use self::restore::recorded_by_an_earlier_pod;
+use super::edited::set_edited_aside;
 use super::signals;
 use crate::cluster::{Cluster, ClusterFlags, Lease, confirm_target, may_scale};
 use crate::config::Settings;
@@ -38,7 +39,10 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     let port = arguments.web_ui.bind_port().await?;
     let interrupted = signals::interrupted(events, signals::RUN_LEFT);
     let superseded = CancellationToken::new();
-    let cluster = Cluster::connect(flags).await?;
+    let cluster = tokio::select! {
+        cluster = Cluster::connect(flags, events) => cluster?,
+        () = interrupted.cancelled() => return Err(Error::interrupted("interrupted before the first scenario")),
+    };
     let target = confirm_target(&cluster, &config.inference.target(), arguments.yes, events).await?;
     may_scale(&cluster, &target).await?;
     let pauses = config.pause_autoscaler;
@@ -86,7 +90,9 @@ async fn measure(
     let written = if judged.rows.is_empty() {
         Ok(())
     } else {
-        report::write(&judged, &folder).and_then(|_| report::append_to_job(&judged))
+        set_edited_aside(&folder, &matrix.setup.events)
+            .and_then(|()| report::write(&judged, &folder))
+            .and_then(|_| report::append_to_job(&judged))
     };
     matrix.setup.events.tell(Progress::RunEnded {
         recorded: judged.rows.len(),

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{Events, Progress};
-use crate::exit::ExitCode;
+use crate::exit::{Error, ExitCode, Result};
 
 /// A terminal and a parent process may both pass on the same Ctrl-C. Only a later one is a second one.
 const SECOND_AFTER: Duration = Duration::from_millis(500);
@@ -43,6 +43,19 @@ pub(super) fn interrupted(events: &Events, left: &'static str) -> CancellationTo
         }
     });
     token
+}
+
+/// The result of a command that may end anywhere. The first SIGINT or SIGTERM ends it, and whatever it has started.
+///
+/// # Errors
+/// Those of the command; or exit code 130, because of the signal.
+pub async fn or_interrupted<T>(command: impl Future<Output = Result<T>>) -> Result<T> {
+    let Some(signals) = signals() else { return command.await };
+    let mut signals = pin!(signals);
+    tokio::select! {
+        ended = command => ended,
+        Some(_) = signals.next() => Err(Error::interrupted("interrupted")),
+    }
 }
 
 /// Cancels `first` at the first signal. Returns true at the second Ctrl-C, or false if no signal can come any more.

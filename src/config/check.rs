@@ -2,14 +2,17 @@
 
 use records::Objective;
 
+use super::address::{PodPage, health_problem, primary_problem, url_problem};
 use super::complete::{Config, Inference};
 use super::search::check_capacity;
-use super::workload::WorkloadName;
+use super::workload::{WorkloadName, is_object_name};
 use crate::exit::{Error, Result};
 use crate::secrets::has_credentials;
 
 /// The most replicas and workers that a scenario may have.
 const MAX_PODS: u32 = 1000;
+/// The most runs whose records a cluster keeps: the manifests prepare ConfigMaps for as many.
+pub const MOST_RUNS: usize = 3;
 /// The largest possible value of `users`; `max_users` is usually lower.
 const MAX_USERS: u32 = 1_000_000;
 
@@ -31,6 +34,10 @@ impl Config {
         }
         check_capacity(&self)?;
         check_inference(&self.inference)?;
+        if !(1..=MOST_RUNS).contains(&self.record.keep) {
+            return Err(Error::usage(format!("record.keep: {} runs cannot be kept", self.record.keep))
+                .next(format!("give a number from 1 to {MOST_RUNS}")));
+        }
         Ok(self)
     }
 
@@ -122,6 +129,18 @@ fn check_objective(setting: &str, objective: &Objective) -> Result<()> {
         return Err(Error::usage(format!("{setting}: 0 ms cannot be reached"))
             .next("give a time in ms, such as p95_ms: 500"));
     }
+    let mut goals = objective.goals();
+    goals.sort_by(|a, b| a.0.total_cmp(&b.0));
+    if let Some(pair) = goals.windows(2).find(|pair| pair[0].1 > pair[1].1) {
+        let [(low, more), (high, less)] = [pair[0], pair[1]];
+        let name = |quantile: f64| format!("p{}_ms", (quantile * 1000.0).round() / 10.0).replace('.', "");
+        return Err(Error::usage(format!(
+            "{setting}: {}: {less} is less than {}: {more}",
+            name(high),
+            name(low)
+        ))
+        .next("a higher percentile cannot be lower: exchange the two, or leave one out"));
+    }
     if let Some(failures) = objective.failures_pct.filter(|share| !(0.0..=100.0).contains(share)) {
         return Err(Error::usage(format!("{setting}: failures_pct: {failures} is not a share in %"))
             .next("give a number from 0 to 100, such as failures_pct: 1"));
@@ -134,40 +153,58 @@ fn check_objective(setting: &str, objective: &Objective) -> Result<()> {
 }
 
 fn check_inference(inference: &Inference) -> Result<()> {
-    let Inference { deployment, workload, url, readiness_path, primary, metrics } = inference;
-    if deployment.is_empty() {
-        return Err(Error::usage("inference.deployment: is empty").next("give the Deployment's name"));
-    }
-    if !workload.is_empty() && *deployment != Inference::default().deployment {
-        return Err(Error::usage("inference.workload and inference.deployment: both are given")
-            .next("give one of them; inference.workload can be anything that kubectl scales"));
-    }
-    let (key, text) = if workload.is_empty() {
-        ("inference.deployment", deployment)
+    let Inference { deployment, workload, url, readiness_path, health, primary, metrics, counter } =
+        inference;
+    if workload.is_empty() {
+        if !is_object_name(deployment) {
+            let problem = if deployment.is_empty() {
+                "is empty".into()
+            } else {
+                format!("'{deployment}' is not the name of an object")
+            };
+            return Err(Error::usage(format!("inference.deployment: {problem}")).next(
+                "give the Deployment's name: lower-case letters, digits, '-' and '.', as kubectl get deployments shows \
+                 it; anything else that kubectl scales is inference.workload",
+            ));
+        }
     } else {
-        ("inference.workload", workload)
-    };
-    if let Err(problem) = text.parse::<WorkloadName>() {
-        return Err(Error::usage(format!("{key}: {problem}"))
-            .next("give a name, or KIND/NAME such as statefulset/bert or rollouts.argoproj.io/bert"));
+        if *deployment != Inference::default().deployment {
+            return Err(Error::usage("inference.workload and inference.deployment: both are given")
+                .next("give one of them; inference.workload can be anything that kubectl scales"));
+        }
+        if let Err(problem) = workload.parse::<WorkloadName>() {
+            return Err(Error::usage(format!("inference.workload: {problem}"))
+                .next("give a name, or KIND/NAME such as statefulset/bert or rollouts.argoproj.io/bert"));
+        }
     }
     refuse_credentials("inference.url", url)?;
-    if !url.starts_with("http://") && !url.starts_with("https://") {
-        return Err(Error::usage(format!("inference.url: '{url}' is not a URL"))
-            .next("give one that begins with http:// or https://"));
+    if let Some((problem, next)) = url_problem(url, primary) {
+        return Err(Error::usage(format!("inference.url: {problem}")).next(next));
     }
-    if !readiness_path.starts_with('/') {
+    if !readiness_path.starts_with('/') || readiness_path.contains(|c: char| c.is_whitespace() || c == '#') {
         return Err(Error::usage(format!("inference.readiness_path: '{readiness_path}' is not a path"))
-            .next("give one that begins with /, such as /healthz"));
+            .next("give one that begins with /, such as /healthz; for another port, use inference.health"));
     }
-    if primary.split_once(' ').is_none() {
-        return Err(Error::usage(format!("inference.primary: '{primary}' names no endpoint"))
+    if let Some(health) = health {
+        refuse_credentials("inference.health", health)?;
+    }
+    if let Some(problem) = health_problem(inference) {
+        return Err(Error::usage(format!("inference.health: {problem}")).next(
+            "give a path such as /ready, another port of the service such as http://:8000/v2/health/ready, or a URL",
+        ));
+    }
+    if let Some(problem) = primary_problem(primary) {
+        return Err(Error::usage(format!("inference.primary: {problem}"))
             .next("give method and name as Locust shows them, such as 'POST /predict'"));
     }
-    if !metrics.is_empty() && !is_port_and_path(metrics) {
+    if !metrics.is_empty() && PodPage::parse(metrics).is_none() {
         return Err(Error::usage(format!("inference.metrics: '{metrics}' is not PORT/path")).next(
-            "give the port and path of each pod's metrics, such as 8000/metrics, or '' if it has none",
+            "give the port and path of each pod's metrics, such as 8000/metrics or http://:8002/metrics, or '' if it has none",
         ));
+    }
+    if let Some(problem) = counter.problem() {
+        return Err(Error::usage(format!("inference.counter: {problem}"))
+            .next("give the counter's name as the metrics page has it, such as http_requests_total"));
     }
     Ok(())
 }
@@ -184,13 +221,6 @@ pub fn refuse_credentials(setting: &str, address: &str) -> Result<()> {
         "{setting}: it has a user or a password in it, and addresses are in logs, records and reports"
     ))
     .next("remove it; the load can send a header: see 'A service of your own' in the README"))
-}
-
-fn is_port_and_path(text: &str) -> bool {
-    text.split_once('/').is_some_and(|(port, path)| {
-        let digits = port.bytes().all(|byte| byte.is_ascii_digit());
-        digits && port.parse::<u16>().is_ok_and(|port| port > 0) && !path.contains(char::is_whitespace)
-    })
 }
 
 fn check_counts(setting: &str, values: &[u32], max: u32) -> Result<()> {

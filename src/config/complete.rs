@@ -6,6 +6,7 @@ use records::{Gate, Objective};
 use serde::{Deserialize, Serialize};
 
 use super::capacity::{CapacitySettings, Unknown};
+use super::counter::Counter;
 use super::method::Until;
 use super::span::Span;
 use super::workload::WorkloadName;
@@ -68,6 +69,22 @@ pub struct Config {
     /// Whether an autoscaler of the service is paused for the run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pause_autoscaler: bool,
+    /// How results are kept.
+    pub record: RecordSettings,
+}
+
+/// How results are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecordSettings {
+    /// The records of how many runs the cluster keeps, this one included.
+    pub keep: usize,
+}
+
+impl Default for RecordSettings {
+    fn default() -> Self {
+        Self { keep: 2 }
+    }
 }
 
 /// How long each phase of a scenario may take before it fails.
@@ -117,10 +134,22 @@ pub struct Inference {
     /// A path that every replica answers. Before the load, the driver requests it at `url` until every replica
     /// has answered.
     pub readiness_path: String,
+    /// Where the driver asks instead, if it is not at `url`: `http://:8000/v2/health/ready` is another port of the
+    /// same host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<String>,
     /// The endpoint that verdicts and findings use: method and name in Locust's statistics.
     pub primary: String,
-    /// Where each pod serves Prometheus metrics, as `PORT/path`; empty if the service has none.
+    /// Where each pod serves Prometheus metrics, as `PORT/path` or `http://:PORT/path`; empty if the service has
+    /// none.
     pub metrics: String,
+    /// Which counter on that page counts requests.
+    #[serde(skip_serializing_if = "is_default_counter")]
+    pub counter: Counter,
+}
+
+fn is_default_counter(counter: &Counter) -> bool {
+    *counter == Counter::default()
 }
 
 impl Default for Inference {
@@ -130,8 +159,10 @@ impl Default for Inference {
             workload: String::new(),
             url: "http://inference:8000".into(),
             readiness_path: "/healthz".into(),
+            health: None,
             primary: "POST /predict".into(),
             metrics: "8000/metrics".into(),
+            counter: Counter::default(),
         }
     }
 }

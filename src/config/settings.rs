@@ -6,10 +6,12 @@ use records::{Gate, Objective};
 use serde::{Deserialize, Serialize};
 
 use super::capacity::{CapacitySettings, Unknown};
-use super::complete::{Config, Inference, Timeouts};
+use super::complete::{Config, Inference, RecordSettings, Timeouts};
 use super::job::JobSettings;
+use super::list;
 use super::method::Until;
 use super::preset::Preset;
+use super::settings_error::explain;
 use super::span::Span;
 use crate::exit::{Error, ExitCode, Result};
 
@@ -27,16 +29,16 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
     /// See [`Config::replicas`].
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "list::one_or_more", skip_serializing_if = "Option::is_none")]
     pub replicas: Option<Vec<u32>>,
     /// See [`Config::workers`].
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "list::one_or_more", skip_serializing_if = "Option::is_none")]
     pub workers: Option<Vec<u32>>,
     /// See [`Config::users`].
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "list::one_or_more", skip_serializing_if = "Option::is_none")]
     pub users: Option<Vec<u32>>,
     /// See [`Config::rates`].
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "list::one_or_more", skip_serializing_if = "Option::is_none")]
     pub rates: Option<Vec<f64>>,
     /// See [`Config::pool`].
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -102,6 +104,9 @@ pub struct Settings {
     /// What the driver's Job needs in this cluster.
     #[serde(skip_serializing_if = "is_default")]
     pub job: JobSettings,
+    /// See [`Config::record`].
+    #[serde(skip_serializing_if = "is_default")]
+    pub record: RecordSettings,
 }
 
 impl Settings {
@@ -125,10 +130,7 @@ impl Settings {
         if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
             return Ok(Self::default());
         }
-        serde_saphyr::from_str(text).map_err(|error| {
-            Error::usage(first_line(&error.to_string()))
-                .next("the keys are preset, replicas, workers, users, rates, pool, duration, until, min_duration, max_duration, warmup, cooldown, think_time, repeats, shuffle, seed, drift, spawn_rate, max_users, objective, capacity, gates, unknown, timeouts, inference, pause_autoscaler and job")
-        })
+        serde_saphyr::from_str(text).map_err(|error| explain(text, &error.to_string()))
     }
 
     /// Fills in missing settings from the preset and checks all of them.
@@ -174,8 +176,9 @@ impl Settings {
             spawn_rate: self.spawn_rate,
             max_users: self.max_users.unwrap_or(MAX_USERS),
             timeouts: self.timeouts,
-            inference: self.inference,
+            inference: self.inference.normalized(),
             pause_autoscaler: self.pause_autoscaler,
+            record: self.record,
         }
         .checked()
     }
@@ -193,11 +196,6 @@ impl Settings {
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
-}
-
-/// The first line that is not empty; in the lines after it, the parser shows the source.
-fn first_line(text: &str) -> String {
-    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A duration of zero or more, in whole milliseconds.
@@ -40,7 +41,15 @@ impl FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let refused = || format!("'{text}' is not a time; write one such as 500ms, 20s, 2m or 1h20m");
+        let refused = || {
+            let problem = match text.trim().parse::<f64>() {
+                Ok(number) if number < 0.0 => "is less than 0".to_owned(),
+                Ok(_) => "has no unit".to_owned(),
+                Err(_) if text.trim_start().starts_with('-') => "is less than 0".to_owned(),
+                Err(_) => "is not a time".to_owned(),
+            };
+            format!("'{text}' {problem}; write one such as 500ms, 20s, 2m or 1h20m")
+        };
         let signed: SignedDuration = text.trim().parse().map_err(|_| refused())?;
         let duration = Duration::try_from(signed).map_err(|_| refused())?;
         if duration > LONGEST {
@@ -75,7 +84,48 @@ impl Serialize for Span {
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_any(TimeVisitor)
+    }
+}
+
+struct TimeVisitor;
+
+impl TimeVisitor {
+    /// A number without a unit. Only zero is the same in each of them.
+    fn bare<E: de::Error>(number: f64) -> Result<Span, E> {
+        if number == 0.0 {
+            return Ok(Span(Duration::ZERO));
+        }
+        Err(E::custom(format!(
+            "{number} has no unit; write {number}s if it is seconds, or one such as 500ms or 2m"
+        )))
+    }
+}
+
+impl Visitor<'_> for TimeVisitor {
+    type Value = Span;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time such as 500ms, 20s, 2m or 1h20m")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Span, E> {
+        match text.trim().parse::<f64>() {
+            Ok(number) => Self::bare(number),
+            Err(_) => text.parse().map_err(E::custom),
+        }
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Span, E> {
+        Self::bare(number as f64)
+    }
+
+    fn visit_i64<E: de::Error>(self, number: i64) -> Result<Span, E> {
+        Self::bare(number as f64)
+    }
+
+    fn visit_f64<E: de::Error>(self, number: f64) -> Result<Span, E> {
+        Self::bare(number)
     }
 }
 

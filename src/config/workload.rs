@@ -19,7 +19,12 @@ pub struct WorkloadName {
 impl WorkloadName {
     /// The Deployment of this name.
     pub fn deployment(name: &str) -> Self {
-        Self { kind: Some("deployment".into()), group: Some("apps".into()), name: name.to_owned(), deployment_first: true }
+        Self {
+            kind: Some("deployment".into()),
+            group: Some("apps".into()),
+            name: name.to_owned(),
+            deployment_first: true,
+        }
     }
 }
 
@@ -31,12 +36,8 @@ impl FromStr for WorkloadName {
             Some((resource, name)) => (Some(resource), name),
             None => (None, text),
         };
-        let is_name = |text: &str| {
-            let may_be = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-            !text.is_empty() && text.chars().all(may_be)
-        };
         let resource = resource.map(str::to_lowercase);
-        if !is_name(name) || resource.as_deref().is_some_and(|resource| !is_name(resource)) {
+        if !is_object_name(name) || resource.as_deref().is_some_and(|resource| !is_object_name(resource)) {
             return Err(format!("'{text}' names no workload"));
         }
         let (kind, group) = match resource.as_deref().map(|resource| resource.split_once('.')) {
@@ -61,6 +62,15 @@ impl fmt::Display for WorkloadName {
     }
 }
 
+/// Whether Kubernetes takes this as the name of an object.
+pub(super) fn is_object_name(name: &str) -> bool {
+    let is_part = |part: &str| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        part.starts_with(plain) && part.ends_with(plain) && part.chars().all(|c| plain(c) || c == '-')
+    };
+    name.len() <= 253 && name.split('.').all(is_part)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,7 +85,10 @@ mod tests {
             ("deployments.apps/my.bert-2", Some("deployments"), Some("apps"), "my.bert-2"),
         ] {
             let read: WorkloadName = text.parse().unwrap();
-            assert_eq!((read.kind.as_deref(), read.group.as_deref(), read.name.as_str()), (kind, group, name));
+            assert_eq!(
+                (read.kind.as_deref(), read.group.as_deref(), read.name.as_str()),
+                (kind, group, name)
+            );
             assert_eq!(read.to_string().to_lowercase(), text.to_lowercase());
         }
     }

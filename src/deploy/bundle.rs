@@ -14,6 +14,7 @@ const FILES: &[(&str, &str)] = manifests![
     "base/locust-master.yaml",
     "base/locust-worker.yaml",
     "base/locust_matrix.py",
+    "base/locust_matrix_bind.py",
     "base/locust_matrix_errors.py",
     "base/locust_matrix_health.py",
     "base/locust_matrix_open.py",

@@ -2,9 +2,11 @@
 //! and a restarted Job can go on.
 
 mod fence;
+mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::Patch;
@@ -13,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use self::fence::Fenced;
-use super::{SHARDS, Shards, decode, encode};
+use self::slots::{Slot, newest, place_for_a_new_run, read_slot, slots, states};
+use super::{SHARDS, Shards, encode};
 use crate::cluster::{Cluster, explain, patch_params};
 use crate::events::{Events, Progress};
 use crate::exit::{Error, Result};
@@ -43,11 +46,14 @@ pub struct RunState {
     /// The service's Deployment, while the replicas have yet to be put back; `None` once they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restores: Option<String>,
+    /// When it began; `None` in the state of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<Timestamp>,
 }
 
 impl RunState {
     /// The replicas that an earlier run of this Deployment has found and has not put back, because it was killed.
-    pub fn left_by_another_run(&self, run_id: &str, deployment: &str) -> Option<OriginalReplicas> {
+    fn left_by_another_run(&self, run_id: &str, deployment: &str) -> Option<OriginalReplicas> {
         (self.run_id != run_id && self.restores.as_deref() == Some(deployment)).then_some(self.original)
     }
 }
@@ -74,51 +80,63 @@ pub struct Writer {
     pub events: Events,
 }
 
-/// What the ConfigMaps hold.
+/// What the ConfigMaps of one run hold.
 #[derive(Debug, Default)]
 pub struct Stored {
     /// The run that the records belong to.
     pub state: Option<RunState>,
     /// Its records.
     pub records: Vec<Record>,
+    /// The states of the other runs that the cluster keeps, the newest first.
+    pub others: Vec<RunState>,
     pub(crate) maps: Vec<ConfigMap>,
 }
 
-/// The name of a prepared ConfigMap.
-fn name(shard: usize) -> String {
-    format!("locust-load-test-results-{shard}")
+impl Stored {
+    /// The replicas that another run of this Deployment has found and has not put back, because it was killed.
+    pub fn left_by_another_run(&self, run_id: &str, deployment: &str) -> Option<OriginalReplicas> {
+        let mut states = self.others.iter().chain(&self.state);
+        states.find_map(|state| state.left_by_another_run(run_id, deployment))
+    }
 }
 
 impl ConfigMapStore {
-    /// Reads the records that the ConfigMaps hold: those of the run `only`, or of whichever run they belong to.
-    /// Records of other runs may have a format that this program does not read.
+    /// Reads the records of the run `only`, or of the newest one. Records of other runs may have a format that this
+    /// program does not read.
     ///
     /// # Errors
     /// Exit code 3: a ConfigMap is not there or may not be read; 4: the records are damaged.
     pub async fn read(cluster: &Cluster, only: Option<&str>) -> Result<Stored> {
-        let maps = futures::future::try_join_all((0..SHARDS).map(|shard| async move {
-            let name = name(shard);
-            let map = cluster.api::<ConfigMap>().get(&name).await;
-            map.map_err(|error| explain(&format!("configmap {}/{name}", cluster.namespace), &error))
-        }))
-        .await?;
-        let run = maps.first().and_then(|map| map.data.as_ref()?.get(RUN));
-        let run = run.map(|text| {
-            serde_json::from_str(text).map_err(|error| {
-                Error::cluster(format!("configmap {}: {RUN} is not understood: {error}", name(0)))
-                    .next("apply results.yaml of the manifests anew; its records are lost")
-            })
-        });
-        let state: Option<RunState> = run.transpose()?;
-        if only.is_some_and(|id| state.as_ref().is_none_or(|run| run.run_id != id)) {
-            return Ok(Stored { state, records: Vec::new(), maps });
-        }
-        let parts = maps.iter().filter_map(|map| Some(map.binary_data.as_ref()?.get(RECORDS)?.0.as_slice()));
-        let records = decode(parts)?;
-        Ok(Stored { state, records, maps })
+        let slots = slots(cluster).await?;
+        let at = match only {
+            Some(id) => slots.iter().position(|slot| slot.is_of(id)),
+            None => newest(&slots),
+        };
+        read_slot(cluster, slots, at, at.is_some()).await
     }
 
-    /// Begins or continues a run, as this driver. Records of other runs are replaced; `stored` is what this driver has read, and `records` must have all of it that is still wanted.
+    /// Reads the records of the run, or else the ConfigMaps in which it may begin: those that are empty, or of the
+    /// oldest of the `keep` newest runs.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn read_to_write(cluster: &Cluster, run_id: &str, keep: usize) -> Result<Stored> {
+        let slots = slots(cluster).await?;
+        let own = slots.iter().position(|slot| slot.is_of(run_id));
+        let at = own.or_else(|| place_for_a_new_run(&slots, keep));
+        read_slot(cluster, slots, at, own.is_some()).await
+    }
+
+    /// The states of all runs that the cluster keeps, the newest first.
+    ///
+    /// # Errors
+    /// Exit code 3 or 4: the ConfigMaps cannot be read.
+    pub async fn runs(cluster: &Cluster) -> Result<Vec<RunState>> {
+        Ok(states(slots(cluster).await?.into_iter().filter_map(|slot| slot.state)))
+    }
+
+    /// Begins or continues a run, as this driver. `stored` is what [`Self::read_to_write`] has read. What its ConfigMaps
+    /// hold is replaced: `records` must have all of it that is still wanted.
     ///
     /// # Errors
     /// Exit code 3: the permission is missing; 4: the API server failed, or another driver has written records
@@ -146,24 +164,25 @@ impl ConfigMapStore {
         Ok(store)
     }
 
-    /// Notes that the replicas of the run in the ConfigMaps are put back, so that no later run does it again.
+    /// Notes that the replicas of this Deployment are put back, so that no later run does it again.
     ///
     /// # Errors
     /// Exit code 3 or 4: it cannot be noted.
-    pub async fn replicas_are_restored(cluster: &Cluster) -> Result<()> {
-        let (maps, name) = (cluster.api::<ConfigMap>(), name(0));
-        let failed = |error| explain(&format!("configmap {}/{name}", cluster.namespace), &error);
-        let map = maps.get(&name).await.map_err(failed)?;
-        let state = map.data.as_ref().and_then(|data| serde_json::from_str::<RunState>(data.get(RUN)?).ok());
-        let Some(state) = state.filter(|state| state.restores.is_some()) else { return Ok(()) };
-        let text = serde_json::to_string(&RunState { restores: None, ..state }).unwrap_or_default();
-        // The version makes sure that no other driver has begun a run meanwhile.
-        let patch = json!({
-            "metadata": { "resourceVersion": map.metadata.resource_version },
-            "data": { RUN: text },
-        });
-        let patched = maps.patch(&name, &patch_params(), &Patch::Merge(patch)).await;
-        patched.map(drop).map_err(failed)
+    pub async fn replicas_are_restored(cluster: &Cluster, workload: &str) -> Result<()> {
+        for Slot { head, state, .. } in slots(cluster).await? {
+            let state = state.filter(|state| state.restores.as_deref() == Some(workload));
+            let (Some(state), Some(name)) = (state, head.metadata.name) else { continue };
+            let text = serde_json::to_string(&RunState { restores: None, ..state }).unwrap_or_default();
+            // The version makes sure that no other driver has begun a run meanwhile.
+            let patch = json!({
+                "metadata": { "resourceVersion": head.metadata.resource_version },
+                "data": { RUN: text },
+            });
+            let patched =
+                cluster.api::<ConfigMap>().patch(&name, &patch_params(), &Patch::Merge(patch)).await;
+            patched.map_err(|error| explain(&format!("configmap {}/{name}", cluster.namespace), &error))?;
+        }
+        Ok(())
     }
 
     /// Writes all records. A ConfigMap that has not changed is left alone. Returns the number of records

@@ -3,107 +3,211 @@
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
-use records::Replica;
 
+use super::metrics_text::{is_declared, samples};
 use crate::cluster::{PodHttp, PodSummary};
+use crate::config::{Counter, Inference};
 
-/// The stub's counter of answered requests, by endpoint, status and caller.
-const COUNTER: &str = "inference_requests_total";
+/// Labels that may hold the endpoint, unless the settings name one.
+const ENDPOINTS: [&str; 7] = ["endpoint", "handler", "route", "path", "uri", "grpc_method", "model"];
+/// Labels that may hold the status, unless the settings name one.
+const STATUSES: [&str; 5] = ["status", "code", "status_code", "http_status", "grpc_code"];
 
-/// One pod's counts for one caller, by `endpoint status`.
-pub(super) type Counts = BTreeMap<String, u64>;
-/// The counts of each pod, by its name; `None` for a pod that has no counter or does not answer.
-pub(super) type PodCounts = BTreeMap<String, Option<Counts>>;
-
-/// Reads the counts of all pods at the same time, from the metrics at `path`.
-pub(super) async fn read(reach: &PodHttp, pods: &[PodSummary], path: &str, caller: &str) -> PodCounts {
-    let counts =
-        pods.iter().map(|pod| async move { (pod.name.clone(), read_one(reach, pod, path, caller).await) });
-    join_all(counts).await.into_iter().collect()
+/// What one value of the counter counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Series {
+    /// The client, if the service tells clients apart.
+    pub(super) caller: Option<String>,
+    pub(super) endpoint: String,
+    pub(super) status: String,
 }
 
-async fn read_one(reach: &PodHttp, pod: &PodSummary, path: &str, caller: &str) -> Option<Counts> {
-    parse(&reach.get(pod, path).await?, caller)
+/// The counts of one pod.
+pub(super) type Counts = BTreeMap<Series, u64>;
+
+/// What a pod answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Page {
+    /// It did not answer.
+    Silent,
+    /// A page without the counter. A client may show a counter only after the first request.
+    WithoutCounter,
+    /// A page that has the counter in a way that is not understood.
+    Unreadable,
+    /// The counts.
+    Counts(Counts),
 }
 
-/// The counts of one caller in Prometheus text; `None` if the text does not have the counter.
-fn parse(text: &str, caller: &str) -> Option<Counts> {
-    text.contains(COUNTER).then(|| {
-        let mut counts = Counts::new();
-        for (label, value) in labelled(text, COUNTER) {
-            if label("caller") == Some(caller)
-                && let (Some(endpoint), Some(status)) = (label("endpoint"), label("status"))
-            {
-                *counts.entry(format!("{endpoint} {status}")).or_default() += value;
-            }
-        }
-        counts
-    })
-}
+/// The page of each pod, by its name.
+pub(super) type PodCounts = BTreeMap<String, Page>;
 
-/// The values of one metric in Prometheus text, each with a function that returns a label of it.
-pub(super) fn labelled<'a>(
-    text: &'a str,
-    metric: &str,
-) -> impl Iterator<Item = (impl Fn(&str) -> Option<&'a str>, u64)> {
-    let lines =
-        text.lines().filter_map(move |line| line.strip_prefix(metric)?.strip_prefix('{')?.split_once('}'));
-    lines.filter_map(|(labels, value)| {
-        let label = move |name: &str| {
-            let mut pairs = labels.split(',').filter_map(|pair| pair.split_once('='));
-            pairs.find(|(key, _)| *key == name).map(|(_, value)| value.trim_matches('"'))
+/// Reads the counts of all pods at the same time.
+pub(super) async fn read(reach: &PodHttp, pods: &[PodSummary], inference: &Inference) -> PodCounts {
+    let pages = pods.iter().map(|pod| async move {
+        let page = match reach.get(pod, &inference.metrics).await {
+            Some(text) => parse(&text, &inference.counter),
+            None => Page::Silent,
         };
-        Some((label, value.trim().parse().ok()?))
-    })
+        (pod.name.clone(), page)
+    });
+    join_all(pages).await.into_iter().collect()
 }
 
-/// The requests of these pods between two readings. A pod without counts in both has `None`.
-pub(super) fn difference(pods: &[PodSummary], before: &PodCounts, after: &PodCounts) -> Vec<Replica> {
-    let counts = |counts: &PodCounts, pod: &PodSummary| counts.get(&pod.name).cloned().flatten();
-    let replicas = pods.iter().map(|pod| {
-        let requests = counts(after, pod).zip(counts(before, pod)).map(|(after, before)| {
-            let new = after.into_iter().map(|(key, count)| {
-                let count = count.saturating_sub(before.get(&key).copied().unwrap_or(0));
-                (key, count)
-            });
-            new.filter(|(_, count)| *count > 0).collect()
-        });
-        Replica { pod: pod.name.clone(), requests, ..Replica::default() }
+/// The counts on a metrics page.
+fn parse(text: &str, counter: &Counter) -> Page {
+    let name = counter.name.as_str();
+    let Ok(values) = samples(text, name) else { return Page::Unreadable };
+    if values.is_empty() && !is_declared(text, name) {
+        return Page::WithoutCounter;
+    }
+    let mut counts = Counts::new();
+    for value in &values {
+        let Some(count) = value.count() else { return Page::Unreadable };
+        if counter.labels.iter().any(|(label, wanted)| value.label(label) != Some(wanted)) {
+            continue;
+        }
+        let first = |named: &Option<String>, usual: &[&str]| {
+            let usual = || usual.iter().find_map(|label| value.label(label));
+            named.as_ref().map_or_else(usual, |label| value.label(label)).unwrap_or_default().to_owned()
+        };
+        let caller = value.label(counter.caller.as_deref().unwrap_or("caller")).map(str::to_owned);
+        let series = Series {
+            caller,
+            endpoint: first(&counter.endpoint, &ENDPOINTS),
+            status: first(&counter.status, &STATUSES),
+        };
+        *counts.entry(series).or_default() += count;
+    }
+    Page::Counts(counts)
+}
+
+/// The requests of a pod between two readings; `None` if they are not known.
+pub(super) fn difference(before: Option<&Page>, after: Option<&Page>) -> Option<Counts> {
+    let none = Counts::new();
+    let before = match before? {
+        Page::Counts(counts) => counts,
+        Page::WithoutCounter => &none,
+        Page::Silent | Page::Unreadable => return None,
+    };
+    let Page::Counts(after) = after? else { return None };
+    let new = after.iter().map(|(series, count)| {
+        // A counter that has fallen was reset: what it counted before is lost.
+        let new = count.checked_sub(before.get(series).copied().unwrap_or(0))?;
+        Some((series.clone(), new))
     });
-    replicas.collect()
+    let new: Option<Counts> = new.collect();
+    new.map(|counts| counts.into_iter().filter(|(_, count)| *count > 0).collect())
+}
+
+/// Why no pod has counts, for the user; `None` if one has, or if none is asked.
+pub(super) fn why_unknown(pages: &PodCounts, inference: &Inference) -> Option<String> {
+    let (name, metrics) = (&inference.counter.name, &inference.metrics);
+    if metrics.is_empty() || pages.values().any(|page| matches!(page, Page::Counts(_))) {
+        return None;
+    }
+    let (pod, page) = pages.iter().next()?;
+    let problem = match page {
+        Page::Silent => format!("pod {pod} does not answer at {metrics}"),
+        Page::Unreadable => format!("the counter {name} of pod {pod} at {metrics} is not understood"),
+        _ => format!("the page of pod {pod} at {metrics} has no counter {name}"),
+    };
+    Some(format!(
+        "unknown, because {problem}; set inference.counter to the service's counter of \
+         requests, or inference.metrics to '' if it has none"
+    ))
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
+    pub(in crate::scenario) fn counts(all: &[(Option<&str>, &str, &str, u64)]) -> Counts {
+        let series = |(caller, endpoint, status, count): &(Option<&str>, &str, &str, u64)| {
+            let caller = caller.map(str::to_owned);
+            (Series { caller, endpoint: (*endpoint).into(), status: (*status).into() }, *count)
+        };
+        all.iter().map(series).collect()
+    }
+
     const TEXT: &str = r#"# TYPE inference_requests counter
-inference_requests_total{endpoint="/predict",status="200",caller="load"} 12
+inference_requests_total{endpoint="/predict",status="200",caller="load"} 12.0
 inference_requests_total{endpoint="/predict",status="500",caller="load"} 1
 inference_requests_total{endpoint="/healthz",status="200",caller="kube-probe"} 40
 inference_requests_started_total{endpoint="/predict",caller="load"} 13
 "#;
 
-    #[test]
-    fn only_requests_of_the_caller_are_counted() {
-        let counts = parse(TEXT, "load").unwrap();
-        assert_eq!(counts, Counts::from([("/predict 200".into(), 12), ("/predict 500".into(), 1)]));
+    fn page(text: &str) -> Page {
+        parse(text, &Counter::default())
     }
 
     #[test]
-    fn a_service_without_the_counter_has_no_counts() {
-        assert_eq!(parse("process_cpu_seconds_total 1\n", "load"), None);
+    fn the_counts_of_every_caller_endpoint_and_status_are_read() {
+        let expected = [
+            (Some("load"), "/predict", "200", 12),
+            (Some("load"), "/predict", "500", 1),
+            (Some("kube-probe"), "/healthz", "200", 40),
+        ];
+        assert_eq!(page(TEXT), Page::Counts(counts(&expected)));
     }
 
     #[test]
-    fn each_pod_has_its_own_difference() {
-        let before = BTreeMap::from([("a".to_owned(), Some(Counts::from([("/predict 200".into(), 10)])))]);
-        let counts = parse(TEXT, "load");
-        let after = BTreeMap::from([("a".to_owned(), counts.clone()), ("b".to_owned(), counts)]);
-        let pods = ["a", "b"].map(|name| PodSummary { name: name.into(), ..PodSummary::default() });
-        let replicas = difference(&pods, &before, &after);
-        let expected = Counts::from([("/predict 200".into(), 2), ("/predict 500".into(), 1)]);
-        assert_eq!(replicas[0].requests, Some(expected));
-        assert_eq!(replicas[1].requests, None, "the pod has no counts from before");
+    fn a_page_without_the_counter_or_with_one_like_it_has_no_counts() {
+        for text in [
+            "process_cpu_seconds_total 1\n",
+            "my_inference_requests_total{endpoint=\"/predict\"} 5\n",
+            "inference_requests_total_v2 5\n# about inference_requests_total\n",
+            "<html>inference_requests_total</html>",
+            "",
+        ] {
+            assert_eq!(page(text), Page::WithoutCounter, "{text}");
+        }
+        for text in
+            ["inference_requests_total NaN", "inference_requests_total 1.5", "inference_requests_total{a 1"]
+        {
+            assert_eq!(page(text), Page::Unreadable, "{text}");
+        }
+        assert_eq!(page("# TYPE inference_requests_total counter\n"), Page::Counts(Counts::new()));
+    }
+
+    #[test]
+    fn name_and_labels_of_the_counter_are_settings() {
+        let text = "http_requests_total{handler=\"/a\",method=\"POST\",code=\"2xx\",job=\"x\"} 3\n\
+                    http_requests_total{handler=\"/a\",method=\"POST\",code=\"2xx\",job=\"y\"} 4\n";
+        let named = Counter { name: "http_requests_total".into(), ..Counter::default() };
+        assert_eq!(parse(text, &named), Page::Counts(counts(&[(None, "/a", "2xx", 7)])));
+        let chosen = Counter {
+            endpoint: Some("method".into()),
+            caller: Some("job".into()),
+            labels: BTreeMap::from([("job".into(), "y".into())]),
+            ..named
+        };
+        assert_eq!(parse(text, &chosen), Page::Counts(counts(&[(Some("y"), "POST", "2xx", 4)])));
+    }
+
+    #[test]
+    fn a_difference_needs_both_pages_and_a_counter_that_only_grows() {
+        let before = Page::Counts(counts(&[(None, "/a", "200", 10)]));
+        let after = Page::Counts(counts(&[(None, "/a", "200", 12), (None, "/b", "200", 1)]));
+        let new = Some(counts(&[(None, "/a", "200", 2), (None, "/b", "200", 1)]));
+        assert_eq!(difference(Some(&before), Some(&after)), new);
+        assert_eq!(difference(Some(&after), Some(&before)), None, "the counter fell");
+        assert_eq!(difference(None, Some(&after)), None, "the pod is new");
+        assert_eq!(difference(Some(&Page::Silent), Some(&after)), None);
+        assert_eq!(difference(Some(&before), Some(&Page::Unreadable)), None);
+        assert_eq!(
+            difference(Some(&Page::WithoutCounter), Some(&before)),
+            Some(counts(&[(None, "/a", "200", 10)]))
+        );
+    }
+
+    #[test]
+    fn unknown_counts_are_explained_with_the_counter_that_is_looked_for() {
+        let of = |page: Page| PodCounts::from([("a".into(), page)]);
+        let inference = Inference::default();
+        let why = why_unknown(&of(Page::WithoutCounter), &inference).unwrap();
+        assert!(why.contains("pod a at 8000/metrics has no counter inference_requests_total"), "{why}");
+        assert!(why_unknown(&of(Page::Silent), &inference).unwrap().contains("does not answer"));
+        assert_eq!(why_unknown(&of(Page::Counts(Counts::new())), &inference), None);
+        assert_eq!(why_unknown(&of(Page::Silent), &Inference { metrics: String::new(), ..inference }), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use assert_cmd::Command;
 use locust_matrix::cluster::{Cluster, ClusterFlags};
+use locust_matrix::events::Events;
 use proptest::prelude::*;
 
 use crate::damage::damaged;
@@ -48,7 +49,7 @@ fn fuzz_a_kubeconfig_is_used_or_refused_with_a_message() {
             context: context.map(Into::into),
             namespace: None,
         };
-        let error = runtime.block_on(Cluster::connect(&flags)).unwrap_err();
+        let error = runtime.block_on(Cluster::connect(&flags, &Events::to(|_| {}))).unwrap_err();
         expect_message(&error, &text);
     });
 }

@@ -23,8 +23,9 @@ pub(crate) fn the_driver_may_do_what_its_role_says_and_no_more(cluster: &KeptClu
     };
     allowed("deployments.apps", &["inference", "locust-master", "locust-worker"], "get list watch");
     allowed("deployments.apps/scale", &["inference", "locust-worker"], "get patch");
-    let results = [0, 1, 2, 3].map(|shard| format!("locust-load-test-results-{shard}"));
-    allowed("configmaps", &results.each_ref().map(String::as_str), "get patch");
+    let results: Vec<String> = (0..12).map(|number| format!("locust-load-test-results-{number}")).collect();
+    let results: Vec<&str> = results.iter().map(String::as_str).collect();
+    allowed("configmaps", &results, "get patch");
     allowed("leases.coordination.k8s.io", &["locust-load-test-matrix"], "get patch update");
     assert_eq!(own, expected);
 }

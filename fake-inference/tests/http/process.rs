@@ -18,11 +18,9 @@ struct Program {
 
 impl Program {
     fn start(flags: &[&str]) -> Self {
-        let mut child = command(&["--host", "127.0.0.1", "--port", "0"])
-            .args(flags)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let host: &[&str] = if flags.contains(&"--host") { &[] } else { &["--host", "127.0.0.1"] };
+        let mut child =
+            command(&["--port", "0"]).args(host).args(flags).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
         stderr.read_line(&mut line).unwrap();
@@ -79,6 +77,24 @@ fn after_a_signal_it_finishes_running_and_waiting_requests() {
         }
         assert_eq!(program.end(), (Some(0), String::new()));
     }
+}
+
+#[test]
+fn every_address_of_ipv6_is_every_address_of_ipv4_too() {
+    let program = Program::start(&["--host", "::"]);
+    let port = program.address.port();
+    for address in
+        [SocketAddr::from(([127, 0, 0, 1], port)), SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, port))]
+    {
+        let has_ipv6 = TcpListener::bind((std::net::Ipv6Addr::LOCALHOST, 0)).is_ok();
+        if address.is_ipv4() || has_ipv6 {
+            let mut client = Client::connect(address);
+            client.send("GET", "/healthz", &[], "");
+            assert_eq!(client.receive().status, 200, "{address}");
+        }
+    }
+    program.signal(Signal::TERM);
+    assert_eq!(program.end().0, Some(0));
 }
 
 #[test]

@@ -96,8 +96,7 @@ async fn a_pod_that_cannot_start_ends_the_wait_at_once() {
     }] });
     let unready = await_two(vec![pod("a", &waiting), pod("b", &waiting)]).await.unwrap_err();
     assert!(matches!(unready, Unready::Broken(_)));
-    let expected =
-        "inference: pod a: cannot start container inference (image fake-inference:1): ErrImagePull: not found";
+    let expected = "inference: pod a: cannot start container inference (image fake-inference:1): ErrImagePull: not found";
     assert_eq!(unready.describe("inference"), expected);
 }
 
@@ -151,7 +150,8 @@ async fn terminating_pods_have_the_time_of_their_grace_period_and_the_user_hears
 #[tokio::test(start_paused = true)]
 async fn the_same_pods_are_not_waited_for_twice() {
     let overdue = Overdue::default();
-    let starting = json!({ "conditions": [{ "type": "Ready", "status": "False", "message": "target not registered" }] });
+    let starting =
+        json!({ "conditions": [{ "type": "Ready", "status": "False", "message": "target not registered" }] });
     let pods = || vec![pod("a", &starting), pod("b", &starting)];
     let first = await_two_aloud(pods(), Some(&overdue), &silent).await.unwrap_err();
     assert!(matches!(first, Unready::TimedOut(_)), "{first:?}");

@@ -129,7 +129,16 @@ mod tests {
             Err(Error::interrupted("interrupted")),
         ] {
             let World { api, lease, events, .. } = world().await;
-            let ended = end(&api.cluster(), lease, &Workload::for_tests("shop"), false, Some(ORIGINAL), measured.clone(), &events).await;
+            let ended = end(
+                &api.cluster(),
+                lease,
+                &Workload::for_tests("shop"),
+                false,
+                Some(ORIGINAL),
+                measured.clone(),
+                &events,
+            )
+            .await;
             assert_eq!(ended, measured);
             assert_eq!((replicas(&api), holder(&api)), ([3, 2], String::new()));
             let writes: Vec<_> = api.calls().into_iter().filter(|call| call.starts_with("PATCH")).collect();
@@ -146,7 +155,16 @@ mod tests {
             (*method == Method::PATCH && refused).then_some(Fault::Refused(500))
         });
         let disk = Error::preflight("results.csv cannot be written: disk full");
-        let ended = end(&api.cluster(), lease, &Workload::for_tests("shop"), false, Some(ORIGINAL), Err(disk.clone()), &events).await;
+        let ended = end(
+            &api.cluster(),
+            lease,
+            &Workload::for_tests("shop"),
+            false,
+            Some(ORIGINAL),
+            Err(disk.clone()),
+            &events,
+        )
+        .await;
         assert_eq!(ended, Err(disk));
         assert_eq!(replicas(&api), [9, 2], "the other Deployment is put back all the same");
         let told = told.lock().unwrap().join("\n");
@@ -159,7 +177,16 @@ mod tests {
         api.put(LEASE, json!({ "metadata": {}, "spec": { "holderIdentity": "b" } }));
         lost.cancelled().await;
         let superseded = Err(Error::cluster("superseded"));
-        let ended = end(&api.cluster(), lease, &Workload::for_tests("shop"), false, Some(ORIGINAL), superseded, &events).await;
+        let ended = end(
+            &api.cluster(),
+            lease,
+            &Workload::for_tests("shop"),
+            false,
+            Some(ORIGINAL),
+            superseded,
+            &events,
+        )
+        .await;
         assert!(ended.unwrap_err().message.starts_with("another driver has taken the Lease: b"));
         assert_eq!((replicas(&api), holder(&api).as_str()), ([9, 9], "b"));
         assert_eq!(told.lock().unwrap().len(), 1);
@@ -172,7 +199,16 @@ mod tests {
         lost.cancelled().await;
         api.fail(|_, _, _| None);
         let superseded = Err(Error::cluster("superseded"));
-        let ended = end(&api.cluster(), lease, &Workload::for_tests("shop"), false, Some(ORIGINAL), superseded, &events).await;
+        let ended = end(
+            &api.cluster(),
+            lease,
+            &Workload::for_tests("shop"),
+            false,
+            Some(ORIGINAL),
+            superseded,
+            &events,
+        )
+        .await;
         assert!(ended.unwrap_err().message.contains("could not be renewed for 10 s"));
         assert_eq!((replicas(&api), holder(&api)), ([3, 2], String::new()));
     }

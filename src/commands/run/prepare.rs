@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use records::{Environment, Record};
 
 use super::super::web_ui::forward_to_master;
@@ -71,7 +72,7 @@ pub(super) async fn prepare(
     let workers = WorkloadName::deployment(WORKERS);
     let ((), stored, workers, present_pods, master_limits) = tokio::try_join!(
         make_usable(cluster, &load, config.timeouts.master.get(), events),
-        ConfigMapStore::read(cluster, Some(&run_id)),
+        ConfigMapStore::read_to_write(cluster, &run_id, config.record.keep),
         read_workload(cluster, &workers),
         pods_of(cluster, target),
         limits_of_master(cluster),
@@ -82,7 +83,7 @@ pub(super) async fn prepare(
     let images: Vec<_> = inference.images().into_iter().chain(workers.images()).collect();
     let plan_hash = plan.hash(&config, &images, &capabilities.version);
     let present = OriginalReplicas { inference: inference.replicas, workers: workers.replicas };
-    let left = stored.state.as_ref().and_then(|state| state.left_by_another_run(&run_id, &inference.id()));
+    let left = stored.left_by_another_run(&run_id, &inference.id());
     if let Some(original) = left.filter(|original| *original != present) {
         let OriginalReplicas { inference: replicas, workers } = original;
         events.tell(Progress::note(format!(
@@ -91,8 +92,13 @@ pub(super) async fn prepare(
             inference.name
         )));
     }
-    let fresh =
-        RunState { run_id: run_id.clone(), plan_hash, original: left.unwrap_or(present), restores: None };
+    let fresh = RunState {
+        run_id: run_id.clone(),
+        plan_hash,
+        original: left.unwrap_or(present),
+        restores: None,
+        began: Some(Timestamp::now()),
+    };
     let (state, records) = resumed(&stored, recorded, fresh)?;
     let state = RunState { restores: Some(inference.id()), ..state };
     let seen = Seen::of(&records);

@@ -69,7 +69,7 @@ mod tests {
 
     fn state(run_id: &str, plan_hash: &str, inference: u32) -> RunState {
         let original = OriginalReplicas { inference, workers: 2 };
-        RunState { run_id: run_id.into(), plan_hash: plan_hash.into(), original, restores: None }
+        RunState { run_id: run_id.into(), plan_hash: plan_hash.into(), original, restores: None, began: None }
     }
 
     fn stored(state: Option<RunState>, records: Vec<Record>) -> Stored {

@@ -15,7 +15,15 @@ pub(super) fn explain(unreached: &Unreached, timed_out: &TimedOut) -> Error {
             "Locust does not list exactly {} {timed_out}",
             many(*workers, "idle worker")
         ))
-        .next(format!("see whether others connect to this master: kubectl logs deployment/{MASTER}")),
+        .next(if timed_out.last_seen.contains("no workers") {
+            // Packets that a policy drops are refused by nobody: both sides only wait.
+            format!(
+                "no worker has reached port 5557 of the master: a NetworkPolicy of this namespace may forbid it \
+                 (locust-matrix deploy --overlay network-policy admits it); see kubectl logs -l {WORKER_PODS}"
+            )
+        } else {
+            format!("see whether others connect to this master: kubectl logs deployment/{MASTER}")
+        }),
         Unreached::Counts => {
             Error::cluster(format!("not every Locust worker handed over its counts {timed_out}"))
                 .next(format!("the workers may be short of CPU; look at: kubectl top pods -l {WORKER_PODS}"))
@@ -46,5 +54,9 @@ mod tests {
             assert!(error.message.contains(words) && error.message.contains("last seen"), "{error}");
             assert!(error.next.as_ref().is_some_and(|next| next.contains(advice)), "{error}");
         }
+        let alone =
+            TimedOut { last_seen: "locust is ready with 0 users; workers: no workers".into(), ..timed_out };
+        let next = explain(&Unreached::IdleWorkers(3), &alone).next.unwrap();
+        assert!(next.contains("port 5557") && next.contains("NetworkPolicy"), "{next}");
     }
 }

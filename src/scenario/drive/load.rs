@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use records::{Member, Membership, Scenario, Unmeasured, UnmeasuredKind};
+use records::{Member, Membership, Replica, Scenario, Unmeasured, UnmeasuredKind};
 use sha2::{Digest, Sha256};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -11,7 +11,8 @@ use crate::cluster::{PodSummary, pods_of, rescaled};
 use crate::events::{Progress, many};
 use crate::exit::Error;
 use crate::load::{Load, LoadGenerator, Snapshot, Unreached};
-use crate::scenario::counts;
+use crate::scenario::callers;
+use crate::scenario::counts::{self, Page, PodCounts};
 use crate::scenario::machine::Event;
 use crate::scenario::setup::{DEADMAN, Setup};
 use crate::wait::{Telling, TimedOut};
@@ -150,12 +151,13 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 }
             }
         }
-        let Setup { cluster, load, inference, workers, reach, config, .. } = self.setup;
+        let Setup { cluster, inference, workers, reach, config, .. } = self.setup;
         let (replicas, workers) = tokio::try_join!(pods_of(cluster, inference), pods_of(cluster, workers))?;
-        // A pod that had no counter before the load has none now.
-        let had_counts = |pod: &&PodSummary| self.at_start.counts.get(&pod.name).is_some_and(Option::is_some);
-        let asked: Vec<_> = replicas.iter().filter(had_counts).cloned().collect();
-        let counts = counts::read(reach, &asked, &config.inference.metrics, load.caller()).await;
+        // A pod that has not answered before the load does not answer now.
+        let answered =
+            |pod: &&PodSummary| self.at_start.counts.get(&pod.name).is_some_and(|page| *page != Page::Silent);
+        let asked: Vec<_> = replicas.iter().filter(answered).cloned().collect();
+        let pages = counts::read(reach, &asked, &config.inference).await;
         self.gathered.membership = Some(Membership {
             replicas_before: members(&self.at_start.replicas),
             replicas_after: members(&replicas),
@@ -167,7 +169,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         {
             self.gathered.disturbed.get_or_insert(rescaled.describe(&inference.name));
         }
-        self.gathered.replicas = counts::difference(&replicas, &self.at_start.counts, &counts);
+        self.gathered.replicas = self.own_counts(&replicas, &pages);
         let under_way = &self.gathered.under_way;
         for replica in &mut self.gathered.replicas {
             replica.under_way = under_way.mean(&replica.pod);
@@ -185,6 +187,29 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let exceptions = last.exceptions.iter();
         self.gathered.exceptions = exceptions.map(|e| (e.message.clone(), e.count)).collect();
         self.gathered.cut_off = last.cut_off;
+    }
+
+    /// The load's requests as the replicas have counted them since the start of the load. If they are not known, the
+    /// user is told why, once.
+    fn own_counts(&self, replicas: &[PodSummary], pages: &PodCounts) -> Vec<Replica> {
+        let Setup { load, config, events, .. } = self.setup;
+        let difference = |pod: &PodSummary| {
+            (pod.name.clone(), counts::difference(self.at_start.counts.get(&pod.name), pages.get(&pod.name)))
+        };
+        let counted: Vec<_> = replicas.iter().map(difference).collect();
+        let known = callers::Load {
+            caller: load.caller(),
+            users: self.scenario.users,
+            whole_run: self.gathered.whole_run.as_ref(),
+        };
+        let (replicas, why) = callers::of_load(&counted, &known, &config.inference);
+        let pages = if pages.is_empty() { &self.at_start.counts } else { pages };
+        let nothing_known = counted.iter().all(|(_, counts)| counts.is_none());
+        let why = if nothing_known { counts::why_unknown(pages, &config.inference) } else { why };
+        if let Some(why) = why {
+            events.note_once("own counts", format!("own counts: {why}"));
+        }
+        replicas
     }
 
     /// Whether the load has stopped, as far as the scenario needs it. If the test script has ended it, the workers

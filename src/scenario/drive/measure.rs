@@ -177,7 +177,8 @@ async fn read_between_cuts<L: LoadGenerator>(
 ) -> Result<(), Event> {
     sleep(interval / 2).await;
     let limit = MOST_READING.min(interval / 4);
-    under_way.read(&setup.reach, &setup.config.inference.metrics, setup.load.caller(), limit).await;
+    let inference = &setup.config.inference;
+    under_way.read(&setup.reach, &inference.metrics, &inference.counter, limit).await;
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::load::{LoadGenerator, Snapshot, Unreached};
 use crate::scenario::counts;
 use crate::scenario::machine::Event;
 use crate::scenario::recover::restart;
-use crate::scenario::routable::await_routable;
+use crate::scenario::routable::{await_routable, unreached};
 use crate::scenario::setup::{DEADMAN, Setup};
 use crate::wait::{Condition, TimedOut, poll};
 
@@ -47,15 +47,14 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let ((replicas, replicas_took), (workers, workers_took)) = tokio::join!(replicas, workers);
         replicas?;
         self.at_start.listed = workers?.worker_ids();
-        let Setup { cluster, load, inference, workers, reach, config, .. } = self.setup;
+        let Setup { cluster, inference, workers, reach, config, .. } = self.setup;
         self.at_start.workers = pods_of(cluster, workers).await?;
         self.at_start.replicas = pods_of(cluster, inference).await?;
         self.setup.seen.note_images(&self.at_start.replicas)?;
         let routing_started = Instant::now();
         self.await_routable().await?;
         self.record_timing("route", routing_started.elapsed());
-        let path = &config.inference.metrics;
-        self.at_start.counts = counts::read(reach, &self.at_start.replicas, path, load.caller()).await;
+        self.at_start.counts = counts::read(reach, &self.at_start.replicas, &config.inference).await;
         self.record_timing("replicas", replicas_took);
         self.record_timing("workers", workers_took);
         let Scenario { replicas, workers, .. } = *self.scenario;
@@ -109,11 +108,16 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let limit = config.timeouts.ready.get();
         let limit = if seen.unroutable().is_some() { limit.min(LOOKS_AGAIN) } else { limit };
         let replicas = &self.at_start.replicas;
-        await_routable(reach, &config.inference, replicas, limit, &tell).await.map_err(|timed_out| {
-            let problem = format!("{} does not lead to every replica {timed_out}", config.inference.url);
+        let routable = await_routable(reach, &config.inference, replicas, limit, &tell).await;
+        let unseen = routable.map_err(|timed_out| {
+            let problem = unreached(&config.inference, &timed_out);
             seen.note_unroutable(&problem);
             Event::Failed(Unmeasured::new(UnmeasuredKind::Unreachable, problem))
-        })
+        })?;
+        if let Some(unseen) = unseen {
+            events.note_once("routing", unseen);
+        }
+        Ok(())
     }
 
     /// Waits for the workers' Deployment, then until the load generator lists exactly these workers. It may
@@ -164,7 +168,9 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 Unready::Unplaced(_) => Event::Failed(Unmeasured::new(UnmeasuredKind::NoPlace, problem)),
                 Unready::Refused(error) => Event::Abandoned(error),
                 // Perhaps the node is away for a moment.
-                Unready::Away(_) | Unready::Rescaled { .. } | Unready::TimedOut(_) => Event::disturbed(problem),
+                Unready::Away(_) | Unready::Rescaled { .. } | Unready::TimedOut(_) => {
+                    Event::disturbed(problem)
+                }
                 Unready::Broken(_) | Unready::AsBefore(_) => {
                     let next = format!("look at them with: kubectl describe pods -l {}", workers.selector);
                     Event::Abandoned(Error::cluster(problem).next(next))

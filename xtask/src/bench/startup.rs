@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use super::median::median;
 use super::setup::Setup;
+use crate::e2e::choice::kind_command;
 use crate::e2e::owner_mount;
 use crate::failure::{CLUSTER, Failure};
 use crate::folders;
-use crate::run::command::Cmd;
 use crate::run::stop::StopPolicy;
 
 #[derive(Debug, clap::Args)]
@@ -58,7 +58,7 @@ async fn plain(setup: &Setup) -> Result<f64, Failure> {
     folders::create(&folder.join(owner_mount::FOLDER))?;
     folders::write(&config, owner_mount::kind_config(&folder).as_bytes())?;
     let kind = |words: &[&str]| {
-        let command = Cmd::new("kind").args(words.iter().copied()).args(["--name", PLAIN_CLUSTER]);
+        let command = kind_command().args(words.iter().copied()).args(["--name", PLAIN_CLUSTER]);
         command.arg("--kubeconfig").path(&kubeconfig).deadline(Duration::from_mins(5))
     };
     let begun = Instant::now();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::table::Row;
 use crate::e2e::args::ImageFlags;
 use crate::e2e::choice::{self, DockerAndKind};
+use crate::e2e::embedded::cache;
 use crate::e2e::image_choice;
 use crate::engine::Engine;
 use crate::failure::{Failure, PREFLIGHT};
@@ -133,7 +134,12 @@ async fn clusters(session: &Session, images: &ImageFlags, rows: &mut Vec<Row>) -
     let versions = Versions::read()?;
     let description = engine.as_ref().map(Engine::describe).map_err(Clone::clone);
     rows.push(row("Docker engine", "e2e, container tests", description, ""));
-    rows.push(row("kind", "e2e, kind tests", kind.clone(), ""));
+    let shown = kind.clone().map(|version| match choice::about_provider() {
+        Some(note) => format!("{version}; {note}"),
+        None => version,
+    });
+    rows.push(row("kind", "e2e, kind tests", shown, ""));
+    rows.push(Row { optional: true, ..row("cache folder", "the embedded cluster", cache::check(), "") });
     let unknown = |what| {
         Failure::preflight(
             format!("{what} is not known without Docker and kind"),

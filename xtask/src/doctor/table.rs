@@ -23,10 +23,11 @@ fn can_run_kind(rows: &[Row]) -> bool {
     rows.iter().all(|row| row.optional || row.found.is_ok())
 }
 
-/// The embedded cluster needs a compiler, and Python for Locust.
+/// The embedded cluster needs a compiler, Python for Locust, and a folder to keep it.
 fn can_run_embedded(rows: &[Row]) -> bool {
     let has = |tool: &str| rows.iter().any(|row| row.tool == tool && row.found.is_ok());
-    has("rustc, cargo") && has("python3")
+    let has_no_folder = rows.iter().any(|row| row.tool == "cache folder" && row.found.is_err());
+    has("rustc, cargo") && has("python3") && !has_no_folder
 }
 
 pub(super) fn render(rows: &[Row]) -> String {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::choice::kind_command;
 use super::driver::Target;
 use super::node;
 use super::owner_mount;
@@ -88,7 +89,7 @@ impl Cluster {
         folders::write(&config, owner_mount::kind_config(&self.folder).as_bytes())?;
         self.state.write(&self.folder)?;
         self.phase.store(BEGUN, Ordering::Relaxed);
-        let done = Cmd::new("kind")
+        let done = kind_command()
             .args(["create", "cluster", "--name", self.name()])
             .args(["--image", &self.state.node_image])
             .arg("--kubeconfig")
@@ -116,7 +117,7 @@ impl Cluster {
     }
 
     async fn export_kubeconfig(&self, session: &Session) -> Result<(), Failure> {
-        let done = Cmd::new("kind")
+        let done = kind_command()
             .args(["export", "kubeconfig", "--name", self.name()])
             .arg("--kubeconfig")
             .path(&self.kubeconfig())
@@ -193,7 +194,7 @@ pub(crate) async fn delete(
     loop {
         let nodes = engine.containers_with_label(&format!("{LABEL}={name}")).await?;
         if first || !nodes.is_empty() {
-            let done = Cmd::new("kind")
+            let done = kind_command()
                 .args(["delete", "cluster", "--name", name])
                 .arg("--kubeconfig")
                 .path(&kubeconfig)

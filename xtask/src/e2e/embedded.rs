@@ -1,5 +1,6 @@
 //! `--cluster embedded`: runs the matrix with pods that are local processes, for a machine without Docker.
 
+pub(crate) mod cache;
 mod process;
 mod python;
 
@@ -115,6 +116,7 @@ pub(crate) async fn check_machine(session: &Session) -> Result<(), Failure> {
             "use --cluster kind, with Docker and kind installed",
         ));
     }
+    cache::check()?;
     python::check(session).await
 }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 
+use super::choice::kind_command;
 use super::images::ImageFile;
 use crate::engine::Engine;
 use crate::failure::{CLUSTER, Failure};
@@ -98,7 +99,7 @@ impl Node {
     pub(super) async fn load_remaining(&self, session: &Session) -> Result<(), Failure> {
         let remaining = std::mem::take(&mut *self.remaining.lock().unwrap_or_else(PoisonError::into_inner));
         for archive in remaining {
-            let done = Cmd::new("kind")
+            let done = kind_command()
                 .args(["load", "image-archive", "--name", &self.cluster])
                 .path(&archive)
                 .deadline(Duration::from_mins(5))

@@ -1,7 +1,7 @@
 //! Replaces text in the arguments and variables of a program.
 //!
-//! A program in a container has its own network and file system. A process here has not. So 0.0.0.0 is
-//! replaced by the pod's address, mount paths by the folders of the volumes, and names of services by their
+//! A program in a container has its own network and file system. A process here has not. So 0.0.0.0, and `::` or
+//! `*` where a host is expected, are replaced by the pod's address, mount paths by the folders of the volumes, and names of services by their
 //! addresses. Text inside a program's own code cannot be replaced.
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 /// The replacements for one container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Substitution {
-    /// The address that replaces 0.0.0.0.
+    /// The address that replaces 0.0.0.0, and `::` or `*` where a host is expected.
     pub(crate) address: Option<Ipv4Addr>,
     /// Folders, by mount path.
     pub(crate) mounts: BTreeMap<String, PathBuf>,
@@ -50,10 +50,11 @@ impl Substitution {
     /// Replaces in the value of the option or variable `name`.
     pub(crate) fn value(&self, name: &str, value: &str) -> String {
         let name = name.to_lowercase();
-        if HOST_WORDS.iter().any(|word| name.contains(word))
-            && let Some(address) = self.names.get(value)
-        {
-            return address.to_string();
+        if HOST_WORDS.iter().any(|word| name.contains(word)) {
+            let any = self.address.as_ref().filter(|_| matches!(value, "::" | "[::]" | "*"));
+            if let Some(address) = self.names.get(value).or(any) {
+                return address.to_string();
+            }
         }
         if let Some((host, port)) = value.split_once(':')
             && !port.is_empty()
@@ -162,6 +163,11 @@ mod tests {
     fn the_any_address_becomes_the_pod_s_address() {
         assert_eq!(arguments("--host 0.0.0.0 --port 8000"), "--host 127.64.0.5 --port 8000");
         assert_eq!(arguments("--bind=0.0.0.0:80"), "--bind=127.64.0.5:80");
+        assert_eq!(
+            arguments("--host :: --web-host * --bind-addr=[::]"),
+            "--host 127.64.0.5 --web-host 127.64.0.5 --bind-addr=127.64.0.5"
+        );
+        assert_eq!(arguments("--tags * -f a::b :: *"), "--tags * -f a::b :: *", "these are no hosts");
         assert_eq!(arguments("10.0.0.0.0 0.0.0.01 0.0.0.0.0"), "10.0.0.0.0 0.0.0.01 0.0.0.0.0");
     }
 
