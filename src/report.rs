@@ -1,14 +1,17 @@
 //! Reports. A [`Document`] is made from the judged records, and each format renders it.
 
 mod capacity_json;
+mod chart;
 mod console_line;
 mod csv;
 pub mod document;
 mod gitlab;
+mod html;
 mod junit;
 mod markdown;
 mod openmetrics;
 mod summary;
+mod visible;
 
 use std::path::{Path, PathBuf};
 
@@ -32,6 +35,8 @@ pub fn write(run: &JudgedRun<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
         .map(|dataset| (format!("{}.csv", dataset.name), csv::render(&dataset.table)))
         .collect();
     files.push(("auto_summary.md".to_owned(), markdown::render(&document)));
+    files.extend(markdown::charts(&document).into_iter().map(|(name, chart)| (name, chart::file(chart))));
+    files.push(("report.html".to_owned(), html::render(&document)));
     files.push(("summary.md".to_owned(), summary::render(run)));
     files.push(("junit.xml".to_owned(), junit::render(run)));
     files.push(("load-performance.json".to_owned(), gitlab::render(run)));

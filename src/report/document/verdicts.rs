@@ -43,7 +43,7 @@ fn list(rows: &[Row<'_>], verdict: Verdict) -> Block {
 }
 
 /// What the user can do about it.
-const fn next_step(verdict: Verdict) -> &'static str {
+pub(super) const fn next_step(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Failed => "look at the logs of the service and of Locust.",
         Verdict::Void => "find out why the pods changed: kubectl get events.",
