@@ -4,6 +4,7 @@
 mod alone;
 mod answer;
 mod certainty;
+mod check;
 mod gate;
 mod goal;
 mod goals;
@@ -18,7 +19,8 @@ mod worker_pairs;
 pub use alone::judge_alone;
 pub use answer::{Answer, Confirmation};
 pub use certainty::{Certainty, certainty_of_point, certainty_of_row, goodput_of_point};
-pub use gate::{Check, checks, exit_code};
+pub use check::Check;
+pub use gate::{checks, exit_code};
 pub use goal::{Goal, Limited};
 pub use goals::{GoalOutcome, outcome_of, outcome_of_goal};
 pub use judged::Judged;

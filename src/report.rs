@@ -28,6 +28,11 @@ use crate::judge::{Answer, JudgedRun};
 /// # Errors
 /// Exit code 3: the folder cannot be written.
 pub fn write(run: &JudgedRun<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
+    render(run).into_iter().map(|(name, bytes)| write_file(folder.join(name), &bytes)).collect()
+}
+
+/// The files of the report, with their names.
+fn render(run: &JudgedRun<'_>) -> Vec<(String, Vec<u8>)> {
     let document = Document::of(run);
     let mut files: Vec<_> = document
         .datasets
@@ -44,7 +49,7 @@ pub fn write(run: &JudgedRun<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
     if let Some(answer) = Answer::of(run) {
         files.push(("capacity.json".to_owned(), capacity_json::render(&answer)));
     }
-    files.into_iter().map(|(name, bytes)| write_file(folder.join(name), &bytes)).collect()
+    files
 }
 
 fn write_file(path: PathBuf, bytes: &[u8]) -> Result<PathBuf> {

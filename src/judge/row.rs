@@ -1,11 +1,13 @@
 //! The figures of one judged record, as sentences and tables use them.
 
+use std::sync::OnceLock;
+
 use records::{Endpoint, Histogram, Mode, Record};
 
 use super::judged::Judged;
 use super::verdict::{Judgement, Verdict};
 use crate::events::many;
-use crate::measure::{Estimate, Figures, corrected, typical_cycle_us};
+use crate::measure::{Estimate, Figures, NoBounds, Sections, corrected, typical_cycle_us};
 
 /// One scenario's row.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub struct Row<'a> {
     pub seconds: Option<f64>,
     /// Requests in the window.
     pub requests: Option<u64>,
+    /// The sections of the window, once they were needed.
+    pub(super) sections: OnceLock<Result<Sections, NoBounds>>,
 }
 
 impl<'a> Row<'a> {
@@ -41,6 +45,7 @@ impl<'a> Row<'a> {
             counts,
             seconds: window.map(|window| window.seconds),
             requests: window.map(|window| window.aggregated.requests),
+            sections: OnceLock::new(),
         }
     }
 

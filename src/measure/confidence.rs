@@ -102,56 +102,83 @@ pub fn quantile_with_failures(succeeded: &Histogram, failed: u64, q: f64) -> Opt
 /// # Errors
 /// No method holds for this run.
 pub fn bounds_of_run(rule: &StoppingRule, steady: &[Interval], q: f64) -> Result<Bounds, NoBounds> {
-    if rule.users.is_none() {
-        return Err(NoBounds::OpenModel);
-    }
-    let window = Interval::sum(steady);
-    let needed_s = if q >= 0.99 { RESPONSES_OF_TAIL } else { RESPONSES } * mean_response_s(&window);
-    if window.seconds < needed_s {
-        return Err(NoBounds::TooShort { needed_s });
-    }
-    let (value_us, half_width) = sectioned(steady, q)?;
-    let near_the_knee = if rule.think_s > 0.0 { WIDER_WITH_THINK_TIME } else { 1.0 };
-    let ended_early = if rule.stop_early_after_s.is_some() { WIDER_IF_ENDED_EARLY } else { 1.0 };
-    let wider = f64::max(near_the_knee, ended_early);
-    Ok(Bounds::around(value_us, wider * half_width, rule.resolution_us))
+    Sections::of(steady).bounds(rule, q)
 }
 
 /// The relative width of the sections' spread, whatever it is worth as an interval: a measurement may end once
 /// it is narrow.
 pub(super) fn relative_width(steady: &[Interval], q: f64) -> Option<f64> {
-    let (_, half_width) = sectioned(steady, q).ok()?;
+    let (_, half_width) = Sections::of(steady).quantile(q).ok()?;
     Some(half_width.exp() - (-half_width).exp())
 }
 
-/// The quantile of the window, µs, and the half-width of its logarithm by sectioning.
-fn sectioned(steady: &[Interval], q: f64) -> Result<(f64, f64), NoBounds> {
-    let sections = sections(steady);
-    let (count, window) = (sections.len(), Interval::sum(steady));
-    let Some(t) = t_975(count.saturating_sub(1)).filter(|_| count >= FEWEST_SECTIONS) else {
-        return Err(NoBounds::TooFewSamples);
-    };
-    let fewest = sections.iter().map(|section| section.primary.count()).min().unwrap_or(0);
-    if window.primary.count() < samples_needed(q) || fewest as f64 * (1.0 - q) < 1.0 {
-        return Err(NoBounds::TooFewSamples);
+/// The steady intervals of a run, cut into sections. Several quantiles of one run share it, because merging
+/// histograms takes most of the time.
+#[derive(Clone, Debug)]
+pub struct Sections {
+    sections: Vec<Interval>,
+    window: Interval,
+}
+
+impl Sections {
+    /// The sections of these steady intervals.
+    pub fn of(steady: &[Interval]) -> Self {
+        Self { sections: sections(steady), window: Interval::sum(steady) }
     }
-    let log = |interval: &Interval| {
-        let us = quantile_with_failures(interval.successes(), interval.failed(), q);
-        us.map(|us| (us.max(1) as f64).ln()).ok_or(NoBounds::Failures)
-    };
-    let value = log(&window)?;
-    let squares = sections.iter().map(|section| Ok((log(section)? - value).powi(2)));
-    let sum: f64 = squares.sum::<Result<f64, NoBounds>>()?;
-    let count = count as f64;
-    Ok((value.exp(), t * (sum / (count * (count - 1.0))).sqrt()))
+
+    /// See [`bounds_of_run`].
+    ///
+    /// # Errors
+    /// No method holds for this run.
+    pub fn bounds(&self, rule: &StoppingRule, q: f64) -> Result<Bounds, NoBounds> {
+        if rule.users.is_none() {
+            return Err(NoBounds::OpenModel);
+        }
+        let needed_s = if q >= 0.99 { RESPONSES_OF_TAIL } else { RESPONSES } * mean_response_s(&self.window);
+        if self.window.seconds < needed_s {
+            return Err(NoBounds::TooShort { needed_s });
+        }
+        let (value_us, half_width) = self.quantile(q)?;
+        let near_the_knee = if rule.think_s > 0.0 { WIDER_WITH_THINK_TIME } else { 1.0 };
+        let ended_early = if rule.stop_early_after_s.is_some() { WIDER_IF_ENDED_EARLY } else { 1.0 };
+        let wider = f64::max(near_the_knee, ended_early);
+        Ok(Bounds::around(value_us, wider * half_width, rule.resolution_us))
+    }
+
+    /// The quantile of the window, µs, and the half-width of its logarithm by sectioning.
+    fn quantile(&self, q: f64) -> Result<(f64, f64), NoBounds> {
+        let Self { sections, window } = self;
+        let count = sections.len();
+        let Some(t) = t_975(count.saturating_sub(1)).filter(|_| count >= FEWEST_SECTIONS) else {
+            return Err(NoBounds::TooFewSamples);
+        };
+        let fewest = sections.iter().map(|section| section.primary.count()).min().unwrap_or(0);
+        if window.primary.count() < samples_needed(q) || fewest as f64 * (1.0 - q) < 1.0 {
+            return Err(NoBounds::TooFewSamples);
+        }
+        let log = |interval: &Interval| {
+            let us = quantile_with_failures(interval.successes(), interval.failed(), q);
+            us.map(|us| (us.max(1) as f64).ln()).ok_or(NoBounds::Failures)
+        };
+        let value = log(window)?;
+        let squares = sections.iter().map(|section| Ok((log(section)? - value).powi(2)));
+        let sum: f64 = squares.sum::<Result<f64, NoBounds>>()?;
+        let count = count as f64;
+        Ok((value.exp(), t * (sum / (count * (count - 1.0))).sqrt()))
+    }
 }
 
 /// The intervals as five to nine sections of equal length. Intervals at the beginning that do not fill a section
 /// are left out.
 fn sections(steady: &[Interval]) -> Vec<Interval> {
+    parts(steady).map(Interval::sum).collect()
+}
+
+/// The intervals of each section.
+fn parts(steady: &[Interval]) -> std::slice::Chunks<'_, Interval> {
     let per_section = (steady.len() / SECTIONS).max(1);
     let left_out = steady.len() % per_section;
-    steady[left_out..].chunks(per_section).map(Interval::sum).collect()
+    steady[left_out..].chunks(per_section)
 }
 
 fn mean_response_s(window: &Interval) -> f64 {
@@ -163,7 +190,11 @@ fn mean_response_s(window: &Interval) -> f64 {
 /// # Errors
 /// There are fewer sections than the method needs.
 pub fn bounds_of_goodput(steady: &[Interval]) -> Result<Bounds, NoBounds> {
-    let rates: Vec<f64> = sections(steady).iter().map(Interval::goodput).collect();
+    let goodput = |part: &[Interval]| match part {
+        [only] => only.goodput(),
+        several => Interval::sum(several).goodput(),
+    };
+    let rates: Vec<f64> = parts(steady).map(goodput).collect();
     if rates.len() < FEWEST_SECTIONS {
         return Err(NoBounds::TooFewSamples);
     }

@@ -70,7 +70,9 @@ fn write_block(text: &mut String, block: &Block) -> fmt::Result {
         }
         Block::Table(table) => write_table(text, table),
         Block::Chart(chart) => {
-            writeln!(text, "\n![{}. {}]({})", escape(&chart.title), escape(&chart.description), file_name(chart))
+            let Chart { title, caption, description, .. } = &**chart;
+            writeln!(text, "\n![{}: {}]({})", escape(title), escape(description), file_name(chart))?;
+            writeln!(text, "\n{}", escape_line(caption))
         }
         // The table of the scenarios has all of it.
         Block::HeatMap(_) => Ok(()),

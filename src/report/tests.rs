@@ -7,6 +7,10 @@ use serde_json::Value;
 use super::*;
 use crate::record::tests::record;
 
+mod hostile;
+
+pub(crate) use hostile::{hostile, named};
+
 /// A valid row of 100 ms with this objective.
 fn row(index: usize, users: u32, most_ms: u32) -> Record {
     let mut record = record(index, 1, users, 800);

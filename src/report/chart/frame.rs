@@ -48,7 +48,7 @@ impl<'a> Frame<'a> {
 
     /// The drawing. It links its marks if they have somewhere to link to.
     pub(super) fn draw(&self, link_to: LinkTo<'_>, style: Option<Markup>) -> Markup {
-        let Chart { id, title, description, .. } = self.chart;
+        let Chart { id, title, caption, description, .. } = self.chart;
         let (title_id, description_id) = (format!("{id}-title"), format!("{id}-description"));
         let bottom = self.height - BOTTOM;
         html! {
@@ -56,7 +56,7 @@ impl<'a> Frame<'a> {
                 width=(WIDTH) height=(format!("{:.0}", self.height)) role=(self.role())
                 aria-labelledby=(format!("{title_id} {description_id}")) font-family="system-ui, sans-serif" font-size="12" {
                 title id=(title_id) { (visible(title)) }
-                desc id=(description_id) { (visible(description)) }
+                desc id=(description_id) { (visible(caption)) " " (visible(description)) }
                 @if let Some(style) = style { (style) }
                 rect class="paper" width=(WIDTH) height=(format!("{:.0}", self.height)) fill="#fff" {}
                 (self.legend.draw(LEFT))

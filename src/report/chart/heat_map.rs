@@ -64,14 +64,14 @@ fn wrapped(map: &HeatMap, link_to: LinkTo<'_>) -> Markup {
 }
 
 fn drawing(map: &HeatMap, height: f64, drawn: &Markup) -> Markup {
-    let HeatMap { id, title, description, .. } = map;
+    let HeatMap { id, title, caption, description, .. } = map;
     let (title_id, description_id) = (format!("{id}-title"), format!("{id}-description"));
     html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox=(format!("0 0 {WIDTH} {height:.0}")) width=(WIDTH)
             height=(format!("{height:.0}")) role="group" aria-labelledby=(format!("{title_id} {description_id}"))
             font-family="system-ui, sans-serif" font-size="12" {
             title id=(title_id) { (visible(title)) }
-            desc id=(description_id) { (visible(description)) }
+            desc id=(description_id) { (visible(caption)) " " (visible(description)) }
             rect class="paper" width=(WIDTH) height=(format!("{height:.0}")) fill="#fff" {}
             (drawn)
         }

@@ -46,8 +46,11 @@ impl ScaleOf {
 
     /// Where a value is; a value beyond an end is drawn there.
     pub(super) fn place(&self, value: f64) -> f64 {
-        let of = |value: f64| if is_log(self.scale) { value.max(f64::MIN_POSITIVE).ln() } else { value };
+        let of = |value: f64| if is_log(self.scale) { value.ln() } else { value };
         let (low, high) = (of(self.low), of(self.high));
+        if value.is_nan() {
+            return value;
+        }
         let part = ((of(value.clamp(self.low, self.high)) - low) / (high - low)).clamp(0.0, 1.0);
         self.ends.0 + part * (self.ends.1 - self.ends.0)
     }
@@ -151,7 +154,7 @@ mod tests {
             let scale = ScaleOf::of(&Axis::of("a", kind), values.iter().copied(), (300.0, 20.0));
             for value in values.iter().chain(&[0.0, -1.0, f64::NAN, f64::INFINITY]) {
                 let place = scale.place(*value);
-                prop_assert!(place.is_nan() == value.is_nan(), "{value}: {place}");
+                prop_assert_eq!(place.is_nan(), value.is_nan(), "{}: {}", value, place);
                 prop_assert!(value.is_nan() || (20.0..=300.0).contains(&place), "{value}: {place}");
             }
             prop_assert!(scale.ticks().len() <= 700);

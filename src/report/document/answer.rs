@@ -88,7 +88,7 @@ pub(super) fn has_goals(run: &JudgedRun<'_>) -> bool {
 /// Whether the run passes, how many goals are met, and the first check that is not.
 fn gate(run: &JudgedRun<'_>) -> Sentence {
     let (code, reasons) = exit_code(run);
-    let gated: Vec<Check> = checks(run).into_iter().filter(|check| check.is_gated).collect();
+    let gated: Vec<&Check> = checks(run).iter().filter(|check| check.is_gated).collect();
     let failed = run.rows.iter().filter(|row| row.judgement.verdict.is_failure() || row.record.window.is_none());
     let mut rows: Vec<String> = failed.map(|row| row.record.scenario.id.clone()).collect();
     let mut said = vec![match code {
@@ -113,7 +113,7 @@ fn gate(run: &JudgedRun<'_>) -> Sentence {
     }
     said.extend(reasons.first().map(|reason| format!("first {reason}")));
     let open = gated.into_iter().filter(|check| check.meets != Meets::Met);
-    rows.extend(open.flat_map(|check| check.scenarios));
+    rows.extend(open.flat_map(|check| check.scenarios.clone()));
     dedup(&mut rows);
     Sentence { text: with_full_stop(&said.join("; ")), rows }
 }

@@ -10,6 +10,8 @@ pub struct Chart {
     pub id: String,
     /// The title.
     pub title: String,
+    /// How to read the chart.
+    pub caption: String,
     /// What the chart shows, for readers who cannot see it.
     pub description: String,
     /// The horizontal axis.
@@ -121,6 +123,8 @@ pub struct HeatMap {
     pub id: &'static str,
     /// The title.
     pub title: String,
+    /// How to read the map.
+    pub caption: String,
     /// What the map shows, for readers who cannot see it.
     pub description: String,
     /// The titles of the columns.

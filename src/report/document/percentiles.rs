@@ -13,9 +13,9 @@ const INTRO: &str = "In the rows “all”, each cell has the percentile over al
     steady, for a window shorter than ten mean responses (fifty from P99 on), with too few samples, with cuts that are \
     not exact, or if failed requests make the percentile infinite in a part of the window. n/a (n<459) means that the \
     percentile needs 459 samples and has fewer. Other ways to count have a row of their own if they give other \
-    figures. “Successful” leaves out the failed requests. “Corrected” (closed model) is corrected for coordinated \
+    figures. “Successful” leaves out the failed requests. “Corrected” is corrected for coordinated \
     omission: it shows a stall as users would see it who do not wait, but ask once per typical cycle (median response \
-    time plus think time). “From send” (open model) counts from the time at which the request was really sent, \
+    time plus think time). “From send” counts from the time at which the request was really sent, \
     which leaves out its wait for a free user.";
 
 /// The percentiles that every report shows, as quantiles from 0 to 1.

@@ -29,7 +29,13 @@ pub(super) fn block(block: &Block, subject: &str, links: &Links<'_>) -> Markup {
         },
         Block::Facts(facts) => html! {
             table class="facts lead" {
-                @for (name, said) in facts { tr { th scope="row" { (visible(name)) } td class="l" { (sentence(said, links)) } } }
+                @for (name, said) in facts {
+                    tr {
+                        th scope="row" { (visible(name)) }
+                        @if name == "Answer" { td class="l" { strong { (sentence(said, links)) } } }
+                        @else { td class="l" { (sentence(said, links)) } }
+                    }
+                }
             }
         },
         Block::Paragraph(said) => html! { p { (sentence(said, links)) } },
@@ -60,7 +66,7 @@ fn drawing(own: &Chart, links: &Links<'_>) -> Markup {
     html! {
         figure {
             div class="scroll" { (chart::inline(own, &|id| links.address(id))) }
-            figcaption { (visible(&own.title)) ". " (visible(&own.description)) }
+            figcaption { (visible(&own.title)) ". " (visible(&own.caption)) }
         }
         details class=(if is_long { "numbers long" } else { "numbers" }) {
             summary { "Numbers: " (visible(&own.title)) }
@@ -74,7 +80,7 @@ fn heat_map(own: &HeatMap, links: &Links<'_>) -> Markup {
     html! {
         figure {
             div class="scroll" { (chart::map(own, &|id| links.address(id))) }
-            figcaption { (visible(&own.description)) }
+            figcaption { (visible(&own.caption)) }
         }
     }
 }

@@ -39,10 +39,10 @@ pub(super) fn chart(at: usize, row: &Row<'_>) -> Option<Chart> {
     Some(Chart {
         id: format!("spectrum-{}", at + 1),
         title: "Percentiles of the primary endpoint".into(),
-        description: format!(
-            "Response time by percentile, from P0 at the left to the slowest of {samples} samples at the right \
-             ({enough}). The table has the figures."
+        caption: format!(
+            "Response time by percentile, to the slowest of {samples} samples at the right ({enough})."
         ),
+        description: "The table has the figures.".into(),
         x: Axis::of("Percentile", Scale::Percentile),
         panels: vec![Panel {
             y: Axis::measured("Response time", "ms", Scale::FromZero),
@@ -124,6 +124,6 @@ mod tests {
         let chart = chart(0, &Row::of(&judged[0])).unwrap();
         let cell = |at: usize| chart.table.rows[at].cells[1].to_string();
         assert_eq!((cell(3), cell(4)), ("100".into(), "n/a (n<459)".into()));
-        assert!(chart.description.contains("enough up to P95"), "{}", chart.description);
+        assert!(chart.caption.contains("enough up to P95"), "{}", chart.caption);
     }
 }

@@ -61,11 +61,8 @@ pub(super) fn chart(at: usize, row: &Row<'_>) -> Option<Chart> {
     Some(Chart {
         id: format!("timeline-{}", at + 1),
         title: "Timeline".into(),
-        description: format!(
-            "Users, throughput, P95 and failed requests of all endpoints over the time since the measurement began. \
-             {}. No figures are taken before it.",
-            marked.join(", ")
-        ),
+        caption: "All endpoints together. Nothing is counted during ramp and warm-up.".into(),
+        description: format!("{}.", marked.join(", ")),
         x: Axis::measured("Time", "s", Scale::Linear),
         panels,
         spans,

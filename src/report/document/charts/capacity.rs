@@ -27,6 +27,15 @@ struct Measure {
     meaning: String,
 }
 
+impl Measure {
+    fn axis(&self) -> Axis {
+        match self.unit {
+            "users" => Axis::of(self.title, Scale::FromZero),
+            unit => Axis::measured(self.title, unit, Scale::FromZero),
+        }
+    }
+}
+
 /// The chart of capacities; `None` if no number of replicas has a value.
 pub(in crate::report::document) fn capacity(
     run: &JudgedRun<'_>,
@@ -60,19 +69,17 @@ pub(in crate::report::document) fn capacity(
             ],
         });
     }
-    let description = format!(
-        "{} The dashed line is what the fewest measured replicas carry, in proportion: a service that scales \
-         perfectly stays on it. {}",
-        measure.meaning,
-        said(&carried, measure.unit)
-    );
+    let said = said(&carried, measure.unit);
     let chart = Chart {
         id: "capacity".into(),
         title: format!("{} by replicas", measure.title),
-        description: description.clone(),
+        caption: "The dashed line is what the fewest measured replicas carry, in proportion: a service that scales \
+                  perfectly stays on it."
+            .into(),
+        description: said.clone(),
         x: Axis::of("Replicas", Scale::FromZero),
         panels: vec![Panel {
-            y: Axis::measured(measure.title, measure.unit, Scale::FromZero),
+            y: measure.axis(),
             series: vec![linear(first, &carried), measured(&carried, measure.unit)],
             limit: None,
         }],
@@ -80,7 +87,7 @@ pub(in crate::report::document) fn capacity(
         table,
     };
     let rows = carried.iter().flat_map(|one| one.rows.clone()).collect();
-    let text = format!("{} {}", measure.meaning, said(&carried, measure.unit));
+    let text = format!("{} {said}", measure.meaning);
     let blocks = vec![Block::Paragraph(Sentence { text, rows }), Block::Chart(Box::new(chart))];
     Some(Section::new("capacity", "Capacity by replicas", blocks))
 }

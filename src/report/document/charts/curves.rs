@@ -34,6 +34,8 @@ pub(in crate::report::document) fn curves(points: &[Point<'_, '_>]) -> Option<Se
 /// The points with the same replicas and workers, by load.
 struct Line<'p, 'r, 'a> {
     points: Vec<&'p Point<'r, 'a>>,
+    /// Throughput and P95 of each point.
+    marks: Vec<(Mark, Option<Mark>)>,
     /// Which of the points is the knee.
     knee: Option<usize>,
     look: usize,
@@ -59,6 +61,7 @@ fn lines<'p, 'r, 'a>(points: &[&'p Point<'r, 'a>]) -> Vec<Line<'p, 'r, 'a>> {
         let is_level = |pair: &[&Point<'_, '_>]| pair[1].rps < LEVEL * pair[0].rps;
         Line {
             knee: own.windows(2).position(is_level),
+            marks: own.iter().map(|point| (throughput(point), p95(point))).collect(),
             points: own,
             look: order(keys.iter().map(|key| key.0).collect(), key.0),
             dash: order(keys.iter().map(|key| key.1).collect(), key.1),
@@ -89,10 +92,10 @@ impl Line<'_, '_, '_> {
         Some(Sentence::about(knee.rows.iter().chain(&beyond.rows).copied(), text))
     }
 
-    fn series(&self, mark: impl Fn(&Point<'_, '_>) -> Option<Mark>) -> Series {
-        let marks = self.points.iter().enumerate().filter_map(|(at, point)| {
+    fn series(&self, mark: fn(&(Mark, Option<Mark>)) -> Option<&Mark>) -> Series {
+        let marks = self.points.iter().zip(&self.marks).enumerate().filter_map(|(at, (point, marks))| {
             let is_knee = self.knee == Some(at);
-            let mark = mark(point)?;
+            let mark = mark(marks)?.clone();
             let title = if is_knee { format!("{}; the knee", mark.title) } else { mark.title };
             let scenario = point.scenario().map(|scenario| scenario.id.clone());
             Some(Mark { title, is_knee, scenario, ..mark })
@@ -126,7 +129,7 @@ fn p95(point: &Point<'_, '_>) -> Option<Mark> {
 
 fn chart(lines: &[Line<'_, '_, '_>], is_open: bool) -> Chart {
     let p95s: Vec<f64> =
-        lines.iter().flat_map(|line| &line.points).filter_map(|point| Some(p95(point)?.y)).collect();
+        lines.iter().flat_map(|line| &line.marks).filter_map(|(_, p95)| Some(p95.as_ref()?.y)).collect();
     let (least, most) = p95s.iter().fold((f64::INFINITY, 0.0_f64), |(a, b), y| (a.min(*y), b.max(*y)));
     let scale = if least > 0.0 && most > WIDE * least { Scale::Log } else { Scale::FromZero };
     let goal = lines.first().and_then(|line| line.points.first()).and_then(|point| point.rows.first());
@@ -141,22 +144,21 @@ fn chart(lines: &[Line<'_, '_, '_>], is_open: bool) -> Chart {
     Chart {
         id: id.into(),
         title: format!("Throughput and P95 by {by}"),
-        description: format!(
-            "Above: successful requests per second of the primary endpoint. Below: P95 of its response times. A line \
-             per number of replicas and workers, of valid rows only; bars are 95 % confidence intervals; a ring marks \
-             the knee. {}",
-            said(lines, is_open)
-        ),
+        caption: "Above: successful requests per second of the primary endpoint. Below: P95 of its response times. A \
+                  line per number of replicas and workers, of valid rows only. Bars are 95 % confidence intervals. A \
+                  ring marks the knee."
+            .into(),
+        description: said(lines, is_open),
         x,
         panels: vec![
             Panel {
                 y: Axis::measured("Throughput", "requests/s", Scale::FromZero),
-                series: lines.iter().map(|line| line.series(|point| Some(throughput(point)))).collect(),
+                series: lines.iter().map(|line| line.series(|marks| Some(&marks.0))).collect(),
                 limit: None,
             },
             Panel {
                 y: Axis::measured("P95", "ms", scale),
-                series: lines.iter().map(|line| line.series(p95)).collect(),
+                series: lines.iter().map(|line| line.series(|marks| marks.1.as_ref())).collect(),
                 limit,
             },
         ],
@@ -199,15 +201,14 @@ fn table(lines: &[Line<'_, '_, '_>], is_open: bool) -> Table {
         Column::words("Knee"),
     ]);
     for line in lines {
-        for (at, point) in line.points.iter().enumerate() {
-            let (rps, p95) = (throughput(point), p95(point));
+        for (at, (point, (rps, p95))) in line.points.iter().zip(&line.marks).enumerate() {
             let band = |mark: Option<&Mark>, end: fn((f64, f64)) -> f64| mark?.band.map(end);
             let cells = vec![
                 Cell::text(line.name()),
                 Cell::Given(point.load()),
                 Cell::number(Some(rps.y), 1),
-                Cell::number(band(Some(&rps), |ends| ends.0), 1),
-                Cell::number(band(Some(&rps), |ends| ends.1), 1),
+                Cell::number(band(Some(rps), |ends| ends.0), 1),
+                Cell::number(band(Some(rps), |ends| ends.1), 1),
                 Cell::response_time(point.p95_us),
                 Cell::number(band(p95.as_ref(), |ends| ends.0), 1),
                 Cell::number(band(p95.as_ref(), |ends| ends.1), 1),

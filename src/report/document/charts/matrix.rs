@@ -37,11 +37,11 @@ pub(in crate::report::document) fn matrix(id: &'static str, rows: &[Row<'_>]) ->
     HeatMap {
         id,
         title: "The matrix by verdict".into(),
-        description: format!(
-            "A cell per point of the matrix, with its verdict (the worst of its repeats) and its P95: replicas and \
-             workers from top to bottom, {unit} from left to right. {}",
-            counts(&points)
+        caption: format!(
+            "A cell per point, with its verdict (the worst of its repeats) and its P95: replicas and workers from top \
+             to bottom, {unit} from left to right."
         ),
+        description: counts(&points),
         columns: loads.iter().map(|load| format!("{load} {unit}")).collect(),
         rows: pods.iter().map(heat_row).collect(),
     }
