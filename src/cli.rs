@@ -26,6 +26,9 @@ pub struct Cli {
     /// The output on stdout is the same with and without this flag.
     #[arg(long, global = true, help_heading = None, env = JSON_EVENTS_VARIABLE, hide_env_values = true)]
     pub json_events: bool,
+    /// Print plain lines also on a terminal, instead of the live view of `run` and `job`
+    #[arg(long, global = true, help_heading = None)]
+    pub plain: bool,
 }
 
 const EXAMPLES: &str = "\

@@ -4,6 +4,7 @@
 //! describes it.
 
 mod display;
+pub mod live;
 mod progress;
 mod words;
 
@@ -11,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use progress::{Arrivals, DeploymentReplicas, Progress};
+pub use progress::{Arrivals, DeploymentReplicas, PlannedScenario, Progress};
 pub use words::{many, minutes};
 
 /// The environment variable for `--json-events`. By it, `job` passes the flag on to the driver's pod.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use records::{
-    Endpoint, Environment, Histogram, Interval, Mode, Objective, Question, Record, Replica, Sample, Scenario,
+    Endpoint, Environment, Histogram, Interval, Mode, Objective, Provenance, Question, Record, Replica, Sample, Scenario,
     StoppingRule, Unmeasured, UnmeasuredKind, VERSION, Window, WorkerHealth, three_digits,
 };
 
@@ -162,7 +162,13 @@ fn environment() -> Environment {
         percentile_digits: 3,
         order_seed: None,
         question: Question::default(),
-        ..Environment::default()
+        provenance: Provenance {
+            driver: "0.1.0".into(),
+            kubernetes: "v1.34.0".into(),
+            kernel: "Linux 6.1.0 x86_64".into(),
+            nodes: vec!["locust-matrix-control-plane".into()],
+            ..Provenance::default()
+        },
     }
 }
 
