@@ -52,4 +52,4 @@ impl Events {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

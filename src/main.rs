@@ -55,7 +55,7 @@ async fn dispatch(cli: &Cli) -> Result<ExitCode> {
     let is_run = matches!(cli.command, Command::Run(_) | Command::Job(_));
     let console = Arc::new(Console::open(cli.json_events, is_run && !cli.plain));
     let ended = command(cli, &console).await;
-    console.close();
+    console.close(ended.as_ref().err().map(|error| format!("error: {error}")).as_deref());
     ended
 }
 

@@ -26,8 +26,7 @@ pub struct Row<'a> {
     pub seconds: Option<f64>,
     /// Requests in the window.
     pub requests: Option<u64>,
-    /// The sections of the window, once they were needed.
-    pub(super) sections: OnceLock<Result<Sections, NoBounds>>,
+    pub(super) sections: &'a OnceLock<Result<Sections, NoBounds>>,
 }
 
 impl<'a> Row<'a> {
@@ -37,15 +36,19 @@ impl<'a> Row<'a> {
         // A window without a request has no figures, not zeros.
         let window = record.window.as_ref().filter(|window| window.aggregated.requests > 0);
         let counts = window.and_then(|window| window.endpoint(&record.environment.primary));
+        let (aggregated, primary) = *judged.figures.get_or_init(|| {
+            let aggregated = window.map(|window| Figures::of(&window.aggregated, window.seconds));
+            (aggregated, counts.zip(window).map(|(counts, window)| Figures::of(counts, window.seconds)))
+        });
         Self {
             record,
             judgement: &judged.judgement,
-            aggregated: window.map(|window| Figures::of(&window.aggregated, window.seconds)),
-            primary: counts.zip(window).map(|(counts, window)| Figures::of(counts, window.seconds)),
+            aggregated,
+            primary,
             counts,
             seconds: window.map(|window| window.seconds),
             requests: window.map(|window| window.aggregated.requests),
-            sections: OnceLock::new(),
+            sections: &judged.sections,
         }
     }
 

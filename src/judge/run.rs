@@ -37,7 +37,7 @@ impl<'a> JudgedRun<'a> {
     /// Judges records beside each other whose judgements alone are known, in the same order.
     pub fn of_judged(records: &'a [Record], alone: &[Judgement]) -> Self {
         let judged = records.iter().zip(alone);
-        let judged = judged.map(|(record, judgement)| Judged { record, judgement: judgement.clone() });
+        let judged = judged.map(|(record, judgement)| Judged::new(record, judgement.clone()));
         let (mut rows, mut other_attempts): (Vec<Judged<'_>>, _) = (Vec::new(), Vec::new());
         for new in judged {
             match rows.iter_mut().find(|row| row.record.scenario.id == new.record.scenario.id) {

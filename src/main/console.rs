@@ -4,6 +4,7 @@
 //! and the lines above stay in the terminal's history. `ratatui` would take the whole screen away from them, and brings
 //! four times as many crates.
 
+use std::collections::VecDeque;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +21,8 @@ const TERMINAL_VARIABLE: &str = "LOCUST_MATRIX_TERMINAL";
 const PAINT_EVERY: Duration = Duration::from_millis(500);
 /// The view has no more lines than this.
 const MOST_LINES: u16 = 22;
+/// So many lines above the view are written again if the terminal gets another size.
+const MOST_HISTORY: usize = 100;
 
 pub(crate) struct Console {
     json: bool,
@@ -34,6 +37,10 @@ struct Live {
     term: Term,
     bar: ProgressBar,
     has_colours: bool,
+    /// Rows and columns of the terminal at the last frame.
+    size: Option<(u16, u16)>,
+    /// The last lines above the view.
+    history: VecDeque<String>,
 }
 
 impl Console {
@@ -78,7 +85,13 @@ impl Console {
         let now = self.started.elapsed();
         let mut live = lock(live);
         let was_running = live.view.is_running();
-        live.view.observe(event, now);
+        let is_running = live.view.observe(event, now);
+        if was_running && !is_running {
+            live.bar.finish_and_clear();
+        }
+        if is_running && live.bar.is_finished() {
+            live.bar.reset();
+        }
         if !was_running || !LiveView::shows(event) {
             live.line(&event.to_string());
         }
@@ -101,10 +114,13 @@ impl Console {
         }
     }
 
-    /// Erases the view, for the last messages.
-    pub(crate) fn close(&self) {
+    /// Erases the view, for the last message. The caller writes it on stderr; here it goes to the view's terminal if that
+    /// is another one.
+    pub(crate) fn close(&self, last: Option<&str>) {
         if let Some(live) = &self.live {
-            lock(live).bar.finish_and_clear();
+            let mut live = lock(live);
+            live.bar.finish_and_clear();
+            last.filter(|_| self.keeps_lines).into_iter().for_each(|last| live.line(last));
         }
     }
 }
@@ -116,11 +132,16 @@ impl Live {
             bar.set_style(style);
         }
         let has_colours = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        Self { view: LiveView::default(), term, bar, has_colours }
+        let (view, history) = (LiveView::default(), VecDeque::new());
+        Self { view, term, bar, has_colours, size: None, history }
     }
 
     /// Writes a line above the view.
-    fn line(&self, line: &str) {
+    fn line(&mut self, line: &str) {
+        self.history.push_back(line.to_owned());
+        if self.history.len() > MOST_HISTORY {
+            self.history.pop_front();
+        }
         if self.bar.is_finished() || !self.view.is_running() {
             let _ = self.term.write_line(line);
         } else {
@@ -128,15 +149,26 @@ impl Live {
         }
     }
 
-    fn paint(&self, now: Duration) {
-        if self.bar.is_finished() {
-            return;
+    /// A terminal of another size has wrapped the lines anew, so that nobody knows how many lines the last frame has:
+    /// the screen is written again.
+    fn write_again(&mut self, height: u16) {
+        self.bar.finish_and_clear();
+        let _ = self.term.clear_screen();
+        let kept = self.history.len().saturating_sub(usize::from(height.saturating_sub(MOST_LINES)));
+        for line in self.history.iter().skip(kept) {
+            let _ = self.term.write_line(line);
         }
-        if !self.view.is_running() {
-            self.bar.set_message("");
+        self.bar.reset();
+    }
+
+    fn paint(&mut self, now: Duration) {
+        if self.bar.is_finished() || !self.view.is_running() {
             return;
         }
         let (height, width) = self.term.size();
+        if self.size.replace((height, width)).is_some_and(|size| size != (height, width)) {
+            self.write_again(height);
+        }
         let lines = self.view.lines(now, width.into(), height.saturating_sub(1).min(MOST_LINES).into());
         let lines: Vec<String> = lines.iter().map(|line| if self.has_colours { coloured(line) } else { line.clone() }).collect();
         self.bar.set_message(lines.join("\n"));

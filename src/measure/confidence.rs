@@ -112,18 +112,60 @@ pub(super) fn relative_width(steady: &[Interval], q: f64) -> Option<f64> {
     Some(half_width.exp() - (-half_width).exp())
 }
 
-/// The steady intervals of a run, cut into sections. Several quantiles of one run share it, because merging
-/// histograms takes most of the time.
-#[derive(Clone, Debug)]
+/// The steady intervals of a run, cut into sections, with their samples in order. Several quantiles of one run share
+/// it, because putting the samples in order takes most of the time.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sections {
-    sections: Vec<Interval>,
-    window: Interval,
+    sections: Vec<Section>,
+    window: Section,
+    seconds: f64,
+    mean_response_s: f64,
+}
+
+/// The requests to the primary endpoint in some intervals.
+#[derive(Clone, Debug, PartialEq)]
+struct Section {
+    requests: u64,
+    failed: u64,
+    /// Response times of the successful ones, µs, each with the number of requests up to it.
+    succeeded: Vec<(u64, u64)>,
+}
+
+impl Section {
+    fn of(intervals: &[Interval]) -> Self {
+        let histograms = || intervals.iter().map(Interval::successes);
+        let mut succeeded: Vec<(u64, u64)> =
+            histograms().flat_map(|histogram| &histogram.0).map(|(us, count)| (*us, *count)).collect();
+        succeeded.sort_unstable_by_key(|(us, _)| *us);
+        let mut seen = 0;
+        for (_, count) in &mut succeeded {
+            seen += *count;
+            *count = seen;
+        }
+        let requests = intervals.iter().map(|interval| interval.primary.count()).sum::<u64>();
+        Self { requests, failed: requests.saturating_sub(seen), succeeded }
+    }
+
+    /// The quantile, µs, with a failed request as infinitely slow; `None` if it is infinite.
+    fn quantile(&self, q: f64) -> Option<u64> {
+        let count = self.succeeded.last().map_or(0, |(_, seen)| *seen);
+        let rank = nearest_rank(q, count + self.failed);
+        let at = self.succeeded.partition_point(|(_, seen)| *seen < rank);
+        self.succeeded.get(at).map(|(us, _)| *us)
+    }
 }
 
 impl Sections {
     /// The sections of these steady intervals.
     pub fn of(steady: &[Interval]) -> Self {
-        Self { sections: sections(steady), window: Interval::sum(steady) }
+        let requests: u64 = steady.iter().map(|interval| interval.requests).sum();
+        let total_ms: f64 = steady.iter().map(|interval| interval.total_ms).sum();
+        Self {
+            sections: parts(steady).map(Section::of).collect(),
+            window: Section::of(steady),
+            seconds: steady.iter().map(|interval| interval.seconds).sum(),
+            mean_response_s: if requests == 0 { f64::INFINITY } else { total_ms / 1000.0 / requests as f64 },
+        }
     }
 
     /// See [`bounds_of_run`].
@@ -134,8 +176,8 @@ impl Sections {
         if rule.users.is_none() {
             return Err(NoBounds::OpenModel);
         }
-        let needed_s = if q >= 0.99 { RESPONSES_OF_TAIL } else { RESPONSES } * mean_response_s(&self.window);
-        if self.window.seconds < needed_s {
+        let needed_s = if q >= 0.99 { RESPONSES_OF_TAIL } else { RESPONSES } * self.mean_response_s;
+        if self.seconds < needed_s {
             return Err(NoBounds::TooShort { needed_s });
         }
         let (value_us, half_width) = self.quantile(q)?;
@@ -147,42 +189,31 @@ impl Sections {
 
     /// The quantile of the window, µs, and the half-width of its logarithm by sectioning.
     fn quantile(&self, q: f64) -> Result<(f64, f64), NoBounds> {
-        let Self { sections, window } = self;
-        let count = sections.len();
+        let count = self.sections.len();
         let Some(t) = t_975(count.saturating_sub(1)).filter(|_| count >= FEWEST_SECTIONS) else {
             return Err(NoBounds::TooFewSamples);
         };
-        let fewest = sections.iter().map(|section| section.primary.count()).min().unwrap_or(0);
-        if window.primary.count() < samples_needed(q) || fewest as f64 * (1.0 - q) < 1.0 {
+        let fewest = self.sections.iter().map(|section| section.requests).min().unwrap_or(0);
+        if self.window.requests < samples_needed(q) || fewest as f64 * (1.0 - q) < 1.0 {
             return Err(NoBounds::TooFewSamples);
         }
-        let log = |interval: &Interval| {
-            let us = quantile_with_failures(interval.successes(), interval.failed(), q);
-            us.map(|us| (us.max(1) as f64).ln()).ok_or(NoBounds::Failures)
+        let log = |section: &Section| {
+            section.quantile(q).map(|us| (us.max(1) as f64).ln()).ok_or(NoBounds::Failures)
         };
-        let value = log(window)?;
-        let squares = sections.iter().map(|section| Ok((log(section)? - value).powi(2)));
+        let value = log(&self.window)?;
+        let squares = self.sections.iter().map(|section| Ok((log(section)? - value).powi(2)));
         let sum: f64 = squares.sum::<Result<f64, NoBounds>>()?;
         let count = count as f64;
         Ok((value.exp(), t * (sum / (count * (count - 1.0))).sqrt()))
     }
 }
 
-/// The intervals as five to nine sections of equal length. Intervals at the beginning that do not fill a section
+/// The intervals of each of five to nine sections of equal length. Intervals at the beginning that do not fill a section
 /// are left out.
-fn sections(steady: &[Interval]) -> Vec<Interval> {
-    parts(steady).map(Interval::sum).collect()
-}
-
-/// The intervals of each section.
 fn parts(steady: &[Interval]) -> std::slice::Chunks<'_, Interval> {
     let per_section = (steady.len() / SECTIONS).max(1);
     let left_out = steady.len() % per_section;
     steady[left_out..].chunks(per_section)
-}
-
-fn mean_response_s(window: &Interval) -> f64 {
-    if window.requests == 0 { f64::INFINITY } else { window.total_ms / 1000.0 / window.requests as f64 }
 }
 
 /// The 95 % confidence interval of the successful requests per second of one run, from the sections of its window.

@@ -81,14 +81,17 @@ pub fn unsteady_because(rule: &StoppingRule, intervals: &[Interval]) -> Option<S
     match steady_from(rule, intervals) {
         _ if !rule.exact => None,
         Err(why) => Some(why),
-        Ok(from) => unaccounted(rule, &Interval::sum(&intervals[from..])),
+        Ok(from) => unaccounted(rule, &intervals[from..]),
     }
 }
 
 /// How a closed window contradicts Little's law; `None` if it does not.
-fn unaccounted(rule: &StoppingRule, window: &Interval) -> Option<String> {
+fn unaccounted(rule: &StoppingRule, window: &[Interval]) -> Option<String> {
     let users = rule.users?;
-    match little(users, rule.think_s, window.requests, window.total_ms, window.seconds) {
+    let seconds = window.iter().map(|interval| interval.seconds).sum();
+    let requests = window.iter().map(|interval| interval.requests).sum();
+    let total_ms = window.iter().map(|interval| interval.total_ms).sum();
+    match little(users, rule.think_s, requests, total_ms, seconds) {
         Little::Holds => None,
         Little::Missed { accounted } => {
             let hint = if rule.think_s > 0.0 { "" } else { " (think_time is 0s: does the locustfile wait?)" };
@@ -97,8 +100,7 @@ fn unaccounted(rule: &StoppingRule, window: &Interval) -> Option<String> {
             ))
         }
         Little::TooShort { needed_s } if needed_s.is_finite() => Some(format!(
-            "window too short: {:.0} s are less than ten mean responses, {needed_s:.0} s",
-            window.seconds
+            "window too short: {seconds:.0} s are less than ten mean responses, {needed_s:.0} s"
         )),
         Little::TooShort { .. } => Some("no request finished".into()),
     }

@@ -1,3 +1,5 @@
+mod schema;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;

@@ -226,3 +226,55 @@ fn an_answer_beyond_what_was_measured_is_unknown_and_ends_6() {
     assert_eq!(code, crate::exit::ExitCode::Threshold);
     assert!(reasons[0].contains("is not known beyond 2 replicas, which carry 80 ± 0"), "{reasons:?}");
 }
+
+#[test]
+fn every_answer_fits_the_published_schema() {
+    use crate::events::tests::validate::{fields, problem, published};
+    let schema: Value = serde_json::from_str(include_str!("../../docs/capacity.schema.json")).unwrap();
+    let confirmed = [&PROBES[..], &[(3, 110)]].concat();
+    let runs = [
+        searched(None, &PROBES[..3]),
+        searched(Some(110.0), &confirmed),
+        searched(Some(110.0), &PROBES),
+        searched(Some(900.0), &PROBES),
+        searched(Some(110.0), &[(1, 8)]),
+    ];
+    let mut missing = published(&schema, "capacity.json");
+    for records in runs {
+        let run = JudgedRun::of(&records);
+        let answer: Value = serde_json::from_slice(&capacity_json::render(&Answer::of(&run).unwrap())).unwrap();
+        assert_eq!(problem(&answer, schema.as_object().unwrap(), &schema), None, "{answer}");
+        for field in fields(&answer, &schema, &schema, "capacity.json") {
+            missing.remove(&field);
+        }
+    }
+    assert_eq!(missing.into_iter().collect::<Vec<_>>(), [""; 0], "no answer has them");
+}
+
+/// The rules of the format that readers check: families in one piece, each with its type before its samples, known
+/// units at the end of names, and no two samples with the same labels.
+#[test]
+fn openmetrics_keep_to_their_format() {
+    let text = String::from_utf8(openmetrics::render(&JudgedRun::of(&every_kind()))).unwrap();
+    let (mut families, mut samples) = (Vec::new(), std::collections::BTreeSet::new());
+    for line in text.lines() {
+        let words: Vec<&str> = line.splitn(4, ' ').collect();
+        match words.as_slice() {
+            ["#", "TYPE", name, "gauge"] => {
+                assert!(!families.contains(name), "{name} is there twice");
+                families.push(name);
+            }
+            ["#", "UNIT", name, unit] => assert!(name.ends_with(unit) && families.last() == Some(name), "{line}"),
+            ["#", "HELP", name, _] => assert_eq!(families.last(), Some(name), "{line}"),
+            ["#", "EOF"] => {}
+            _ => {
+                let (sample, value) = line.rsplit_once(' ').unwrap();
+                let (name, labels) = sample.split_once('{').unwrap();
+                assert_eq!(families.last(), Some(&name), "{line}");
+                assert!(labels.ends_with('}') && value.parse::<f64>().is_ok(), "{line}");
+                assert!(samples.insert(sample), "{sample} is there twice");
+            }
+        }
+    }
+    assert!(text.ends_with("# EOF\n") && families.len() == 6, "{families:?}");
+}

@@ -1,5 +1,6 @@
 //! The size of the reports, and what they need nothing of: scripts, style sheets, other files.
 
+mod browser;
 mod matrix;
 
 use locust_matrix::judge::JudgedRun;

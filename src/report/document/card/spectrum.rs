@@ -1,5 +1,7 @@
 //! Every percentile of a scenario, from its histogram.
 
+use std::borrow::Cow;
+
 use records::Histogram;
 
 use crate::judge::Row;
@@ -15,15 +17,15 @@ const QUANTILES: [f64; 8] = [0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 0.9999, 1.0];
 /// The percentiles of the primary endpoint; `None` without a window.
 pub(super) fn chart(at: usize, row: &Row<'_>) -> Option<Chart> {
     let counts = row.counts?;
-    let mut histograms = vec![("all requests", counts.histogram.clone())];
+    let mut histograms = vec![("all requests", Cow::Borrowed(&counts.histogram))];
     if counts.failures > 0 && counts.succeeded.count() > 0 {
-        histograms.push(("successful requests", counts.succeeded.clone()));
+        histograms.push(("successful requests", Cow::Borrowed(&counts.succeeded)));
     }
     if let Some((corrected, _)) = row.corrected().filter(|(corrected, _)| *corrected != counts.histogram) {
-        histograms.push(("corrected for coordinated omission", corrected));
+        histograms.push(("corrected for coordinated omission", Cow::Owned(corrected)));
     }
     if let Some(from_send) = &counts.from_send {
-        histograms.push(("counted from the time of sending", from_send.clone()));
+        histograms.push(("counted from the time of sending", Cow::Borrowed(from_send)));
     }
     histograms.retain(|(_, histogram)| histogram.count() > 0);
     let (_, first) = histograms.first()?;
@@ -76,18 +78,20 @@ fn points(histogram: &Histogram) -> Vec<(f64, f64)> {
     found
 }
 
-fn table(row: &Row<'_>, histograms: &[(&str, Histogram)]) -> Table {
+fn table(row: &Row<'_>, histograms: &[(&str, Cow<'_, Histogram>)]) -> Table {
     let mut columns = vec![Column::words("Percentile")];
     columns.extend(histograms.iter().map(|(name, _)| Column::measured(capital(name), "ms")));
     let mut table = Table::new(columns);
-    for q in QUANTILES {
+    let values: Vec<(u64, [Option<u64>; 8])> =
+        histograms.iter().map(|(_, histogram)| (histogram.count(), histogram.quantiles(QUANTILES))).collect();
+    for (at, q) in QUANTILES.into_iter().enumerate() {
         let name = if q < 1.0 { percentile_name(q) } else { "slowest".into() };
         let mut cells = vec![Cell::text(name)];
-        cells.extend(histograms.iter().map(|(_, histogram)| {
-            if q < 1.0 && histogram.count() < samples_needed(q) {
+        cells.extend(values.iter().map(|(samples, values)| {
+            if q < 1.0 && *samples < samples_needed(q) {
                 Cell::TooFewSamples { needed: samples_needed(q) }
             } else {
-                Cell::response_time(histogram.quantile(q))
+                Cell::response_time(values[at])
             }
         }));
         table.push([row], cells);
