@@ -10,7 +10,7 @@ use crate::exit::ExitCode;
 /// How many replicas does an inference service need for a given number of users?
 ///
 /// Measures every combination of replicas, Locust workers and users in a Kubernetes cluster, one scenario at a
-/// time, and writes records, a CSV file and a Markdown report.
+/// time, and writes records, a CSV file, and a report as a web page and as Markdown.
 #[derive(Debug, Parser)]
 #[command(name = "locust-matrix", version, after_help = ExitCode::HELP, after_long_help = help_footer())]
 pub struct Cli {
@@ -26,6 +26,9 @@ pub struct Cli {
     /// The output on stdout is the same with and without this flag.
     #[arg(long, global = true, help_heading = None, env = JSON_EVENTS_VARIABLE, hide_env_values = true)]
     pub json_events: bool,
+    /// Print plain lines also on a terminal, instead of the live view of `run` and `job`
+    #[arg(long, global = true, help_heading = None)]
+    pub plain: bool,
 }
 
 const EXAMPLES: &str = "\

@@ -4,6 +4,7 @@
 //! describes it.
 
 mod display;
+pub mod live;
 mod progress;
 mod words;
 
@@ -12,7 +13,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use progress::{Arrivals, DeploymentReplicas, Progress};
+pub use progress::{Arrivals, DeploymentReplicas, PlannedScenario, Progress};
 pub use words::{many, minutes};
 
 /// The environment variable for `--json-events`. By it, `job` passes the flag on to the driver's pod.
@@ -63,4 +64,4 @@ impl Events {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,8 +1,13 @@
 //! The `locust-matrix` command.
 
+#[path = "main/console.rs"]
+mod console_output;
+
 use std::io::Write;
+use std::sync::Arc;
 
 use clap::Parser;
+use console_output::Console;
 use locust_matrix::cli::{Cli, Command};
 use locust_matrix::commands;
 use locust_matrix::events::{Events, Progress};
@@ -95,14 +100,19 @@ fn bug(panic: &str) -> Error {
 }
 
 async fn dispatch(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<ExitCode> {
-    let json = cli.json_events;
-    let events = Events::to(move |event: Progress| {
-        let text = if json { serde_json::to_string(&event).unwrap_or_default() } else { event.to_string() };
-        let _ = writeln!(std::io::stderr(), "{text}");
-    });
-    let log = |line: &str| {
-        let _ = writeln!(std::io::stderr(), "{line}");
-    };
+    let is_run = matches!(cli.command, Command::Run(_) | Command::Job(_));
+    let console = Arc::new(Console::open(cli.json_events, is_run && !cli.plain));
+    let ended = command(cli, &console, out).await;
+    console.close(ended.as_ref().err().map(|error| format!("error: {error}")).as_deref());
+    ended
+}
+
+async fn command(cli: &Cli, console: &Arc<Console>, out: &mut (dyn Write + Send)) -> Result<ExitCode> {
+    // The view of a Job is made from the events of its pod.
+    let json = cli.json_events || console.is_live();
+    let printer = console.clone();
+    let events = Events::to(move |event: Progress| printer.event(&event));
+    let log = |line: &str| console.log_line(line);
     match &cli.command {
         Command::Plan(arguments) => {
             commands::or_interrupted(commands::plan::run(&cli.cluster, arguments, &events, out)).await

@@ -1,15 +1,18 @@
 //! Reports. A [`Document`] is made from the judged records, and each format renders it.
 
 mod capacity_json;
+mod chart;
 mod checksums;
 mod console_line;
 mod csv;
 pub mod document;
 mod gitlab;
+mod html;
 mod junit;
 mod markdown;
 mod openmetrics;
 mod summary;
+mod visible;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -27,6 +30,14 @@ use crate::judge::{Answer, JudgedRun};
 /// # Errors
 /// Exit code 3: the folder cannot be written.
 pub fn write(run: &JudgedRun<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
+    let written = render(run).into_iter().map(|(name, bytes)| write_file(folder.join(name), &bytes));
+    let written: Vec<PathBuf> = written.collect::<Result<_>>()?;
+    checksums::note(folder, &written).map_err(|error| unwritable(folder, &error))?;
+    Ok(written)
+}
+
+/// The files of the report, with their names.
+fn render(run: &JudgedRun<'_>) -> Vec<(String, Vec<u8>)> {
     let document = Document::of(run);
     let mut files: Vec<_> = document
         .datasets
@@ -34,6 +45,8 @@ pub fn write(run: &JudgedRun<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
         .map(|dataset| (format!("{}.csv", dataset.name), csv::render(&dataset.table)))
         .collect();
     files.push(("auto_summary.md".to_owned(), markdown::render(&document)));
+    files.extend(markdown::charts(&document).into_iter().map(|(name, chart)| (name, chart::file(chart))));
+    files.push(("report.html".to_owned(), html::render(&document)));
     files.push(("summary.md".to_owned(), summary::render(run)));
     files.push(("junit.xml".to_owned(), junit::render(run)));
     files.push(("load-performance.json".to_owned(), gitlab::render(run)));
@@ -41,10 +54,7 @@ pub fn write(run: &JudgedRun<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
     if let Some(answer) = Answer::of(run) {
         files.push(("capacity.json".to_owned(), capacity_json::render(&answer)));
     }
-    let written = files.into_iter().map(|(name, bytes)| write_file(folder.join(name), &bytes));
-    let written: Vec<PathBuf> = written.collect::<Result<_>>()?;
-    checksums::note(folder, &written).map_err(|error| unwritable(folder, &error))?;
-    Ok(written)
+    files
 }
 
 /// Renames the reports in `folder` that somebody has edited since they were written; returns each with its new name.

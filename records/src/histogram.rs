@@ -31,6 +31,24 @@ impl Histogram {
         self.at_rank(nearest_rank(q, self.count()))
     }
 
+    /// Several quantiles at once, which go up: see [`Histogram::quantile`].
+    pub fn quantiles<const N: usize>(&self, quantiles: [f64; N]) -> [Option<u64>; N] {
+        let count = self.count();
+        let mut found = [None; N];
+        let (mut seen, mut at) = (0, 0);
+        for (bucket, samples) in &self.0 {
+            seen += samples;
+            while at < N && seen >= nearest_rank(quantiles[at], count) {
+                found[at] = Some(*bucket);
+                at += 1;
+            }
+            if at == N {
+                break;
+            }
+        }
+        found
+    }
+
     /// The sample of that rank in µs, rank 1 being the shortest; `None` if there is no such sample.
     pub fn at_rank(&self, rank: u64) -> Option<u64> {
         let mut seen = 0;
@@ -152,7 +170,10 @@ mod tests {
         ) {
             samples.sort_unstable();
             let rank = (percent * samples.len()).div_ceil(100).max(1);
-            prop_assert_eq!(of(&samples).quantile(percent as f64 / 100.0), Some(samples[rank - 1]));
+            let q = percent as f64 / 100.0;
+            prop_assert_eq!(of(&samples).quantile(q), Some(samples[rank - 1]));
+            let several = [0.0, q / 2.0, q, 1.0];
+            prop_assert_eq!(of(&samples).quantiles(several), several.map(|q| of(&samples).quantile(q)));
         }
 
         #[test]

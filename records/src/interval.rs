@@ -54,7 +54,8 @@ impl Interval {
 
     /// Several neighbouring intervals as one.
     pub fn sum(intervals: &[Self]) -> Self {
-        intervals.iter().fold(Self::default(), |mut sum, interval| {
+        let Some((first, others)) = intervals.split_first() else { return Self::default() };
+        others.iter().fold(first.clone(), |mut sum, interval| {
             sum.seconds += interval.seconds;
             sum.requests += interval.requests;
             sum.total_ms += interval.total_ms;

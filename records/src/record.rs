@@ -132,6 +132,25 @@ pub struct Environment {
     /// What the run was started to find out.
     #[serde(default)]
     pub question: Question,
+    /// What it was made with.
+    #[serde(default)]
+    pub provenance: Provenance,
+}
+
+/// What a run was made with, as far as the driver may see it. Nothing here decides anything.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Provenance {
+    /// The driver's version.
+    pub driver: String,
+    /// The version of the Kubernetes API server.
+    pub kubernetes: String,
+    /// The kernel of the machine or node that the driver ran on.
+    pub kernel: String,
+    /// The nodes of the service and of the load generator when the run began.
+    pub nodes: Vec<String>,
+    /// The settings.
+    pub settings: serde_json::Value,
 }
 
 /// Why a scenario could not be measured, as it was observed.

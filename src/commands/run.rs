@@ -4,6 +4,7 @@ mod arguments;
 mod ending;
 mod holder;
 mod prepare;
+mod provenance;
 mod restore;
 mod resume;
 

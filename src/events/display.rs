@@ -17,7 +17,7 @@ impl fmt::Display for Progress {
                 write!(f, "load is running already ({}); stopping it", many(*users, "user"))
             }
             Self::GeneratorCaveat { caveat } => f.write_str(caveat),
-            Self::RunStarted { run_id, scenarios, recorded, expected_s, generator, target } => {
+            Self::RunStarted { run_id, scenarios, recorded, expected_s, generator, target, .. } => {
                 let planned =
                     scenarios.map_or("a search for capacities".to_owned(), |count| many(count, "scenario"));
                 write!(f, "run {run_id}: {planned} against {target} with {generator}")?;
@@ -26,7 +26,7 @@ impl fmt::Display for Progress {
                 }
                 write!(f, "; about {} to go", minutes(*expected_s))
             }
-            Self::ScenarioStarted { number, of, point, attempt } => {
+            Self::ScenarioStarted { number, of, point, attempt, .. } => {
                 write!(f, "\n[{}] {point}", place(*number, *of))?;
                 if *attempt > 1 { write!(f, " (attempt {attempt})") } else { Ok(()) }
             }
@@ -46,7 +46,7 @@ impl fmt::Display for Progress {
             Self::PhaseDone { what, took_ms } => {
                 write!(f, "  {what} ({})", seconds(Duration::from_millis(*took_ms)))
             }
-            Self::Live { at_s, of_s, rps, median_us, p90_us, failures_pct, open } => {
+            Self::Live { at_s, of_s, rps, median_us, p90_us, failures_pct, open, .. } => {
                 let ms = |us: &Option<u64>| us.map_or("-".into(), |us| format!("{}ms", records::ms(us)));
                 let (median, p90) = (ms(median_us), ms(p90_us));
                 let failures = failures_pct.map_or("-".into(), |share| format!("{share:.1}%"));
@@ -55,6 +55,16 @@ impl fmt::Display for Progress {
                     "  [{at_s:.0}s/{of_s:.0}s] RPS: {rps:.1} | Median: {median} | P90: {p90} | Failures: {failures}"
                 )?;
                 open.map_or(Ok(()), |open| write!(f, " | {open}"))
+            }
+            Self::Signals { unsteady, accounted_pct, cpu_pct, lag_us } => {
+                let mut said =
+                    vec![unsteady.as_ref().map_or("steady".to_owned(), |why| format!("not steady: {why}"))];
+                said.extend(
+                    accounted_pct.map(|share| format!("Little's law accounts for {share:.0} % of the users")),
+                );
+                said.extend(cpu_pct.map(|share| format!("workers' CPU {share:.0} %")));
+                said.extend(lag_us.map(|us| format!("event loop late by {} ms", records::ms(us))));
+                write!(f, "  {}", said.join("; "))
             }
             Self::MeasurementExtended { reason } => write!(f, "  measuring on: {reason}"),
             Self::LoadStopUnanswered { generator, stops_after_s, error } => {
@@ -144,6 +154,7 @@ mod tests {
             rps: 18.51,
             median_us: Some(620_000),
             p90_us: Some(1_800_000),
+            p95_us: None,
             failures_pct: Some(0.0),
             open: None,
         };
@@ -158,6 +169,7 @@ mod tests {
             rps: 0.0,
             median_us: None,
             p90_us: None,
+            p95_us: None,
             failures_pct: None,
             open: Some(Arrivals { rate: 12.5, late: 3, skipped: 0 }),
         };

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Something that happened, and that the user should know.
 ///
 /// The names of the variants and of their fields are the JSON of `docs/events.schema.json`: change both together.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Progress {
     /// This workload is about to be scaled and loaded.
@@ -50,6 +50,9 @@ pub enum Progress {
         generator: String,
         /// The URL that the load is sent to.
         target: String,
+        /// The scenarios in the order of the plan; of a search, those that have been recorded before.
+        #[serde(default)]
+        plan: Vec<PlannedScenario>,
     },
     /// A scenario begins.
     ScenarioStarted {
@@ -61,6 +64,9 @@ pub enum Progress {
         point: String,
         /// Which attempt it is, from 1.
         attempt: u32,
+        /// The scenario.
+        #[serde(flatten)]
+        scenario: PlannedScenario,
     },
     /// Locust does not list the workers whose pods are ready, so the pods are replaced.
     WorkersRestarted {
@@ -104,11 +110,26 @@ pub enum Progress {
         median_us: Option<u64>,
         /// 90th percentile of the response times over the last 10 s, µs.
         p90_us: Option<u64>,
+        /// 95th percentile of the response times over the last 10 s, µs.
+        #[serde(default)]
+        p95_us: Option<u64>,
         /// Share of failed requests over the last 10 s, %.
         failures_pct: Option<f64>,
         /// In the open model, late and skipped arrivals of the last 10 s.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         open: Option<Arrivals>,
+    },
+    /// What can be told about a measurement after another interval of it.
+    Signals {
+        /// Why the figures are not steady yet; `null` if they are.
+        unsteady: Option<String>,
+        /// The users that Little's law accounts for, % of those that run; `null` in the open model and without a
+        /// request.
+        accounted_pct: Option<f64>,
+        /// The busiest worker's CPU so far, % of what it can have; `null` if the workers do not tell.
+        cpu_pct: Option<f64>,
+        /// How late the latest worker's event loop is (P95), µs; `null` if the workers do not tell.
+        lag_us: Option<u64>,
     },
     /// The figures are not steady or not exact enough yet, so the window is longer than planned.
     MeasurementExtended {
@@ -170,7 +191,7 @@ pub enum Progress {
         /// The users of the probe.
         users: u32,
         /// Its rate in the open model, requests/s.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         rate: Option<f64>,
         /// P95 of the primary endpoint, µs.
         p95_us: Option<u64>,
@@ -228,8 +249,27 @@ pub enum Progress {
     },
 }
 
+/// A scenario of the plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlannedScenario {
+    /// Its id, as in the records.
+    pub scenario: String,
+    /// Replicas of the service.
+    pub replicas: u32,
+    /// Workers of the load generator.
+    pub workers: u32,
+    /// Users; in the open model, the most requests under way.
+    pub users: u32,
+    /// Requests per second of the open model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// The status of a scenario that has been recorded before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+}
+
 /// Late and skipped arrivals of the open model.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Arrivals {
     /// Requests asked for, 1/s.
     pub rate: f64,
@@ -240,12 +280,20 @@ pub struct Arrivals {
 }
 
 /// A Deployment and its replicas.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct DeploymentReplicas {
     /// The Deployment.
     pub deployment: String,
     /// Its replicas.
     pub replicas: u32,
+}
+
+impl From<&records::Scenario> for PlannedScenario {
+    fn from(scenario: &records::Scenario) -> Self {
+        let records::Scenario { id, replicas, workers, users, rate, .. } = scenario;
+        let (scenario, replicas, workers, users, rate) = (id.clone(), *replicas, *workers, *users, *rate);
+        Self { scenario, replicas, workers, users, rate, status: None }
+    }
 }
 
 impl Progress {

@@ -1,7 +1,7 @@
 //! The events, their JSON and the published schema agree.
 
 mod examples;
-mod validate;
+pub(crate) mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -6,7 +6,7 @@ use super::points::{Point, median};
 use super::row::Row;
 use super::verdict::Verdict;
 use crate::measure::{
-    Bounds, Figures, KeepsUp, NoBounds, bounds_of_goodput, bounds_of_run, percentile_over_repeats,
+    Bounds, Figures, KeepsUp, NoBounds, Sections, bounds_of_goodput, percentile_over_repeats,
     quantile_with_failures, rate_over_repeats, unsteady_because, window_from,
 };
 
@@ -51,7 +51,12 @@ fn quantile_of_endpoint(counts: &Endpoint, q: f64) -> Option<f64> {
 pub fn certainty_of_row(row: &Row<'_>, q: f64) -> Certainty {
     let bounds = match &row.record.stopping_rule {
         Some(rule) => {
-            rule_allows(row, rule).and_then(|()| bounds_of_run(rule, steady_intervals(row.record), q))
+            let sections = || rule_allows(row, rule).map(|()| Sections::of(steady_intervals(row.record)));
+            row.sections
+                .get_or_init(sections)
+                .as_ref()
+                .map_err(|why| *why)
+                .and_then(|own| own.bounds(rule, q))
         }
         None => Err(NoBounds::NotSteady),
     };

@@ -6,6 +6,7 @@ use records::{Gate, Objective, Scenario};
 
 use super::answer::Answer;
 use super::certainty::{Certainty, certainty_of_point, goodput_of_point};
+use super::check::Check;
 use super::goal::{Goal, Limited};
 use super::goals::{GoalOutcome, outcome_of_goal};
 use super::points::{Point, points};
@@ -15,25 +16,12 @@ use super::verdict::Verdict;
 use crate::exit::ExitCode;
 use crate::plan::{Capacity, Meets, Needed};
 
-/// One goal of one point of the matrix, or one answer of a search.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Check {
-    /// The point or the replicas, in words.
-    pub subject: String,
-    /// The scenarios behind it, by their ids.
-    pub scenarios: Vec<String>,
-    /// What must be reached.
-    pub goal: String,
-    /// Whether it is.
-    pub meets: Meets,
-    /// The figure, or why it is not known.
-    pub detail: String,
-    /// Whether the exit code depends on it.
-    pub is_gated: bool,
+/// Every goal of every point in the order of the plan; of a search, its answers.
+pub fn checks<'r>(run: &'r JudgedRun<'_>) -> &'r [Check] {
+    run.checks.get_or_init(|| all_checks(run))
 }
 
-/// Every goal of every point in the order of the plan; of a search, its answers.
-pub fn checks(run: &JudgedRun<'_>) -> Vec<Check> {
+fn all_checks(run: &JudgedRun<'_>) -> Vec<Check> {
     let Some(first) = run.rows.first() else { return Vec::new() };
     let gates = &first.record.environment.question.gates;
     match Answer::of(run) {

@@ -1,8 +1,11 @@
 //! A record with its judgement.
 
+use std::sync::OnceLock;
+
 use records::Record;
 
 use super::verdict::{Judgement, Verdict};
+use crate::measure::{Figures, NoBounds, Sections};
 
 /// A record with its judgement.
 #[derive(Clone, Debug, PartialEq)]
@@ -11,6 +14,19 @@ pub struct Judged<'a> {
     pub record: &'a Record,
     /// What its figures are worth.
     pub judgement: Judgement,
+    /// Its figures and the sections of its window, once they were needed: every format of the report asks for them.
+    pub(super) figures: OnceLock<FiguresOfRow>,
+    pub(super) sections: OnceLock<Result<Sections, NoBounds>>,
+}
+
+/// The figures of all endpoints together and of the primary one.
+pub(super) type FiguresOfRow = (Option<Figures>, Option<Figures>);
+
+impl<'a> Judged<'a> {
+    /// A record with this judgement.
+    pub const fn new(record: &'a Record, judgement: Judgement) -> Self {
+        Self { record, judgement, figures: OnceLock::new(), sections: OnceLock::new() }
+    }
 }
 
 impl Judged<'_> {
@@ -27,6 +43,6 @@ pub(crate) mod tests {
 
     /// Records with the judgements that they have alone.
     pub(crate) fn alone(records: &[Record]) -> Vec<Judged<'_>> {
-        records.iter().map(|record| Judged { record, judgement: judge_alone(record) }).collect()
+        records.iter().map(|record| Judged::new(record, judge_alone(record))).collect()
     }
 }

@@ -1,11 +1,13 @@
 //! The figures of one judged record, as sentences and tables use them.
 
+use std::sync::OnceLock;
+
 use records::{Endpoint, Histogram, Mode, Record};
 
 use super::judged::Judged;
 use super::verdict::{Judgement, Verdict};
 use crate::events::many;
-use crate::measure::{Estimate, Figures, corrected, typical_cycle_us};
+use crate::measure::{Estimate, Figures, NoBounds, Sections, corrected, typical_cycle_us};
 
 /// One scenario's row.
 #[derive(Clone, Debug)]
@@ -24,6 +26,7 @@ pub struct Row<'a> {
     pub seconds: Option<f64>,
     /// Requests in the window.
     pub requests: Option<u64>,
+    pub(super) sections: &'a OnceLock<Result<Sections, NoBounds>>,
 }
 
 impl<'a> Row<'a> {
@@ -33,14 +36,19 @@ impl<'a> Row<'a> {
         // A window without a request has no figures, not zeros.
         let window = record.window.as_ref().filter(|window| window.aggregated.requests > 0);
         let counts = window.and_then(|window| window.endpoint(&record.environment.primary));
+        let (aggregated, primary) = *judged.figures.get_or_init(|| {
+            let aggregated = window.map(|window| Figures::of(&window.aggregated, window.seconds));
+            (aggregated, counts.zip(window).map(|(counts, window)| Figures::of(counts, window.seconds)))
+        });
         Self {
             record,
             judgement: &judged.judgement,
-            aggregated: window.map(|window| Figures::of(&window.aggregated, window.seconds)),
-            primary: counts.zip(window).map(|(counts, window)| Figures::of(counts, window.seconds)),
+            aggregated,
+            primary,
             counts,
             seconds: window.map(|window| window.seconds),
             requests: window.map(|window| window.aggregated.requests),
+            sections: &judged.sections,
         }
     }
 

@@ -1,8 +1,11 @@
 //! All records of a run, judged together.
 
+use std::sync::OnceLock;
+
 use records::Record;
 
 use super::alone::judge_alone;
+use super::check::Check;
 use super::judged::Judged;
 use super::verdict::{Judgement, Verdict};
 use super::worker_pairs::{WorkerPair, apply, worker_pairs};
@@ -20,6 +23,8 @@ pub struct JudgedRun<'a> {
     pub other_attempts: Vec<Judged<'a>>,
     /// The paired test of the worker axis: neighbours that differ in workers alone.
     pub worker_pairs: Vec<WorkerPair>,
+    /// The goals of every point, once they were needed.
+    pub(super) checks: OnceLock<Vec<Check>>,
 }
 
 impl<'a> JudgedRun<'a> {
@@ -32,7 +37,7 @@ impl<'a> JudgedRun<'a> {
     /// Judges records beside each other whose judgements alone are known, in the same order.
     pub fn of_judged(records: &'a [Record], alone: &[Judgement]) -> Self {
         let judged = records.iter().zip(alone);
-        let judged = judged.map(|(record, judgement)| Judged { record, judgement: judgement.clone() });
+        let judged = judged.map(|(record, judgement)| Judged::new(record, judgement.clone()));
         let (mut rows, mut other_attempts): (Vec<Judged<'_>>, _) = (Vec::new(), Vec::new());
         for new in judged {
             match rows.iter_mut().find(|row| row.record.scenario.id == new.record.scenario.id) {
@@ -46,7 +51,7 @@ impl<'a> JudgedRun<'a> {
         rows.sort_by_key(|row| row.record.scenario.index);
         let worker_pairs = worker_pairs(&rows);
         apply(&worker_pairs, &mut rows);
-        Self { rows, other_attempts, worker_pairs }
+        Self { rows, other_attempts, worker_pairs, checks: OnceLock::new() }
     }
 
     /// Whether the last attempt at a scenario was VOID, and another one is due.

@@ -92,6 +92,20 @@ impl Judgement {
 }
 
 impl Verdict {
+    /// Every verdict, in order.
+    pub const ALL: [Self; 10] = [
+        Self::Failed,
+        Self::Void,
+        Self::Infeasible,
+        Self::LoadgenLimited,
+        Self::Errors,
+        Self::Overloaded,
+        Self::Unstable,
+        Self::Imbalanced,
+        Self::Undersampled,
+        Self::Valid,
+    ];
+
     /// The word in the CSV's `Status` column, where a valid row has always been `SUCCESS`.
     pub const fn status(self) -> &'static str {
         match self {
@@ -119,21 +133,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ALL: [Verdict; 9] = [
-        Verdict::Failed,
-        Verdict::Void,
-        Verdict::Infeasible,
-        Verdict::LoadgenLimited,
-        Verdict::Errors,
-        Verdict::Overloaded,
-        Verdict::Unstable,
-        Verdict::Imbalanced,
-        Verdict::Undersampled,
-    ];
+    const ALL: [Verdict; 10] = Verdict::ALL;
 
     #[test]
     fn the_words_are_the_same_everywhere() {
-        for verdict in ALL {
+        for verdict in ALL.into_iter().filter(|verdict| *verdict != Verdict::Valid) {
             assert_eq!(serde_json::to_string(&verdict).unwrap(), format!("\"{}\"", verdict.status()));
         }
     }

@@ -102,60 +102,118 @@ pub fn quantile_with_failures(succeeded: &Histogram, failed: u64, q: f64) -> Opt
 /// # Errors
 /// No method holds for this run.
 pub fn bounds_of_run(rule: &StoppingRule, steady: &[Interval], q: f64) -> Result<Bounds, NoBounds> {
-    if rule.users.is_none() {
-        return Err(NoBounds::OpenModel);
-    }
-    let window = Interval::sum(steady);
-    let needed_s = if q >= 0.99 { RESPONSES_OF_TAIL } else { RESPONSES } * mean_response_s(&window);
-    if window.seconds < needed_s {
-        return Err(NoBounds::TooShort { needed_s });
-    }
-    let (value_us, half_width) = sectioned(steady, q)?;
-    let near_the_knee = if rule.think_s > 0.0 { WIDER_WITH_THINK_TIME } else { 1.0 };
-    let ended_early = if rule.stop_early_after_s.is_some() { WIDER_IF_ENDED_EARLY } else { 1.0 };
-    let wider = f64::max(near_the_knee, ended_early);
-    Ok(Bounds::around(value_us, wider * half_width, rule.resolution_us))
+    Sections::of(steady).bounds(rule, q)
 }
 
 /// The relative width of the sections' spread, whatever it is worth as an interval: a measurement may end once
 /// it is narrow.
 pub(super) fn relative_width(steady: &[Interval], q: f64) -> Option<f64> {
-    let (_, half_width) = sectioned(steady, q).ok()?;
+    let (_, half_width) = Sections::of(steady).quantile(q).ok()?;
     Some(half_width.exp() - (-half_width).exp())
 }
 
-/// The quantile of the window, µs, and the half-width of its logarithm by sectioning.
-fn sectioned(steady: &[Interval], q: f64) -> Result<(f64, f64), NoBounds> {
-    let sections = sections(steady);
-    let (count, window) = (sections.len(), Interval::sum(steady));
-    let Some(t) = t_975(count.saturating_sub(1)).filter(|_| count >= FEWEST_SECTIONS) else {
-        return Err(NoBounds::TooFewSamples);
-    };
-    let fewest = sections.iter().map(|section| section.primary.count()).min().unwrap_or(0);
-    if window.primary.count() < samples_needed(q) || fewest as f64 * (1.0 - q) < 1.0 {
-        return Err(NoBounds::TooFewSamples);
-    }
-    let log = |interval: &Interval| {
-        let us = quantile_with_failures(interval.successes(), interval.failed(), q);
-        us.map(|us| (us.max(1) as f64).ln()).ok_or(NoBounds::Failures)
-    };
-    let value = log(&window)?;
-    let squares = sections.iter().map(|section| Ok((log(section)? - value).powi(2)));
-    let sum: f64 = squares.sum::<Result<f64, NoBounds>>()?;
-    let count = count as f64;
-    Ok((value.exp(), t * (sum / (count * (count - 1.0))).sqrt()))
+/// The steady intervals of a run, cut into sections, with their samples in order. Several quantiles of one run share
+/// it, because putting the samples in order takes most of the time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sections {
+    sections: Vec<Section>,
+    window: Section,
+    seconds: f64,
+    mean_response_s: f64,
 }
 
-/// The intervals as five to nine sections of equal length. Intervals at the beginning that do not fill a section
+/// The requests to the primary endpoint in some intervals.
+#[derive(Clone, Debug, PartialEq)]
+struct Section {
+    requests: u64,
+    failed: u64,
+    /// Response times of the successful ones, µs, each with the number of requests up to it.
+    succeeded: Vec<(u64, u64)>,
+}
+
+impl Section {
+    fn of(intervals: &[Interval]) -> Self {
+        let histograms = || intervals.iter().map(Interval::successes);
+        let mut succeeded: Vec<(u64, u64)> =
+            histograms().flat_map(|histogram| &histogram.0).map(|(us, count)| (*us, *count)).collect();
+        succeeded.sort_unstable_by_key(|(us, _)| *us);
+        let mut seen = 0;
+        for (_, count) in &mut succeeded {
+            seen += *count;
+            *count = seen;
+        }
+        let requests = intervals.iter().map(|interval| interval.primary.count()).sum::<u64>();
+        Self { requests, failed: requests.saturating_sub(seen), succeeded }
+    }
+
+    /// The quantile, µs, with a failed request as infinitely slow; `None` if it is infinite.
+    fn quantile(&self, q: f64) -> Option<u64> {
+        let count = self.succeeded.last().map_or(0, |(_, seen)| *seen);
+        let rank = nearest_rank(q, count + self.failed);
+        let at = self.succeeded.partition_point(|(_, seen)| *seen < rank);
+        self.succeeded.get(at).map(|(us, _)| *us)
+    }
+}
+
+impl Sections {
+    /// The sections of these steady intervals.
+    pub fn of(steady: &[Interval]) -> Self {
+        let requests: u64 = steady.iter().map(|interval| interval.requests).sum();
+        let total_ms: f64 = steady.iter().map(|interval| interval.total_ms).sum();
+        Self {
+            sections: parts(steady).map(Section::of).collect(),
+            window: Section::of(steady),
+            seconds: steady.iter().map(|interval| interval.seconds).sum(),
+            mean_response_s: if requests == 0 { f64::INFINITY } else { total_ms / 1000.0 / requests as f64 },
+        }
+    }
+
+    /// See [`bounds_of_run`].
+    ///
+    /// # Errors
+    /// No method holds for this run.
+    pub fn bounds(&self, rule: &StoppingRule, q: f64) -> Result<Bounds, NoBounds> {
+        if rule.users.is_none() {
+            return Err(NoBounds::OpenModel);
+        }
+        let needed_s = if q >= 0.99 { RESPONSES_OF_TAIL } else { RESPONSES } * self.mean_response_s;
+        if self.seconds < needed_s {
+            return Err(NoBounds::TooShort { needed_s });
+        }
+        let (value_us, half_width) = self.quantile(q)?;
+        let near_the_knee = if rule.think_s > 0.0 { WIDER_WITH_THINK_TIME } else { 1.0 };
+        let ended_early = if rule.stop_early_after_s.is_some() { WIDER_IF_ENDED_EARLY } else { 1.0 };
+        let wider = f64::max(near_the_knee, ended_early);
+        Ok(Bounds::around(value_us, wider * half_width, rule.resolution_us))
+    }
+
+    /// The quantile of the window, µs, and the half-width of its logarithm by sectioning.
+    fn quantile(&self, q: f64) -> Result<(f64, f64), NoBounds> {
+        let count = self.sections.len();
+        let Some(t) = t_975(count.saturating_sub(1)).filter(|_| count >= FEWEST_SECTIONS) else {
+            return Err(NoBounds::TooFewSamples);
+        };
+        let fewest = self.sections.iter().map(|section| section.requests).min().unwrap_or(0);
+        if self.window.requests < samples_needed(q) || fewest as f64 * (1.0 - q) < 1.0 {
+            return Err(NoBounds::TooFewSamples);
+        }
+        let log = |section: &Section| {
+            section.quantile(q).map(|us| (us.max(1) as f64).ln()).ok_or(NoBounds::Failures)
+        };
+        let value = log(&self.window)?;
+        let squares = self.sections.iter().map(|section| Ok((log(section)? - value).powi(2)));
+        let sum: f64 = squares.sum::<Result<f64, NoBounds>>()?;
+        let count = count as f64;
+        Ok((value.exp(), t * (sum / (count * (count - 1.0))).sqrt()))
+    }
+}
+
+/// The intervals of each of five to nine sections of equal length. Intervals at the beginning that do not fill a section
 /// are left out.
-fn sections(steady: &[Interval]) -> Vec<Interval> {
+fn parts(steady: &[Interval]) -> std::slice::Chunks<'_, Interval> {
     let per_section = (steady.len() / SECTIONS).max(1);
     let left_out = steady.len() % per_section;
-    steady[left_out..].chunks(per_section).map(Interval::sum).collect()
-}
-
-fn mean_response_s(window: &Interval) -> f64 {
-    if window.requests == 0 { f64::INFINITY } else { window.total_ms / 1000.0 / window.requests as f64 }
+    steady[left_out..].chunks(per_section)
 }
 
 /// The 95 % confidence interval of the successful requests per second of one run, from the sections of its window.
@@ -163,7 +221,11 @@ fn mean_response_s(window: &Interval) -> f64 {
 /// # Errors
 /// There are fewer sections than the method needs.
 pub fn bounds_of_goodput(steady: &[Interval]) -> Result<Bounds, NoBounds> {
-    let rates: Vec<f64> = sections(steady).iter().map(Interval::goodput).collect();
+    let goodput = |part: &[Interval]| match part {
+        [only] => only.goodput(),
+        several => Interval::sum(several).goodput(),
+    };
+    let rates: Vec<f64> = parts(steady).map(goodput).collect();
     if rates.len() < FEWEST_SECTIONS {
         return Err(NoBounds::TooFewSamples);
     }
@@ -288,8 +350,10 @@ mod tests {
 
     #[test]
     fn intervals_are_joined_to_five_to_nine_sections_of_equal_length() {
-        let counts: Vec<_> =
-            (5..=30).map(|n| (n, sections(&vec![interval(1, 1); n]))).map(|(n, s)| (n, s.len(), s)).collect();
+        let counts: Vec<_> = (5..=30)
+            .map(|n| (n, Sections::of(&vec![interval(1, 1); n]).sections))
+            .map(|(n, s)| (n, s.len(), s))
+            .collect();
         for (intervals, count, sections) in counts {
             assert!((5..=9).contains(&count), "{intervals} intervals give {count} sections");
             assert!(sections.iter().all(|section| section.requests == sections[0].requests));

@@ -31,14 +31,15 @@ impl Figures {
         let requests = endpoint.requests as f64;
         let succeeded = endpoint.requests.saturating_sub(endpoint.failures) as f64;
         let measured = endpoint.requests > 0;
+        let [p50_us, p90_us, p95_us, p99_us] = endpoint.histogram.quantiles([0.50, 0.90, 0.95, 0.99]);
         Self {
             rps: if seconds > 0.0 { requests / seconds } else { 0.0 },
             goodput: if seconds > 0.0 { succeeded / seconds } else { 0.0 },
             mean_ms: measured.then(|| endpoint.total_ms / requests),
-            p50_us: endpoint.histogram.quantile(0.50),
-            p90_us: endpoint.histogram.quantile(0.90),
-            p95_us: endpoint.histogram.quantile(0.95),
-            p99_us: endpoint.histogram.quantile(0.99),
+            p50_us,
+            p90_us,
+            p95_us,
+            p99_us,
             max_us: endpoint.histogram.max(),
             failures_pct: measured.then(|| 100.0 * endpoint.failures as f64 / requests),
         }

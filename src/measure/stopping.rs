@@ -99,14 +99,17 @@ pub fn unsteady(rule: &StoppingRule, intervals: &[Interval]) -> Option<(Unsteady
     match steady_from(rule, intervals) {
         _ if !rule.exact => None,
         Err(why) => Some((Unsteady::Changing, why)),
-        Ok(from) => unaccounted(rule, &Interval::sum(&intervals[from..])),
+        Ok(from) => unaccounted(rule, &intervals[from..]),
     }
 }
 
 /// How a closed window contradicts Little's law; `None` if it does not.
-fn unaccounted(rule: &StoppingRule, window: &Interval) -> Option<(Unsteady, String)> {
+fn unaccounted(rule: &StoppingRule, window: &[Interval]) -> Option<(Unsteady, String)> {
     let users = rule.users?;
-    let Interval { waited_s, requests, total_ms, seconds, .. } = *window;
+    let seconds = window.iter().map(|interval| interval.seconds).sum();
+    let requests = window.iter().map(|interval| interval.requests).sum();
+    let total_ms = window.iter().map(|interval| interval.total_ms).sum();
+    let waited_s = window.iter().filter_map(|interval| interval.waited_s).reduce(|sum, waited| sum + waited);
     match little(users, rule.think_s, waited_s, requests, total_ms, seconds) {
         Little::Holds => None,
         Little::Missed { accounted } => {

@@ -1,3 +1,5 @@
+mod schema;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -51,6 +53,7 @@ pub(crate) fn record(index: usize, replicas: u32, users: u32, requests: u64) -> 
             percentile_digits: 3,
             order_seed: None,
             question: records::Question::default(),
+            provenance: records::Provenance::default(),
         },
         started_at: Timestamp::from_second(1_700_000_000).unwrap(),
         finished_at: Timestamp::from_second(1_700_000_030).unwrap(),

@@ -17,8 +17,14 @@ fn value(cell: &Cell) -> String {
     match cell {
         Cell::Missing | Cell::TooFewSamples { .. } => String::new(),
         Cell::Interval { value_us, .. } => Cell::ResponseTime(*value_us).to_string(),
+        Cell::Text(text) => field(&harmless(text)),
         other => field(&other.to_string()),
     }
+}
+
+/// The text with an apostrophe before it if a spreadsheet would take it for a formula.
+fn harmless(text: &str) -> String {
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 
 /// The text, in quotes if it has a character that separates fields or lines.

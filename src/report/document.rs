@@ -6,13 +6,15 @@
 mod answer;
 mod attempts;
 mod auto_summary;
+mod card;
 mod cell;
+pub mod chart;
+mod charts;
 mod data_notes;
 mod failures;
 mod findings;
 mod generator;
 mod objective;
-mod other_counts;
 mod percentiles;
 mod phases;
 mod point;
@@ -26,6 +28,7 @@ mod verdicts;
 mod whole_runs;
 
 pub use auto_summary::Dataset;
+pub use card::Card;
 pub use cell::Cell;
 pub use section::{Block, Section};
 pub use sentence::Sentence;
@@ -40,6 +43,10 @@ pub struct Document {
     pub title: String,
     /// The sections in reading order.
     pub sections: Vec<Section>,
+    /// A card per scenario, in the order of the plan.
+    pub cards: Vec<Card>,
+    /// The id of each scenario and its name, in the order of the plan.
+    pub scenarios: Vec<(String, String)>,
     /// The tables for programs.
     pub datasets: Vec<Dataset>,
 }
@@ -51,14 +58,15 @@ impl Document {
         let (open, closed): (Vec<_>, Vec<_>) = rows.iter().cloned().partition(Row::is_open);
         let points = points(&rows);
         let sections = [
-            answer::section(run, &rows),
-            Some(run::section(run)),
-            scenarios::closed(&closed),
-            scenarios::open(&open),
+            answer::section(run, &rows, &points),
             verdicts::section(&rows),
             attempts::section(run),
             failures::section(&rows),
             data_notes::section(&rows),
+            charts::capacity(run, &points),
+            charts::curves(&points),
+            scenarios::closed(&closed),
+            scenarios::open(&open),
             Some(findings::key_findings(&points)),
             objective::section(run, &points),
             Some(findings::performance(&points)),
@@ -66,15 +74,16 @@ impl Document {
             repeats::section(&points),
             repeats::drift_section(&rows),
             percentiles::section(&rows),
-            other_counts::closed(&closed),
-            other_counts::open(&open),
             generator::section(&rows, &run.worker_pairs),
             whole_runs::section(&rows),
             phases::section(&rows),
+            Some(run::section(run)),
         ];
         Self {
             title: "Load test summary".into(),
             sections: sections.into_iter().flatten().collect(),
+            cards: card::cards(&rows),
+            scenarios: rows.iter().map(|row| (row.record.scenario.id.clone(), row.name())).collect(),
             datasets: auto_summary::datasets(&rows),
         }
     }

@@ -8,7 +8,7 @@ use crate::plan::Meets;
 /// The bytes of the file. Its figures are those of the last valid row whose goals decide, in the order of the plan, so
 /// that the same matrix compares the same row; all of them are null if there is none.
 pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
-    let checks: Vec<Check> = checks(run);
+    let checks: &[Check] = checks(run);
     let deciding = |id: &String| {
         let mut about = checks.iter().filter(|check| check.scenarios.contains(id)).peekable();
         about.peek().is_none() || about.any(|check| check.is_gated)

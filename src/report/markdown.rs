@@ -7,6 +7,7 @@ use std::fmt::{self, Write};
 pub(super) use escape::escape;
 use escape::escape_line;
 
+use super::document::chart::Chart;
 use super::document::{Alignment, Block, Cell, Column, Document, Section, Table};
 
 /// The bytes of the file.
@@ -15,6 +16,20 @@ pub(super) fn render(document: &Document) -> Vec<u8> {
     // A String takes everything that is written to it.
     let _ = write_document(&mut text, document);
     text.into_bytes()
+}
+
+/// The charts that the text shows, with the names of their files, which stand beside it.
+pub(super) fn charts(document: &Document) -> Vec<(String, &Chart)> {
+    let blocks = document.sections.iter().flat_map(|section| &section.blocks);
+    let charts = blocks.filter_map(|block| match block {
+        Block::Chart(chart) => Some((file_name(chart), &**chart)),
+        _ => None,
+    });
+    charts.collect()
+}
+
+fn file_name(chart: &Chart) -> String {
+    format!("auto_summary_{}.svg", chart.id)
 }
 
 fn write_document(text: &mut String, document: &Document) -> fmt::Result {
@@ -47,7 +62,20 @@ fn write_block(text: &mut String, block: &Block) -> fmt::Result {
             writeln!(text)?;
             items.iter().try_for_each(|item| writeln!(text, "- {}", escape_line(&item.text)))
         }
+        Block::Facts(facts) => {
+            writeln!(text)?;
+            facts
+                .iter()
+                .try_for_each(|(name, said)| writeln!(text, "- **{}:** {}", escape(name), escape(&said.text)))
+        }
         Block::Table(table) => write_table(text, table),
+        Block::Chart(chart) => {
+            let Chart { title, caption, description, .. } = &**chart;
+            writeln!(text, "\n![{}: {}]({})", escape(title), escape(description), file_name(chart))?;
+            writeln!(text, "\n{}", escape_line(caption))
+        }
+        // The table of the scenarios has all of it.
+        Block::HeatMap(_) => Ok(()),
     }
 }
 

@@ -7,6 +7,10 @@ use serde_json::Value;
 use super::*;
 use crate::record::tests::record;
 
+mod hostile;
+
+pub(crate) use hostile::{hostile, named};
+
 /// A valid row of 100 ms with this objective.
 fn row(index: usize, users: u32, most_ms: u32) -> Record {
     let mut record = record(index, 1, users, 800);
@@ -249,9 +253,64 @@ fn an_answer_beyond_what_was_measured_is_unknown_and_ends_6() {
 fn the_summary_of_a_job_is_added_to_what_other_steps_have_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("summary");
-    super::append(&path, b"one\n").unwrap();
-    super::append(&path, b"two\n").unwrap();
+    append(&path, b"one\n").unwrap();
+    append(&path, b"two\n").unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
-    let error = super::append(folder.path(), b"").unwrap_err();
+    let error = append(folder.path(), b"").unwrap_err();
     assert!(error.to_string().contains("GITHUB_STEP_SUMMARY"), "{error}");
+}
+
+#[test]
+fn every_answer_fits_the_published_schema() {
+    use crate::events::tests::validate::{fields, problem, published};
+    let schema: Value = serde_json::from_str(include_str!("../../docs/capacity.schema.json")).unwrap();
+    let confirmed = [&PROBES[..], &[(3, 110)]].concat();
+    let runs = [
+        searched(None, &PROBES[..3]),
+        searched(Some(110.0), &confirmed),
+        searched(Some(110.0), &PROBES),
+        searched(Some(900.0), &PROBES),
+        searched(Some(110.0), &[(1, 8)]),
+    ];
+    let mut missing = published(&schema, "capacity.json");
+    for records in runs {
+        let run = JudgedRun::of(&records);
+        let answer: Value =
+            serde_json::from_slice(&capacity_json::render(&Answer::of(&run).unwrap())).unwrap();
+        assert_eq!(problem(&answer, schema.as_object().unwrap(), &schema), None, "{answer}");
+        for field in fields(&answer, &schema, &schema, "capacity.json") {
+            missing.remove(&field);
+        }
+    }
+    assert_eq!(missing.into_iter().collect::<Vec<_>>(), [""; 0], "no answer has them");
+}
+
+/// The rules of the format that readers check: families in one piece, each with its type before its samples, known
+/// units at the end of names, and no two samples with the same labels.
+#[test]
+fn openmetrics_keep_to_their_format() {
+    let text = String::from_utf8(openmetrics::render(&JudgedRun::of(&every_kind()))).unwrap();
+    let (mut families, mut samples) = (Vec::new(), std::collections::BTreeSet::new());
+    for line in text.lines() {
+        let words: Vec<&str> = line.splitn(4, ' ').collect();
+        match words.as_slice() {
+            ["#", "TYPE", name, "gauge"] => {
+                assert!(!families.contains(name), "{name} is there twice");
+                families.push(name);
+            }
+            ["#", "UNIT", name, unit] => {
+                assert!(name.ends_with(unit) && families.last() == Some(name), "{line}")
+            }
+            ["#", "HELP", name, _] => assert_eq!(families.last(), Some(name), "{line}"),
+            ["#", "EOF"] => {}
+            _ => {
+                let (sample, value) = line.rsplit_once(' ').unwrap();
+                let (name, labels) = sample.split_once('{').unwrap();
+                assert_eq!(families.last(), Some(&name), "{line}");
+                assert!(labels.ends_with('}') && value.parse::<f64>().is_ok(), "{line}");
+                assert!(samples.insert(sample), "{sample} is there twice");
+            }
+        }
+    }
+    assert!(text.ends_with("# EOF\n") && families.len() == 6, "{families:?}");
 }

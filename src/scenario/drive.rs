@@ -3,6 +3,7 @@
 mod load;
 mod measure;
 mod ready;
+mod signals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

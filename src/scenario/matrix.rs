@@ -161,6 +161,7 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
             of: self.plan.total(),
             point: heading(scenario),
             attempt,
+            scenario: scenario.into(),
         });
         let mut drive = Drive::new(&self.setup, scenario, attempt);
         let unmeasured = self.run_to_end(&mut drive).await?;

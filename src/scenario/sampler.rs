@@ -131,6 +131,7 @@ impl Sampler {
             rps: figures.rps,
             median_us: figures.p50_us,
             p90_us: figures.p90_us,
+            p95_us: figures.p95_us,
             failures_pct: figures.failures_pct,
             open: open.map(|counts| Arrivals {
                 rate: counts.rate,

@@ -5,6 +5,7 @@ mod capacity;
 mod costs;
 mod median;
 mod overhead;
+mod report;
 mod setup;
 mod simulated;
 mod startup;
@@ -31,6 +32,8 @@ enum Bench {
     Calibration(calibration::Args),
     /// How close the searched capacities are to those of simulated services
     Capacity(capacity::Args),
+    /// Time and memory that the reports of a large matrix take
+    Report(report::Args),
 }
 
 pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failure> {
@@ -45,5 +48,6 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
         }
         Bench::Calibration(args) => calibration::run(stop, args).await,
         Bench::Capacity(args) => capacity::run(stop, args).await,
+        Bench::Report(args) => report::run(stop, args).await,
     }
 }

@@ -5,18 +5,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use records::{Environment, Record};
+use records::{Environment, Record, Scenario};
 
 use super::super::web_ui::forward_to_master;
 use super::arguments::Arguments;
+use super::provenance::provenance;
 use super::resume::{Origin, origin, resumed};
 use crate::cluster::{
     Cluster, Lease, LocalPort, PodHttp, PortForward, Workload, pause_autoscalers, pods_of, read_workload,
     refuse_autoscaled,
 };
 use crate::config::{Config, WorkloadName};
-use crate::events::{Events, Progress};
+use crate::events::{Events, PlannedScenario, Progress};
 use crate::exit::{Error, Result};
+use crate::judge::JudgedRun;
 use crate::load::{Capabilities, LoadGenerator, Locust};
 use crate::objects::{MASTER, WEB_PORT, WORKERS};
 use crate::plan::Plan;
@@ -124,6 +126,7 @@ pub(super) async fn prepare(
         expected_s: plan.remaining(&config, &recorded).as_secs_f64(),
         generator: capabilities.name.clone(),
         target: config.inference.url.clone(),
+        plan: planned(plan.scenarios(), &records),
     });
     let environment = Environment {
         cluster: arguments.cluster_kind.clone(),
@@ -136,6 +139,7 @@ pub(super) async fn prepare(
         percentile_digits: capabilities.percentile_digits,
         order_seed: config.is_shuffled().then_some(config.seed),
         question: config.question(),
+        provenance: provenance(cluster, &[&inference, &workers], &config).await,
     };
     let setup = Setup {
         cluster: cluster.clone(),
@@ -203,6 +207,18 @@ async fn limits_of_master(cluster: &Cluster) -> Result<BTreeMap<String, String>>
         pods_of(cluster, &master).await
     };
     Ok(read.await.map(|pods| limits(&pods)).unwrap_or_default())
+}
+
+/// The scenarios of the plan with the status of those that are recorded; of a search, those that are recorded.
+fn planned(plan: Option<&[Scenario]>, records: &[Record]) -> Vec<PlannedScenario> {
+    let judged = JudgedRun::of(records);
+    let recorded: Vec<Scenario> = judged.rows.iter().map(|row| row.record.scenario.clone()).collect();
+    let with_status = |scenario: &Scenario| {
+        let row = judged.row(&scenario.id).filter(|_| !judged.is_unfinished(&scenario.id));
+        let status = row.map(|row| row.judgement.verdict.status().to_owned());
+        PlannedScenario { status, ..scenario.into() }
+    };
+    plan.unwrap_or(&recorded).iter().map(with_status).collect()
 }
 
 /// Whether this address is that of the manifests' Locust, which only pods of its namespace can use.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::events::{Arrivals, DeploymentReplicas, Progress};
+use crate::events::{Arrivals, DeploymentReplicas, PlannedScenario, Progress};
 
 /// The name of an event in JSON. This match makes a new variant fail to compile until it has a name here; then
 /// it needs an example below and a place in the schema.
@@ -19,6 +19,7 @@ pub(super) const fn name(event: &Progress) -> &'static str {
         Progress::GeneratorRestarted { .. } => "generator_restarted",
         Progress::PhaseDone { .. } => "phase_done",
         Progress::Live { .. } => "live",
+        Progress::Signals { .. } => "signals",
         Progress::MeasurementExtended { .. } => "measurement_extended",
         Progress::LoadStopUnanswered { .. } => "load_stop_unanswered",
         Progress::WholeRunMissing { .. } => "whole_run_missing",
@@ -51,6 +52,11 @@ fn text(text: &str) -> String {
     text.to_owned()
 }
 
+fn planned(rate: Option<f64>) -> PlannedScenario {
+    let (replicas, workers, users) = (2, 4, 200);
+    PlannedScenario { scenario: text("closed-r2-w4-u200-1"), replicas, workers, users, rate, status: None }
+}
+
 fn of_scenarios() -> Vec<(Progress, &'static str)> {
     let live = |open: Option<Arrivals>| Progress::Live {
         at_s: 2.0,
@@ -58,16 +64,29 @@ fn of_scenarios() -> Vec<(Progress, &'static str)> {
         rps: 40.0,
         median_us: open.map(|_| 1400),
         p90_us: open.map(|_| 2500),
+        p95_us: open.map(|_| 2600),
         failures_pct: open.map(|_| 0.0),
         open,
     };
     vec![
         (
-            Progress::ScenarioStarted { number: 3, of: Some(4), point: text("replicas 2"), attempt: 2 },
+            Progress::ScenarioStarted {
+                number: 3,
+                of: Some(4),
+                point: text("replicas 2"),
+                attempt: 2,
+                scenario: planned(None),
+            },
             "\n[3/4] replicas 2 (attempt 2)",
         ),
         (
-            Progress::ScenarioStarted { number: 3, of: None, point: text("replicas 2"), attempt: 1 },
+            Progress::ScenarioStarted {
+                number: 3,
+                of: None,
+                point: text("replicas 2"),
+                attempt: 1,
+                scenario: planned(Some(50.0)),
+            },
             "\n[3] replicas 2",
         ),
         (
@@ -88,6 +107,16 @@ fn of_scenarios() -> Vec<(Progress, &'static str)> {
             live(Some(Arrivals { rate: 12.5, late: 3, skipped: 0 })),
             "  [2s/20s] RPS: 40.0 | Median: 1.40ms | P90: 2.50ms | Failures: 0.0% | open at 12.5/s: 3 late, 0 skipped",
         ),
+        (
+            Progress::Signals {
+                unsteady: Some(text("P95 rises")),
+                accounted_pct: Some(99.4),
+                cpu_pct: Some(31.0),
+                lag_us: Some(1200),
+            },
+            "  not steady: P95 rises; Little's law accounts for 99 % of the users; workers' CPU 31 %; event loop late by 1.20 ms",
+        ),
+        (Progress::Signals { unsteady: None, accounted_pct: None, cpu_pct: None, lag_us: None }, "  steady"),
         (Progress::MeasurementExtended { reason: text("P95 rises") }, "  measuring on: P95 rises"),
         (
             Progress::LoadStopUnanswered {
@@ -186,6 +215,7 @@ fn around_scenarios() -> Vec<(Progress, &'static str)> {
                 expected_s: 61.0,
                 generator: text("Locust 2.46.6"),
                 target: text("http://inference:8000"),
+                plan: vec![PlannedScenario { status: Some(text("SUCCESS")), ..planned(Some(12.5)) }],
             },
             "run r: 4 scenarios against http://inference:8000 with Locust 2.46.6; 1 recorded already; about 1 min 1 s to go",
         ),

@@ -1,22 +1,157 @@
-//! The answer of a search.
+//! The first thing that a reader sees: the answer, whether the run passes, the verdicts, the worst row, and what to do.
 
-use super::{Block, Section, Sentence};
-use crate::judge::{Answer, JudgedRun, Row};
+mod next;
 
-/// What each number of replicas carries, and how many are needed; `None` if the run was not a search.
-pub(super) fn section(run: &JudgedRun<'_>, rows: &[Row<'_>]) -> Option<Section> {
-    let answer = Answer::of(run)?;
-    let confirmation = answer.confirmation.as_ref().map(|one| one.scenario.as_str());
-    let sentences = answer.found.iter().map(|found| {
-        let probes = rows.iter().filter(|row| {
-            let scenario = &row.record.scenario;
-            scenario.replicas == found.replicas && Some(scenario.id.as_str()) != confirmation
+use records::ms;
+
+use super::sentence::with_full_stop;
+use super::{Block, Section, Sentence, findings, objective};
+use crate::events::many;
+use crate::exit::ExitCode;
+use crate::judge::{Answer, Check, Goal, JudgedRun, Point, Row, Verdict, checks, exit_code};
+use crate::plan::Meets;
+
+/// Sentences of the answer that stand on the first screen; a section further down has all of them.
+const MOST_SENTENCES: usize = 6;
+
+/// The first section; the answer of a search has what each number of replicas carries.
+pub(super) fn section(run: &JudgedRun<'_>, rows: &[Row<'_>], points: &[Point<'_, '_>]) -> Option<Section> {
+    if rows.is_empty() {
+        return None;
+    }
+    let answer = Answer::of(run);
+    let mut facts: Vec<(String, Sentence)> = Vec::new();
+    let said = answer.as_ref().map_or_else(
+        || of_grid(run, points),
+        |answer| vec![Sentence::about(probes(rows, answer), with_full_stop(&answer.to_string()))],
+    );
+    facts.push(("Question".into(), question(run)));
+    let more = said.len().saturating_sub(MOST_SENTENCES);
+    facts.extend(said.into_iter().take(MOST_SENTENCES).map(|sentence| ("Answer".to_owned(), sentence)));
+    if more > 0 {
+        facts.push((
+            "Answer".into(),
+            Sentence::general(format!("{more} more: see the section on the objective.")),
+        ));
+    }
+    facts.push(("Gate".into(), gate(run)));
+    facts.push(("Verdicts".into(), verdicts(rows)));
+    facts.push(("Worst row".into(), worst(rows)));
+    facts.push(("Next".into(), next::step(run, rows, points)));
+    let mut blocks = vec![Block::Facts(facts)];
+    if let Some(answer) = &answer {
+        let confirmation = answer.confirmation.as_ref().map(|one| one.scenario.as_str());
+        let sentences = answer.found.iter().map(|found| {
+            let probes = rows.iter().filter(|row| {
+                let scenario = &row.record.scenario;
+                scenario.replicas == found.replicas && Some(scenario.id.as_str()) != confirmation
+            });
+            Sentence::about(probes, format!("{found} ({} probes).", found.probes))
         });
-        Sentence::about(probes, format!("{found} ({} probes).", found.probes))
-    });
-    let blocks = vec![
-        Block::Paragraph(Sentence::general(format!("{answer}."))),
-        Block::list(sentences.filter(|sentence| !sentence.rows.is_empty()).collect()),
-    ];
+        let sentences: Vec<_> = sentences.filter(|sentence| !sentence.rows.is_empty()).collect();
+        if !sentences.is_empty() {
+            blocks.push(Block::list(sentences));
+        }
+    }
     Some(Section::new("answer", "Answer", blocks))
+}
+
+/// What the run was started to find out.
+fn question(run: &JudgedRun<'_>) -> Sentence {
+    let objective = run.rows.first().and_then(|row| objective::in_words(&row.record.objective));
+    Sentence::general(match objective {
+        Some(goals) => format!("How many replicas keep to the objective? {goals}."),
+        None => {
+            "How do throughput and latency change with replicas and load? There is no objective.".to_owned()
+        }
+    })
+}
+
+/// The rows that the answer of a search rests on.
+fn probes<'r, 'a>(rows: &'r [Row<'a>], answer: &Answer) -> Vec<&'r Row<'a>> {
+    match &answer.confirmation {
+        Some(one) => rows.iter().filter(|row| row.record.scenario.id == one.scenario).collect(),
+        None => rows.iter().collect(),
+    }
+}
+
+/// What a fixed list of scenarios shows.
+fn of_grid(run: &JudgedRun<'_>, points: &[Point<'_, '_>]) -> Vec<Sentence> {
+    if points.is_empty() {
+        return vec![Sentence::general("None: no row is valid.")];
+    }
+    if has_goals(run) {
+        return objective::outcomes(points);
+    }
+    findings::best_of_all(points)
+}
+
+pub(super) fn has_goals(run: &JudgedRun<'_>) -> bool {
+    run.rows.first().is_some_and(|row| !Goal::all(&row.record.objective).is_empty())
+}
+
+/// Whether the run passes, how many goals are met, and the first check that is not.
+fn gate(run: &JudgedRun<'_>) -> Sentence {
+    let (code, reasons) = exit_code(run);
+    let gated: Vec<&Check> = checks(run).iter().filter(|check| check.is_gated).collect();
+    let failed =
+        run.rows.iter().filter(|row| row.judgement.verdict.is_failure() || row.record.window.is_none());
+    let mut rows: Vec<String> = failed.map(|row| row.record.scenario.id.clone()).collect();
+    let mut said = vec![match code {
+        ExitCode::Success => format!("passed (exit code {})", code as i32),
+        _ => format!("FAILED (exit code {})", code as i32),
+    }];
+    if !rows.is_empty() {
+        let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        said.push(format!("{} could not be measured", many(count, "scenario")));
+    }
+    if gated.is_empty() {
+        said.push("there is no objective".to_owned());
+    } else {
+        let count = |meets| gated.iter().filter(|check| check.meets == meets).count();
+        said.push(format!(
+            "of {} goals, {} met, {} missed, {} unknown",
+            gated.len(),
+            count(Meets::Met),
+            count(Meets::Missed),
+            count(Meets::Unknown)
+        ));
+    }
+    said.extend(reasons.first().map(|reason| format!("first {reason}")));
+    let open = gated.into_iter().filter(|check| check.meets != Meets::Met);
+    rows.extend(open.flat_map(|check| check.scenarios.clone()));
+    dedup(&mut rows);
+    Sentence { text: with_full_stop(&said.join("; ")), rows }
+}
+
+fn dedup(rows: &mut Vec<String>) {
+    let mut seen = std::collections::BTreeSet::new();
+    rows.retain(|row| seen.insert(row.clone()));
+}
+
+/// How many rows have each verdict; it cites the rows that are not valid.
+fn verdicts(rows: &[Row<'_>]) -> Sentence {
+    let mut all: Vec<Verdict> = rows.iter().map(|row| row.judgement.verdict).collect();
+    all.sort_unstable_by(|a, b| b.cmp(a));
+    let each = all.chunk_by(|a, b| a == b);
+    let each = each.filter_map(|same| Some(format!("{} {}", same.len(), same.first()?.status())));
+    let text = format!("{} of {} rows.", each.collect::<Vec<_>>().join(", "), rows.len());
+    Sentence::about(rows.iter().filter(|row| !row.is_valid()), text)
+}
+
+/// The row with the worst verdict and its reason; if all are valid, the slowest one.
+fn worst(rows: &[Row<'_>]) -> Sentence {
+    let invalid = rows.iter().filter(|row| !row.is_valid()).min_by_key(|row| row.judgement.verdict);
+    if let Some(row) = invalid {
+        let reasons = row.judgement.reasons.join("; ");
+        let text = format!("{}: {}: {reasons}", row.name(), row.judgement.verdict.status());
+        return Sentence::about([row], with_full_stop(&text));
+    }
+    match rows.iter().max_by_key(|row| row.p95_us()) {
+        Some(row) => {
+            let p95 = row.p95_us().map_or("no P95".to_owned(), |us| format!("P95 {} ms", ms(us)));
+            Sentence::about([row], format!("None is invalid. The slowest is {}: {p95}.", row.name()))
+        }
+        None => Sentence::general("None."),
+    }
 }

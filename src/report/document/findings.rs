@@ -22,6 +22,14 @@ pub(super) fn key_findings(points: &[Point<'_, '_>]) -> Section {
     Section::of_lists("key-findings", "Key findings", vec![Block::list(items)], otherwise)
 }
 
+/// The best rows of each model.
+pub(super) fn best_of_all(points: &[Point<'_, '_>]) -> Vec<Sentence> {
+    let (open, closed): (Vec<_>, Vec<_>) = points.iter().partition(|point| point.is_open());
+    let mut items = best(&closed, "");
+    items.extend(best(&open, " in the open model"));
+    items
+}
+
 fn best(points: &[&Point<'_, '_>], model: &str) -> Vec<Sentence> {
     let mut sentences = Vec::new();
     if let Some(point) = points.iter().max_by(|a, b| a.rps.total_cmp(&b.rps)) {

@@ -11,22 +11,23 @@ use crate::measure::percentile_name;
 
 /// For each load, the fewest replicas that keep to every goal; `None` without a goal.
 pub(super) fn section(run: &JudgedRun<'_>, points: &[Point<'_, '_>]) -> Option<Section> {
-    let objective = &run.rows.first()?.record.objective;
-    let mut goals: Vec<String> = Goal::all(objective).iter().map(in_words).collect();
-    if goals.is_empty() {
-        return None;
-    }
-    if objective.failures_pct.is_none() {
-        goals.push(format!("at most {} % failed", objective.most_failures_pct()));
-    }
-    let title = format!("Objective: {}", goals.join(", "));
+    let title = format!("Objective: {}", in_words(&run.rows.first()?.record.objective)?);
     let list = Block::list(outcomes(points));
     let otherwise = "No scenario is valid: there is nothing to say about it.";
     Some(Section::of_lists("objective", title, vec![list], otherwise))
 }
 
+/// All goals; `None` if there are none.
+pub(super) fn in_words(objective: &Objective) -> Option<String> {
+    let mut goals: Vec<String> = Goal::all(objective).iter().map(goal_in_words).collect();
+    if !goals.is_empty() && objective.failures_pct.is_none() {
+        goals.push(format!("at most {} % failed", objective.most_failures_pct()));
+    }
+    (!goals.is_empty()).then(|| goals.join(", "))
+}
+
 /// A goal for the title.
-fn in_words(goal: &Goal) -> String {
+fn goal_in_words(goal: &Goal) -> String {
     let words = match goal.limited {
         Limited::Percentile(q) => format!("{} ≤ {} ms", percentile_name(q), goal.limit),
         Limited::Failures => format!("at most {} % failed", goal.limit),

@@ -42,6 +42,21 @@ fn facts(run: &JudgedRun<'_>) -> Option<Vec<(String, String)>> {
     }
     let digits = environment.percentile_digits;
     add("Percentiles", format!("nearest rank, from merged histograms of {digits} significant digits"));
+    let provenance = &environment.provenance;
+    for (name, value) in [
+        ("Driver", &provenance.driver),
+        ("Kubernetes", &provenance.kubernetes),
+        ("Kernel of the driver's node", &provenance.kernel),
+        ("Nodes", &provenance.nodes.join(", ")),
+        ("Plan hash", &first.plan_hash),
+    ] {
+        if !value.is_empty() {
+            add(name, value.clone());
+        }
+    }
+    if !provenance.settings.is_null() {
+        add("Settings", provenance.settings.to_string());
+    }
     if first.stopping_rule.as_ref().is_some_and(|rule| !rule.exact) {
         add(
             "Caution",

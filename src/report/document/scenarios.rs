@@ -1,6 +1,6 @@
 //! The figures of every scenario, in one table per model.
 
-use super::{Block, Cell, Column, Section, Table};
+use super::{Block, Cell, Column, Section, Table, charts};
 use crate::judge::Row;
 
 const CLOSED: &str = "Each user waits for its response before it sends the next request. Each row covers its \
@@ -18,7 +18,8 @@ pub(super) fn closed(rows: &[Row<'_>]) -> Option<Section> {
     for row in rows {
         table.push([row], cells(row, Cell::Count(row.record.scenario.users.into())));
     }
-    let section = Section::new("closed-model", "Scenarios: closed model", vec![Block::Table(table)]);
+    let blocks = vec![Block::HeatMap(charts::matrix("matrix", rows)), Block::Table(table)];
+    let section = Section::new("closed-model", "Scenarios: closed model", blocks);
     (!rows.is_empty()).then(|| section.with_intro(CLOSED))
 }
 
@@ -41,7 +42,8 @@ pub(super) fn open(rows: &[Row<'_>]) -> Option<Section> {
         ]);
         table.push([row], cells);
     }
-    let section = Section::new("open-model", "Scenarios: open model", vec![Block::Table(table)]);
+    let blocks = vec![Block::HeatMap(charts::matrix("matrix-open", rows)), Block::Table(table)];
+    let section = Section::new("open-model", "Scenarios: open model", blocks);
     (!rows.is_empty()).then(|| section.with_intro(OPEN))
 }
 

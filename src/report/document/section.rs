@@ -1,5 +1,6 @@
 //! Sections and their blocks.
 
+use super::chart::{Chart, HeatMap};
 use super::sentence::Sentence;
 use super::table::Table;
 
@@ -21,6 +22,8 @@ pub struct Section {
 pub enum Block {
     /// Facts, each with its name.
     KeyValues(Vec<(String, String)>),
+    /// Sentences, each with a word that says what it is about.
+    Facts(Vec<(String, Sentence)>),
     /// A sentence that stands alone.
     Paragraph(Sentence),
     /// Sentences that belong together, as a list.
@@ -32,6 +35,10 @@ pub enum Block {
     },
     /// A table.
     Table(Table),
+    /// A chart, with its table.
+    Chart(Box<Chart>),
+    /// A map of the verdicts, for formats that have no table of scenarios beside it.
+    HeatMap(HeatMap),
 }
 
 impl Section {
@@ -83,7 +90,8 @@ impl Block {
         match self {
             Self::Paragraph(sentence) => vec![sentence],
             Self::Sentences { lead, items } => lead.iter().chain(items).collect(),
-            Self::KeyValues(_) | Self::Table(_) => Vec::new(),
+            Self::Facts(facts) => facts.iter().map(|(_, sentence)| sentence).collect(),
+            Self::KeyValues(_) | Self::Table(_) | Self::Chart(_) | Self::HeatMap(_) => Vec::new(),
         }
     }
 }

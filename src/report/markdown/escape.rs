@@ -1,5 +1,7 @@
 //! Text in which Markdown must interpret nothing.
 
+use crate::report::visible::{changes_direction, is_break};
+
 /// The text on one line, for any place inside a line, also inside a table.
 pub(in crate::report) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -14,7 +16,7 @@ pub(in crate::report) fn escape(text: &str) -> String {
             '<' if after.is_ascii_alphabetic() || "/!?".contains(after) => escaped.push_str("&lt;"),
             '&' if after.is_ascii_alphanumeric() || after == '#' => escaped.push_str("&amp;"),
             _ if changes_direction(character) => escaped.extend(character.escape_unicode()),
-            _ if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') => escaped.push(' '),
+            _ if is_break(character) => escaped.push(' '),
             _ => escaped.push(character),
         }
         before = character;
@@ -31,11 +33,6 @@ pub(super) fn escape_line(text: &str) -> String {
         return format!("{digits}\\{rest}");
     }
     if escaped.starts_with(['#', '-', '+', '=', '>']) { format!("\\{escaped}") } else { escaped }
-}
-
-/// Characters that are invisible and reorder the text around them, so that a row reads as another.
-const fn changes_direction(character: char) -> bool {
-    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -13,6 +13,12 @@ fn render_document(document: &Document) -> String {
     String::from_utf8(super::render(document)).unwrap()
 }
 
+/// A document of one section.
+fn of_one(section: Section) -> Document {
+    let (cards, scenarios, datasets) = (Vec::new(), Vec::new(), Vec::new());
+    Document { title: "T".into(), sections: vec![section], cards, scenarios, datasets }
+}
+
 #[track_caller]
 fn assert_has(text: &str, part: &str) {
     assert!(text.contains(part), "{part:?} is not in:\n{text}");
@@ -78,7 +84,7 @@ fn each_percentile_has_its_samples_and_its_interval() {
     }
     let text = render(&[spread]);
     // The medians of the sections are 320 to 360 ms, that of all of them 340: half-width 2.776 · 2.1 %.
-    assert_has(&text, "| 1 replica, 2 workers, 20 users | 400 | 300 [");
+    assert_has(&text, "| 1 replica, 2 workers, 20 users | all | 400 | 300 [");
     assert_has(&text, "| n/a (n<459) | n/a (n<4603) |");
 
     let mut failing = record(0, 1, 20, 400);
@@ -89,14 +95,15 @@ fn each_percentile_has_its_samples_and_its_interval() {
     let text = render(&[failing]);
     // A failed request counts as infinitely slow here, and is left out of the successful ones.
     assert_has(&text, "| ∞ | n/a (n<459) | n/a (n<4603) |");
-    assert_has(&text, "| 300 | 300 | n/a (n<459) | 360 | 300 | 300 | n/a (n<459) |");
+    assert_has(&text, "| successful | 360 | 300 | 300 | 300 | n/a (n<459) | n/a (n<4603) |");
     assert_has(&text, "ERRORS: see the section on failed requests");
 }
 
 #[test]
 fn each_model_has_a_table_of_its_own() {
     let text = render(&[record(0, 1, 20, 800), open(1)]);
-    let closed = text.split("## Scenarios: open model").next().unwrap();
+    let closed = text.split("## Scenarios: closed model").nth(1).unwrap();
+    let closed = closed.split("## Scenarios: open model").next().unwrap();
     assert_has(closed, "| 1 | 2 | 20 | SUCCESS | 40.0 | 100 | 100 | 100 | 40.0 | 0.00 | 800 | 20.00 |");
     assert!(!closed.contains("| 50 |"), "{closed}");
     assert_has(
@@ -105,7 +112,7 @@ fn each_model_has_a_table_of_its_own() {
     );
     assert_has(
         &text,
-        "| 1 replica, 2 workers, 50 requests/s (open) | 100 | 100 | 100 | 1000 | 100 | 100 | 100 | 90.0 | 90.0 | 90.0 |",
+        "| 1 replica, 2 workers, 50 requests/s (open) | from send | 1000 | 90.0 | 90.0 | 90.0 | 90.0 | n/a (n<4603) |",
     );
     assert!(!render(&[open(0)]).contains("closed model"));
 }
@@ -118,7 +125,7 @@ fn only_the_corrected_columns_show_a_stall() {
     counts.succeeded = counts.histogram.clone();
     stalls.stopping_rule.as_mut().unwrap().think_s = 0.0;
     let text = render(&[stalls]);
-    assert_has(&text, "| 50.0 | 50.0 | 50.0 | 1810 | 50.0 | 50.0 | 50.0 | 50.0 | 50.0 | 500 | 900 |");
+    assert_has(&text, "| corrected, cycle 50.0 ms | 2000 | 50.0 | 50.0 | 500 | 900 |");
 }
 
 #[test]
@@ -237,7 +244,7 @@ proptest! {
         let facts = names.iter().map(|row| (row[0].clone(), row[1].clone())).collect();
         let blocks = vec![Block::Table(table), Block::KeyValues(facts)];
         let section = Section { id: "a", title: "A".into(), intro: None, blocks };
-        let text = render_document(&Document { title: "T".into(), sections: vec![section], datasets: vec![] });
+        let text = render_document(&of_one(section));
         let found: Vec<_> = text.split('\n').filter(|line| line.starts_with('|')).map(columns).collect();
         let expected: Vec<_> =
             std::iter::repeat_n(3, 2 + names.len()).chain(std::iter::repeat_n(2, 2 + names.len())).collect();
@@ -274,7 +281,7 @@ proptest! {
     fn a_sentence_stays_one_item_with_any_names(name in name()) {
         let blocks = vec![Block::Sentences { lead: None, items: vec![Sentence::general(name)] }];
         let section = Section { id: "a", title: "A".into(), intro: None, blocks };
-        let text = render_document(&Document { title: "T".into(), sections: vec![section], datasets: vec![] });
+        let text = render_document(&of_one(section));
         prop_assert_eq!(text.split('\n').filter(|line| !line.is_empty()).count(), 3);
     }
 }

@@ -7,6 +7,7 @@ use records::{Arrivals, Interval, Scenario, StoppingRule};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::load::{NoCut, not_running};
+use super::signals::signals;
 use super::{ANSWERS_WITHIN, Drive, SAMPLE_EVERY};
 use crate::events::Progress;
 use crate::load::{LoadGenerator, Snapshot};
@@ -62,6 +63,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                     }
                     last_cut = this_cut;
                     intervals.push(between(last, &cut, &self.setup.config.inference.primary));
+                    self.setup.events.tell(signals(&rule, &intervals, &cuts[0], &cut));
                     cuts.push(cut);
                 }
                 (Err(why @ NoCut::Script(_)), _) => return Err(self.without_cut(why, cut_started)),

@@ -119,6 +119,7 @@ impl Driver {
             .args(self.target.load_foreign_service.then_some("--yes"))
             .args(self.ui_port.map(|port| format!("--ui-port={port}")))
             .show(ShowOutput::Stderr)
+            .with_view()
             .stop_policy(StopPolicy::AllowTime(STOPS_WITHIN))
             .run(session)
             .await?;

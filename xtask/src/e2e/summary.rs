@@ -54,7 +54,8 @@ impl Summary {
         }
         if let Some(results) = &self.results {
             say(&format!("results:  {}", path(results)));
-            say(&format!("see them: less {}", path(&results.join("auto_summary.md"))));
+            say(&format!("see them: {} in a browser", path(&results.join("report.html"))));
+            say(&format!("          less {}", path(&results.join("auto_summary.md"))));
             // There is a table for each model that has rows.
             let tables = ["auto_summary.csv", "auto_summary_open.csv"].map(|name| results.join(name));
             for csv in tables.iter().filter(|csv| csv.is_file()) {

@@ -17,6 +17,9 @@ use super::stop::StopPolicy;
 use crate::failure::{CLUSTER, Failure};
 use crate::orphan;
 
+/// Names the terminal on which the driver paints its live view although its output is kept.
+const TERMINAL_VARIABLE: &str = "LOCUST_MATRIX_TERMINAL";
+
 /// Number of output lines that the message about a failed command repeats.
 const TAIL: usize = 30;
 
@@ -40,6 +43,8 @@ pub(crate) struct Cmd {
     folder: Option<PathBuf>,
     stdin: Option<PathBuf>,
     show: ShowOutput,
+    /// Whether the program has a live view of its own, which it may paint on the terminal.
+    has_view: bool,
     stop_policy: StopPolicy,
     deadline: Option<Duration>,
 }
@@ -66,6 +71,7 @@ impl Cmd {
             folder: None,
             stdin: None,
             show: ShowOutput::Nothing,
+            has_view: false,
             stop_policy: StopPolicy::AtOnce,
             deadline: None,
         }
@@ -102,6 +108,12 @@ impl Cmd {
 
     pub(crate) fn show(mut self, show: ShowOutput) -> Self {
         self.show = show;
+        self
+    }
+
+    /// The driver may paint its live view, if there is a terminal. Its lines then go to the log only.
+    pub(crate) fn with_view(mut self) -> Self {
+        self.has_view = true;
         self
     }
 
@@ -144,7 +156,12 @@ impl Cmd {
         session.progress.line(&format!("$ {line}"));
         let number = session.log.begin(&line);
         let started = Instant::now();
-        let mut child = match self.command(session)?.spawn() {
+        let mut command = self.command(session)?;
+        let lent = if self.has_view { session.progress.lend_terminal() } else { None };
+        if let Some(lent) = &lent {
+            command.env(TERMINAL_VARIABLE, lent.path());
+        }
+        let mut child = match command.spawn() {
             Ok(child) => child,
             Err(error) => {
                 session.log.end(number, &format!("{error}"), started);
@@ -153,13 +170,15 @@ impl Cmd {
         };
         let out =
             child.stdout.take().map(|pipe| read_lines(pipe, session, number, self.prefix(session, false)));
-        let err =
-            child.stderr.take().map(|pipe| read_lines(pipe, session, number, self.prefix(session, true)));
+        let err = child.stderr.take().map(|pipe| {
+            read_lines(pipe, session, number, self.prefix(session, true).filter(|_| lent.is_none()))
+        });
         let ended = group::wait_or_stop(&mut child, &session.stop, self.stop_policy, self.deadline).await;
         let (status, end) = ended.map_err(|error| Failure::bug(format!("{line}: cannot wait: {error}")))?;
         let CapturedOutput { text: stdout, mut tail } = collect(out).await;
         let CapturedOutput { text: stderr, tail: errors } = collect(err).await;
         tail.extend(errors);
+        drop(lent);
         session.log.end(number, &status.to_string(), started);
         let tail: Vec<String> = tail.into();
         // Indented output can be far above, mixed with that of other steps: its end is worth repeating.

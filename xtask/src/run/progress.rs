@@ -5,6 +5,9 @@ use std::io::{IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// The terminal of this process, whatever its output is connected to.
+const TERMINAL: &str = "/dev/tty";
+
 #[derive(Debug)]
 pub(crate) struct Progress {
     started: Instant,
@@ -17,6 +20,8 @@ struct State {
     next: u64,
     active: Vec<Step>,
     status_line_shown: bool,
+    /// Whether a program paints the terminal, which has no status line then.
+    is_lent: bool,
     /// Lines that wait until the first line of the output is known.
     held: Option<Vec<String>>,
 }
@@ -28,7 +33,36 @@ struct Step {
     started: Instant,
 }
 
+/// The terminal, while a program paints it. The status line comes back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct LentTerminal<'p>(&'p Progress);
+
+impl LentTerminal<'_> {
+    /// Where the program finds the terminal.
+    pub(crate) const fn path(&self) -> &'static str {
+        TERMINAL
+    }
+}
+
+impl Drop for LentTerminal<'_> {
+    fn drop(&mut self) {
+        self.0.lock().is_lent = false;
+    }
+}
+
 impl Progress {
+    /// Lends the terminal to a program, without the status line; `None` if there is no terminal.
+    pub(crate) fn lend_terminal(&self) -> Option<LentTerminal<'_>> {
+        let is_there =
+            self.terminal && std::fs::File::options().read(true).write(true).open(TERMINAL).is_ok();
+        if !is_there {
+            return None;
+        }
+        self.lock().is_lent = true;
+        self.print(&[]);
+        Some(LentTerminal(self))
+    }
+
     pub(crate) fn start() -> Arc<Self> {
         let progress = Arc::new(Self {
             started: Instant::now(),
@@ -117,7 +151,7 @@ impl Progress {
             text.push_str(line);
             text.push('\n');
         }
-        if self.terminal && !state.active.is_empty() {
+        if self.terminal && !state.is_lent && !state.active.is_empty() {
             text.push_str(&status_line(&state.active, columns()));
             state.status_line_shown = true;
         }

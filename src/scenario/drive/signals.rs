@@ -1,0 +1,54 @@
+//! What can be told about a measurement while it goes on.
+
+use records::{Interval, StoppingRule};
+
+use crate::events::Progress;
+use crate::load::Snapshot;
+use crate::measure::{Saturation, unsteady_because};
+
+/// The signals after these intervals, with the first and the latest cut.
+pub(super) fn signals(
+    rule: &StoppingRule,
+    intervals: &[Interval],
+    first: &Snapshot,
+    latest: &Snapshot,
+) -> Progress {
+    let saturations = latest.workers.iter().filter_map(|worker| {
+        let earlier = first.workers.iter().find(|other| other.id == worker.id)?;
+        Saturation::of(&worker.health.as_ref()?.since(earlier.health.as_ref()?))
+    });
+    let saturations: Vec<Saturation> = saturations.collect();
+    Progress::Signals {
+        unsteady: unsteady_because(rule, intervals),
+        accounted_pct: accounted_pct(rule, intervals),
+        cpu_pct: saturations.iter().map(|worker| 100.0 * worker.cpu).reduce(f64::max),
+        lag_us: saturations.iter().filter_map(|worker| worker.lag_us).max(),
+    }
+}
+
+/// The users that Little's law accounts for: throughput × (response + think time), % of those that run.
+fn accounted_pct(rule: &StoppingRule, intervals: &[Interval]) -> Option<f64> {
+    let users = rule.users.filter(|users| *users > 0)?;
+    let (mut seconds, mut requests, mut total_ms) = (0.0, 0, 0.0);
+    for interval in intervals {
+        (seconds, requests) = (seconds + interval.seconds, requests + interval.requests);
+        total_ms += interval.total_ms;
+    }
+    let busy_s = total_ms / 1000.0 + requests as f64 * rule.think_s;
+    (seconds > 0.0 && requests > 0).then(|| 100.0 * busy_s / seconds / f64::from(users))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::record;
+
+    #[test]
+    fn a_closed_loop_accounts_for_all_of_its_users() {
+        let record = record(0, 1, 20, 800);
+        let rule = record.stopping_rule.unwrap();
+        let share = accounted_pct(&rule, &record.intervals).unwrap();
+        assert!((share - 100.0).abs() < 1e-6, "{share}");
+        assert_eq!(accounted_pct(&StoppingRule { users: None, ..rule }, &record.intervals), None);
+    }
+}

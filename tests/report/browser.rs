@@ -1,0 +1,168 @@
+//! The page in a browser: nothing is reported on its console, it has no serious barrier, and it is the same where a
+//! viewer blocks scripts and style sheets. It needs Chromium and npm; without them the tests say so and pass.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The header with which Jenkins shows files of a build.
+const POLICY: &str = "sandbox; default-src 'none'; img-src 'self'; style-src 'self'";
+
+/// Puts the result of axe-core into the page, where `--dump-dom` finds it. The hidden parts of the page are opened first.
+const CHECK: &str = "document.querySelectorAll('details').forEach(one => one.open = true);\
+    axe.run({resultTypes: ['violations']}).then(found => {\
+        const serious = found.violations.filter(one => ['serious', 'critical'].includes(one.impact));\
+        const told = serious.map(one => one.id + ': ' + one.nodes.map(node => node.target.join(' ')).slice(0, 3).join('; '));\
+        document.body.textContent = 'axe checked ' + found.passes.length + ' rules: ' + (told.join(' | ') || 'nothing serious');\
+    }).catch(error => document.body.textContent = 'axe failed: ' + error);";
+
+#[test]
+fn a_browser_reports_nothing_and_finds_no_serious_barrier() {
+    let Some(chromium) = chromium() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let page = super::html(&super::full(true));
+    let file = folder.path().join("report.html");
+    std::fs::write(&file, &page).unwrap();
+    let shown = dump(&chromium, folder.path(), &address(&file));
+    assert!(!shown.errors.contains("CONSOLE"), "{}", shown.errors);
+    assert_eq!(shown.page.matches("<article ").count(), 24);
+
+    let Some(axe) = axe() else { return };
+    let axe = std::fs::read_to_string(axe).unwrap();
+    for scheme in ["light", "dark"] {
+        // The page of a dark browser, whatever the browser's own setting is.
+        let style = page.replace(
+            "prefers-color-scheme:dark",
+            if scheme == "dark" { "min-width:0" } else { "max-width:0" },
+        );
+        let checked =
+            style.replace("</body>", &format!("<script>{axe}</script><script>{CHECK}</script></body>"));
+        std::fs::write(&file, checked).unwrap();
+        let found = dump(&chromium, folder.path(), &address(&file)).page;
+        let said = found.split("<body>").nth(1).unwrap_or(&found).trim_end();
+        assert!(
+            said.contains("axe checked") && said.contains("nothing serious"),
+            "{scheme}: {}",
+            &said[..said.len().min(2000)]
+        );
+    }
+}
+
+#[test]
+fn a_viewer_that_blocks_scripts_and_style_sheets_shows_the_same() {
+    let Some(chromium) = chromium() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let page = super::html(&super::full(true));
+    let file = folder.path().join("report.html");
+    std::fs::write(&file, &page).unwrap();
+    let plain = dump(&chromium, folder.path(), &address(&file)).page;
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    std::thread::spawn(move || serve(&server, &page));
+    let blocked = dump(&chromium, folder.path(), &format!("http://127.0.0.1:{port}/report.html"));
+    assert_eq!(blocked.page, plain);
+    // The style sheet is all that the policy refuses.
+    let refused = |line: &&str| line.contains("CONSOLE") && !line.contains("inline style");
+    assert_eq!(blocked.errors.lines().filter(refused).collect::<Vec<_>>(), [""; 0]);
+    assert!(blocked.errors.contains("inline style"), "the policy was not in force: {}", blocked.errors);
+}
+
+/// Answers every request with the page and the policy, until the test ends.
+fn serve(server: &TcpListener, page: &str) {
+    for connection in server.incoming() {
+        let Ok(mut connection) = connection else { return };
+        let _ = connection.read(&mut [0; 4096]);
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n\
+             Content-Security-Policy: {POLICY}\r\nConnection: close\r\n\r\n",
+            page.len()
+        );
+        let _ = connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(page.as_bytes()));
+    }
+}
+
+struct Shown {
+    page: String,
+    errors: String,
+}
+
+fn dump(chromium: &Path, folder: &Path, address: &str) -> Shown {
+    let profile = format!("--user-data-dir={}", folder.join("profile").display());
+    let done = Command::new(chromium)
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+        ])
+        .args(["--enable-logging=stderr", "--virtual-time-budget=20000", "--dump-dom", &profile, address])
+        .env("HOME", folder)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let (page, errors) = (text(done.stdout), text(done.stderr));
+    assert!(page.contains("<body>"), "{} shows nothing: {errors}", chromium.display());
+    Shown { page, errors }
+}
+
+fn address(file: &Path) -> String {
+    format!("file://{}", file.display())
+}
+
+/// The browser: `$CHROMIUM`, or the first of the usual names on the path.
+fn chromium() -> Option<PathBuf> {
+    let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
+    let found =
+        named.or_else(|| ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(on_path));
+    if found.is_none() {
+        skip("there is no Chromium: install it (apt-get install chromium), or name it with CHROMIUM");
+    }
+    found
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// axe-core, whose version and hash are in `axe/package-lock.json`. npm installs it once.
+fn axe() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("axe");
+    let file = folder.join("node_modules/axe-core/axe.min.js");
+    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/report/axe/package-lock.json");
+    let is_current = || std::fs::read(folder.join("package-lock.json")).ok() == std::fs::read(&lock).ok();
+    if !(file.is_file() && is_current()) {
+        std::fs::create_dir_all(&folder).unwrap();
+        for name in ["package.json", "package-lock.json"] {
+            std::fs::copy(lock.with_file_name(name), folder.join(name)).unwrap();
+        }
+        let npm = Command::new("npm")
+            .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+            .current_dir(&folder)
+            .stdin(Stdio::null())
+            .output();
+        match npm {
+            Ok(done) if done.status.success() => {}
+            Ok(done) => {
+                skip(&format!(
+                    "npm ci cannot install axe-core: {}",
+                    String::from_utf8_lossy(&done.stderr).trim()
+                ));
+                return None;
+            }
+            Err(error) => {
+                skip(&format!("npm cannot be run, so that barriers are not looked for: {error}"));
+                return None;
+            }
+        }
+    }
+    Some(file)
+}
+
+/// Says what is not tested, also while the output of tests that pass is hidden.
+fn skip(why: &str) {
+    let _ = writeln!(std::io::stderr(), "skipped: {why}");
+}
