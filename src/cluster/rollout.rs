@@ -230,6 +230,12 @@ impl Wait<'_> {
         object: Option<&DynamicObject>,
         overdue: Option<&Overdue>,
     ) -> Option<Result<(), Unready>> {
+        let uid = object.and_then(|object| object.metadata.uid.as_deref());
+        if uid.is_some_and(|uid| uid != self.workload.uid) {
+            // Its pods and its template are others than those that the run began with.
+            let problem = "it was deleted and created anew since the run began; start a new run";
+            return Some(Err(Unready::Broken(problem.into())));
+        }
         let assessment = self.assess(object);
         let begin = |since: &mut Option<Instant>, holds: bool| {
             *since = holds.then(|| since.unwrap_or_else(Instant::now));
