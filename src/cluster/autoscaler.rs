@@ -99,7 +99,8 @@ pub(super) async fn autoscalers_of(
     found.retain(|one| scales(&one.object.data["spec"]["scaleTargetRef"], one.kind, workload));
     let by_keda = found.iter().any(|one| one.kind == Kind::ScaledObject);
     found.retain(|one| {
-        let is_kedas = one.object.metadata.owner_references.iter().flatten().any(|owner| owner.kind == "ScaledObject");
+        let is_kedas =
+            one.object.metadata.owner_references.iter().flatten().any(|owner| owner.kind == "ScaledObject");
         !(by_keda && is_kedas) && !is_paused_by_its_owner(one)
     });
     (found, unknown)
@@ -113,6 +114,11 @@ fn scales(target: &Value, kind: Kind, workload: &Workload) -> bool {
     target["name"] == workload.name.as_str()
         && target["kind"].as_str().unwrap_or(default) == workload.resource.kind
         && (version.is_empty() || group == workload.resource.group)
+}
+
+/// Whether a run that was killed has left an autoscaler of this workload paused.
+pub async fn is_left_paused(cluster: &Cluster, workload: &Workload) -> bool {
+    autoscalers_of(cluster, workload).await.0.iter().any(Autoscaler::is_paused_by_us)
 }
 
 /// Refuses a workload that something else scales, because a matrix sets the replicas itself. Tells about
@@ -132,7 +138,7 @@ pub async fn refuse_autoscaled(cluster: &Cluster, workload: &Workload, events: &
         && let Some(manager) = reconciler(&object.metadata)
     {
         events.tell(Progress::note(format!(
-            "{manager} sets the replicas of {}; if it puts back what the matrix sets, suspend it for the run",
+            "{manager} may set the replicas of {}; if it puts back what the matrix sets, suspend it for the run",
             workload.describe()
         )));
     }
@@ -140,7 +146,6 @@ pub async fn refuse_autoscaled(cluster: &Cluster, workload: &Workload, events: &
     Err(Error::preflight(format!("{}, and would change what the matrix sets", first.describe(workload)))
         .next("delete it for the run, or let the run pause it: --pause-autoscaler (pause_autoscaler: true)"))
 }
-
 
 #[cfg(test)]
 mod tests;

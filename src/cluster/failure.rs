@@ -73,9 +73,13 @@ mod tests {
             "pods \"a\" is forbidden: minimum memory usage per Container is 64Mi, but request is 32Mi",
         ] {
             let text = refusal(rule);
-            assert!(text.contains("rules refuse it") && text.contains(rule) && !text.contains("permission"), "{text}");
+            assert!(
+                text.contains("rules refuse it") && text.contains(rule) && !text.contains("permission"),
+                "{text}"
+            );
         }
-        let rbac = "jobs.batch is forbidden: User \"me\" cannot create resource \"jobs\" in API group \"batch\"";
+        let rbac =
+            "jobs.batch is forbidden: User \"me\" cannot create resource \"jobs\" in API group \"batch\"";
         assert!(refusal(rbac).contains("permission is missing"));
     }
 

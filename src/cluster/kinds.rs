@@ -55,8 +55,7 @@ pub(super) async fn named(cluster: &Cluster, name: &WorkloadName) -> Result<Vec<
         _ => {}
     }
     let known = scalable(cluster, name.group.as_deref()).await?;
-    let is_named =
-        |one: &&ApiResource| one.plural.as_str() == kind || one.kind.to_lowercase() == kind;
+    let is_named = |one: &&ApiResource| one.plural.as_str() == kind || one.kind.to_lowercase() == kind;
     let named: Vec<ApiResource> = known.iter().filter(is_named).cloned().collect();
     if named.is_empty() {
         let problem = format!("inference.workload: {name}: this cluster has no such kind that can be scaled");

@@ -53,8 +53,9 @@ mod tests {
         let one = |name: &str| -> Pod {
             serde_json::from_value(json!({ "metadata": { "name": name, "uid": name } })).unwrap()
         };
-        let names =
-            |pods: &Listed<Pod>| pods.complete().map(|known| known.keys().cloned().collect::<Vec<_>>().join(" "));
+        let names = |pods: &Listed<Pod>| {
+            pods.complete().map(|known| known.keys().cloned().collect::<Vec<_>>().join(" "))
+        };
         let mut pods = Listed::default();
         for (event, known) in vec![
             (Event::Init, None),

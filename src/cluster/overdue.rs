@@ -38,9 +38,7 @@ impl Overdue {
     pub(super) fn holds(&self, replicas: u32, pods: &[Pod]) -> Option<String> {
         let noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let noted = noted.as_ref().filter(|noted| replicas >= noted.replicas)?;
-        let is_same = |pod: &Pod| {
-            key_of(pod).is_some_and(|(uid, key)| noted.causes.get(&uid) == Some(&key))
-        };
+        let is_same = |pod: &Pod| key_of(pod).is_some_and(|(uid, key)| noted.causes.get(&uid) == Some(&key));
         pods.iter().any(is_same).then(|| noted.problem.clone())
     }
 }

@@ -88,11 +88,13 @@ impl Owners {
 
 /// The controller of an owner; `None` if the owner is gone or may not be read.
 #[expect(clippy::option_option, reason = "an owner without a controller is not an owner that cannot be read")]
-async fn read_controller(cluster: &Cluster, owner: &OwnerReference) -> Result<Option<Option<OwnerReference>>> {
+async fn read_controller(
+    cluster: &Cluster,
+    owner: &OwnerReference,
+) -> Result<Option<Option<OwnerReference>>> {
     let (group, version) = owner.api_version.rsplit_once('/').unwrap_or(("", &owner.api_version));
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &owner.kind));
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(cluster.client.clone(), &cluster.namespace, &resource);
+    let api: Api<DynamicObject> = Api::namespaced_with(cluster.client.clone(), &cluster.namespace, &resource);
     match api.get(&owner.name).await {
         Ok(found) if found.metadata.uid.as_deref() == Some(&owner.uid) => {
             Ok(Some(controller(&found.metadata).cloned()))

@@ -144,8 +144,7 @@ impl Part<'_> {
             let reason = waiting.reason.as_deref().unwrap_or("no reason given");
             if PERMANENT.contains(&reason) {
                 let message = waiting.message.as_deref().unwrap_or("no message");
-                let words =
-                    format!("cannot start {name} (image {}): {reason}: {message}", self.status.image);
+                let words = format!("cannot start {name} (image {}): {reason}: {message}", self.status.image);
                 return Some(Cause { is_permanent: true, ..passing(&key("start"), words) });
             }
             if let (Some(crash), "CrashLoopBackOff") = (&crash, reason) {

@@ -150,9 +150,7 @@ mod tests {
         let mut proxy = template.clone();
         proxy.limits.insert("memory".into(), "64Mi".into());
         workload.containers = [("model".to_owned(), template), ("access-log".to_owned(), proxy)].into();
-        let status = |name: &str, id: &str| {
-            json!({ "name": name, "image": "i:1", "imageID": id, "ready": true, "restartCount": 1 })
-        };
+        let status = |name: &str, id: &str| json!({ "name": name, "image": "i:1", "imageID": id, "ready": true, "restartCount": 1 });
         let limits = |limits: serde_json::Value| json!({ "limits": limits });
         let pod: Pod = serde_json::from_value(json!({
             "metadata": { "name": "pair-1" },

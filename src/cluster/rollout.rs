@@ -143,7 +143,11 @@ impl Wait<'_> {
                 None if Instant::now() >= self.deadline => {
                     let last_seen = if is_away { self.last_seen.clone() } else { self.in_words().await };
                     let timed_out = TimedOut { after: self.started.elapsed(), last_seen };
-                    return Err(if is_away { Unready::Away(timed_out) } else { Unready::TimedOut(timed_out) });
+                    return Err(if is_away {
+                        Unready::Away(timed_out)
+                    } else {
+                        Unready::TimedOut(timed_out)
+                    });
                 }
                 None if Instant::now() >= telling.due() => {
                     let refusal = evidence::refusal(cluster, workload, self.begun);

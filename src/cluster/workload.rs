@@ -58,7 +58,8 @@ impl Workload {
         if kinds::is_deployment(&self.resource) {
             return self.name.clone();
         }
-        let group = if self.resource.group.is_empty() { String::new() } else { format!(".{}", self.resource.group) };
+        let group =
+            if self.resource.group.is_empty() { String::new() } else { format!(".{}", self.resource.group) };
         format!("{}{group}/{}", self.resource.plural, self.name)
     }
 
@@ -262,8 +263,7 @@ fn template_of(container: &Container) -> Template {
 }
 
 async fn read_scale(cluster: &Cluster, resource: &ApiResource, name: &str) -> Result<(u64, Option<String>)> {
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(cluster.client.clone(), &cluster.namespace, resource);
+    let api: Api<DynamicObject> = Api::namespaced_with(cluster.client.clone(), &cluster.namespace, resource);
     let scale = api.get_scale(name).await.map_err(|error| {
         let subject = format!("scale of {} {}/{name}", resource.kind.to_lowercase(), cluster.namespace);
         match &error {

@@ -158,7 +158,9 @@ async fn await_deployment(
             Unready::Broken(_) | Unready::AsBefore(_) | Unready::Unplaced(_) => {
                 Error::preflight(message).next(advice)
             }
-            Unready::Away(_) | Unready::Rescaled { .. } | Unready::TimedOut(_) => Error::cluster(message).next(advice),
+            Unready::Away(_) | Unready::Rescaled { .. } | Unready::TimedOut(_) => {
+                Error::cluster(message).next(advice)
+            }
         }
     })?;
     events.tell(Progress::phase(format!("{name}: {} ready", workload.replicas), started.elapsed()));

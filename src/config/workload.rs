@@ -19,7 +19,12 @@ pub struct WorkloadName {
 impl WorkloadName {
     /// The Deployment of this name.
     pub fn deployment(name: &str) -> Self {
-        Self { kind: Some("deployment".into()), group: Some("apps".into()), name: name.to_owned(), deployment_first: true }
+        Self {
+            kind: Some("deployment".into()),
+            group: Some("apps".into()),
+            name: name.to_owned(),
+            deployment_first: true,
+        }
     }
 }
 
@@ -75,7 +80,10 @@ mod tests {
             ("deployments.apps/my.bert-2", Some("deployments"), Some("apps"), "my.bert-2"),
         ] {
             let read: WorkloadName = text.parse().unwrap();
-            assert_eq!((read.kind.as_deref(), read.group.as_deref(), read.name.as_str()), (kind, group, name));
+            assert_eq!(
+                (read.kind.as_deref(), read.group.as_deref(), read.name.as_str()),
+                (kind, group, name)
+            );
             assert_eq!(read.to_string().to_lowercase(), text.to_lowercase());
         }
     }

@@ -69,7 +69,9 @@ pub fn allow_scaling(objects: &mut [Value], target: &WorkloadName, pauses: bool)
             };
             if is_about(&["deployments", "deployments/scale", "statefulsets", "statefulsets/scale"]) {
                 let names = rule["resourceNames"].as_array_mut().into_iter().flatten();
-                names.filter(|name| *name == DEFAULT_DEPLOYMENT).for_each(|name| *name = target.name.clone().into());
+                names
+                    .filter(|name| *name == DEFAULT_DEPLOYMENT)
+                    .for_each(|name| *name = target.name.clone().into());
             } else if pauses && is_about(&["horizontalpodautoscalers", "scaledobjects"]) {
                 rule["verbs"] = json!(["list", "patch"]);
             }
@@ -86,13 +88,8 @@ fn rules_of_custom_kind(target: &WorkloadName) -> Vec<Value> {
     }
     // A Role names the plural. kubectl accepts both, and so does the setting.
     let plural = if kind.ends_with('s') { kind.clone() } else { format!("{kind}s") };
-    let rule = |resource: String, verbs: &[&str]| {
-        json!({ "apiGroups": [group], "resources": [resource], "resourceNames": [target.name], "verbs": verbs })
-    };
-    vec![
-        rule(format!("{plural}/scale"), &["get", "patch"]),
-        rule(plural, &["get", "list", "watch"]),
-    ]
+    let rule = |resource: String, verbs: &[&str]| json!({ "apiGroups": [group], "resources": [resource], "resourceNames": [target.name], "verbs": verbs });
+    vec![rule(format!("{plural}/scale"), &["get", "patch"]), rule(plural, &["get", "list", "watch"])]
 }
 
 fn build(folder: &str, images: &[Image], locustfile: Option<&str>) -> Result<Vec<Value>> {
@@ -123,7 +120,8 @@ mod tests {
         let plain = objects(Overlay::Base, &[], None).unwrap();
         let mut changed = plain.clone();
         allow_scaling(&mut changed, &"shop".parse().unwrap(), false);
-        let expected: Vec<_> = rules(&plain).iter().map(|rule| rule.replace("\"inference\"", "\"shop\"")).collect();
+        let expected: Vec<_> =
+            rules(&plain).iter().map(|rule| rule.replace("\"inference\"", "\"shop\"")).collect();
         assert_eq!(rules(&changed), expected);
         for kind in ["deployments", "deployments/scale", "statefulsets", "statefulsets/scale"] {
             let names = |rule: &&String| rule.contains(&format!("[\"{kind}\"]")) && rule.contains("shop");

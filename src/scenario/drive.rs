@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use records::{
-    Environment, Interval, Membership, Mode, OpenCounts, Record, Replica, Sample, Scenario, StoppingRule, Unmeasured,
-    UnmeasuredKind, VERSION, Window, WorkerHealth,
+    Environment, Interval, Membership, Mode, OpenCounts, Record, Replica, Sample, Scenario, StoppingRule,
+    Unmeasured, UnmeasuredKind, VERSION, Window, WorkerHealth,
 };
 use tokio::time::Instant;
 

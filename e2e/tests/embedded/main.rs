@@ -128,7 +128,8 @@ fn a_stateful_set_is_measured_and_its_autoscaler_paused() {
     let folder = tempfile::tempdir().unwrap();
     let cluster = Cluster::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(workloads::a_stateful_set_is_measured_and_its_autoscaler_paused(&cluster, folder.path()));
+    runtime
+        .block_on(workloads::a_stateful_set_is_measured_and_its_autoscaler_paused(&cluster, folder.path()));
     cluster.end();
 }
 

@@ -127,7 +127,8 @@ impl<'a> Set<'a> {
         if strategy["type"] == "OnDelete" || !self.pods.values().all(|pod| is_active(pod) && is_ready(pod)) {
             return;
         }
-        let first = usize::try_from(number(self.set, "/spec/updateStrategy/rollingUpdate/partition").unwrap_or(0));
+        let first =
+            usize::try_from(number(self.set, "/spec/updateStrategy/rollingUpdate/partition").unwrap_or(0));
         let mut old = self.pods.range(first.unwrap_or(0)..).rev().map(|(_, pod)| pod);
         if let Some(pod) = old.find(|pod| !self.is_updated(pod)) {
             self.delete(store, pod);

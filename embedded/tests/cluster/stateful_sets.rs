@@ -130,7 +130,8 @@ async fn a_new_template_replaces_the_pods_from_the_top() {
 async fn an_autoscaler_is_stored_with_its_defaults_and_scales_nothing() {
     let cluster = Cluster::start().await;
     let target = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web" });
-    let hpa = json!({ "metadata": { "name": "web" }, "spec": { "maxReplicas": 4, "scaleTargetRef": target } });
+    let hpa =
+        json!({ "metadata": { "name": "web" }, "spec": { "maxReplicas": 4, "scaleTargetRef": target } });
     let created = cluster.create::<HorizontalPodAutoscaler>(hpa).await;
     assert_eq!(created.spec.unwrap().min_replicas, Some(1));
 }

@@ -58,8 +58,11 @@ pub async fn pause_autoscalers(cluster: &Cluster, workload: &Workload, most: u32
 pub async fn resume_autoscalers(cluster: &Cluster, workload: &Workload) -> Result<Vec<String>> {
     let (found, unknown) = autoscalers_of(cluster, workload).await;
     if let Some(why) = unknown {
-        return Err(Error::cluster(format!("autoscalers of {} cannot be listed: {why}", workload.describe()))
-            .next(format!("if one has the annotation {PAUSED}, put back what it says")));
+        return Err(Error::cluster(format!(
+            "autoscalers of {} cannot be listed: {why}",
+            workload.describe()
+        ))
+        .next(format!("if one has the annotation {PAUSED}, put back what it says")));
     }
     let (mut resumed, mut failed) = (Vec::new(), None);
     for one in found.iter().filter(|one| one.is_paused_by_us()) {

@@ -43,9 +43,11 @@ async fn an_autoscaler_of_the_workload_is_named_with_its_range() {
         error.message,
         "HorizontalPodAutoscaler scale-bert scales deployment bert between 2 and 4, and would change what the matrix sets"
     );
-    for (kind, name, version) in
-        [("StatefulSet", "bert", "apps/v1"), ("Deployment", "shop", "apps/v1"), ("Deployment", "bert", "x.io/v1")]
-    {
+    for (kind, name, version) in [
+        ("StatefulSet", "bert", "apps/v1"),
+        ("Deployment", "shop", "apps/v1"),
+        ("Deployment", "bert", "x.io/v1"),
+    ] {
         let other = json!({ "apiVersion": version, "kind": kind, "name": name });
         api.put(&format!("{HPAS}/scale-bert"), hpa(&other, &Value::Null));
         assert!(refused(&api).await.0.is_ok(), "{version} {kind} {name}");
@@ -70,7 +72,7 @@ async fn somebody_who_puts_the_replicas_back_is_told() {
     });
     api.put(DEPLOYMENT, json!({ "metadata": { "name": "bert", "managedFields": [entry] } }));
     let (result, told) = refused(&api).await;
-    assert!(result.is_ok() && told[0].contains("argocd-controller sets the replicas"), "{told:?}");
+    assert!(result.is_ok() && told[0].contains("argocd-controller may set the replicas"), "{told:?}");
 }
 
 #[tokio::test]
@@ -88,6 +90,7 @@ async fn a_paused_autoscaler_holds_every_count_of_the_matrix_and_is_put_back_exa
             assert_eq!(spec(&api)["behavior"][direction]["selectPolicy"], "Disabled");
         }
         assert!(refused(&api).await.0.is_ok(), "a paused one does not scale");
+        assert!(is_left_paused(&cluster, &workload).await);
         // The run was killed, and another one pauses for more replicas: it knows what was there at first.
         pause_autoscalers(&cluster, &workload, 16).await.unwrap();
         assert_eq!(spec(&api)["maxReplicas"], 16);
@@ -98,14 +101,20 @@ async fn a_paused_autoscaler_holds_every_count_of_the_matrix_and_is_put_back_exa
             expected.as_object_mut().unwrap().remove("behavior");
         }
         assert_eq!(spec(&api), expected);
-        assert_eq!(resume_autoscalers(&cluster, &workload).await.unwrap(), [""; 0], "there is nothing left to do");
+        assert!(!is_left_paused(&cluster, &workload).await);
+        assert_eq!(
+            resume_autoscalers(&cluster, &workload).await.unwrap(),
+            [""; 0],
+            "there is nothing left to do"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_scaled_object_of_keda_is_paused_by_its_annotation_and_its_own_hpa_is_left_alone() {
     let api = FakeApi::default();
-    let owner = json!({ "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "bert", "uid": "k" });
+    let owner =
+        json!({ "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "name": "bert", "uid": "k" });
     let mut made = hpa(&bert(), &Value::Null);
     made["metadata"]["ownerReferences"] = json!([owner]);
     api.put(&format!("{HPAS}/scale-bert"), made);

@@ -18,13 +18,18 @@ fn words(pod: &Pod) -> String {
 
 #[test]
 fn a_ready_pod_has_no_cause() {
-    assert_eq!(why_not_ready(&pod("{containers: []}", "{conditions: [{type: Ready, status: 'True'}]}")), None);
+    assert_eq!(
+        why_not_ready(&pod("{containers: []}", "{conditions: [{type: Ready, status: 'True'}]}")),
+        None
+    );
 }
 
 #[test]
 fn a_failing_probe_is_named_with_what_it_asks() {
-    let spec = "{containers: [{name: proxy}, {name: bert, readinessProbe: {httpGet: {path: /nope, port: 8080}}}]}";
-    let (proxy, bert) = (container("proxy", true, 0, "{running: {}}"), container("bert", false, 0, "{running: {}}"));
+    let spec =
+        "{containers: [{name: proxy}, {name: bert, readinessProbe: {httpGet: {path: /nope, port: 8080}}}]}";
+    let (proxy, bert) =
+        (container("proxy", true, 0, "{running: {}}"), container("bert", false, 0, "{running: {}}"));
     let unready = pod(spec, &format!("{{containerStatuses: [{proxy}, {bert}]}}"));
     assert_eq!(words(&unready), "the readiness probe of container bert has not passed (GET :8080/nope)");
     assert_eq!(why_not_ready(&unready).unwrap().evidence, Evidence::Warning);
@@ -32,7 +37,10 @@ fn a_failing_probe_is_named_with_what_it_asks() {
     let spec = "{containers: [{name: bert, startupProbe: {tcpSocket: {port: http}}, readinessProbe: {exec: {command: [a]}}}]}";
     let starting = container("bert", false, 0, "{running: {}}").replace("started: true", "started: false");
     let starting = pod(spec, &format!("{{containerStatuses: [{starting}]}}"));
-    assert_eq!(words(&starting), "the startup probe of container bert has not passed (a connection to port http)");
+    assert_eq!(
+        words(&starting),
+        "the startup probe of container bert has not passed (a connection to port http)"
+    );
 }
 
 #[test]
@@ -78,7 +86,10 @@ fn a_native_sidecar_counts_like_a_container() {
     // A plain init container has restarted before the pod served anything.
     let plain = pod(
         "{initContainers: [{name: proxy}], containers: []}",
-        &format!("{{initContainerStatuses: [{}]}}", container("proxy", true, 3, "{terminated: {exitCode: 0}}")),
+        &format!(
+            "{{initContainerStatuses: [{}]}}",
+            container("proxy", true, 3, "{terminated: {exitCode: 0}}")
+        ),
     );
     assert_eq!(restarts(&plain), 0);
 }
@@ -89,7 +100,9 @@ fn a_readiness_gate_that_nobody_opens_is_named() {
     let spec = format!("{{readinessGates: [{{conditionType: {gate}}}], containers: [{{name: bert}}]}}");
     let bert = container("bert", true, 0, "{running: {}}");
     let with = |condition: &str| {
-        let conditions = format!("[{{type: ContainersReady, status: 'True'}}, {{type: Ready, status: 'False'}}{condition}]");
+        let conditions = format!(
+            "[{{type: ContainersReady, status: 'True'}}, {{type: Ready, status: 'False'}}{condition}]"
+        );
         pod(&spec, &format!("{{conditions: {conditions}, containerStatuses: [{bert}]}}"))
     };
     assert_eq!(

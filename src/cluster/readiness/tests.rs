@@ -85,9 +85,7 @@ fn ready_not_yet_observed() {
 #[test]
 fn ready_not_yet_scaled() {
     let stale = deployment(1, 4, 1);
-    assert!(
-        matches!(assess(Some(&stale), &[ready_pod()], 2), Assessment::Rescaled(1))
-    );
+    assert!(matches!(assess(Some(&stale), &[ready_pod()], 2), Assessment::Rescaled(1)));
 }
 
 #[test]
@@ -108,7 +106,9 @@ fn a_deployment_with_a_terminating_pod_is_not_ready_and_says_how_long_the_pod_ma
     let expected = "1 of 1 pods ready, 1 terminating for up to 231 s more (their grace period): inference-1";
     assert_eq!(seen("2026-01-01T00:03:51Z"), Assessment::NotYet(expected.into()));
     let late = seen("2025-12-31T23:59:00Z");
-    assert!(matches!(late, Assessment::NotYet(words) if words.contains("although their grace period is over")));
+    assert!(
+        matches!(late, Assessment::NotYet(words) if words.contains("although their grace period is over"))
+    );
 }
 
 #[test]
@@ -170,9 +170,13 @@ fn a_custom_kind_is_ready_by_its_pods_and_by_what_its_status_has() {
     // A group of two pods is one replica, as the status counts it.
     let group = "{metadata: {name: bert}, spec: {replicas: 1}, status: {replicas: 1, readyReplicas: 1}}";
     assert_eq!(seen(group, &[ready_pod(), ready_pod()]), Assessment::Ready);
-    assert!(matches!(seen(group, &[ready_pod(), waiting_pod("ContainerCreating", 0)]), Assessment::NotYet(_)));
+    assert!(matches!(
+        seen(group, &[ready_pod(), waiting_pod("ContainerCreating", 0)]),
+        Assessment::NotYet(_)
+    ));
     // Argo Rollouts write the generation as text.
-    let stale = "{metadata: {name: bert, generation: 7}, spec: {replicas: 1}, status: {observedGeneration: '6'}}";
+    let stale =
+        "{metadata: {name: bert, generation: 7}, spec: {replicas: 1}, status: {observedGeneration: '6'}}";
     assert!(matches!(seen(stale, &[ready_pod()]), Assessment::NotYet(words) if words.contains("observed")));
     let other = "{metadata: {name: bert}, spec: {replicas: 3}}";
     assert_eq!(seen(other, &[ready_pod()]), Assessment::Rescaled(3));

@@ -106,8 +106,7 @@ async fn a_pod_that_cannot_start_ends_the_wait_at_once() {
     }] });
     let unready = await_two(vec![pod("a", &waiting), pod("b", &waiting)]).await.unwrap_err();
     assert!(matches!(unready, Unready::Broken(_)));
-    let expected =
-        "inference: pod a: cannot start container inference (image fake-inference:1): ErrImagePull: not found";
+    let expected = "inference: pod a: cannot start container inference (image fake-inference:1): ErrImagePull: not found";
     assert_eq!(unready.describe("inference"), expected);
 }
 
@@ -167,7 +166,8 @@ async fn a_workload_that_was_created_anew_is_not_the_one_of_the_run() {
 #[tokio::test(start_paused = true)]
 async fn the_same_pods_are_not_waited_for_twice() {
     let overdue = Overdue::default();
-    let starting = json!({ "conditions": [{ "type": "Ready", "status": "False", "message": "target not registered" }] });
+    let starting =
+        json!({ "conditions": [{ "type": "Ready", "status": "False", "message": "target not registered" }] });
     let pods = || vec![pod("a", &starting), pod("b", &starting)];
     let first = await_two_aloud(pods(), Some(&overdue), &silent).await.unwrap_err();
     assert!(matches!(first, Unready::TimedOut(_)), "{first:?}");

@@ -29,7 +29,10 @@ async fn a_name_without_a_kind_finds_a_deployment_or_a_stateful_set() {
     let api = FakeApi::default();
     api.put(&format!("{APPS}/statefulsets/bert"), object(&labels()));
     let found = read(&api, "bert").await.unwrap();
-    assert_eq!((found.describe().as_str(), found.id().as_str()), ("statefulset bert", "statefulsets.apps/bert"));
+    assert_eq!(
+        (found.describe().as_str(), found.id().as_str()),
+        ("statefulset bert", "statefulsets.apps/bert")
+    );
     assert_eq!((found.uid.as_str(), found.replicas, found.selector.as_str()), ("u1", 3, "app=bert"));
     assert_eq!((found.grace.as_secs(), found.min_ready.as_secs(), found.one_by_one), (600, 240, true));
     assert_eq!(found.images(), [("bert".to_owned(), "bert:1".to_owned())]);
@@ -81,11 +84,12 @@ async fn a_custom_kind_is_found_by_discovery_and_its_scale_says_the_rest() {
     let broken = json!({ "groupVersion": "metrics.k8s.io/v1", "version": "v1" });
     let broken = json!({ "name": "metrics.k8s.io", "versions": [broken], "preferredVersion": broken });
     api.put("/apis", json!({ "groups": [broken, group] }));
-    let resource = |name: &str, kind: &str| {
-        json!({ "name": name, "singularName": "", "namespaced": true, "kind": kind, "verbs": ["get", "list"] })
-    };
-    let resources =
-        [resource("rollouts", "Rollout"), resource("rollouts/scale", "Scale"), resource("analyses", "Analysis")];
+    let resource = |name: &str, kind: &str| json!({ "name": name, "singularName": "", "namespaced": true, "kind": kind, "verbs": ["get", "list"] });
+    let resources = [
+        resource("rollouts", "Rollout"),
+        resource("rollouts/scale", "Scale"),
+        resource("analyses", "Analysis"),
+    ];
     let list = json!({ "groupVersion": "argoproj.io/v1alpha1", "resources": resources });
     api.put("/apis/argoproj.io/v1alpha1", list);
     let path = "/apis/argoproj.io/v1alpha1/namespaces/default/rollouts/bert";

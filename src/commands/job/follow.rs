@@ -270,8 +270,11 @@ mod tests {
     fn the_advice_fits_the_reason() {
         let pull = "pod a: cannot start container driver (image r/d:1): ErrImagePull:";
         assert!(mends(&format!("{pull} not found")).contains("--driver-image"));
-        assert!(mends(&format!("{pull} 401 Unauthorized: authentication required")).contains("imagePullSecrets"));
-        let config = "pod a: cannot start container driver: CreateContainerConfigError: secret \"s\" not found";
+        assert!(
+            mends(&format!("{pull} 401 Unauthorized: authentication required")).contains("imagePullSecrets")
+        );
+        let config =
+            "pod a: cannot start container driver: CreateContainerConfigError: secret \"s\" not found";
         assert!(!mends(config).contains("image"));
     }
 

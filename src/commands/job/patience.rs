@@ -60,8 +60,11 @@ impl Patience {
         if let Some(waiting) = waiting {
             let reason = waiting.reason().to_owned();
             if refused >= Some(REFUSED_FOR) {
-                return Outcome::failed(&reason, "add what it asks for to `job` in the settings, such as job.resources or job.labels, or ask the \
-                     namespace's owners");
+                return Outcome::failed(
+                    &reason,
+                    "add what it asks for to `job` in the settings, such as job.resources or job.labels, or ask the \
+                     namespace's owners",
+                );
             }
             if unstarted >= Some(self.limits.ready) {
                 let seconds = self.limits.ready.as_secs();

@@ -160,7 +160,8 @@ mod tests {
         let driver_fails = pod("a", "Pending", &with_proxy(&pull));
         assert!(driver_cannot_start(&driver_fails).unwrap().contains("no such image"));
         // An injected init container comes before the driver.
-        let mut init_fails = pod("a", "Pending", &with_proxy(&json!({ "waiting": { "reason": "PodInitializing" } })));
+        let mut init_fails =
+            pod("a", "Pending", &with_proxy(&json!({ "waiting": { "reason": "PodInitializing" } })));
         let init = json!([container("istio-init", &pull)]);
         init_fails.status.as_mut().unwrap().init_container_statuses = serde_json::from_value(init).unwrap();
         assert!(driver_cannot_start(&init_fails).unwrap().contains("init container istio-init"));

@@ -89,8 +89,7 @@ job:
         assert_eq!(metadata["labels"]["role"], "driver");
         assert_eq!(metadata["annotations"]["linkerd.io/inject"], "disabled");
         assert_eq!(pod["nodeSelector"], json!({ "pool": "load" }));
-        let toleration =
-            json!({ "key": "dedicated", "operator": "Exists", "effect": "NoSchedule", "tolerationSeconds": 60 });
+        let toleration = json!({ "key": "dedicated", "operator": "Exists", "effect": "NoSchedule", "tolerationSeconds": 60 });
         assert_eq!(pod["tolerations"], json!([toleration]));
         assert_eq!(pod["imagePullSecrets"], json!([{ "name": "regcred" }, { "name": "other" }]));
         assert_eq!(pod["priorityClassName"], "batch-low");

@@ -37,10 +37,8 @@ pub(super) async fn restore(
     let within = async |scaled| timeout(RESTORED_WITHIN, scaled).await.unwrap_or_else(|_| silent());
     // Both are tried, whether the other one succeeds or not.
     let loaders = Workload::unread_deployment(WORKERS);
-    let (of_service, of_workers) = tokio::join!(
-        within(scale(cluster, inference, replicas)),
-        within(scale(cluster, &loaders, workers))
-    );
+    let (of_service, of_workers) =
+        tokio::join!(within(scale(cluster, inference, replicas)), within(scale(cluster, &loaders, workers)));
     let errors: Vec<_> = [of_service, of_workers].into_iter().filter_map(Result::err).collect();
     if let Some(first) = errors.first() {
         let problems: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
@@ -48,8 +46,10 @@ pub(super) async fn restore(
         return Err(Error::new(first.code, format!("{}; {found}", problems.join("; ")))
             .next("scale them back by hand: kubectl scale"));
     }
-    let deployments =
-        vec![DeploymentReplicas::new(inference.name.as_str(), replicas), DeploymentReplicas::new(WORKERS, workers)];
+    let deployments = vec![
+        DeploymentReplicas::new(inference.name.as_str(), replicas),
+        DeploymentReplicas::new(WORKERS, workers),
+    ];
     events.tell(Progress::ReplicasRestored { deployments });
     let noted = timeout(RESTORED_WITHIN, ConfigMapStore::replicas_are_restored(cluster));
     if let Err(error) = noted.await.unwrap_or_else(|_| silent()) {
@@ -135,7 +135,8 @@ mod tests {
     #[tokio::test]
     async fn a_refusal_names_the_replicas_to_restore_by_hand() {
         let (cluster, _) = cluster(StatusCode::FORBIDDEN);
-        let error = restore(&cluster, &Workload::for_tests("shop"), ORIGINAL, &Events::to(|_| {})).await.unwrap_err();
+        let error =
+            restore(&cluster, &Workload::for_tests("shop"), ORIGINAL, &Events::to(|_| {})).await.unwrap_err();
         assert_eq!(error.code, ExitCode::Preflight);
         assert!(error.message.ends_with("; shop had 3 replicas, locust-worker 2"), "{error}");
     }

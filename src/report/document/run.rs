@@ -28,7 +28,8 @@ fn facts(run: &JudgedRun<'_>) -> Option<Vec<(String, String)>> {
     for (deployment, image) in &environment.images {
         let ids = environment.image_ids.get(deployment).into_iter().flatten();
         // The digest alone: the rest of it repeats the image's name.
-        let digests: Vec<_> = ids.map(|id| id.rsplit_once('@').map_or(id.as_str(), |(_, digest)| digest)).collect();
+        let digests: Vec<_> =
+            ids.map(|id| id.rsplit_once('@').map_or(id.as_str(), |(_, digest)| digest)).collect();
         let ran = if digests.is_empty() { String::new() } else { format!(" ({})", digests.join(", ")) };
         add(&format!("Image of {deployment}"), format!("{image}{ran}"));
     }
@@ -66,7 +67,8 @@ mod tests {
         record.environment.limits = [("bert".to_owned(), "cpu 200m (set by the cluster)".to_owned())].into();
         let records = [record];
         let facts = facts(&JudgedRun::of(&records)).unwrap();
-        let value = |name: &str| facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        let value =
+            |name: &str| facts.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         assert_eq!(value("Image of bert"), Some("bert:latest (sha256:12ab)"));
         assert_eq!(value("Limits of bert"), Some("cpu 200m (set by the cluster)"));
     }

@@ -161,7 +161,9 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 Unready::Unplaced(_) => Event::Failed(Unmeasured::new(UnmeasuredKind::NoPlace, problem)),
                 Unready::Refused(error) => Event::Abandoned(error),
                 // Perhaps the node is away for a moment.
-                Unready::Away(_) | Unready::Rescaled { .. } | Unready::TimedOut(_) => Event::disturbed(problem),
+                Unready::Away(_) | Unready::Rescaled { .. } | Unready::TimedOut(_) => {
+                    Event::disturbed(problem)
+                }
                 Unready::Broken(_) | Unready::AsBefore(_) => {
                     let next = format!("look at them with: kubectl describe pods -l {}", workers.selector);
                     Event::Abandoned(Error::cluster(problem).next(next))

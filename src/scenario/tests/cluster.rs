@@ -126,7 +126,8 @@ fn pod(state: &State, name: &str, at: u32) -> Value {
     } else {
         json!([{"type": "Ready", "status": "True"}])
     };
-    let owner = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": name, "controller": true});
+    let owner =
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": name, "uid": name, "controller": true});
     json!({
         "metadata": {
             "name": pod, "namespace": "default", "uid": format!("{pod}-{life}"), "resourceVersion": "1",

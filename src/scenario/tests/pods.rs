@@ -28,7 +28,10 @@ async fn replicas_that_somebody_else_changes_are_set_again_and_then_given_up_wit
     let twice = Script { other_scaler: Some((2, 2)), ..Script::default() };
     assert_eq!(run(ONE, twice).await.judgement().verdict, Verdict::Valid);
     let ran = run(ONE, Script { other_scaler: Some((2, u32::MAX)), ..Script::default() }).await;
-    ran.assert_judged(Verdict::Failed, "something else, field manager kubectl, sets the replicas of inference to 2");
+    ran.assert_judged(
+        Verdict::Failed,
+        "something else, field manager kubectl, sets the replicas of inference to 2",
+    );
     assert!(ran.took_s < 15.0, "not the whole time for becoming ready: {} s", ran.took_s);
 }
 
@@ -36,7 +39,10 @@ async fn replicas_that_somebody_else_changes_are_set_again_and_then_given_up_wit
 async fn replicas_that_change_in_the_window_make_it_void_and_say_who_has_changed_them() {
     let ran = run(ONE, Script { rescaled: Some((8.0, 3)), ..Script::default() }).await;
     assert_eq!(ran.attempts(), [(1, Verdict::Void), (2, Verdict::Void)]);
-    ran.assert_judged(Verdict::Void, "something else, field manager kubectl, sets the replicas of inference to 3");
+    ran.assert_judged(
+        Verdict::Void,
+        "something else, field manager kubectl, sets the replicas of inference to 3",
+    );
 }
 
 #[tokio::test(start_paused = true)]

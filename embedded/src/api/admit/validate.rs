@@ -98,7 +98,12 @@ fn stateful_set(spec: &Value, causes: &mut Causes) {
             causes.push((format!("spec.{field}"), why));
         }
     }
-    not_negative(&spec["updateStrategy"]["rollingUpdate"], "spec.updateStrategy.rollingUpdate", &["partition"], causes);
+    not_negative(
+        &spec["updateStrategy"]["rollingUpdate"],
+        "spec.updateStrategy.rollingUpdate",
+        &["partition"],
+        causes,
+    );
     if spec["volumeClaimTemplates"].as_array().is_some_and(|all| !all.is_empty()) {
         let why = "Forbidden: this cluster has no persistent volumes".to_owned();
         causes.push(("spec.volumeClaimTemplates".into(), why));
@@ -111,7 +116,8 @@ fn autoscaler(spec: &Value, causes: &mut Causes) {
             causes.push(required(&format!("spec.scaleTargetRef.{field}")));
         }
     }
-    let (least, most) = (spec["minReplicas"].as_i64().unwrap_or(1), spec["maxReplicas"].as_i64().unwrap_or(0));
+    let (least, most) =
+        (spec["minReplicas"].as_i64().unwrap_or(1), spec["maxReplicas"].as_i64().unwrap_or(0));
     if most < 1 {
         causes.push(invalid("spec.maxReplicas", &spec["maxReplicas"], "must be greater than 0"));
     } else if least < 1 {
