@@ -101,7 +101,7 @@ pub(super) async fn autoscalers_of(
     found.retain(|one| {
         let is_kedas =
             one.object.metadata.owner_references.iter().flatten().any(|owner| owner.kind == "ScaledObject");
-        !(by_keda && is_kedas) && !is_paused_by_its_owner(one)
+        !(by_keda && is_kedas || is_paused_by_its_owner(one))
     });
     (found, unknown)
 }
