@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::cluster::{FakeApi, Fault};
 use crate::exit::ExitCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const HPAS: &str = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers";
 const SCALED: &str = "/apis/keda.sh/v1alpha1/namespaces/default/scaledobjects";
