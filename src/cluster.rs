@@ -30,7 +30,7 @@ mod scale;
 mod unready;
 mod workload;
 
-pub use autoscaler::{pause_autoscalers, refuse_autoscaled, resume_autoscalers};
+pub use autoscaler::{is_left_paused, pause_autoscalers, refuse_autoscaled, resume_autoscalers};
 pub use connection::{Cluster, ClusterFlags, FIELD_MANAGER, patch_params};
 pub use failure::explain;
 #[cfg(test)]

@@ -13,7 +13,9 @@ use tokio::task::JoinHandle;
 
 use super::connection::Cluster;
 use super::failure::explain;
+use super::owned::Owners;
 use super::pod_state::is_ready;
+use super::workload::Workload;
 use crate::exit::{Error, Result};
 use crate::wait::with_causes;
 
@@ -22,8 +24,8 @@ use crate::wait::with_causes;
 pub enum Destination {
     /// The pod of this name.
     Pod(String),
-    /// Any ready pod that this label selector selects.
-    AnyReady(String),
+    /// Any ready pod of this workload.
+    ReadyPodOf(Box<Workload>),
 }
 
 /// A port of this machine that is bound, but not forwarded yet.
@@ -110,7 +112,7 @@ async fn forward(
 ) -> Result<()> {
     let pod = match destination {
         Destination::Pod(name) => name.clone(),
-        Destination::AnyReady(selector) => find_ready_pod(cluster, selector).await?,
+        Destination::ReadyPodOf(workload) => find_ready_pod(cluster, workload).await?,
     };
     let subject = format!("port {port} of pod {}/{pod}", cluster.namespace);
     let mut forwarder =
@@ -121,11 +123,14 @@ async fn forward(
     copied.map(drop).map_err(|error| Error::cluster(format!("{subject}: {}", with_causes(&error))))
 }
 
-async fn find_ready_pod(cluster: &Cluster, selector: &str) -> Result<String> {
-    let pods = cluster.api::<Pod>().list(&ListParams::default().labels(selector)).await;
-    let pods = pods.map_err(|error| explain(&format!("list pods {selector}"), &error))?;
-    let usable = |pod: &Pod| is_ready(pod) && pod.metadata.deletion_timestamp.is_none();
-    let pod = pods.items.into_iter().find(usable);
+async fn find_ready_pod(cluster: &Cluster, workload: &Workload) -> Result<String> {
+    let name = workload.describe();
+    let pods = cluster.api::<Pod>().list(&ListParams::default().labels(&workload.selector)).await;
+    let mut ready = pods.map_err(|error| explain(&format!("list the pods of {name}"), &error))?.items;
+    ready.retain(|pod| is_ready(pod) && pod.metadata.deletion_timestamp.is_none());
+    // Where the workload was created anew, only the labels are left to find its pods by.
+    let own = Owners::default().pods_of(cluster, workload, ready.clone()).await?;
+    let pod = own.into_iter().next().or_else(|| ready.into_iter().next());
     pod.and_then(|pod| pod.metadata.name)
-        .ok_or_else(|| Error::cluster(format!("no pod of {selector} is ready in {}", cluster.namespace)))
+        .ok_or_else(|| Error::cluster(format!("no pod of {name} is ready in {}", cluster.namespace)))
 }

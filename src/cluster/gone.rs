@@ -1,5 +1,6 @@
 //! Waiting until pods are gone.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -32,7 +33,7 @@ pub async fn await_gone(cluster: &Cluster, selector: &str, limit: Duration) -> R
                 return Err(TimedOut { after: limit, last_seen: format!("pods {}", names.join(", ")) });
             }
         }
-        if pods.complete().is_some_and(|pods| pods.is_empty()) {
+        if pods.complete().is_some_and(BTreeMap::is_empty) {
             return Ok(());
         }
     }

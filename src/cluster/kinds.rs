@@ -84,13 +84,12 @@ pub(super) async fn others(cluster: &Cluster) -> Result<Vec<ApiResource>> {
 /// metrics server, is left out.
 async fn scalable(cluster: &Cluster, group: Option<&str>) -> Result<Vec<ApiResource>> {
     let client = &cluster.client;
-    let names = match group {
-        Some(name) => vec![name.to_owned()],
-        None => {
-            let groups = client.list_api_groups().await;
-            let groups = groups.map_err(|error| explain("ask for the cluster's kinds", &error))?;
-            groups.groups.into_iter().map(|group| group.name).collect()
-        }
+    let names = if let Some(name) = group {
+        vec![name.to_owned()]
+    } else {
+        let groups = client.list_api_groups().await;
+        let groups = groups.map_err(|error| explain("ask for the cluster's kinds", &error))?;
+        groups.groups.into_iter().map(|group| group.name).collect()
     };
     let groups = join_all(names.iter().map(|name| kube::discovery::group(client, name))).await;
     let can_scale = |capabilities: &ApiCapabilities| {

@@ -4,30 +4,32 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 
 use super::connection::FIELD_MANAGER;
 
-/// Field managers that put back what others change.
-const RECONCILERS: [&str; 7] = [
-    "argocd-controller",
-    "argocd-application-controller",
-    "kustomize-controller",
-    "helm-controller",
-    "flux",
-    "fleetagent",
-    "keda",
-];
+/// How the names of programs end that put back what others change: `argocd-controller`, `kustomize-controller`,
+/// `keda-operator`, and `kube-controller-manager`, which scales for autoscalers.
+const RECONCILERS: [&str; 5] = ["controller", "operator", "manager", "flux", "fleetagent"];
 
 /// The field manager that was the last to set the replicas, unless that was this program.
 pub(super) fn replicas_set_by(metadata: &ObjectMeta) -> Option<String> {
-    let last = owners(metadata).max_by_key(|entry| entry.time.as_ref().map(|time| time.0))?;
+    let last = setters(metadata).max_by_key(|entry| entry.time.as_ref().map(|time| time.0))?;
     last.manager.clone()
 }
 
-/// A field manager of the replicas that is known to put them back.
+/// Who is likely to put the replicas back: the object that controls this one, or a field manager that is no person's
+/// tool.
 pub(super) fn reconciler(metadata: &ObjectMeta) -> Option<String> {
-    let mut managers = owners(metadata).filter_map(|entry| entry.manager.as_deref());
-    managers.find(|manager| RECONCILERS.contains(manager)).map(str::to_owned)
+    let mut owners = metadata.owner_references.iter().flatten();
+    if let Some(owner) = owners.find(|owner| owner.controller == Some(true)) {
+        return Some(format!("the controller of {} {}", owner.kind, owner.name));
+    }
+    let is_reconciler = |entry: &&ManagedFieldsEntry| {
+        let manager = entry.manager.as_deref().unwrap_or_default();
+        let applies = entry.operation.as_deref() == Some("Apply") && !manager.starts_with("kubectl");
+        applies || RECONCILERS.iter().any(|end| manager.ends_with(end))
+    };
+    setters(metadata).find(is_reconciler).and_then(|entry| entry.manager.clone())
 }
 
-fn owners(metadata: &ObjectMeta) -> impl Iterator<Item = &ManagedFieldsEntry> {
+fn setters(metadata: &ObjectMeta) -> impl Iterator<Item = &ManagedFieldsEntry> {
     let entries = metadata.managed_fields.iter().flatten();
     entries.filter(|entry| {
         let fields = entry.fields_v1.as_ref().map(|fields| &fields.0);
@@ -59,8 +61,21 @@ mod tests {
             ("argocd-controller", "2026-01-01T00:00:08Z", &template),
         ]);
         assert_eq!(replicas_set_by(&all).as_deref(), Some("kube-controller-manager"));
-        assert_eq!(reconciler(&all), None, "argocd-controller leaves the replicas alone");
+        let by_hand = metadata(&[
+            ("kubectl", "2026-01-01T00:00:01Z", &replicas),
+            ("argocd-controller", "2026-01-01T00:00:08Z", &template),
+        ]);
+        assert_eq!(reconciler(&by_hand), None, "argocd-controller leaves the replicas alone");
+        assert_eq!(
+            reconciler(&all).as_deref(),
+            Some("kube-controller-manager"),
+            "it scales for an autoscaler"
+        );
         let gitops = metadata(&[("kustomize-controller", "2026-01-01T00:00:03Z", &replicas)]);
         assert_eq!(reconciler(&gitops).as_deref(), Some("kustomize-controller"));
+        let owner = json!({ "apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService", "name": "bert",
+                            "uid": "1", "controller": true });
+        let owned: ObjectMeta = serde_json::from_value(json!({ "ownerReferences": [owner] })).unwrap();
+        assert_eq!(reconciler(&owned).as_deref(), Some("the controller of InferenceService bert"));
     }
 }

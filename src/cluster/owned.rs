@@ -65,21 +65,14 @@ impl Owners {
                 return Ok(is_named_after(&owner, workload, pod));
             }
             let known = self.controllers.get(&owner.uid).cloned();
-            next = match known {
-                Some(controller) => controller,
-                None => {
-                    let read = read_controller(cluster, &owner).await?;
-                    match read {
-                        Some(controller) => {
-                            self.controllers.insert(owner.uid, controller.clone());
-                            controller
-                        }
-                        None => {
-                            self.unreadable.insert(owner.uid.clone());
-                            return Ok(is_named_after(&owner, workload, pod));
-                        }
-                    }
-                }
+            next = if let Some(known) = known {
+                known
+            } else if let Some(controller) = read_controller(cluster, &owner).await? {
+                self.controllers.insert(owner.uid, controller.clone());
+                controller
+            } else {
+                self.unreadable.insert(owner.uid.clone());
+                return Ok(is_named_after(&owner, workload, pod));
             };
         }
         Ok(false)
@@ -87,7 +80,6 @@ impl Owners {
 }
 
 /// The controller of an owner; `None` if the owner is gone or may not be read.
-#[expect(clippy::option_option, reason = "an owner without a controller is not an owner that cannot be read")]
 async fn read_controller(
     cluster: &Cluster,
     owner: &OwnerReference,

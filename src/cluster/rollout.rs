@@ -99,8 +99,8 @@ struct Wait<'a> {
 }
 
 enum Change {
-    Workload(Event<DynamicObject>),
-    Pod(Event<Pod>),
+    Workload(Box<Event<DynamicObject>>),
+    Pod(Box<Event<Pod>>),
     Failed(watcher::Error),
 }
 
@@ -112,8 +112,10 @@ impl Wait<'_> {
         let objects = watcher(workload.api(cluster), by_name).default_backoff();
         let pods = watcher(cluster.api::<Pod>(), by_label).default_backoff();
         let mut changes = stream::select(
-            objects.map(|event| event.map_or_else(Change::Failed, Change::Workload)).boxed(),
-            pods.map(|event| event.map_or_else(Change::Failed, Change::Pod)).boxed(),
+            objects
+                .map(|event| event.map_or_else(Change::Failed, |event| Change::Workload(Box::new(event))))
+                .boxed(),
+            pods.map(|event| event.map_or_else(Change::Failed, |event| Change::Pod(Box::new(event)))).boxed(),
         );
         let mut telling = Telling::new(tell);
         let mut objects: Listed<DynamicObject> = Listed::default();
@@ -128,11 +130,11 @@ impl Wait<'_> {
             match change {
                 Some(Change::Workload(event)) => {
                     is_away = false;
-                    objects.apply(event);
+                    objects.apply(*event);
                 }
                 Some(Change::Pod(event)) => {
                     is_away = false;
-                    labelled.apply(event);
+                    labelled.apply(*event);
                 }
                 Some(Change::Failed(error)) => {
                     if let Some(refused) = permanent_error(workload, &error) {
@@ -150,6 +152,10 @@ impl Wait<'_> {
                     });
                 }
                 None if Instant::now() >= telling.due() => {
+                    // The time that is left has changed, even if nothing else has.
+                    if let Some(objects) = objects.complete().filter(|_| !is_away) {
+                        self.last_seen = self.seen(objects.values().next());
+                    }
                     let refusal = evidence::refusal(cluster, workload, self.begun);
                     if self.lacks_pods()
                         && let Some(refusal) = refusal.await
@@ -234,6 +240,12 @@ impl Wait<'_> {
         object: Option<&DynamicObject>,
         overdue: Option<&Overdue>,
     ) -> Option<Result<(), Unready>> {
+        let uid = object.and_then(|object| object.metadata.uid.as_deref());
+        if uid.is_some_and(|uid| uid != self.workload.uid) {
+            // Its pods and its template are others than those that the run began with.
+            let problem = "it was deleted and created anew since the run began; start a new run";
+            return Some(Err(Unready::Broken(problem.into())));
+        }
         let assessment = self.assess(object);
         let begin = |since: &mut Option<Instant>, holds: bool| {
             *since = holds.then(|| since.unwrap_or_else(Instant::now));

@@ -118,7 +118,7 @@ impl Workload {
 /// # Errors
 /// Exit code 3: it does not exist, its name is not unique, it cannot be scaled or may not be read.
 pub async fn read_workload(cluster: &Cluster, name: &WorkloadName) -> Result<Workload> {
-    let mut search = Search { cluster, name, found: Vec::new(), refused: None };
+    let mut search = Search { cluster, name, found: Vec::new(), refused: None, is_absent: false };
     if name.kind.is_some() {
         search.among(kinds::named(cluster, name).await?).await?;
     } else {
@@ -131,7 +131,7 @@ pub async fn read_workload(cluster: &Cluster, name: &WorkloadName) -> Result<Wor
             search.among(kinds::others(cluster).await.unwrap_or_default()).await?;
         }
     }
-    let Search { mut found, refused, .. } = search;
+    let Search { mut found, refused, is_absent, .. } = search;
     if found.len() > 1 {
         let names: Vec<_> =
             found.iter().map(|(kind, _)| format!("{}/{}", kinds::qualified(kind), name.name)).collect();
@@ -145,8 +145,8 @@ pub async fn read_workload(cluster: &Cluster, name: &WorkloadName) -> Result<Wor
     }
     match (found.pop(), refused) {
         (Some((resource, object)), _) => of_object(cluster, resource, &object).await,
-        (None, Some(refused)) => Err(refused),
-        (None, None) => Err(not_found(cluster, name).await),
+        (None, Some(refused)) if !is_absent => Err(refused),
+        (None, _) => Err(not_found(cluster, name).await),
     }
 }
 
@@ -157,6 +157,8 @@ struct Search<'a> {
     found: Vec<(ApiResource, DynamicObject)>,
     /// The first kind that may not be read.
     refused: Option<Error>,
+    /// Whether a kind may be read and does not have the name. Then the name is the likely mistake, not a permission.
+    is_absent: bool,
 }
 
 impl Search<'_> {
@@ -174,6 +176,7 @@ impl Search<'_> {
             };
             let code = if let kube::Error::Api(status) = &error { status.code } else { 0 };
             if code == 404 {
+                self.is_absent = true;
                 continue;
             }
             let kind = resource.kind.to_lowercase();

@@ -16,11 +16,11 @@ use tokio_util::sync::CancellationToken;
 pub use self::arguments::Arguments;
 use self::ending::{end, first_error};
 use self::holder::unique_holder;
-use self::prepare::{Prepared, prepare};
+use self::prepare::{Claimed, Prepared, prepare};
 use self::restore::recorded_by_an_earlier_pod;
 use super::edited::set_edited_aside;
 use super::signals;
-use crate::cluster::{Cluster, ClusterFlags, Lease, confirm_target, may_scale};
+use crate::cluster::{Cluster, ClusterFlags, Lease, confirm_target, is_left_paused, may_scale};
 use crate::config::Settings;
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
@@ -46,14 +46,16 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     };
     let target = confirm_target(&cluster, &config.inference.target(), arguments.yes, events).await?;
     may_scale(&cluster, &target).await?;
-    let pauses = config.pause_autoscaler;
+    // A run that was killed may have left one paused. Then it stays so until the end of this one.
+    let pauses = config.pause_autoscaler || is_left_paused(&cluster, &target).await;
     let holder = arguments.holder.clone().unwrap_or_else(unique_holder);
     let lease = tokio::select! {
         lease = Lease::acquire(&cluster, &holder, superseded.clone()) => lease?,
         () = interrupted.cancelled() => return Err(Error::interrupted("interrupted before the first scenario")),
     };
+    let claimed = Claimed { cluster: &cluster, lease: &lease, target: &target, pauses };
     let prepared = tokio::select! {
-        prepared = prepare(&cluster, arguments, &target, &lease, port, config, plan, events) => prepared,
+        prepared = prepare(&claimed, arguments, port, config, plan, events) => prepared,
         () = interrupted.cancelled() => Err(Error::interrupted("interrupted before the first scenario")),
         () = superseded.cancelled() => Err(Error::cluster("the Lease was lost before the first scenario")),
     };

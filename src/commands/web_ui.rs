@@ -37,8 +37,8 @@ pub(super) async fn forward_to_master(
     port: Option<LocalPort>,
     events: &Events,
 ) -> Result<PortForward> {
-    let destination =
-        Destination::AnyReady(read_workload(cluster, &WorkloadName::deployment(MASTER)).await?.selector);
+    let master = read_workload(cluster, &WorkloadName::deployment(MASTER)).await?;
+    let destination = Destination::ReadyPodOf(Box::new(master));
     let Some(port) = port else {
         return PortForward::open(cluster, destination, WEB_PORT).await;
     };

@@ -50,8 +50,8 @@ pub struct Toleration {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effect: Option<String>,
     /// How long a taint with the effect `NoExecute` is tolerated, s.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub toleration_seconds: Option<i64>,
+    #[serde(rename = "tolerationSeconds", skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<i64>,
 }
 
 /// The name of a secret, alone or as in a pod's manifest.
@@ -122,6 +122,7 @@ impl JobSettings {
 #[cfg(test)]
 mod tests {
     use super::super::Settings;
+    use super::SecretName;
 
     const TEXT: &str = r#"
 job:
@@ -137,7 +138,7 @@ job:
     #[test]
     fn the_jobs_settings_have_the_keys_of_a_manifest_and_survive_the_way_to_the_pod() {
         let settings = Settings::parse(TEXT).unwrap();
-        let names: Vec<_> = settings.job.image_pull_secrets.iter().map(|secret| secret.name()).collect();
+        let names: Vec<_> = settings.job.image_pull_secrets.iter().map(SecretName::name).collect();
         assert_eq!(names, ["regcred", "other"]);
         assert_eq!(settings.job.tolerations[0].effect.as_deref(), Some("NoSchedule"));
         assert_eq!(Settings::parse(&settings.to_yaml().unwrap()).unwrap(), settings);

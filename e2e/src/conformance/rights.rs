@@ -64,5 +64,5 @@ pub(super) async fn a_role_allows_only_what_it_names(sandbox: Sandbox) {
     let _: Role = sandbox.apply(&role(json!(["inference"]))).await;
     let (code, log) = run_driver(&sandbox, "named").await;
     assert_eq!(code, 3, "{log}");
-    assert!(log.contains("deployments.apps \"inference\" not found"), "{log}");
+    assert!(log.contains("has no workload inference"), "{log}");
 }

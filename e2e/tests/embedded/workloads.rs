@@ -47,10 +47,11 @@ where
     Api::<K>::default_namespaced(client.clone()).create(&PostParams::default(), &object).await.unwrap();
 }
 
-async fn autoscaler(client: &Client) -> (Value, Value) {
+/// What the autoscaler does, and whether it is marked as paused.
+async fn autoscaler(client: &Client) -> (Value, bool) {
     let api: Api<HorizontalPodAutoscaler> = Api::default_namespaced(client.clone());
     let found = serde_json::to_value(api.get("scale-bert").await.unwrap()).unwrap();
-    (found["spec"].clone(), found["metadata"]["annotations"].clone())
+    (found["spec"].clone(), !found["metadata"]["annotations"]["locust-matrix/paused"].is_null())
 }
 
 /// The names of the pods of each row, by its replicas.

@@ -34,7 +34,7 @@ impl Controller for StatefulSets {
 
     fn reconcile(&mut self, store: &Store, key: &Key) -> Option<Duration> {
         let set = store.get(key)?;
-        let state = Set::of(store, &set);
+        let state = Observed::of(store, &set);
         let failed = !is_terminating(&set) && !state.move_on(store);
         // What is created and deleted here is a change that reconciles this key again.
         let status = state.status();
@@ -49,7 +49,7 @@ impl Controller for StatefulSets {
 }
 
 /// A StatefulSet and its pods at one moment.
-struct Set<'a> {
+struct Observed<'a> {
     set: &'a Value,
     /// Its pods by their numbers.
     pods: BTreeMap<usize, Arc<Value>>,
@@ -61,7 +61,7 @@ struct Set<'a> {
     revision: String,
 }
 
-impl<'a> Set<'a> {
+impl<'a> Observed<'a> {
     fn of(store: &Store, set: &'a Arc<Value>) -> Self {
         let owned = claim(store, &kinds::PODS, &kinds::STATEFUL_SETS, set);
         let pods = owned.into_iter().filter_map(|pod| Some((ordinal(set, &pod)?, pod))).collect();

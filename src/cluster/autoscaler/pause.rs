@@ -3,26 +3,14 @@
 use kube::api::Patch;
 use serde_json::{Map, Value, json};
 
-use super::{Autoscaler, Kind, autoscalers_of};
+use super::found::{Autoscaler, KEDA_PAUSED, Kind, PAUSED, autoscalers_of};
 use crate::cluster::connection::{Cluster, patch_params};
 use crate::cluster::failure::explain;
 use crate::cluster::workload::Workload;
 use crate::exit::{Error, Result};
 
-/// The annotation with what a pause has changed.
-pub(super) const PAUSED: &str = "locust-matrix/paused";
-/// KEDA's own annotations for a pause.
-const KEDA_PAUSED: &str = "autoscaling.keda.sh/paused";
-const KEDA_PAUSED_AT: &str = "autoscaling.keda.sh/paused-replicas";
 /// The fields of a HorizontalPodAutoscaler's spec that a pause changes.
 const CHANGED: [&str; 3] = ["minReplicas", "maxReplicas", "behavior"];
-
-/// Whether somebody else has paused it.
-pub(super) fn is_paused_by_its_owner(one: &Autoscaler) -> bool {
-    let annotations = one.object.metadata.annotations.as_ref();
-    let has = |key: &str| annotations.is_some_and(|all| all.get(key).is_some_and(|value| value != "false"));
-    one.kind == Kind::ScaledObject && !has(PAUSED) && (has(KEDA_PAUSED) || has(KEDA_PAUSED_AT))
-}
 
 /// Pauses every autoscaler of a workload that will have up to `most` replicas. Returns their names. One that a
 /// killed run has left paused stays so.

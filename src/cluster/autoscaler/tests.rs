@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use super::*;
 use crate::cluster::{FakeApi, Fault};
 use crate::exit::ExitCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const HPAS: &str = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers";
 const SCALED: &str = "/apis/keda.sh/v1alpha1/namespaces/default/scaledobjects";
@@ -72,7 +72,7 @@ async fn somebody_who_puts_the_replicas_back_is_told() {
     });
     api.put(DEPLOYMENT, json!({ "metadata": { "name": "bert", "managedFields": [entry] } }));
     let (result, told) = refused(&api).await;
-    assert!(result.is_ok() && told[0].contains("argocd-controller sets the replicas"), "{told:?}");
+    assert!(result.is_ok() && told[0].contains("argocd-controller may set the replicas"), "{told:?}");
 }
 
 #[tokio::test]
@@ -90,6 +90,7 @@ async fn a_paused_autoscaler_holds_every_count_of_the_matrix_and_is_put_back_exa
             assert_eq!(spec(&api)["behavior"][direction]["selectPolicy"], "Disabled");
         }
         assert!(refused(&api).await.0.is_ok(), "a paused one does not scale");
+        assert!(is_left_paused(&cluster, &workload).await);
         // The run was killed, and another one pauses for more replicas: it knows what was there at first.
         pause_autoscalers(&cluster, &workload, 16).await.unwrap();
         assert_eq!(spec(&api)["maxReplicas"], 16);
@@ -100,6 +101,7 @@ async fn a_paused_autoscaler_holds_every_count_of_the_matrix_and_is_put_back_exa
             expected.as_object_mut().unwrap().remove("behavior");
         }
         assert_eq!(spec(&api), expected);
+        assert!(!is_left_paused(&cluster, &workload).await);
         assert_eq!(
             resume_autoscalers(&cluster, &workload).await.unwrap(),
             [""; 0],

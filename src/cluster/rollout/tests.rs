@@ -24,6 +24,16 @@ async fn await_two_aloud(
     overdue: Option<&Overdue>,
     tell: &Tell<'_>,
 ) -> Result<(), Unready> {
+    await_uid("1", pods, overdue, tell).await
+}
+
+/// The same, for the Deployment with this UID; the server's has the UID 1.
+async fn await_uid(
+    uid: &str,
+    pods: Vec<Value>,
+    overdue: Option<&Overdue>,
+    tell: &Tell<'_>,
+) -> Result<(), Unready> {
     let deployment = json!({
         "metadata": { "name": "inference", "namespace": "default", "uid": "1", "generation": 1 },
         "spec": { "replicas": 2, "selector": { "matchLabels": { "app": "inference" } }, "template": {} },
@@ -48,7 +58,7 @@ async fn await_two_aloud(
     });
     let client = Client::new(service, "default");
     let cluster = Cluster { client, namespace: "default".into(), server: "test".into() };
-    let workload = Workload { uid: "1".into(), ..Workload::for_tests("inference") };
+    let workload = Workload { uid: uid.into(), ..Workload::for_tests("inference") };
     await_ready(&cluster, &workload, 2, LIMIT, overdue, tell).await
 }
 
@@ -145,6 +155,12 @@ async fn terminating_pods_have_the_time_of_their_grace_period_and_the_user_hears
     let told = told.into_inner().unwrap();
     assert_eq!(told[0].0, 0, "{told:?}");
     assert!(told[0].1.contains("1 terminating for up to") && told[0].1.contains("old"), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workload_that_was_created_anew_is_not_the_one_of_the_run() {
+    let ended = await_uid("0", vec![], None, &silent).await.unwrap_err();
+    assert!(ended.describe("inference").contains("created anew"), "{ended:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,6 +64,19 @@ async fn a_name_that_nothing_has_is_answered_with_the_names_that_are_there() {
 }
 
 #[tokio::test]
+async fn a_role_without_stateful_sets_does_not_hide_that_the_deployment_is_missing() {
+    let api = FakeApi::default();
+    api.fail(|_, path, _| path.contains("statefulsets").then_some(crate::cluster::Fault::Refused(403)));
+    let error = read(&api, "bert").await.unwrap_err();
+    assert!(error.message.contains("has no workload bert"), "{error}");
+    let error = read(&api, "statefulset/bert").await.unwrap_err();
+    assert!(error.to_string().contains("statefulsets/scale"), "the rule to add: {error}");
+    api.fail(|_, _, _| Some(crate::cluster::Fault::Refused(403)));
+    let error = read(&api, "bert").await.unwrap_err();
+    assert!(error.message.starts_with("deployment default/bert: permission is missing"), "{error}");
+}
+
+#[tokio::test]
 async fn a_custom_kind_is_found_by_discovery_and_its_scale_says_the_rest() {
     let api = FakeApi::default();
     let group = json!({ "groupVersion": "argoproj.io/v1alpha1", "version": "v1alpha1" });

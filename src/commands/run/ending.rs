@@ -76,7 +76,7 @@ pub(super) fn first_error<T>(results: impl IntoIterator<Item = Result<T>>, event
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{FakeApi, Fault};
+    use crate::cluster::{FakeApi, Fault, pause_autoscalers};
     use http::Method;
     use serde_json::json;
     use std::sync::{Arc, Mutex};
@@ -144,6 +144,35 @@ mod tests {
             let writes: Vec<_> = api.calls().into_iter().filter(|call| call.starts_with("PATCH")).collect();
             let lease_comes_last = writes.last().unwrap().ends_with("/leases/locust-load-test-matrix");
             assert!(lease_comes_last && writes.len() == 4, "{writes:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_paused_autoscaler_is_put_back_on_every_way_out_and_after_the_replicas() {
+        const HPA: &str = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers/scale-shop";
+        for measured in [Ok(ExitCode::Success), Err(Error::interrupted("interrupted"))] {
+            let World { api, lease, events, told, .. } = world().await;
+            let target = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "name": "shop" });
+            let spec = json!({ "minReplicas": 2, "maxReplicas": 4, "scaleTargetRef": target });
+            api.put(HPA, json!({ "metadata": { "name": "scale-shop" }, "spec": spec }));
+            let (cluster, shop) = (api.cluster(), Workload::for_tests("shop"));
+            pause_autoscalers(&cluster, &shop, 9).await.unwrap();
+            assert_eq!(api.object(HPA).unwrap()["spec"]["maxReplicas"], 9);
+            let ended = end(&cluster, lease, &shop, true, Some(ORIGINAL), measured.clone(), &events).await;
+            assert_eq!(ended, measured);
+            assert_eq!(api.object(HPA).unwrap()["spec"], spec);
+            let calls = api.calls();
+            let last =
+                |end: &str| calls.iter().rposition(|call| call.starts_with("PATCH") && call.ends_with(end));
+            assert!(
+                last("shop/scale") < last("scale-shop") && last("scale-shop") < last("matrix"),
+                "{calls:?}"
+            );
+            let told = told.lock().unwrap().join("\n");
+            assert!(
+                told.contains("HorizontalPodAutoscaler scale-shop scales deployment shop again"),
+                "{told}"
+            );
         }
     }
 

@@ -28,6 +28,16 @@ use crate::scenario::{Run, Seen, Setup, limits, make_usable};
 /// Pods that take longer to leave are worth a word, s. It is Kubernetes' default.
 const TOLD_ABOVE: i64 = 30;
 
+/// What a run may scale.
+pub(super) struct Claimed<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) lease: &'a Lease,
+    /// The service under test.
+    pub(super) target: &'a Workload,
+    /// Whether its autoscalers are paused for the run.
+    pub(super) pauses: bool,
+}
+
 /// A run that can begin.
 pub(super) struct Prepared {
     pub(super) setup: Setup<Locust>,
@@ -44,10 +54,8 @@ pub(super) struct Prepared {
 
 /// Finds the load generator, the service and what is recorded already, and announces the run.
 pub(super) async fn prepare(
-    cluster: &Cluster,
+    &Claimed { cluster, lease, target, pauses }: &Claimed<'_>,
     arguments: &Arguments,
-    target: &Workload,
-    lease: &Lease,
     port: Option<LocalPort>,
     config: Config,
     plan: Box<dyn Plan>,
@@ -70,7 +78,7 @@ pub(super) async fn prepare(
     } else {
         PodHttp::OutsideCluster(client, cluster.clone())
     };
-    settle_autoscalers(cluster, target, &config, plan.as_ref(), events).await?;
+    settle_autoscalers(cluster, target, pauses, &config, plan.as_ref(), events).await?;
     let workers = WorkloadName::deployment(WORKERS);
     let ((), stored, workers, present_pods, master_limits) = tokio::try_join!(
         make_usable(cluster, &load, config.timeouts.master.get(), events),
@@ -163,11 +171,12 @@ pub(super) async fn prepare(
 async fn settle_autoscalers(
     cluster: &Cluster,
     target: &Workload,
+    pauses: bool,
     config: &Config,
     plan: &dyn Plan,
     events: &Events,
 ) -> Result<()> {
-    if !config.pause_autoscaler {
+    if !pauses {
         return refuse_autoscaled(cluster, target, events).await;
     }
     let planned = plan.scenarios().into_iter().flatten().map(|scenario| scenario.replicas);
