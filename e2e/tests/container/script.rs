@@ -173,7 +173,6 @@ class Caller(User):
         let (snapshot, why) = until_it_says_why(&cluster).await;
         assert!(why.ends_with(said), "{version}: {why}");
         assert_eq!(snapshot.has_quit, quits, "{version}: {why}");
-        until(&cluster.load, Snapshot::has_no_load).await;
     }
 }
 
