@@ -179,6 +179,10 @@ async fn await_deployment(
             }
             None => (message, advice),
         };
+        if !matches!(unready, Unready::Refused(_)) {
+            let left = "what was applied stays there: deploy again, or remove it with: locust-matrix cleanup";
+            events.tell(Progress::note(left));
+        }
         return Err(match unready {
             Unready::Refused(error) => error,
             Unready::Broken(_) | Unready::AsBefore(_) | Unready::Unplaced(_) => {

@@ -72,8 +72,9 @@ impl Scripts {
                 return Err(refused(&path, "its name is not UTF-8, which a ConfigMap cannot hold")
                     .next("rename it, or keep it outside of this folder"));
             };
-            let is_ours = above.is_empty() && name.starts_with("locust_matrix") && name.ends_with(".py");
-            if name.starts_with('.') || name.ends_with(".pyc") || NEVER.contains(&name) || is_ours {
+            let ends_with = |ending: &str| path.extension().is_some_and(|own| own == ending);
+            let is_ours = above.is_empty() && name.starts_with("locust_matrix") && ends_with("py");
+            if name.starts_with('.') || ends_with("pyc") || NEVER.contains(&name) || is_ours {
                 continue;
             }
             let kind = std::fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
@@ -201,7 +202,10 @@ fn left_behind(locustfile: &Path, text: &str) -> Vec<String> {
         }
         let quoted =
             |end: &str| ['"', '\''].iter().any(|quote| text.contains(&format!("{quote}{name}{end}")));
-        let is_named = if is_folder { quoted("/") } else { quoted("\"") || quoted("'") };
+        // A folder's name alone may be any word: it counts as the beginning of a path, or behind pathlib's slash.
+        let joined = |quote: char| text.contains(&format!("/ {quote}{name}{quote}"));
+        let is_named =
+            if is_folder { quoted("/") || joined('"') || joined('\'') } else { quoted("\"") || quoted("'") };
         if is_module && imported.contains(module) || is_named {
             found.insert(name);
         }

@@ -22,7 +22,7 @@ pub fn judge_alone(record: &Record) -> Judgement {
     };
     let of = |verdict: Verdict| move |(cause, reason): (Cause, String)| Finding { verdict, cause, reason };
     let with = |verdict: Verdict, reasons: Vec<String>| {
-        reasons.into_iter().map(move |reason| Finding { verdict, cause: Cause::of(verdict), reason })
+        reasons.into_iter().map(move |reason| Finding { verdict, cause: verdict.cause(), reason })
     };
     let mut findings: Vec<Finding> = failed(record, window).into_iter().map(of(Verdict::Failed)).collect();
     findings.extend(void(record).into_iter().map(of(Verdict::Void)));

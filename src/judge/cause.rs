@@ -3,7 +3,6 @@
 
 use records::UnmeasuredKind;
 
-use super::verdict::Verdict;
 use crate::measure::Unsteady;
 
 /// The kind of a reason.
@@ -58,21 +57,6 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The most general cause of a verdict.
-    pub(super) const fn of(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Failed | Verdict::Valid => Self::Broken,
-            Verdict::Void => Self::Disturbed,
-            Verdict::Infeasible => Self::NoPlace,
-            Verdict::LoadgenLimited => Self::LoadGenerator,
-            Verdict::Errors => Self::Errors,
-            Verdict::Overloaded => Self::Overloaded,
-            Verdict::Unstable => Self::Changing,
-            Verdict::Imbalanced => Self::Imbalanced,
-            Verdict::Undersampled => Self::TooFewSamples,
-        }
-    }
-
     /// The cause of a scenario that was not measured.
     pub(super) const fn of_obstacle(kind: UnmeasuredKind) -> Self {
         match kind {

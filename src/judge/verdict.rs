@@ -60,7 +60,7 @@ impl Judgement {
 
     /// Any other verdict, with its reason.
     pub fn of(verdict: Verdict, reason: impl Into<String>) -> Self {
-        Self { verdict, reasons: vec![reason.into()], causes: vec![Cause::of(verdict)] }
+        Self { verdict, reasons: vec![reason.into()], causes: vec![verdict.cause()] }
     }
 
     /// The judgement from all findings against a scenario.
@@ -82,10 +82,10 @@ impl Judgement {
         if verdict < self.verdict {
             self.verdict = verdict;
             self.reasons.insert(0, reason);
-            self.causes.insert(0, Cause::of(verdict));
+            self.causes.insert(0, verdict.cause());
         } else {
             self.reasons.push(reason);
-            self.causes.push(Cause::of(verdict));
+            self.causes.push(verdict.cause());
         }
         self
     }
@@ -122,6 +122,21 @@ impl Verdict {
         }
     }
 
+    /// The most general cause of this verdict.
+    pub(super) const fn cause(self) -> Cause {
+        match self {
+            Self::Failed | Self::Valid => Cause::Broken,
+            Self::Void => Cause::Disturbed,
+            Self::Infeasible => Cause::NoPlace,
+            Self::LoadgenLimited => Cause::LoadGenerator,
+            Self::Errors => Cause::Errors,
+            Self::Overloaded => Cause::Overloaded,
+            Self::Unstable => Cause::Changing,
+            Self::Imbalanced => Cause::Imbalanced,
+            Self::Undersampled => Cause::TooFewSamples,
+        }
+    }
+
     /// Whether there are no figures at all, which ends a run with exit code 5.
     pub const fn is_failure(self) -> bool {
         matches!(self, Self::Failed | Self::Void | Self::Infeasible)
@@ -149,7 +164,7 @@ mod tests {
         ) {
             let finding = |(at, why): &(usize, String)| Finding {
                 verdict: ALL[*at],
-                cause: Cause::of(ALL[*at]),
+                cause: ALL[*at].cause(),
                 reason: why.clone(),
             };
             let findings: Vec<_> = found.iter().map(finding).collect();
@@ -159,7 +174,7 @@ mod tests {
             let judgement = Judgement::from_findings(findings);
             prop_assert_eq!(judgement.verdict, first.map_or(Verdict::Valid, |at| ALL[at]));
             prop_assert_eq!(judgement.reasons.len(), found.len());
-            prop_assert_eq!(judgement.causes.first().copied(), first.map(|at| Cause::of(ALL[at])));
+            prop_assert_eq!(judgement.causes.first().copied(), first.map(|at| ALL[at].cause()));
             prop_assert_eq!(one_by_one.causes.len(), found.len());
             prop_assert_eq!(one_by_one.verdict, judgement.verdict);
             prop_assert_eq!(one_by_one.reasons.first().cloned().map(|_| ()), judgement.reasons.first().map(|_| ()));

@@ -82,11 +82,10 @@ async fn stop_leftover_load(
     events: &Events,
 ) -> Result<()> {
     let snapshot = await_answer(load, limit, events).await?;
-    if snapshot.has_quit {
-        return Err(Error::cluster(
-            "the test script has called runner.quit(), after which no worker connects",
-        )
-        .next("take runner.quit() out of the test script"));
+    let how = snapshot.ended_by_script.as_deref().unwrap_or("runner.quit()");
+    if snapshot.has_quit || snapshot.ended_by_script.is_some() && !snapshot.has_no_load() {
+        let problem = format!("the test script has called {how}, after which its state is of no use");
+        return Err(Error::cluster(problem).next(format!("take {how} out of the test script")));
     }
     if needs_stop(&snapshot) {
         events.tell(Progress::LeftoverLoadStopped { users: snapshot.user_count });

@@ -9,6 +9,7 @@ mod cluster;
 mod deployed;
 mod figures;
 mod kubectl;
+mod scripts;
 mod workloads;
 
 use std::path::Path;
@@ -74,6 +75,29 @@ fn the_driver_shows_its_changes_first() {
     let cluster = Cluster::start();
     changes::never_touch_foreign_objects(&cluster);
     changes::are_shown_made_and_removed(&cluster);
+    cluster.end();
+}
+
+#[test]
+fn scripts_of_other_people_are_shipped_refused_or_told_apart() {
+    let _turn = alone("scripts_of_other_people_are_shipped_refused_or_told_apart");
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start();
+    scripts::are_shipped_with_their_files_or_told_why_not(&cluster, folder.path());
+    scripts::that_cannot_make_the_load_are_refused_with_the_reason(&cluster, folder.path());
+    cluster.end();
+}
+
+#[test]
+fn the_recipe_for_a_service_of_ones_own_has_room_on_two_cores() {
+    let _turn = alone("the_recipe_for_a_service_of_ones_own_has_room_on_two_cores");
+    if Command::new("kubectl").args(["version", "--client"]).output().is_err() {
+        say("not run: kubectl is not installed");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start();
+    scripts::of_the_readmes_recipe_run_beside_a_service_on_two_cores(&cluster, folder.path());
     cluster.end();
 }
 

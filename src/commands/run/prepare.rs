@@ -256,7 +256,7 @@ fn refuse_impossible_load(plan: &dyn Plan, capabilities: &Capabilities) -> Resul
         (Some(why), _) => (why, "take the class out of the locustfile, or import it only where it is used"),
         (None, Some(scenarios)) => {
             let mut refusals = scenarios.iter().map(|scenario| script.refuses(scenario.users));
-            let Some(Some(why)) = refusals.next().filter(|first| first.is_some()) else { return Ok(()) };
+            let Some(Some(why)) = refusals.next().filter(Option::is_some) else { return Ok(()) };
             if refusals.any(|refusal| refusal.is_none()) {
                 return Ok(()); // the others are FAILED one by one
             }

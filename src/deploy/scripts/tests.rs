@@ -123,16 +123,18 @@ fn what_cannot_be_shipped_is_refused_by_its_name() {
 #[test]
 fn what_a_single_file_needs_beside_it_is_named() {
     let team = folder(&[
-        ("locustfile.py", b"import json, helpers\nfrom shared.bodies import body\nopen('prompts.jsonl')\nimport locust_matrix\n"),
+        ("locustfile.py", b"import json, helpers\nfrom shared.bodies import body\nopen('prompts.jsonl')\nHERE / \"recorded\"\nimport locust_matrix\n"),
         ("shared/bodies.py", b""),
         ("helpers.py", b""),
         ("prompts.jsonl", b""),
         ("locust_matrix.py", b""),
         ("notes.md", b""),
+        ("recorded/a.json", b""),
+        ("body/b.json", b""),
         ("json/readme.txt", b""),
     ]);
     let note = Scripts::read(&team.path().join("locustfile.py")).unwrap().note().unwrap();
-    assert!(note.contains("uses helpers.py, json, prompts.jsonl, shared, which"), "{note}");
+    assert!(note.contains("uses helpers.py, json, prompts.jsonl, recorded, shared, which"), "{note}");
     assert!(note.contains(&format!("--locustfile {}", team.path().display())), "{note}");
     assert_eq!(Scripts::read(team.path()).unwrap().note(), None, "the folder is shipped");
 }

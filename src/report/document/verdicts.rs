@@ -48,8 +48,8 @@ fn list(rows: &[Row<'_>], verdict: Verdict) -> Block {
         let names: Vec<_> = rows.iter().map(|row| row.name()).collect();
         Sentence::about(rows, format!("{}{said}", names.join("; ")))
     });
-    let lead = shared.map(|step| format!(": {step}.")).unwrap_or_default();
-    Block::led(format!("{}{lead}", verdict.status()), items.collect())
+    let lead = shared.copied().unwrap_or("the next step stands with each row");
+    Block::led(format!("{}: {lead}.", verdict.status()), items.collect())
 }
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ mod tests {
         let judged = alone(&records);
         let rows: Vec<_> = judged.iter().map(Row::of).collect();
         let Block::Sentences { lead, items } = list(&rows, Verdict::Failed) else { panic!("a list") };
-        assert_eq!(lead.unwrap().text, "FAILED");
+        assert_eq!(lead.unwrap().text, "FAILED: the next step stands with each row.");
         assert!(items[0].text.contains("ended by themselves. Next: change the locustfile"), "{items:?}");
         assert!(items[1].text.contains("after 30 s. Next: look at the service's pods"), "{items:?}");
         // Where all rows have the same next step, it is given once.

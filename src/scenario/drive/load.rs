@@ -20,6 +20,10 @@ use crate::wait::{Telling, TimedOut};
 /// If load still runs this long after a stop, it is stopped again.
 const STOP_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
+/// If the test script has ended the load, its users may never end: a worker that is told to quit by one of its users
+/// stops half-way. They are not waited for any longer than this.
+const ENDED_BY_SCRIPT: Duration = Duration::from_secs(15);
+
 /// Why there is no cut.
 pub(super) enum NoCut {
     /// The load generator does not answer.
@@ -98,10 +102,12 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
             match self.setup.load.cut(DEADMAN).await {
                 Ok(_) if asked.elapsed() > ANSWERS_WITHIN => return Err(NoCut::Late(asked.elapsed())),
                 Ok(snapshot) if snapshot.is_complete_cut() => return Ok(snapshot),
-                Ok(snapshot) => match snapshot.ended_by_itself() {
-                    Some(why) => return Err(NoCut::Script(why)),
-                    None => (why, asked) = (Some(NoCut::Incomplete(snapshot.describe())), Instant::now()),
-                },
+                Ok(snapshot) => {
+                    if let Some(why) = snapshot.ended_by_itself() {
+                        return Err(NoCut::Script(why));
+                    }
+                    (why, asked) = (Some(NoCut::Incomplete(snapshot.describe())), Instant::now());
+                }
                 // An answer tells more than a silence before or after it.
                 Err(error) => why = why.or(Some(NoCut::Silent(error))),
             }
@@ -219,6 +225,11 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         snapshot.is_idle(self.scenario.workers) || need_not_be_listed && snapshot.has_no_load()
     }
 
+    async fn was_ended_by_script(&self) -> bool {
+        let snapshot = self.setup.load.snapshot(DEADMAN).await;
+        snapshot.is_ok_and(|snapshot| snapshot.ended_by_script.is_some())
+    }
+
     /// Stops the load. Waits until the load generator has answered and every worker is idle: if the next load
     /// started before the answer, the load generator could stop that one.
     async fn stop_load(&self) -> Result<(), Event> {
@@ -260,6 +271,9 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                     {
                         Ok(_) => return Ok(()),
                         Err(timed_out) => last_seen = timed_out.last_seen,
+                    }
+                    if started.elapsed() > ENDED_BY_SCRIPT && self.was_ended_by_script().await {
+                        return Err(still_running(last_seen));
                     }
                     telling.tell_if_due(&last_seen);
                 }

@@ -13,8 +13,8 @@ const TWO: &str =
 async fn users_that_leave_are_the_reason_and_the_scenario_is_not_tried_again() {
     // In the window, and while the users start.
     for (at, ramp_s) in [(8.0, 0.0), (2.0, 5.0)] {
-        let by_script = Some((at, ByScript::UsersLeave));
-        let ran = run(ONE, Script { by_script, ramp_s, ..Script::default() }).await;
+        let own_doing = Some((at, ByScript::UsersLeave));
+        let ran = run(ONE, Script { ramp_s, own_doing, ..Script::default() }).await;
         ran.assert_judged(Verdict::Failed, "20 users ended by themselves (20 × Customer: StopUser)");
         assert_eq!((ran.attempts().len(), ran.judgement().reasons.len()), (1, 1), "{:?}", ran.judgement());
         assert_eq!(ran.judgement().causes, [Cause::ScriptEnds]);
@@ -24,7 +24,7 @@ async fn users_that_leave_are_the_reason_and_the_scenario_is_not_tried_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_script_that_stops_the_test_fails_each_scenario_once() {
-    let ran = run(TWO, Script { by_script: Some((8.0, ByScript::Stop)), ..Script::default() }).await;
+    let ran = run(TWO, Script { own_doing: Some((8.0, ByScript::Stop)), ..Script::default() }).await;
     assert_eq!(ran.attempts(), [(1, Verdict::Failed), (1, Verdict::Failed)], "{:?}", ran.told);
     assert!(ran.told.iter().any(|line| line.contains("it called runner.stop()")), "{:?}", ran.told);
     assert!(!ran.told.iter().any(|line| line.contains("replacing its pods")), "{:?}", ran.told);
@@ -32,7 +32,7 @@ async fn a_script_that_stops_the_test_fails_each_scenario_once() {
 
 #[tokio::test(start_paused = true)]
 async fn after_a_script_has_quit_the_next_scenario_finds_a_new_load_generator() {
-    let ran = run(TWO, Script { by_script: Some((8.0, ByScript::Quit)), ..Script::default() }).await;
+    let ran = run(TWO, Script { own_doing: Some((8.0, ByScript::Quit)), ..Script::default() }).await;
     assert_eq!(ran.attempts(), [(1, Verdict::Failed), (1, Verdict::Failed)], "{:?}", ran.told);
     let replaced = ran.told.iter().filter(|line| line.contains("replacing its pods")).count();
     assert_eq!(replaced, 2, "{:?}", ran.told);
@@ -40,6 +40,15 @@ async fn after_a_script_has_quit_the_next_scenario_finds_a_new_load_generator() 
         assert_eq!(record.errors, [("POST /predict: 500".to_owned(), 7)], "what failed is kept");
     }
     assert!(ran.took_s < 120.0, "no timeout is waited for: {} s", ran.took_s);
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_that_a_script_leaves_half_stopped_are_not_waited_for() {
+    let ran = run(TWO, Script { own_doing: Some((8.0, ByScript::QuitOnWorker)), ..Script::default() }).await;
+    assert_eq!(ran.attempts(), [(1, Verdict::Failed), (1, Verdict::Failed)], "{:?}", ran.told);
+    let replaced = ran.told.iter().filter(|line| line.contains("replacing its pods")).count();
+    assert_eq!(replaced, 2, "{:?}", ran.told);
+    assert!(ran.took_s < 120.0, "timeouts.stop is 150 s: {} s", ran.took_s);
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,6 +28,8 @@ pub(super) enum ByScript {
     Stop,
     /// It sends the workers home.
     Quit,
+    /// A user tells its worker to quit, which then stops half-way: its users never end.
+    QuitOnWorker,
 }
 
 /// The behaviour of a world.
@@ -84,7 +86,7 @@ pub(super) struct Script {
     /// The times since the start of the first load, s, between which a worker is too busy to hand over its counts.
     pub starved: Option<Range<f64>>,
     /// The time since the start of each load, s, at which the test script does this by itself.
-    pub by_script: Option<(f64, ByScript)>,
+    pub own_doing: Option<(f64, ByScript)>,
     /// Whether the load generator answers nothing useful until its pods are replaced.
     pub needs_restart: bool,
     /// The time since the start of the load, s, at which another driver takes the Lease.
@@ -120,7 +122,7 @@ impl Default for Script {
             api_away: None,
             master_lost: None,
             starved: None,
-            by_script: None,
+            own_doing: None,
             needs_restart: false,
             taken_at: None,
             clock_set: None,

@@ -6,9 +6,9 @@ use crate::load::{Failure, Left, Snapshot, State as LoadState};
 
 impl State {
     pub(super) fn act_by_script(&mut self, now: f64) {
-        let Some((_, what)) = self.script.by_script.filter(|(at, _)| now >= *at) else { return };
+        let Some((_, what)) = self.script.own_doing.filter(|(at, _)| now >= *at) else { return };
         self.by_script = Some(what);
-        if what != ByScript::UsersLeave {
+        if matches!(what, ByScript::Stop | ByScript::Quit) {
             self.load = None;
         }
     }
@@ -28,6 +28,10 @@ impl State {
                 snapshot.left = vec![Left { user: "Customer".into(), why: "StopUser".into(), count }];
                 snapshot.user_count = 0;
                 snapshot.workers.iter_mut().for_each(|worker| worker.user_count = 0);
+            }
+            Some(ByScript::QuitOnWorker) => {
+                snapshot.ended_by_script = Some("runner.quit() on a worker".into());
+                snapshot.state = LoadState::Stopping;
             }
             Some(ByScript::Stop) => snapshot.ended_by_script = Some("runner.stop()".into()),
             Some(ByScript::Quit) => {

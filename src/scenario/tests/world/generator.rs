@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::open_queue::OpenQueue;
+use super::super::script::ByScript;
 use super::{ALL_PODS, CALLER, World};
 use crate::exit::{Error, Result};
 use crate::load::{Capabilities, Load, LoadGenerator, Snapshot, Unreached};
@@ -53,7 +54,7 @@ impl LoadGenerator for World {
         let mut state = self.state();
         state.advance();
         state.answers()?;
-        if !state.master_is_new {
+        if !state.master_is_new && state.by_script != Some(ByScript::QuitOnWorker) {
             state.load = None;
         }
         Ok(())
