@@ -65,7 +65,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// The service under test.
     pub inference: Inference,
-    /// How results are kept.
+    /// How results are kept. It is no part of the plan, so that a run can be resumed with another value.
+    #[serde(skip)]
     pub record: RecordSettings,
 }
 
