@@ -87,7 +87,8 @@ impl Cluster {
     /// # Errors
     /// Exit code 3: no usable kubeconfig or context, no credentials, or the server does not answer.
     pub async fn connect(flags: &ClusterFlags, events: &Events) -> Result<Self> {
-        let Reach { mut config, proxy, user } = find(flags).map_err(|problem| {
+        let Reach { mut config, proxy, user } = find(flags.kubeconfig.as_deref(), flags.context.as_deref())
+            .map_err(|problem| {
             Error::preflight(format!("no usable cluster: {problem}")).next(OTHER_CONTEXT)
         })?;
         config.connect_timeout = Some(CONNECT_WITHIN);

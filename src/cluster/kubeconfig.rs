@@ -8,7 +8,6 @@ use kube::config::{AuthInfo, Cluster, ExecAuthCluster, Kubeconfig, KubeconfigErr
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::connection::ClusterFlags;
 use super::proxy::{Proxy, proxy_for};
 use crate::wait::with_causes;
 
@@ -21,14 +20,15 @@ pub(super) struct Reach {
     pub(super) user: String,
 }
 
-/// Reads the kubeconfig that the flags or the environment name. Without one, a pod uses its service account.
+/// Reads the kubeconfig of the file `named`, or that of the environment, and chooses the context. If neither is named,
+/// a pod without a kubeconfig uses its service account.
 ///
 /// # Errors
 /// A sentence that says what is missing or wrong.
-pub(super) fn find(flags: &ClusterFlags) -> Result<Reach, String> {
-    let is_named = flags.kubeconfig.is_some() || flags.context.is_some();
-    let found = read(flags.kubeconfig.as_deref(), std::env::var_os("KUBECONFIG").as_deref())
-        .and_then(|kubeconfig| choose(kubeconfig, flags.context.as_deref()));
+pub(super) fn find(named: Option<&Path>, context: Option<&str>) -> Result<Reach, String> {
+    let is_named = named.is_some() || context.is_some();
+    let found = read(named, std::env::var_os("KUBECONFIG").as_deref())
+        .and_then(|kubeconfig| choose(kubeconfig, context));
     match found {
         Err(problem) if !is_named => match Config::incluster() {
             Ok(config) => Ok(Reach { config, proxy: None, user: "the pod's service account".into() }),

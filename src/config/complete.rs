@@ -69,7 +69,8 @@ pub struct Config {
     /// Whether an autoscaler of the service is paused for the run.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub pause_autoscaler: bool,
-    /// How results are kept.
+    /// How results are kept. It is no part of the plan, so that a run can be resumed with another value.
+    #[serde(skip)]
     pub record: RecordSettings,
 }
 

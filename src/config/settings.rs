@@ -130,7 +130,7 @@ impl Settings {
         if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
             return Ok(Self::default());
         }
-        serde_saphyr::from_str(text).map_err(|error| explain(text, &error.to_string()))
+        serde_saphyr::from_str(text).map_err(|error| explain::<Self>(text, &error.to_string()))
     }
 
     /// Fills in missing settings from the preset and checks all of them.

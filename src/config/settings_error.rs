@@ -1,16 +1,16 @@
 //! What is wrong with a settings file, by the name of the key.
 
+use serde::de::DeserializeOwned;
+
 use crate::exit::Error;
 
-use super::settings::Settings;
-
-/// Explains why the text is not a settings file; `problem` is what the YAML parser said.
-pub(super) fn explain(text: &str, problem: &str) -> Error {
+/// Explains why the text is not `T`, the settings; `problem` is what the YAML parser said.
+pub(super) fn explain<T: DeserializeOwned>(text: &str, problem: &str) -> Error {
     let line = first_line(problem);
     // The parser knows the line, and a second reading, of the same values without their lines, the key.
     let values = serde_saphyr::from_str::<serde_json::Value>(text);
     let named = values.ok().and_then(|values| {
-        let error = serde_path_to_error::deserialize::<_, Settings>(values).err()?;
+        let error = serde_path_to_error::deserialize::<_, T>(values).err()?;
         Some((error.path().to_string(), error.inner().to_string()))
     });
     let Some((path, inner)) = named else {

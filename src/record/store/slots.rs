@@ -5,7 +5,7 @@ use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::super::{SHARDS, decode};
-use super::{RECORDS, RUN, RunState, Stored};
+use super::state::{RECORDS, RUN, RunState, Stored};
 use crate::cluster::{Cluster, explain};
 use crate::config::MOST_RUNS;
 use crate::exit::{Error, Result};

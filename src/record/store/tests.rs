@@ -1,5 +1,7 @@
 use std::sync::{Arc, Mutex};
 
+use jiff::Timestamp;
+
 use super::super::tests::record;
 use super::slots::name;
 use super::*;
