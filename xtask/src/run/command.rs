@@ -58,6 +58,7 @@ pub(crate) struct Finished {
     /// Whether its errors were already shown where the user reads them last.
     shown: bool,
     pub(crate) stdout: String,
+    pub(crate) stderr: String,
     /// The last lines of both streams.
     pub(crate) tail: String,
 }
@@ -174,13 +175,14 @@ impl Cmd {
         let ended = group::wait_or_stop(&mut child, &session.stop, self.stop_policy, self.deadline).await;
         let (status, end) = ended.map_err(|error| Failure::bug(format!("{line}: cannot wait: {error}")))?;
         let CapturedOutput { text: stdout, mut tail } = collect(out).await;
-        tail.extend(collect(err).await.tail);
+        let CapturedOutput { text: stderr, tail: last_errors } = collect(err).await;
+        tail.extend(last_errors);
         drop(lent);
         session.log.end(number, &status.to_string(), started);
         let tail: Vec<String> = tail.into();
         // Indented output can be far above, mixed with that of other steps: its end is worth repeating.
         let shown = matches!(self.show, ShowOutput::Stderr | ShowOutput::All);
-        Ok(Finished { line, status, end, shown, stdout, tail: tail.join("\n") })
+        Ok(Finished { line, status, end, shown, stdout, stderr, tail: tail.join("\n") })
     }
 
     fn command(&self, session: &Session) -> Result<Command, Failure> {
