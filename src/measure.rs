@@ -22,8 +22,8 @@ mod worker_limits;
 pub use arrivals::not_offered;
 pub use balance::{Busiest, ComparedBy, MOST_IMBALANCE, busiest, busiest_over_mean};
 pub use confidence::{
-    Bounds, NoBounds, Sections, bounds_of_goodput, bounds_of_run, percentile_over_repeats, quantile_with_failures,
-    rate_over_repeats, repeats_for,
+    Bounds, NoBounds, Sections, bounds_of_goodput, bounds_of_run, percentile_over_repeats,
+    quantile_with_failures, rate_over_repeats, repeats_for,
 };
 pub use estimate::{Estimate, percentile_name, samples_needed};
 pub use figures::Figures;

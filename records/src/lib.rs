@@ -26,7 +26,8 @@ pub use objective::{FAILURES_PCT, Objective};
 pub use open::OpenCounts;
 pub use question::{Gate, Question, Search};
 pub use record::{
-    Environment, LeftOut, Provenance, Record, Replica, Sample, Unmeasured, UnmeasuredKind, VERSION, WorkerHealth,
+    Environment, LeftOut, Provenance, Record, Replica, Sample, Unmeasured, UnmeasuredKind, VERSION,
+    WorkerHealth,
 };
 pub use scenario::{Mode, Scenario};
 pub use window::{Endpoint, Window};

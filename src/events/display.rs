@@ -57,8 +57,11 @@ impl fmt::Display for Progress {
                 open.map_or(Ok(()), |open| write!(f, " | {open}"))
             }
             Self::Signals { unsteady, accounted_pct, cpu_pct, lag_us } => {
-                let mut said = vec![unsteady.as_ref().map_or("steady".to_owned(), |why| format!("not steady: {why}"))];
-                said.extend(accounted_pct.map(|share| format!("Little's law accounts for {share:.0} % of the users")));
+                let mut said =
+                    vec![unsteady.as_ref().map_or("steady".to_owned(), |why| format!("not steady: {why}"))];
+                said.extend(
+                    accounted_pct.map(|share| format!("Little's law accounts for {share:.0} % of the users")),
+                );
                 said.extend(cpu_pct.map(|share| format!("workers' CPU {share:.0} %")));
                 said.extend(lag_us.map(|us| format!("event loop late by {} ms", records::ms(us))));
                 write!(f, "  {}", said.join("; "))

@@ -52,7 +52,11 @@ pub fn certainty_of_row(row: &Row<'_>, q: f64) -> Certainty {
     let bounds = match &row.record.stopping_rule {
         Some(rule) => {
             let sections = || rule_allows(row, rule).map(|()| Sections::of(steady_intervals(row.record)));
-            row.sections.get_or_init(sections).as_ref().map_err(|why| *why).and_then(|own| own.bounds(rule, q))
+            row.sections
+                .get_or_init(sections)
+                .as_ref()
+                .map_err(|why| *why)
+                .and_then(|own| own.bounds(rule, q))
         }
         None => Err(NoBounds::NotSteady),
     };

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use records::{Gate, Objective, Scenario};
 
 use super::answer::Answer;
-use super::check::Check;
 use super::certainty::{Certainty, certainty_of_point, goodput_of_point};
+use super::check::Check;
 use super::goal::{Goal, Limited};
 use super::goals::{GoalOutcome, outcome_of_goal};
 use super::points::{Point, points};

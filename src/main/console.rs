@@ -170,7 +170,8 @@ impl Live {
             self.write_again(height);
         }
         let lines = self.view.lines(now, width.into(), height.saturating_sub(1).min(MOST_LINES).into());
-        let lines: Vec<String> = lines.iter().map(|line| if self.has_colours { coloured(line) } else { line.clone() }).collect();
+        let lines: Vec<String> =
+            lines.iter().map(|line| if self.has_colours { coloured(line) } else { line.clone() }).collect();
         self.bar.set_message(lines.join("\n"));
         self.bar.tick();
     }

@@ -350,8 +350,7 @@ mod tests {
 
     #[test]
     fn intervals_are_joined_to_five_to_nine_sections_of_equal_length() {
-        let counts: Vec<_> =
-            (5..=30).map(|n| (n, Sections::of(&vec![interval(1, 1); n]).sections)).collect();
+        let counts: Vec<_> = (5..=30).map(|n| (n, Sections::of(&vec![interval(1, 1); n]).sections)).collect();
         for (intervals, sections) in counts {
             let count = sections.len();
             assert!((5..=9).contains(&count), "{intervals} intervals give {count} sections");

@@ -64,9 +64,9 @@ fn write_block(text: &mut String, block: &Block) -> fmt::Result {
         }
         Block::Facts(facts) => {
             writeln!(text)?;
-            facts.iter().try_for_each(|(name, said)| {
-                writeln!(text, "- **{}:** {}", escape(name), escape(&said.text))
-            })
+            facts
+                .iter()
+                .try_for_each(|(name, said)| writeln!(text, "- **{}:** {}", escape(name), escape(&said.text)))
         }
         Block::Table(table) => write_table(text, table),
         Block::Chart(chart) => {

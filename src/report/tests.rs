@@ -242,7 +242,8 @@ fn every_answer_fits_the_published_schema() {
     let mut missing = published(&schema, "capacity.json");
     for records in runs {
         let run = JudgedRun::of(&records);
-        let answer: Value = serde_json::from_slice(&capacity_json::render(&Answer::of(&run).unwrap())).unwrap();
+        let answer: Value =
+            serde_json::from_slice(&capacity_json::render(&Answer::of(&run).unwrap())).unwrap();
         assert_eq!(problem(&answer, schema.as_object().unwrap(), &schema), None, "{answer}");
         for field in fields(&answer, &schema, &schema, "capacity.json") {
             missing.remove(&field);
@@ -264,7 +265,9 @@ fn openmetrics_keep_to_their_format() {
                 assert!(!families.contains(name), "{name} is there twice");
                 families.push(name);
             }
-            ["#", "UNIT", name, unit] => assert!(name.ends_with(unit) && families.last() == Some(name), "{line}"),
+            ["#", "UNIT", name, unit] => {
+                assert!(name.ends_with(unit) && families.last() == Some(name), "{line}")
+            }
             ["#", "HELP", name, _] => assert_eq!(families.last(), Some(name), "{line}"),
             ["#", "EOF"] => {}
             _ => {

@@ -30,14 +30,23 @@ fn a_browser_reports_nothing_and_finds_no_serious_barrier() {
 
     let Some(axe) = axe() else { return };
     let axe = std::fs::read_to_string(axe).unwrap();
+    let page = super::html(&super::small());
     for scheme in ["light", "dark"] {
         // The page of a dark browser, whatever the browser's own setting is.
-        let style = page.replace("prefers-color-scheme:dark", if scheme == "dark" { "min-width:0" } else { "max-width:0" });
-        let checked = style.replace("</body>", &format!("<script>{axe}</script><script>{CHECK}</script></body>"));
+        let style = page.replace(
+            "prefers-color-scheme:dark",
+            if scheme == "dark" { "min-width:0" } else { "max-width:0" },
+        );
+        let checked =
+            style.replace("</body>", &format!("<script>{axe}</script><script>{CHECK}</script></body>"));
         std::fs::write(&file, checked).unwrap();
         let found = dump(&chromium, folder.path(), &address(&file)).page;
         let said = found.split("<body>").nth(1).unwrap_or(&found).trim_end();
-        assert!(said.contains("axe checked") && said.contains("nothing serious"), "{scheme}: {}", &said[..said.len().min(2000)]);
+        assert!(
+            said.contains("axe checked") && said.contains("nothing serious"),
+            "{scheme}: {}",
+            &said[..said.len().min(2000)]
+        );
     }
 }
 
@@ -82,7 +91,13 @@ struct Shown {
 fn dump(chromium: &Path, folder: &Path, address: &str) -> Shown {
     let profile = format!("--user-data-dir={}", folder.join("profile").display());
     let done = Command::new(chromium)
-        .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"])
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+            "--disable-background-networking",
+        ])
         .args(["--enable-logging=stderr", "--virtual-time-budget=20000", "--dump-dom", &profile, address])
         .env("HOME", folder)
         .stdin(Stdio::null())
@@ -101,7 +116,8 @@ fn address(file: &Path) -> String {
 /// The browser: `$CHROMIUM`, or the first of the usual names on the path.
 fn chromium() -> Option<PathBuf> {
     let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
-    let found = named.or_else(|| ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(on_path));
+    let found =
+        named.or_else(|| ["chromium", "chromium-browser", "google-chrome"].into_iter().find_map(on_path));
     if found.is_none() {
         skip("there is no Chromium: install it (apt-get install chromium), or name it with CHROMIUM");
     }
@@ -132,7 +148,10 @@ fn axe() -> Option<PathBuf> {
         match npm {
             Ok(done) if done.status.success() => {}
             Ok(done) => {
-                skip(&format!("npm ci cannot install axe-core: {}", String::from_utf8_lossy(&done.stderr).trim()));
+                skip(&format!(
+                    "npm ci cannot install axe-core: {}",
+                    String::from_utf8_lossy(&done.stderr).trim()
+                ));
                 return None;
             }
             Err(error) => {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use records::{
-    Endpoint, Environment, Histogram, Interval, Mode, Objective, Provenance, Question, Record, Replica, Sample, Scenario,
-    StoppingRule, Unmeasured, UnmeasuredKind, VERSION, Window, WorkerHealth, three_digits,
+    Endpoint, Environment, Histogram, Interval, Mode, Objective, Provenance, Question, Record, Replica,
+    Sample, Scenario, StoppingRule, Unmeasured, UnmeasuredKind, VERSION, Window, WorkerHealth, three_digits,
 };
 
 /// Length of each window, s.
@@ -43,7 +43,11 @@ pub(crate) fn spoil(records: &mut [Record]) {
             }
             2 => record.disturbed = Some("worker locust-worker-0 was replaced while it was measured".into()),
             3 => fail(record),
-            _ => record.replicas[0].requests.iter_mut().flat_map(BTreeMap::values_mut).for_each(|count| *count *= 4),
+            _ => record.replicas[0]
+                .requests
+                .iter_mut()
+                .flat_map(BTreeMap::values_mut)
+                .for_each(|count| *count *= 4),
         }
     }
 }

@@ -17,7 +17,8 @@ pub(super) async fn provenance(cluster: &Cluster, workloads: &[&Workload], confi
         for pod in pods.map(|pods| pods.items).unwrap_or_default() {
             nodes.extend(pod.spec.and_then(|spec| spec.node_name));
             let containers = pod.status.and_then(|status| status.container_statuses).unwrap_or_default();
-            let resolved = containers.into_iter().map(|container| container.image_id).find(|id| !id.is_empty());
+            let resolved =
+                containers.into_iter().map(|container| container.image_id).find(|id| !id.is_empty());
             image_ids.extend(resolved.map(|id| (workload.name.clone(), id)));
         }
     }

@@ -30,7 +30,9 @@ impl LiveView {
     fn head(&self, now: Duration) -> String {
         let done = self.scenarios.iter().filter(|(_, status)| !status.is_empty()).count();
         let of = if self.is_search { String::new() } else { format!("/{}", self.scenarios.len()) };
-        let left = self.left(now).map_or(String::new(), |left| format!(" · about {} left", minutes(left.as_secs_f64())));
+        let left = self
+            .left(now)
+            .map_or(String::new(), |left| format!(" · about {} left", minutes(left.as_secs_f64())));
         format!("{done}{of} scenarios{left} · {}", self.title)
     }
 

@@ -82,7 +82,14 @@ impl LiveView {
             Progress::Live { at_s, of_s, rps, median_us, p95_us, failures_pct, .. } => {
                 let (at_s, of_s, rps, median_us, p95_us) = (*at_s, *of_s, *rps, *median_us, *p95_us);
                 self.doing = "measuring".into();
-                self.figures.push(Figures { at_s, of_s, rps, median_us, p95_us, failures_pct: *failures_pct });
+                self.figures.push(Figures {
+                    at_s,
+                    of_s,
+                    rps,
+                    median_us,
+                    p95_us,
+                    failures_pct: *failures_pct,
+                });
                 let too_many = self.figures.len().saturating_sub(KEPT);
                 self.figures.drain(..too_many);
             }
@@ -95,7 +102,9 @@ impl LiveView {
                 });
             }
             Progress::PhaseDone { what, .. } => self.doing = format!("{what} ✓"),
-            Progress::Waiting { subject, state, .. } => self.doing = format!("waiting for {subject}: {state}"),
+            Progress::Waiting { subject, state, .. } => {
+                self.doing = format!("waiting for {subject}: {state}")
+            }
             Progress::Retry { .. } => self.doing = "once more".into(),
             Progress::Recovering => self.doing = "waiting until the cluster answers again".into(),
             Progress::RunEnded { .. } => self.expected = None,

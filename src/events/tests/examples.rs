@@ -70,11 +70,23 @@ fn of_scenarios() -> Vec<(Progress, &'static str)> {
     };
     vec![
         (
-            Progress::ScenarioStarted { number: 3, of: Some(4), point: text("replicas 2"), attempt: 2, scenario: planned(None) },
+            Progress::ScenarioStarted {
+                number: 3,
+                of: Some(4),
+                point: text("replicas 2"),
+                attempt: 2,
+                scenario: planned(None),
+            },
             "\n[3/4] replicas 2 (attempt 2)",
         ),
         (
-            Progress::ScenarioStarted { number: 3, of: None, point: text("replicas 2"), attempt: 1, scenario: planned(Some(50.0)) },
+            Progress::ScenarioStarted {
+                number: 3,
+                of: None,
+                point: text("replicas 2"),
+                attempt: 1,
+                scenario: planned(Some(50.0)),
+            },
             "\n[3] replicas 2",
         ),
         (
@@ -104,10 +116,7 @@ fn of_scenarios() -> Vec<(Progress, &'static str)> {
             },
             "  not steady: P95 rises; Little's law accounts for 99 % of the users; workers' CPU 31 %; event loop late by 1.20 ms",
         ),
-        (
-            Progress::Signals { unsteady: None, accounted_pct: None, cpu_pct: None, lag_us: None },
-            "  steady",
-        ),
+        (Progress::Signals { unsteady: None, accounted_pct: None, cpu_pct: None, lag_us: None }, "  steady"),
         (Progress::MeasurementExtended { reason: text("P95 rises") }, "  measuring on: P95 rises"),
         (
             Progress::LoadStopUnanswered {

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use records::{
-    Arrivals, Gate, Health, Histogram, LeftOut, Member, Membership, Mode, Objective, OpenCounts, Provenance, Record,
-    Replica, Search, Unmeasured, UnmeasuredKind, WorkerHealth,
+    Arrivals, Gate, Health, Histogram, LeftOut, Member, Membership, Mode, Objective, OpenCounts, Provenance,
+    Record, Replica, Search, Unmeasured, UnmeasuredKind, WorkerHealth,
 };
 use serde_json::{Value, json};
 

@@ -74,7 +74,8 @@ impl<'a> Frame<'a> {
 
     /// A drawing with links is a group: readers of images would skip its links.
     fn role(&self) -> &'static str {
-        let mut marks = self.chart.panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.marks);
+        let mut marks =
+            self.chart.panels.iter().flat_map(|panel| &panel.series).flat_map(|series| &series.marks);
         if marks.any(|mark| mark.scenario.is_some()) { "group" } else { "img" }
     }
 

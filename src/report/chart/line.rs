@@ -74,7 +74,7 @@ fn point(one: &Mark, look: usize, x: &ScaleOf, y: &ScaleOf, link_to: LinkTo<'_>)
     let link = one.scenario.as_deref().and_then(link_to);
     html! {
         @if let Some(link) = link {
-            a href=(link) aria-label=(title) { (drawn) }
+            a href=(link) { (drawn) }
         } @else {
             g { (drawn) }
         }

@@ -112,7 +112,10 @@ impl ScaleOf {
         let step = step.unwrap_or(rough).max(if self.is_count { 1.0 } else { 0.0 });
         let first = (self.low / step).ceil();
         let values = (0..100).map(|at| (first + f64::from(at)) * step);
-        values.take_while(|value| *value <= self.high + step * 1e-6).map(|value| (value, number(value))).collect()
+        values
+            .take_while(|value| *value <= self.high + step * 1e-6)
+            .map(|value| (value, number(value)))
+            .collect()
     }
 }
 
@@ -123,7 +126,13 @@ const fn is_log(scale: Scale) -> bool {
 /// A number without decimals that say nothing.
 pub(super) fn number(value: f64) -> String {
     let magnitude = value.abs();
-    let decimals = if magnitude >= 10.0 || magnitude < 1e-9 { 0 } else if magnitude >= 1.0 { 1 } else { 3 };
+    let decimals = if magnitude >= 10.0 || magnitude < 1e-9 {
+        0
+    } else if magnitude >= 1.0 {
+        1
+    } else {
+        3
+    };
     let text = format!("{value:.decimals$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
@@ -134,7 +143,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn labels(scale: Scale, values: &[f64], ends: (f64, f64)) -> Vec<String> {
-        ScaleOf::of(&Axis::measured("a", "s", scale), values.iter().copied(), ends).ticks().into_iter().map(|(_, label)| label).collect()
+        ScaleOf::of(&Axis::measured("a", "s", scale), values.iter().copied(), ends)
+            .ticks()
+            .into_iter()
+            .map(|(_, label)| label)
+            .collect()
     }
 
     #[test]
@@ -142,7 +155,10 @@ mod tests {
         assert_eq!(labels(Scale::FromZero, &[95.0], (200.0, 0.0)), ["0", "20", "40", "60", "80"]);
         assert_eq!(labels(Scale::Linear, &[-3.0, 20.0], (0.0, 350.0)), ["0", "5", "10", "15", "20"]);
         assert_eq!(labels(Scale::Log, &[80.0, 2000.0], (200.0, 0.0)), ["100", "200", "500", "1000", "2000"]);
-        assert_eq!(labels(Scale::Percentile, &[1.0, 500.0], (0.0, 600.0)), ["P0", "P50", "P75", "P90", "P95", "P99"]);
+        assert_eq!(
+            labels(Scale::Percentile, &[1.0, 500.0], (0.0, 600.0)),
+            ["P0", "P50", "P75", "P90", "P95", "P99"]
+        );
     }
 
     proptest! {

@@ -29,7 +29,10 @@ pub(super) fn section(run: &JudgedRun<'_>, rows: &[Row<'_>], points: &[Point<'_,
     let more = said.len().saturating_sub(MOST_SENTENCES);
     facts.extend(said.into_iter().take(MOST_SENTENCES).map(|sentence| ("Answer".to_owned(), sentence)));
     if more > 0 {
-        facts.push(("Answer".into(), Sentence::general(format!("{more} more: see the section on the objective."))));
+        facts.push((
+            "Answer".into(),
+            Sentence::general(format!("{more} more: see the section on the objective.")),
+        ));
     }
     facts.push(("Gate".into(), gate(run)));
     facts.push(("Verdicts".into(), verdicts(rows)));
@@ -58,7 +61,9 @@ fn question(run: &JudgedRun<'_>) -> Sentence {
     let objective = run.rows.first().and_then(|row| objective::in_words(&row.record.objective));
     Sentence::general(match objective {
         Some(goals) => format!("How many replicas keep to the objective? {goals}."),
-        None => "How do throughput and latency change with replicas and load? There is no objective.".to_owned(),
+        None => {
+            "How do throughput and latency change with replicas and load? There is no objective.".to_owned()
+        }
     })
 }
 
@@ -89,7 +94,8 @@ pub(super) fn has_goals(run: &JudgedRun<'_>) -> bool {
 fn gate(run: &JudgedRun<'_>) -> Sentence {
     let (code, reasons) = exit_code(run);
     let gated: Vec<&Check> = checks(run).iter().filter(|check| check.is_gated).collect();
-    let failed = run.rows.iter().filter(|row| row.judgement.verdict.is_failure() || row.record.window.is_none());
+    let failed =
+        run.rows.iter().filter(|row| row.judgement.verdict.is_failure() || row.record.window.is_none());
     let mut rows: Vec<String> = failed.map(|row| row.record.scenario.id.clone()).collect();
     let mut said = vec![match code {
         ExitCode::Success => format!("passed (exit code {})", code as i32),

@@ -48,7 +48,8 @@ fn head(column: &Column) -> Markup {
 
 fn value(cell: &Cell, column: &Column) -> Markup {
     let text = visible(&cell.to_string());
-    let verdict = Verdict::ALL.into_iter().find(|verdict| column.title == "Status" && verdict.status() == text);
+    let verdict =
+        Verdict::ALL.into_iter().find(|verdict| column.title == "Status" && verdict.status() == text);
     html! {
         @if let Some(verdict) = verdict { td class="l" { (badge(verdict)) } }
         @else if column.alignment == Alignment::Left { td class="l" { (text) } }

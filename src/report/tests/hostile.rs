@@ -71,14 +71,12 @@ fn failed(index: usize) -> Record {
 
 #[test]
 fn empty_one_row_all_failed_and_many_rows_are_written_in_every_format() {
-    let many: Vec<Record> =
-        (0..1000).map(|at| record(at, 1 + u32::try_from(at % 8).unwrap(), 20 + u32::try_from(at).unwrap(), 800)).collect();
-    for (records, rows) in [
-        (vec![], 0),
-        (vec![record(0, 1, 20, 800)], 1),
-        ((0..5).map(failed).collect(), 5),
-        (many, 1000),
-    ] {
+    let many: Vec<Record> = (0..1000)
+        .map(|at| record(at, 1 + u32::try_from(at % 8).unwrap(), 20 + u32::try_from(at).unwrap(), 800))
+        .collect();
+    for (records, rows) in
+        [(vec![], 0), (vec![record(0, 1, 20, 800)], 1), ((0..5).map(failed).collect(), 5), (many, 1000)]
+    {
         let files = files(&records);
         let text = |name: &str| {
             let file = files.iter().find(|(own, _)| own == name);

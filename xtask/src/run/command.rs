@@ -170,8 +170,9 @@ impl Cmd {
         };
         let out =
             child.stdout.take().map(|pipe| read_lines(pipe, session, number, self.prefix(session, false)));
-        let err =
-            child.stderr.take().map(|pipe| read_lines(pipe, session, number, self.prefix(session, true).filter(|_| lent.is_none())));
+        let err = child.stderr.take().map(|pipe| {
+            read_lines(pipe, session, number, self.prefix(session, true).filter(|_| lent.is_none()))
+        });
         let ended = group::wait_or_stop(&mut child, &session.stop, self.stop_policy, self.deadline).await;
         let (status, end) = ended.map_err(|error| Failure::bug(format!("{line}: cannot wait: {error}")))?;
         let CapturedOutput { text: stdout, mut tail } = collect(out).await;

@@ -53,7 +53,8 @@ impl Drop for LentTerminal<'_> {
 impl Progress {
     /// Lends the terminal to a program, without the status line; `None` if there is no terminal.
     pub(crate) fn lend_terminal(&self) -> Option<LentTerminal<'_>> {
-        let is_there = self.terminal && std::fs::File::options().read(true).write(true).open(TERMINAL).is_ok();
+        let is_there =
+            self.terminal && std::fs::File::options().read(true).write(true).open(TERMINAL).is_ok();
         if !is_there {
             return None;
         }

@@ -12,7 +12,10 @@ pub(super) fn step(run: &JudgedRun<'_>, rows: &[Row<'_>], points: &[Point<'_, '_
     let invalid = rows.iter().filter(|row| !row.is_valid());
     if let Some(worst) = invalid.map(|row| row.judgement.verdict).min() {
         let same = rows.iter().filter(|row| row.judgement.verdict == worst);
-        return Sentence::about(same, format!("For the rows that are {}: {}", worst.status(), next_step(worst)));
+        return Sentence::about(
+            same,
+            format!("For the rows that are {}: {}", worst.status(), next_step(worst)),
+        );
     }
     if let Some(answer) = Answer::of(run) {
         return of_search(&answer);
@@ -37,7 +40,10 @@ pub(super) fn step(run: &JudgedRun<'_>, rows: &[Row<'_>], points: &[Point<'_, '_
         return Sentence { text: with_full_stop(&text), rows: check.scenarios.clone() };
     }
     let rows = points.iter().flat_map(|point| point.rows.iter().copied());
-    Sentence::about(rows, "Nothing: every gated point meets the objective. More users would show where it ends.")
+    Sentence::about(
+        rows,
+        "Nothing: every gated point meets the objective. More users would show where it ends.",
+    )
 }
 
 fn of_search(answer: &Answer) -> Sentence {

@@ -31,9 +31,8 @@ pub(super) fn chart(at: usize, row: &Row<'_>) -> Option<Chart> {
     let (_, first) = histograms.first()?;
     let samples = first.count();
     let named = [0.999, 0.99, 0.95, 0.9, 0.5].into_iter().find(|q| samples >= samples_needed(*q));
-    let enough = named.map_or("too few for any percentile".to_owned(), |q| {
-        format!("enough up to {}", percentile_name(q))
-    });
+    let enough = named
+        .map_or("too few for any percentile".to_owned(), |q| format!("enough up to {}", percentile_name(q)));
     let series = histograms.iter().enumerate().map(|(look, (name, histogram))| Series {
         dash: look,
         ..Series::line(*name, look, points(histogram))

@@ -187,9 +187,8 @@ fn of_objective(run: &JudgedRun<'_>, points: &[Point<'_, '_>]) -> (Measure, Vec<
         let same = || judged.iter().filter(move |(point, _)| point.replicas() == replicas);
         let met = same().filter(|(_, outcome)| *outcome == GoalOutcome::Met);
         let (best, _) = met.max_by(|a, b| a.0.load().total_cmp(&b.0.load()))?;
-        let beyond = same().filter(|(point, outcome)| {
-            *outcome == GoalOutcome::Missed && point.load() > best.load()
-        });
+        let beyond =
+            same().filter(|(point, outcome)| *outcome == GoalOutcome::Missed && point.load() > best.load());
         let high = beyond.map(|(point, _)| point.load()).fold(f64::INFINITY, f64::min);
         let how = if high.is_finite() {
             format!("met with {}, missed with {}", short(best.load()), short(high))
@@ -200,7 +199,10 @@ fn of_objective(run: &JudgedRun<'_>, points: &[Point<'_, '_>]) -> (Measure, Vec<
         Some(Carried { replicas, value: best.load(), band: (best.load(), high), how, rows })
     });
     let (title, unit) = if is_open { ("Rate carried", "requests/s") } else { ("Users carried", "users") };
-    let meaning = format!("The most of the measured loads that meets {}, up to the next one that misses it.", goals(run));
+    let meaning = format!(
+        "The most of the measured loads that meets {}, up to the next one that misses it.",
+        goals(run)
+    );
     (Measure { title, unit, meaning }, carried.collect())
 }
 
@@ -210,9 +212,8 @@ fn of_throughput(points: &[Point<'_, '_>]) -> (Measure, Vec<Carried>) {
         let same = points.iter().filter(|point| point.replicas() == replicas);
         let best = same.max_by(|a, b| a.rps.total_cmp(&b.rps))?;
         let bounds = goodput_of_point(best).bounds.ok();
-        let band = bounds.map_or((best.rps, best.rps), |bounds| {
-            (bounds.low.min(best.rps), bounds.high.max(best.rps))
-        });
+        let band = bounds
+            .map_or((best.rps, best.rps), |bounds| (bounds.low.min(best.rps), bounds.high.max(best.rps)));
         let p95 = best.p95_us.map_or(String::new(), |us| format!(", P95 {} ms", ms(us)));
         let rows = best.rows.iter().map(|row| row.record.scenario.id.clone()).collect();
         let how = format!("best of the valid rows: {}{p95}", best.name());

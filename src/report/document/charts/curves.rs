@@ -43,9 +43,8 @@ struct Line<'p, 'r, 'a> {
 }
 
 fn lines<'p, 'r, 'a>(points: &[&'p Point<'r, 'a>]) -> Vec<Line<'p, 'r, 'a>> {
-    let pods = |point: &Point<'_, '_>| {
-        (point.replicas(), point.scenario().map_or(0, |scenario| scenario.workers))
-    };
+    let pods =
+        |point: &Point<'_, '_>| (point.replicas(), point.scenario().map_or(0, |scenario| scenario.workers));
     let mut keys: Vec<(u32, u32)> = points.iter().map(|point| pods(point)).collect();
     keys.sort_unstable();
     keys.dedup();
@@ -171,12 +170,7 @@ fn chart(lines: &[Line<'_, '_, '_>], is_open: bool) -> Chart {
 fn said(lines: &[Line<'_, '_, '_>], is_open: bool) -> String {
     let each = lines.iter().filter_map(|line| {
         let (first, last) = (line.points.first()?, line.points.last()?);
-        let range = format!(
-            "{}: {:.1} requests/s with {}",
-            line.name(),
-            first.rps,
-            load(first, is_open)
-        );
+        let range = format!("{}: {:.1} requests/s with {}", line.name(), first.rps, load(first, is_open));
         Some(if line.points.len() > 1 {
             format!("{range}, {:.1} with {}.", last.rps, load(last, is_open))
         } else {

@@ -25,9 +25,8 @@ pub(in crate::report::document) fn matrix(id: &'static str, rows: &[Row<'_>]) ->
     let is_open = rows.first().is_some_and(Row::is_open);
     let heat_row = |of: &(u32, u32)| {
         let cell = |load: &f64| {
-            let here = |point: &&PointOfMatrix<'_, '_>| {
-                point.pods == *of && point.load.total_cmp(load).is_eq()
-            };
+            let here =
+                |point: &&PointOfMatrix<'_, '_>| point.pods == *of && point.load.total_cmp(load).is_eq();
             points.iter().find(here).map(|point| cell(point.worst))
         };
         let title = format!("{} · {}", many(of.0, "replica"), many(of.1, "worker"));
@@ -48,7 +47,8 @@ pub(in crate::report::document) fn matrix(id: &'static str, rows: &[Row<'_>]) ->
 }
 
 fn worst_of_points<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<PointOfMatrix<'r, 'a>> {
-    let mut points: std::collections::BTreeMap<String, PointOfMatrix<'r, 'a>> = std::collections::BTreeMap::new();
+    let mut points: std::collections::BTreeMap<String, PointOfMatrix<'r, 'a>> =
+        std::collections::BTreeMap::new();
     for row in rows {
         let scenario = &row.record.scenario;
         let load = scenario.rate.unwrap_or_else(|| f64::from(scenario.users));
@@ -77,6 +77,8 @@ fn cell(row: &Row<'_>) -> HeatCell {
 fn counts(points: &[PointOfMatrix<'_, '_>]) -> String {
     let mut verdicts: Vec<Verdict> = points.iter().map(|point| point.worst.judgement.verdict).collect();
     verdicts.sort_unstable();
-    let each = verdicts.chunk_by(|a, b| a == b).filter_map(|same| Some(format!("{} {}", same.len(), same.first()?.status())));
+    let each = verdicts
+        .chunk_by(|a, b| a == b)
+        .filter_map(|same| Some(format!("{} {}", same.len(), same.first()?.status())));
     format!("{}.", each.collect::<Vec<_>>().join(", "))
 }
