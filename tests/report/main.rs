@@ -1,5 +1,7 @@
 //! The size of the reports, and what they need nothing of: scripts, style sheets, other files.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
+
 mod browser;
 mod matrix;
 
