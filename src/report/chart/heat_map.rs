@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::LinkTo;
 use super::frame::WIDTH;
 use super::line::px;
+use super::link::LinkTo;
 use super::look::of_verdict;
 use crate::report::document::chart::{HeatCell, HeatMap};
 use crate::report::visible::{shortened, visible};

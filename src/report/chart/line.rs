@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use super::LinkTo;
+use super::link::LinkTo;
 use super::look::{colour, dash, fill_class, mark, stroke_class};
 use super::scale::ScaleOf;
 use crate::report::document::chart::{Mark, Series, SeriesKind};
