@@ -30,18 +30,20 @@ fn main() -> ExitCode {
     let run = JudgedRun::of(&records);
     let judged = judging.elapsed();
     let before = memory_mib();
-    let writing = Instant::now();
+    let (writing, cpu) = (Instant::now(), cpu_s());
     if let Err(error) = report::write(&run, &folder) {
         let _ = writeln!(std::io::stderr(), "error: {error}");
         return ExitCode::from(3);
     }
     let took = writing.elapsed();
+    let cpu =
+        cpu_s().zip(cpu).map_or("not known".to_owned(), |(after, before)| format!("{:.2}", after - before));
     let html = std::fs::metadata(folder.join("report.html")).map_or(0, |file| file.len());
     let more = memory_mib().zip(before).map(|(after, before)| after.saturating_sub(before));
     let _ = writeln!(
         std::io::stdout(),
-        "| scenarios | judged in, s | all reports written in, s | report.html, kB | memory beyond the records, MiB |\n\
-         |---:|---:|---:|---:|---:|\n| {} | {:.2} | {:.2} | {} | {} |",
+        "| scenarios | judged in, s | all reports written in, s | of it CPU, s | report.html, kB | memory beyond the records, MiB |\n\
+         |---:|---:|---:|---:|---:|---:|\n| {} | {:.2} | {:.2} | {cpu} | {} | {} |",
         records.len(),
         judged.as_secs_f64(),
         took.as_secs_f64(),
@@ -49,6 +51,12 @@ fn main() -> ExitCode {
         more.map_or("not known".to_owned(), |mib| mib.to_string())
     );
     ExitCode::SUCCESS
+}
+
+/// The CPU time that this process has used so far, s; `None` where the kernel does not tell.
+fn cpu_s() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/self/schedstat").ok()?;
+    text.split(' ').next()?.parse::<f64>().ok().map(|ns| ns / 1e9)
 }
 
 /// The most memory that this process has used so far, MiB; `None` where the kernel does not tell.

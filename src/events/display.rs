@@ -27,8 +27,7 @@ impl fmt::Display for Progress {
                 write!(f, "; about {} to go", minutes(*expected_s))
             }
             Self::ScenarioStarted { number, of, point, attempt, .. } => {
-                write!(f, "\n[{}] {point}", place(*number, *of))?;
-                if *attempt > 1 { write!(f, " (attempt {attempt})") } else { Ok(()) }
+                f.write_str(&scenario_started(*number, *of, point, *attempt))
             }
             Self::WorkersRestarted { generator, wanted } => {
                 write!(
@@ -57,14 +56,7 @@ impl fmt::Display for Progress {
                 open.map_or(Ok(()), |open| write!(f, " | {open}"))
             }
             Self::Signals { unsteady, accounted_pct, cpu_pct, lag_us } => {
-                let mut said =
-                    vec![unsteady.as_ref().map_or("steady".to_owned(), |why| format!("not steady: {why}"))];
-                said.extend(
-                    accounted_pct.map(|share| format!("Little's law accounts for {share:.0} % of the users")),
-                );
-                said.extend(cpu_pct.map(|share| format!("workers' CPU {share:.0} %")));
-                said.extend(lag_us.map(|us| format!("event loop late by {} ms", records::ms(us))));
-                write!(f, "  {}", said.join("; "))
+                write!(f, "  {}", signals(unsteady.as_deref(), *accounted_pct, *cpu_pct, *lag_us))
             }
             Self::MeasurementExtended { reason } => write!(f, "  measuring on: {reason}"),
             Self::LoadStopUnanswered { generator, stops_after_s, error } => {
@@ -129,6 +121,25 @@ impl fmt::Display for DeploymentReplicas {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.deployment, self.replicas)
     }
+}
+
+fn signals(
+    unsteady: Option<&str>,
+    accounted_pct: Option<f64>,
+    cpu_pct: Option<f64>,
+    lag_us: Option<u64>,
+) -> String {
+    let mut said = vec![unsteady.map_or("steady".to_owned(), |why| format!("not steady: {why}"))];
+    said.extend(accounted_pct.map(|share| format!("Little's law accounts for {share:.0} % of the users")));
+    said.extend(cpu_pct.map(|share| format!("workers' CPU {share:.0} %")));
+    said.extend(lag_us.map(|us| format!("event loop late by {} ms", records::ms(us))));
+    said.join("; ")
+}
+
+/// How a scenario began.
+fn scenario_started(number: usize, of: Option<usize>, point: &str, attempt: u32) -> String {
+    let again = if attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+    format!("\n[{}] {point}{again}", place(number, of))
 }
 
 /// The load of the next probe, or what was found.

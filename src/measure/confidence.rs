@@ -116,7 +116,7 @@ pub(super) fn relative_width(steady: &[Interval], q: f64) -> Option<f64> {
 /// it, because putting the samples in order takes most of the time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sections {
-    sections: Vec<Section>,
+    parts: Vec<Section>,
     window: Section,
     seconds: f64,
     mean_response_s: f64,
@@ -161,7 +161,7 @@ impl Sections {
         let requests: u64 = steady.iter().map(|interval| interval.requests).sum();
         let total_ms: f64 = steady.iter().map(|interval| interval.total_ms).sum();
         Self {
-            sections: parts(steady).map(Section::of).collect(),
+            parts: parts(steady).map(Section::of).collect(),
             window: Section::of(steady),
             seconds: steady.iter().map(|interval| interval.seconds).sum(),
             mean_response_s: if requests == 0 { f64::INFINITY } else { total_ms / 1000.0 / requests as f64 },
@@ -189,11 +189,11 @@ impl Sections {
 
     /// The quantile of the window, µs, and the half-width of its logarithm by sectioning.
     fn quantile(&self, q: f64) -> Result<(f64, f64), NoBounds> {
-        let count = self.sections.len();
+        let count = self.parts.len();
         let Some(t) = t_975(count.saturating_sub(1)).filter(|_| count >= FEWEST_SECTIONS) else {
             return Err(NoBounds::TooFewSamples);
         };
-        let fewest = self.sections.iter().map(|section| section.requests).min().unwrap_or(0);
+        let fewest = self.parts.iter().map(|section| section.requests).min().unwrap_or(0);
         if self.window.requests < samples_needed(q) || fewest as f64 * (1.0 - q) < 1.0 {
             return Err(NoBounds::TooFewSamples);
         }
@@ -201,7 +201,7 @@ impl Sections {
             section.quantile(q).map(|us| (us.max(1) as f64).ln()).ok_or(NoBounds::Failures)
         };
         let value = log(&self.window)?;
-        let squares = self.sections.iter().map(|section| Ok((log(section)? - value).powi(2)));
+        let squares = self.parts.iter().map(|section| Ok((log(section)? - value).powi(2)));
         let sum: f64 = squares.sum::<Result<f64, NoBounds>>()?;
         let count = count as f64;
         Ok((value.exp(), t * (sum / (count * (count - 1.0))).sqrt()))
@@ -350,11 +350,9 @@ mod tests {
 
     #[test]
     fn intervals_are_joined_to_five_to_nine_sections_of_equal_length() {
-        let counts: Vec<_> = (5..=30)
-            .map(|n| (n, Sections::of(&vec![interval(1, 1); n]).sections))
-            .map(|(n, s)| (n, s.len(), s))
-            .collect();
-        for (intervals, count, sections) in counts {
+        let counts: Vec<_> = (5..=30).map(|n| (n, Sections::of(&vec![interval(1, 1); n]).parts)).collect();
+        for (intervals, sections) in counts {
+            let count = sections.len();
             assert!((5..=9).contains(&count), "{intervals} intervals give {count} sections");
             assert!(sections.iter().all(|section| section.requests == sections[0].requests));
         }

@@ -6,6 +6,7 @@ mod frame;
 mod heat_map;
 mod legend;
 mod line;
+mod link;
 mod look;
 mod scale;
 
@@ -13,10 +14,8 @@ use maud::{Markup, html};
 
 use super::document::chart::{Chart, HeatMap};
 use frame::Frame;
+use link::LinkTo;
 pub(super) use look::of_verdict;
-
-/// Where the rows of the report are, for links from marks.
-pub(super) type LinkTo<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// The style sheet of the charts, for pages and for files of their own.
 pub(super) const STYLE: &str = include_str!("chart/style.css");

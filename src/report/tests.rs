@@ -299,7 +299,7 @@ fn openmetrics_keep_to_their_format() {
                 families.push(name);
             }
             ["#", "UNIT", name, unit] => {
-                assert!(name.ends_with(unit) && families.last() == Some(name), "{line}")
+                assert!(name.ends_with(unit) && families.last() == Some(name), "{line}");
             }
             ["#", "HELP", name, _] => assert_eq!(families.last(), Some(name), "{line}"),
             ["#", "EOF"] => {}

@@ -3,6 +3,10 @@
 /// The text on one line. Control characters become spaces, and characters that are invisible and reorder the text
 /// around them are written as their number.
 pub(super) fn visible(text: &str) -> String {
+    // Most texts have nothing to replace, and a page has a great many of them.
+    if text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+        return text.to_owned();
+    }
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -30,6 +30,7 @@ fn a_browser_reports_nothing_and_finds_no_serious_barrier() {
 
     let Some(axe) = axe() else { return };
     let axe = std::fs::read_to_string(axe).unwrap();
+    let page = super::html(&super::small());
     for scheme in ["light", "dark"] {
         // The page of a dark browser, whatever the browser's own setting is.
         let style = page.replace(

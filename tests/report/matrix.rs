@@ -90,7 +90,8 @@ fn record(index: usize, replicas: u32, workers: u32, users: u32, with_samples: b
         aggregated: counts("", "Aggregated"),
         endpoints: vec![counts("POST", "/predict")],
     };
-    let started_at = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(1_780_000_000 + 150 * index as i64);
+    let started_at = Timestamp::UNIX_EPOCH
+        + SignedDuration::from_secs(1_780_000_000 + 150 * i64::try_from(index).unwrap_or(0));
     Record {
         version: VERSION,
         run_id: "0197a3c2-5f1e-7c44-9c1d-3a8d1f0e4b77".into(),

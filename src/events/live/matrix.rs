@@ -1,6 +1,11 @@
 //! The matrix as text: a cell per scenario, filled by its verdict.
 
+use std::fmt::Write;
+
 use crate::events::PlannedScenario;
+
+/// Replicas and workers stand in this width.
+const TITLE: usize = 14;
 
 /// A sign for each kind of verdict, which is the same as in the report.
 pub(super) fn sign(status: &str) -> char {
@@ -42,14 +47,14 @@ fn grid(
         let column = place(&mut loads, load(planned));
         signs.push((row, column, if current == Some(at) { '▶' } else { sign(status) }));
     }
-    let wide = loads.iter().map(|load| load.len()).max()?.max(3) + 2;
-    const TITLE: usize = 14;
+    let wide = loads.iter().map(String::len).max()?.max(3) + 2;
     if pods.len() + 1 > rows || TITLE + wide * loads.len() > width {
         return None;
     }
     let mut lines = vec![format!("{:TITLE$}", "r × w    users")];
     for load in &loads {
-        lines[0].push_str(&format!("{load:>wide$}"));
+        // A String takes everything that is written to it.
+        let _ = write!(lines[0], "{load:>wide$}");
     }
     for (row, (replicas, workers)) in pods.iter().enumerate() {
         let mut line = format!("{:TITLE$}", format!("{replicas} × {workers}"));
@@ -57,7 +62,7 @@ fn grid(
             // Repeats of a point stand beside each other.
             let cell: String =
                 signs.iter().filter(|(r, c, _)| (*r, *c) == (row, column)).map(|(.., sign)| *sign).collect();
-            line.push_str(&format!("{cell:>wide$}"));
+            let _ = write!(line, "{cell:>wide$}");
         }
         lines.push(line);
     }

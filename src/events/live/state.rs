@@ -77,7 +77,9 @@ impl LiveView {
             }
             Progress::VerdictChanged { scenario, status, .. } => {
                 let known = self.scenarios.iter_mut().find(|(planned, _)| planned.scenario == *scenario);
-                known.into_iter().for_each(|(_, known)| known.clone_from(status));
+                if let Some((_, known)) = known {
+                    known.clone_from(status);
+                }
             }
             Progress::Live { at_s, of_s, rps, median_us, p95_us, failures_pct, .. } => {
                 let (at_s, of_s, rps, median_us, p95_us) = (*at_s, *of_s, *rps, *median_us, *p95_us);
@@ -103,7 +105,7 @@ impl LiveView {
             }
             Progress::PhaseDone { what, .. } => self.doing = format!("{what} ✓"),
             Progress::Waiting { subject, state, .. } => {
-                self.doing = format!("waiting for {subject}: {state}")
+                self.doing = format!("waiting for {subject}: {state}");
             }
             Progress::Retry { .. } => self.doing = "once more".into(),
             Progress::Recovering => self.doing = "waiting until the cluster answers again".into(),

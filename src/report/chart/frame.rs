@@ -4,9 +4,10 @@ use maud::{Markup, html};
 
 use super::axis::{horizontal, vertical};
 use super::legend::Legend;
+use super::line;
 use super::line::{limit, series};
+use super::link::LinkTo;
 use super::scale::ScaleOf;
-use super::{LinkTo, line};
 use crate::report::document::chart::{Chart, Panel, Series, SeriesKind, Span};
 use crate::report::visible::visible;
 

@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::LinkTo;
 use super::frame::WIDTH;
 use super::line::px;
+use super::link::LinkTo;
 use super::look::of_verdict;
 use crate::report::document::chart::{HeatCell, HeatMap};
 use crate::report::visible::{shortened, visible};
@@ -96,7 +96,7 @@ fn cell(cell: &HeatCell, (x, y): (f64, f64), width: f64, link_to: LinkTo<'_>) ->
         }
     };
     html! {
-        @if let Some(link) = link_to(&cell.scenario) { a href=(link) aria-label=(title) { (drawn) } }
+        @if let Some(link) = link_to(&cell.scenario) { a href=(link) { (drawn) } }
         @else { g { (drawn) } }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use maud::{Markup, html};
 
-use super::LinkTo;
+use super::link::LinkTo;
 use super::look::{colour, dash, fill_class, mark, stroke_class};
 use super::scale::ScaleOf;
 use crate::report::document::chart::{Mark, Series, SeriesKind};
@@ -74,7 +74,7 @@ fn point(one: &Mark, look: usize, x: &ScaleOf, y: &ScaleOf, link_to: LinkTo<'_>)
     let link = one.scenario.as_deref().and_then(link_to);
     html! {
         @if let Some(link) = link {
-            a href=(link) aria-label=(title) { (drawn) }
+            a href=(link) { (drawn) }
         } @else {
             g { (drawn) }
         }

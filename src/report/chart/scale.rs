@@ -126,7 +126,7 @@ const fn is_log(scale: Scale) -> bool {
 /// A number without decimals that say nothing.
 pub(super) fn number(value: f64) -> String {
     let magnitude = value.abs();
-    let decimals = if magnitude >= 10.0 || magnitude < 1e-9 {
+    let decimals = if !(1e-9..10.0).contains(&magnitude) {
         0
     } else if magnitude >= 1.0 {
         1

@@ -8,7 +8,7 @@ use super::sentence::with_full_stop;
 use super::{Block, Section, Sentence, findings, objective};
 use crate::events::many;
 use crate::exit::ExitCode;
-use crate::judge::{Answer, Check, Goal, JudgedRun, Point, Row, Verdict, checks, exit_code};
+use crate::judge::{Answer, Check, JudgedRun, Point, Row, Verdict, checks, exit_code};
 use crate::plan::Meets;
 
 /// Sentences of the answer that stand on the first screen; a section further down has all of them.
@@ -80,14 +80,10 @@ fn of_grid(run: &JudgedRun<'_>, points: &[Point<'_, '_>]) -> Vec<Sentence> {
     if points.is_empty() {
         return vec![Sentence::general("None: no row is valid.")];
     }
-    if has_goals(run) {
+    if objective::has_goals(run) {
         return objective::outcomes(points);
     }
     findings::best_of_all(points)
-}
-
-pub(super) fn has_goals(run: &JudgedRun<'_>) -> bool {
-    run.rows.first().is_some_and(|row| !Goal::all(&row.record.objective).is_empty())
 }
 
 /// Whether the run passes, how many goals are met, and the first check that is not.

@@ -17,6 +17,11 @@ pub(super) fn section(run: &JudgedRun<'_>, points: &[Point<'_, '_>]) -> Option<S
     Some(Section::of_lists("objective", title, vec![list], otherwise))
 }
 
+/// Whether there is an objective.
+pub(super) fn has_goals(run: &JudgedRun<'_>) -> bool {
+    run.rows.first().is_some_and(|row| !Goal::all(&row.record.objective).is_empty())
+}
+
 /// All goals; `None` if there are none.
 pub(super) fn in_words(objective: &Objective) -> Option<String> {
     let mut goals: Vec<String> = Goal::all(objective).iter().map(goal_in_words).collect();

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::Session;
 use super::group::{self, End};
+use super::progress::LentTerminal;
 use super::shell;
 use super::stop::StopPolicy;
 use crate::failure::{CLUSTER, Failure};
@@ -158,8 +159,8 @@ impl Cmd {
         let started = Instant::now();
         let mut command = self.command(session)?;
         let lent = if self.has_view { session.progress.lend_terminal() } else { None };
-        if let Some(lent) = &lent {
-            command.env(TERMINAL_VARIABLE, lent.path());
+        if lent.is_some() {
+            command.env(TERMINAL_VARIABLE, LentTerminal::PATH);
         }
         let mut child = match command.spawn() {
             Ok(child) => child,

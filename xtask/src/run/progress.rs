@@ -39,9 +39,7 @@ pub(crate) struct LentTerminal<'p>(&'p Progress);
 
 impl LentTerminal<'_> {
     /// Where the program finds the terminal.
-    pub(crate) const fn path(&self) -> &'static str {
-        TERMINAL
-    }
+    pub(crate) const PATH: &'static str = TERMINAL;
 }
 
 impl Drop for LentTerminal<'_> {

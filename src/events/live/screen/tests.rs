@@ -100,7 +100,7 @@ fn the_time_left_follows_the_scenarios_that_are_done() {
     assert!(left(&view, 10).contains("about 1 min 50 s left"), "{}", left(&view, 10));
     view.observe(&begun(1, plan[0].clone()), Duration::from_secs(1));
     view.observe(&ended(1, "SUCCESS"), Duration::from_secs(30));
-    assert!(left(&view, 30).contains("about 1 min left"), "{}", left(&view, 30));
+    assert!(left(&view, 30).contains("about 1 min 0 s left"), "{}", left(&view, 30));
     assert!(left(&view, 500).contains("about 30 s left"), "{}", left(&view, 500));
 }
 

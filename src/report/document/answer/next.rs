@@ -1,9 +1,9 @@
 //! What to do next, in one sentence.
 
-use super::has_goals;
 use crate::judge::{Answer, JudgedRun, Point, Row, checks};
 use crate::plan::{Capacity, Meets};
 use crate::report::document::Sentence;
+use crate::report::document::objective::has_goals;
 use crate::report::document::sentence::with_full_stop;
 
 /// The most useful next step: rows that are not valid first, then goals that are unknown or missed.

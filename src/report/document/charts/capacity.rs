@@ -6,6 +6,7 @@ use crate::events::many;
 use crate::judge::{Answer, Goal, GoalOutcome, JudgedRun, Point, goodput_of_point, outcome_of};
 use crate::plan::{Capacity, Found};
 use crate::report::document::chart::{Axis, Chart, Mark, Panel, Scale, Series, SeriesKind};
+use crate::report::document::objective::has_goals;
 use crate::report::document::{Block, Cell, Column, Section, Sentence, Table};
 
 /// What some replicas carry.
@@ -138,10 +139,6 @@ fn short(value: f64) -> String {
     } else {
         format!("{value:.1}")
     }
-}
-
-fn has_goals(run: &JudgedRun<'_>) -> bool {
-    run.rows.first().is_some_and(|row| !Goal::all(&row.record.objective).is_empty())
 }
 
 fn goals(run: &JudgedRun<'_>) -> String {

@@ -97,7 +97,7 @@ impl Line<'_, '_, '_> {
             let mark = mark(marks)?.clone();
             let title = if is_knee { format!("{}; the knee", mark.title) } else { mark.title };
             let scenario = point.scenario().map(|scenario| scenario.id.clone());
-            Some(Mark { title, is_knee, scenario, ..mark })
+            Some(Mark { title, scenario, is_knee, ..mark })
         });
         let marks = marks.collect();
         Series { name: self.name(), look: self.look, dash: self.dash, kind: SeriesKind::Points, marks }
