@@ -77,12 +77,11 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
 
 /// The seconds since 1970 that every time in the archives gets: `SOURCE_DATE_EPOCH`, else the time of the commit.
 async fn time_of_commit(session: &Session, root: &Path) -> Result<u64, Failure> {
-    let text = match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(text) => text,
-        Err(_) => {
-            let asked = Cmd::new("git").args(["log", "-1", "--format=%ct"]).folder(root).run(session).await?;
-            asked.require_success(session, PREFLIGHT, "run it in a clone of the repository")?.stdout
-        }
+    let text = if let Ok(text) = std::env::var("SOURCE_DATE_EPOCH") {
+        text
+    } else {
+        let asked = Cmd::new("git").args(["log", "-1", "--format=%ct"]).folder(root).run(session).await?;
+        asked.require_success(session, PREFLIGHT, "run it in a clone of the repository")?.stdout
     };
     text.trim().parse().map_err(|_| {
         Failure::preflight(format!("SOURCE_DATE_EPOCH {text:?}: not a number of seconds"), "unset it")

@@ -111,7 +111,8 @@ fn workflows(root: &Path, pins: &Pins, problems: &mut Vec<String>) -> Result<(),
             let expected = pins.actions.get(action).map(|pin| format!("{} # {}", pin.commit, pin.version));
             match expected {
                 None => {
-                    problems.push(format!("{}: {action} is not in versions.toml", place(root, &path, number)))
+                    problems
+                        .push(format!("{}: {action} is not in versions.toml", place(root, &path, number)));
                 }
                 Some(expected) if commit != expected => {
                     problems
