@@ -8,7 +8,7 @@ mod tool;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use crate::failure::{BUG, Failure, PREFLIGHT};
+use crate::failure::{BUG, Failure};
 use crate::folders::Folders;
 use crate::run::Session;
 use crate::run::command::{Cmd, ShowOutput};
@@ -78,7 +78,7 @@ const PACKAGES: [&str; 9] = [
 
 pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failure> {
     let folders = Folders::find()?;
-    let session = Session::open(stop, &folder(&folders).join("commands.log"), false)?;
+    let session = Session::open(stop, &host::folder(&folders).join("commands.log"), false)?;
     match args.task {
         Task::Check { fast, checks, require } => match Nix::find(&session, &folders).await {
             Ok(nix) => check(&session, &folders, &nix, Extent { fast, checks }).await,
@@ -106,11 +106,6 @@ pub(crate) async fn check_if_found(session: &Session, folders: &Folders) -> Resu
             Ok(())
         }
     }
-}
-
-/// Where the store, the copy of the stand-in and what its builds have compiled are.
-fn folder(folders: &Folders) -> std::path::PathBuf {
-    folders.target.join("xtask-nix")
 }
 
 /// How much is built.
@@ -193,13 +188,4 @@ async fn build(
 
 async fn must_succeed(session: &Session, command: Cmd) -> Result<crate::run::command::Finished, Failure> {
     command.run(session).await?.require_success(session, BUG, "read what nix says above")
-}
-
-/// Nix is missing, or does not work here.
-fn missing(what: String) -> Failure {
-    Failure::new(
-        PREFLIGHT,
-        what,
-        "install it (https://nixos.org/download), or set LOCUST_MATRIX_NIX to its path",
-    )
 }

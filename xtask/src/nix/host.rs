@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::folder;
 use crate::failure::{Failure, PREFLIGHT};
 use crate::folders::{self, Folders};
 use crate::run::Session;
@@ -51,6 +50,11 @@ impl StandIn {
         sandbox_paths.extend([&sysroot, &cargo_home, &target].map(|path| path.display().to_string()));
         Ok(Self { folder: copy, sandbox_paths })
     }
+}
+
+/// Where the store, the copy of the stand-in and what its builds have compiled are.
+pub(super) fn folder(folders: &Folders) -> PathBuf {
+    folders.target.join("xtask-nix")
 }
 
 /// The content of host.nix.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Pins, files, read};
+use super::file::{Pins, files, read};
 use crate::failure::Failure;
 
 /// The pairs of a place and what is wrong there, as lines.
