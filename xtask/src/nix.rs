@@ -33,6 +33,9 @@ enum Task {
         /// Run the flake's checks, too: clippy, documents and tests, as `cargo xtask ci` does without nix
         #[arg(long, conflicts_with = "fast")]
         checks: bool,
+        /// Run the quick matrix on kind with the programs that Nix has built
+        #[arg(long, conflicts_with = "fast")]
+        kind: bool,
         /// A machine without nix is an error
         #[arg(long)]
         require: bool,
@@ -80,8 +83,8 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
     let folders = Folders::find()?;
     let session = Session::open(stop, &host::folder(&folders).join("commands.log"), false)?;
     match args.task {
-        Task::Check { fast, checks, require } => match Nix::find(&session, &folders).await {
-            Ok(nix) => check(&session, &folders, &nix, Extent { fast, checks }).await,
+        Task::Check { fast, checks, kind, require } => match Nix::find(&session, &folders).await {
+            Ok(nix) => check(&session, &folders, &nix, Extent { fast, checks, kind }).await,
             Err(failure) if require || failure.is_interruption() => Err(failure),
             Err(failure) => {
                 session.progress.line(&format!("nix: not checked: {}", failure.what));
@@ -99,7 +102,7 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
 /// The fast part, if there is a nix on this machine.
 pub(crate) async fn check_if_found(session: &Session, folders: &Folders) -> Result<(), Failure> {
     match Nix::find(session, folders).await {
-        Ok(nix) => check(session, folders, &nix, Extent { fast: true, checks: false }).await,
+        Ok(nix) => check(session, folders, &nix, Extent { fast: true, checks: false, kind: false }).await,
         Err(failure) if failure.is_interruption() => Err(failure),
         Err(failure) => {
             session.progress.line(&format!("nix: not checked: {}", failure.what));
@@ -113,6 +116,7 @@ pub(crate) async fn check_if_found(session: &Session, folders: &Folders) -> Resu
 struct Extent {
     fast: bool,
     checks: bool,
+    kind: bool,
 }
 
 async fn check(session: &Session, folders: &Folders, nix: &Nix, extent: Extent) -> Result<(), Failure> {
@@ -157,8 +161,33 @@ async fn check(session: &Session, folders: &Folders, nix: &Nix, extent: Extent) 
     let shell = shell.args(["--command", "cargo"]).args(words).folder(&folders.root);
     let shell = shell.show(if extent.fast { ShowOutput::Nothing } else { ShowOutput::Stderr });
     session.step("use the shell", must_succeed(session, shell)).await?;
+    if !extent.fast {
+        let small = "--cluster embedded --replicas 1 --users 5 --duration 5s";
+        session
+            .step("run the matrix without a checkout", run_app(session, folders, nix, &machine, small))
+            .await?;
+    }
+    if extent.kind {
+        let quick = "--cluster kind --name nix-check";
+        session.step("run the matrix on kind", run_app(session, folders, nix, &machine, quick)).await?;
+    }
     session.progress.line(NOT_SHOWN);
     Ok(())
+}
+
+/// `nix run .#e2e` from a folder that is no checkout.
+async fn run_app(
+    session: &Session,
+    folders: &Folders,
+    nix: &Nix,
+    machine: &StandIn,
+    flags: &str,
+) -> Result<(), Failure> {
+    let folder = host::folder(folders).join("elsewhere");
+    crate::folders::create(&folder)?;
+    let run = nix.command(machine, &["run"]).arg(format!("{}#e2e", folders.root.display())).arg("--");
+    let run = run.args(flags.split(' ')).folder(&folder).show(ShowOutput::Stderr);
+    must_succeed(session, run).await.map(drop)
 }
 
 async fn build(
