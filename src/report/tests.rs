@@ -227,9 +227,9 @@ fn an_answer_beyond_what_was_measured_is_unknown_and_ends_6() {
 fn the_summary_of_a_job_is_added_to_what_other_steps_have_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("summary");
-    super::append(&path, b"one\n").unwrap();
-    super::append(&path, b"two\n").unwrap();
+    append(&path, b"one\n").unwrap();
+    append(&path, b"two\n").unwrap();
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
-    let error = super::append(folder.path(), b"").unwrap_err();
+    let error = append(folder.path(), b"").unwrap_err();
     assert!(error.to_string().contains("GITHUB_STEP_SUMMARY"), "{error}");
 }
