@@ -225,6 +225,21 @@ fn completion_scripts_are_printed_for_every_shell() {
 }
 
 #[test]
+fn there_is_a_man_page_for_every_subcommand() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man");
+    assert_eq!(run(&["man", pages.to_str().unwrap()]).0, 0);
+    for name in ["locust-matrix", "locust-matrix-plan", "locust-matrix-job", "locust-matrix-fetch"] {
+        let page = std::fs::read_to_string(pages.join(format!("{name}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS"), "{name}: {page}");
+    }
+    // A file is in the way.
+    let (code, _, err) = run(&["man", pages.join("locust-matrix.1").to_str().unwrap()]);
+    assert_eq!(code, 3);
+    assert!(err.contains("cannot write the man pages") && err.contains("next: "), "{err}");
+}
+
+#[test]
 fn every_overlay_has_the_same_objects_as_with_kubectl_kustomize() {
     let Ok(version) = std::process::Command::new("kubectl").args(["version", "--client"]).output() else {
         eprintln!("not run: kubectl is not installed");

@@ -1,6 +1,6 @@
 //! The commands of `locust-matrix` in the documents and pipelines can be parsed by its own command line.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::path::{Path, PathBuf};
 

@@ -38,7 +38,9 @@
       gz = "tar.gz";
       zstd = "tar.zst";
     }
-    .${args.compressor or "gz"};
+    .${
+      args.compressor or "gz"
+    };
   name = "${baseNameOf args.name}.${extension}";
 in
   if !make.real

@@ -127,9 +127,10 @@ in rec {
     note (args.name or "nix-shell") "" {
       packages = map (package: package.name) packages;
       meta = {};
-    } ((args.env or {}) // {
-      builder = "/bin/bash";
-      shellHook = args.shellHook or "";
-    })
+    } ((args.env or {})
+      // {
+        builder = "/bin/bash";
+        shellHook = args.shellHook or "";
+      })
     // {nativeBuildInputs = packages;};
 }

@@ -123,6 +123,11 @@ in
     (
       if make.real
       then build checked
-      else make.note checked.pname checked.version (removeAttrs checked ["cargoLock"] // {cargoLock = length members; inherit meta;}) {}
+      else
+        make.note checked.pname checked.version (removeAttrs checked ["cargoLock"]
+          // {
+            cargoLock = length members;
+            inherit meta;
+          }) {}
     )
     // {inherit meta;}

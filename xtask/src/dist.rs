@@ -77,12 +77,11 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
 
 /// The seconds since 1970 that every time in the archives gets: `SOURCE_DATE_EPOCH`, else the time of the commit.
 async fn time_of_commit(session: &Session, root: &Path) -> Result<u64, Failure> {
-    let text = match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(text) => text,
-        Err(_) => {
-            let asked = Cmd::new("git").args(["log", "-1", "--format=%ct"]).folder(root).run(session).await?;
-            asked.require_success(session, PREFLIGHT, "run it in a clone of the repository")?.stdout
-        }
+    let text = if let Ok(text) = std::env::var("SOURCE_DATE_EPOCH") {
+        text
+    } else {
+        let asked = Cmd::new("git").args(["log", "-1", "--format=%ct"]).folder(root).run(session).await?;
+        asked.require_success(session, PREFLIGHT, "run it in a clone of the repository")?.stdout
     };
     text.trim().parse().map_err(|_| {
         Failure::preflight(format!("SOURCE_DATE_EPOCH {text:?}: not a number of seconds"), "unset it")
@@ -173,4 +172,37 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
 
 fn hash(path: &Path) -> Result<String, Failure> {
     Ok(sha256_hex(&read(path)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn build(folder: &Path, content: &[u8]) -> Programs {
+        std::fs::create_dir_all(folder).unwrap();
+        let programs = Programs { folder: folder.to_path_buf() };
+        for (_, path) in programs.paths() {
+            std::fs::write(path, content).unwrap();
+        }
+        programs
+    }
+
+    #[test]
+    fn builds_that_differ_are_refused_with_the_name_of_the_program() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two) = (build(&folder.path().join("1"), b"x"), build(&folder.path().join("2"), b"x"));
+        assert!(compare(&one, &two).is_ok());
+        std::fs::write(two.folder.join("locust-matrix-cluster"), b"y").unwrap();
+        let failure = compare(&one, &two).unwrap_err();
+        assert!(failure.what.starts_with("locust-matrix-cluster: two builds"), "{}", failure.what);
+    }
+
+    #[test]
+    fn the_checksums_are_those_of_the_files_in_the_order_of_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &[("b".into(), b"2".to_vec()), ("a".into(), b"1".to_vec())]).unwrap();
+        let sums = std::fs::read_to_string(folder.path().join("SHA256SUMS")).unwrap();
+        let lines: Vec<_> = sums.lines().collect();
+        assert_eq!(lines, [format!("{}  a", sha256_hex(b"1")), format!("{}  b", sha256_hex(b"2"))]);
+    }
 }

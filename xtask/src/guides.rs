@@ -106,10 +106,12 @@ fn documents(root: &Path) -> Result<Vec<PathBuf>, Failure> {
     let mut found: Vec<PathBuf> =
         ["README.md", "CONTRIBUTING.md", "SECURITY.md"].map(|name| root.join(name)).into();
     let docs = root.join("docs");
-    found.extend(
-        markdown::names(&docs)?.into_iter().filter(|name| name.ends_with(".md")).map(|name| docs.join(name)),
-    );
+    found.extend(markdown::names(&docs)?.iter().map(|name| docs.join(name)).filter(|path| is_markdown(path)));
     Ok(found)
+}
+
+fn is_markdown(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "md")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ mod tool;
 use std::io::Write as _;
 use std::sync::Arc;
 
-use crate::failure::{BUG, Failure, PREFLIGHT};
+use crate::failure::{BUG, Failure};
 use crate::folders::Folders;
 use crate::run::Session;
 use crate::run::command::{Cmd, ShowOutput};
@@ -33,6 +33,9 @@ enum Task {
         /// Run the flake's checks, too: clippy, documents and tests, as `cargo xtask ci` does without nix
         #[arg(long, conflicts_with = "fast")]
         checks: bool,
+        /// Run the quick matrix on kind with the programs that Nix has built
+        #[arg(long, conflicts_with = "fast")]
+        kind: bool,
         /// A machine without nix is an error
         #[arg(long)]
         require: bool,
@@ -78,10 +81,10 @@ const PACKAGES: [&str; 9] = [
 
 pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failure> {
     let folders = Folders::find()?;
-    let session = Session::open(stop, &folder(&folders).join("commands.log"), false)?;
+    let session = Session::open(stop, &host::folder(&folders).join("commands.log"), false)?;
     match args.task {
-        Task::Check { fast, checks, require } => match Nix::find(&session, &folders).await {
-            Ok(nix) => check(&session, &folders, &nix, Extent { fast, checks }).await,
+        Task::Check { fast, checks, kind, require } => match Nix::find(&session, &folders).await {
+            Ok(nix) => check(&session, &folders, &nix, Extent { fast, checks, kind }).await,
             Err(failure) if require || failure.is_interruption() => Err(failure),
             Err(failure) => {
                 session.progress.line(&format!("nix: not checked: {}", failure.what));
@@ -99,7 +102,7 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
 /// The fast part, if there is a nix on this machine.
 pub(crate) async fn check_if_found(session: &Session, folders: &Folders) -> Result<(), Failure> {
     match Nix::find(session, folders).await {
-        Ok(nix) => check(session, folders, &nix, Extent { fast: true, checks: false }).await,
+        Ok(nix) => check(session, folders, &nix, Extent { fast: true, checks: false, kind: false }).await,
         Err(failure) if failure.is_interruption() => Err(failure),
         Err(failure) => {
             session.progress.line(&format!("nix: not checked: {}", failure.what));
@@ -108,16 +111,12 @@ pub(crate) async fn check_if_found(session: &Session, folders: &Folders) -> Resu
     }
 }
 
-/// Where the store, the copy of the stand-in and what its builds have compiled are.
-fn folder(folders: &Folders) -> std::path::PathBuf {
-    folders.target.join("xtask-nix")
-}
-
 /// How much is built.
 #[derive(Debug, Clone, Copy)]
 struct Extent {
     fast: bool,
     checks: bool,
+    kind: bool,
 }
 
 async fn check(session: &Session, folders: &Folders, nix: &Nix, extent: Extent) -> Result<(), Failure> {
@@ -139,7 +138,12 @@ async fn check(session: &Session, folders: &Folders, nix: &Nix, extent: Extent) 
     };
     session.step("evaluate the flake for every system", evaluation).await?;
 
-    let machine = StandIn::of_this_machine(session, folders).await?;
+    let Some(machine) = StandIn::of_this_machine(session, folders).await? else {
+        session
+            .progress
+            .line("nix: only evaluated: the compiler is Nix's own, so `nix flake check` is the real build");
+        return Ok(());
+    };
     let chosen: Vec<&str> = if extent.fast {
         vec!["fake-inference", "stub-image"]
     } else {
@@ -162,8 +166,33 @@ async fn check(session: &Session, folders: &Folders, nix: &Nix, extent: Extent) 
     let shell = shell.args(["--command", "cargo"]).args(words).folder(&folders.root);
     let shell = shell.show(if extent.fast { ShowOutput::Nothing } else { ShowOutput::Stderr });
     session.step("use the shell", must_succeed(session, shell)).await?;
+    if !extent.fast {
+        let small = "--cluster embedded --replicas 1 --users 5 --duration 5s";
+        session
+            .step("run the matrix without a checkout", run_app(session, folders, nix, &machine, small))
+            .await?;
+    }
+    if extent.kind {
+        let quick = "--cluster kind --name nix-check";
+        session.step("run the matrix on kind", run_app(session, folders, nix, &machine, quick)).await?;
+    }
     session.progress.line(NOT_SHOWN);
     Ok(())
+}
+
+/// `nix run .#e2e` from a folder that is no checkout.
+async fn run_app(
+    session: &Session,
+    folders: &Folders,
+    nix: &Nix,
+    machine: &StandIn,
+    flags: &str,
+) -> Result<(), Failure> {
+    let folder = host::folder(folders).join("elsewhere");
+    crate::folders::create(&folder)?;
+    let run = nix.command(machine, &["run"]).arg(format!("{}#e2e", folders.root.display())).arg("--");
+    let run = run.args(flags.split(' ')).folder(&folder).show(ShowOutput::Stderr);
+    must_succeed(session, run).await.map(drop)
 }
 
 async fn build(
@@ -193,13 +222,4 @@ async fn build(
 
 async fn must_succeed(session: &Session, command: Cmd) -> Result<crate::run::command::Finished, Failure> {
     command.run(session).await?.require_success(session, BUG, "read what nix says above")
-}
-
-/// Nix is missing, or does not work here.
-fn missing(what: String) -> Failure {
-    Failure::new(
-        PREFLIGHT,
-        what,
-        "install it (https://nixos.org/download), or set LOCUST_MATRIX_NIX to its path",
-    )
 }

@@ -2,12 +2,10 @@
 
 mod advice;
 mod agreement;
+mod file;
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-
-use serde::Deserialize;
+use std::path::Path;
 
 use crate::failure::{BUG, Failure};
 use crate::folders::Folders;
@@ -33,30 +31,6 @@ enum Task {
 
 const HELP: &str = "\
 Exit codes: 0 all agree, 1 some disagree, 3 a file cannot be read.";
-
-/// versions.toml, beyond what the cluster needs of it.
-#[derive(Debug, Deserialize)]
-struct Pins {
-    kind: BTreeMap<String, BTreeMap<String, String>>,
-    locust: Locust,
-    actions: BTreeMap<String, Action>,
-    gitlab: BTreeMap<String, String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Locust {
-    version: String,
-    image: String,
-    wheel: String,
-    also_tested: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Action {
-    version: String,
-    commit: String,
-}
 
 pub(crate) fn run(args: &Args) -> Result<(), Failure> {
     let folders = Folders::find()?;
@@ -84,24 +58,4 @@ pub(crate) fn check(root: &Path) -> Result<(), Failure> {
         what,
         "change the files above, or versions.toml; `cargo xtask versions update` says how",
     ))
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| Failure::file(path, "read", &error))
-}
-
-/// The files with one of these endings in a folder and below it.
-fn files(folder: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, Failure> {
-    let failure = |error: std::io::Error| Failure::file(folder, "read", &error);
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failure)? {
-        let path = entry.map_err(failure)?.path();
-        if path.is_dir() {
-            found.extend(files(&path, endings)?);
-        } else if endings.iter().any(|ending| path.to_string_lossy().ends_with(ending)) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
 }

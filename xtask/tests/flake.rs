@@ -31,9 +31,9 @@ fn code(path: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// The paths that `nix/project.nix` builds from, relative to the workspace.
+/// The paths that `nix/packages.nix` builds from, relative to the workspace.
 fn fileset() -> BTreeSet<String> {
-    let code = code("nix/project.nix");
+    let code = code("nix/packages.nix");
     let (_, rest) = code.split_once("fileset.unions [").unwrap();
     let (list, _) = rest.split_once(']').unwrap();
     list.split_whitespace().map(|part| part.strip_prefix("../").unwrap().to_owned()).collect()
@@ -91,14 +91,14 @@ fn versions_toml_has_node_images_for_the_kind_of_the_nix_shell() {
 fn every_member_is_in_the_source_of_the_builds() {
     let fileset = fileset();
     for member in members() {
-        assert!(fileset.contains(&member), "nix/project.nix: the fileset lacks ../{member}");
+        assert!(fileset.contains(&member), "nix/packages.nix: the fileset lacks ../{member}");
     }
     // The root package, the lock file, and the settings of clippy and rustfmt.
     for path in ["Cargo.lock", "Cargo.toml", "clippy.toml", "rustfmt.toml", "src", "tests"] {
-        assert!(fileset.contains(path), "nix/project.nix: the fileset lacks ../{path}");
+        assert!(fileset.contains(path), "nix/packages.nix: the fileset lacks ../{path}");
     }
     for path in &fileset {
-        assert!(root().join(path).exists(), "nix/project.nix: there is no {path}");
+        assert!(root().join(path).exists(), "nix/packages.nix: there is no {path}");
     }
 }
 
@@ -125,7 +125,7 @@ fn every_file_that_the_code_includes_is_in_the_source_of_the_builds() {
     // These two are known to be included: the test fails if the search finds nothing.
     assert!(included.contains("manifests") && included.contains("versions.toml"), "{included:?}");
     for path in included {
-        assert!(fileset.contains(&path), "nix/project.nix: the fileset lacks ../{path}");
+        assert!(fileset.contains(&path), "nix/packages.nix: the fileset lacks ../{path}");
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::folder;
 use crate::failure::{Failure, PREFLIGHT};
 use crate::folders::{self, Folders};
 use crate::run::Session;
@@ -25,13 +24,20 @@ impl StandIn {
         Self { folder: folders.root.join("nix/stub"), sandbox_paths: Vec::new() }
     }
 
-    /// Packages of this machine's system are built with this machine's tools.
-    pub(super) async fn of_this_machine(session: &Session, folders: &Folders) -> Result<Self, Failure> {
+    /// Packages of this machine's system are built with this machine's tools. `None`: these come from Nix
+    /// themselves, as in the shell of the flake, and the sandbox cannot show all that they need.
+    pub(super) async fn of_this_machine(
+        session: &Session,
+        folders: &Folders,
+    ) -> Result<Option<Self>, Failure> {
         let triple = toolchain::triple()?;
         let asked = Cmd::new("rustc").args(["--print", "sysroot"]).folder(&folders.root).run(session).await?;
         let asked =
             asked.require_success(session, PREFLIGHT, "install the toolchain of rust-toolchain.toml")?;
         let sysroot = PathBuf::from(asked.stdout.trim());
+        if sysroot.starts_with("/nix/store") {
+            return Ok(None);
+        }
         let cargo_home = cargo_home()?;
         let target = folder(folders).join("target");
         for part in ["debug", &format!("{triple}/release")] {
@@ -49,8 +55,13 @@ impl StandIn {
         let mut sandbox_paths: Vec<String> =
             SYSTEM.iter().filter(|path| Path::new(path).exists()).map(|path| (*path).to_owned()).collect();
         sandbox_paths.extend([&sysroot, &cargo_home, &target].map(|path| path.display().to_string()));
-        Ok(Self { folder: copy, sandbox_paths })
+        Ok(Some(Self { folder: copy, sandbox_paths }))
     }
+}
+
+/// Where the store, the copy of the stand-in and what its builds have compiled are.
+pub(super) fn folder(folders: &Folders) -> PathBuf {
+    folders.target.join("xtask-nix")
 }
 
 /// The content of host.nix.

@@ -3,9 +3,9 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::host::StandIn;
+use super::evaluate;
+use super::host::{StandIn, folder};
 use super::tool::Nix;
-use super::{evaluate, folder};
 use crate::failure::{BUG, Failure, PREFLIGHT};
 use crate::folders::{self, Folders};
 use crate::run::Session;

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::host::StandIn;
-use super::{folder, missing};
+use super::host::{StandIn, folder};
 use crate::failure::Failure;
 use crate::folders::{self, Folders};
 use crate::run::Session;
@@ -65,4 +64,9 @@ impl Nix {
     pub(super) fn in_store(&self, path: &str) -> PathBuf {
         self.store.join(Path::new(path).strip_prefix("/").unwrap_or(Path::new(path)))
     }
+}
+
+/// Nix is missing, or does not work here.
+fn missing(what: String) -> Failure {
+    Failure::preflight(what, "install it (https://nixos.org/download), or set LOCUST_MATRIX_NIX to its path")
 }

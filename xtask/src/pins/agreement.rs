@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Pins, files, read};
+use super::file::{Pins, files, read};
 use crate::failure::Failure;
 
 /// The pairs of a place and what is wrong there, as lines.
@@ -111,7 +111,8 @@ fn workflows(root: &Path, pins: &Pins, problems: &mut Vec<String>) -> Result<(),
             let expected = pins.actions.get(action).map(|pin| format!("{} # {}", pin.commit, pin.version));
             match expected {
                 None => {
-                    problems.push(format!("{}: {action} is not in versions.toml", place(root, &path, number)))
+                    problems
+                        .push(format!("{}: {action} is not in versions.toml", place(root, &path, number)));
                 }
                 Some(expected) if commit != expected => {
                     problems
@@ -158,6 +159,18 @@ fn rust(root: &Path, problems: &mut Vec<String>) -> Result<(), Failure> {
     let oldest = value("Cargo.toml", &["workspace", "package", "rust-version"])?;
     if !channel.starts_with(&format!("{oldest}.")) {
         problems.push(format!("Cargo.toml: rust-version {oldest}, but rust-toolchain.toml has {channel}"));
+    }
+    let mut places = documents(root)?;
+    places.push(root.join("nix/consumer/flake.nix"));
+    for path in places {
+        for (number, line) in read(&path)?.lines().enumerate().filter(|(_, line)| line.contains("or newer")) {
+            for found in after(line, "rustc ").filter(|found| *found != oldest) {
+                problems.push(format!(
+                    "{}: rustc {found}, but the oldest is {oldest}",
+                    place(root, &path, number)
+                ));
+            }
+        }
     }
     for tool in ["rustc", "cargo", "clippy", "rustfmt"] {
         let found = value("nix/stub/versions.toml", &[tool])?;
@@ -226,7 +239,7 @@ mod tests {
     /// The problems of a copy of the repository in which one text is replaced.
     fn with(file: &str, right: &str, wrong: &str) -> Vec<String> {
         let copy = tempfile::tempdir().unwrap();
-        let folders = ["docs", "manifests", ".github", "nix/stub", "embedded/locust"];
+        let folders = ["docs", "manifests", ".github", "nix", "embedded/locust"];
         let mut paths: Vec<_> =
             folders.iter().flat_map(|folder| files(&root().join(folder), &[""]).unwrap()).collect();
         for file in [
@@ -276,6 +289,12 @@ mod tests {
             ("versions.toml", "3d3c42e5", "3d3c42e6", "actions/checkout@3d3c42e5"),
             (".gitlab-ci.yml", "nixos/nix:", "nixos/nix:1", "is not in versions.toml"),
             ("rust-toolchain.toml", "1.95.0", "1.96.0", "Cargo.toml: rust-version 1.95"),
+            (
+                "docs/nix.md",
+                "rustc 1.95 or newer",
+                "rustc 1.85 or newer",
+                "rustc 1.85, but the oldest is 1.95",
+            ),
             ("CHANGELOG.md", "## 0.1.0", "## 0.0.9", "has no entry for 0.1.0"),
             ("nix/stub/versions.toml", "kind = \"0.31.0\"", "kind = \"0.31.7\"", "no image for kind 0.31.7"),
         ] {
