@@ -9,7 +9,7 @@ from bodies.steps import body
 from locust import HttpUser, constant_throughput, task
 
 HERE = pathlib.Path(__file__).parent
-MOST = json.loads((HERE / "recorded data" / "1 load|share.json").read_text())["most"]
+MOST = json.loads((HERE / "recorded data" / "2 share.json").read_text())["most"]
 assert (HERE / "latin.bin").read_bytes() == b"\xe9\xff"
 
 
