@@ -151,10 +151,10 @@ impl Live {
 
     /// A terminal of another size has wrapped the lines anew, so that nobody knows how many lines the last frame has:
     /// the screen is written again.
-    fn write_again(&mut self, height: u16) {
+    fn write_again(&mut self, room: usize) {
         self.bar.finish_and_clear();
         let _ = self.term.clear_screen();
-        let kept = self.history.len().saturating_sub(usize::from(height.saturating_sub(MOST_LINES)));
+        let kept = self.history.len().saturating_sub(room);
         for line in self.history.iter().skip(kept) {
             let _ = self.term.write_line(line);
         }
@@ -166,10 +166,10 @@ impl Live {
             return;
         }
         let (height, width) = self.term.size();
-        if self.size.replace((height, width)).is_some_and(|size| size != (height, width)) {
-            self.write_again(height);
-        }
         let lines = self.view.lines(now, width.into(), height.saturating_sub(1).min(MOST_LINES).into());
+        if self.size.replace((height, width)).is_some_and(|size| size != (height, width)) {
+            self.write_again(usize::from(height).saturating_sub(1 + lines.len()));
+        }
         let lines: Vec<String> =
             lines.iter().map(|line| if self.has_colours { coloured(line) } else { line.clone() }).collect();
         self.bar.set_message(lines.join("\n"));
