@@ -7,6 +7,7 @@ mod prepare;
 mod provenance;
 mod restore;
 mod resume;
+mod service;
 
 use std::path::Path;
 use std::time::Instant;

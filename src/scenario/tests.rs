@@ -48,6 +48,11 @@ async fn run(settings: &str, script: Script) -> Ran {
 }
 
 async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()>) {
+    // Boxed, because it is large.
+    Box::pin(drive(settings, script)).await
+}
+
+async fn drive(settings: &str, script: Script) -> (Ran, crate::exit::Result<()>) {
     let config: Config = Settings::parse(settings).unwrap().complete().unwrap();
     let world = World::new(script);
     let told = Arc::new(Mutex::new(Vec::new()));

@@ -11,10 +11,8 @@ use super::super::web_ui::forward_to_master;
 use super::arguments::Arguments;
 use super::provenance::provenance;
 use super::resume::{Origin, origin, resumed};
-use crate::cluster::{
-    Cluster, Lease, LocalPort, PodHttp, PortForward, Workload, pause_autoscalers, pods_of, read_workload,
-    refuse_autoscaled,
-};
+use super::service::{limits_of_master, settle_autoscalers, tell_of_killed_run, tell_slow_pods};
+use crate::cluster::{Cluster, Lease, LocalPort, PodHttp, PortForward, Workload, pods_of, read_workload};
 use crate::config::{Config, WorkloadName};
 use crate::events::{Events, PlannedScenario, Progress};
 use crate::exit::{Error, Result};
@@ -23,10 +21,7 @@ use crate::load::{Capabilities, LoadGenerator, Locust};
 use crate::objects::{MASTER, WEB_PORT, WORKERS};
 use crate::plan::Plan;
 use crate::record::{ConfigMapStore, OriginalReplicas, RecordFile, RunState, Writer};
-use crate::scenario::{Run, Seen, Setup, limits, make_usable};
-
-/// Pods that take longer to leave are worth a word, s. It is Kubernetes' default.
-const TOLD_ABOVE: i64 = 30;
+use crate::scenario::{Run, Seen, Setup, make_usable};
 
 /// What a run may scale.
 pub(super) struct Claimed<'a> {
@@ -95,12 +90,7 @@ pub(super) async fn prepare(
     let present = OriginalReplicas { inference: inference.replicas, workers: workers.replicas };
     let left = stored.left_by_another_run(&run_id, &inference.id());
     if let Some(original) = left.filter(|original| *original != present) {
-        let OriginalReplicas { inference: replicas, workers } = original;
-        events.tell(Progress::note(format!(
-            "an earlier run was killed before it put the replicas back; this one puts back what that one found: \
-             {} {replicas}, {WORKERS} {workers}",
-            inference.name
-        )));
+        tell_of_killed_run(&inference, original, events);
     }
     let fresh = RunState {
         run_id: run_id.clone(),
@@ -165,57 +155,6 @@ pub(super) async fn prepare(
     let run = Run { run_id, plan_hash: state.plan_hash };
     let original = state.original;
     Ok(Prepared { setup, plan, run, records, file, store, folder, original, _forward: forward })
-}
-
-/// Pauses the service's autoscaler if the user has asked for it, else refuses a service that has one.
-async fn settle_autoscalers(
-    cluster: &Cluster,
-    target: &Workload,
-    pauses: bool,
-    config: &Config,
-    plan: &dyn Plan,
-    events: &Events,
-) -> Result<()> {
-    if !pauses {
-        return refuse_autoscaled(cluster, target, events).await;
-    }
-    let planned = plan.scenarios().into_iter().flatten().map(|scenario| scenario.replicas);
-    let most = planned.chain(config.replicas.iter().copied()).max().unwrap_or(1);
-    for name in pause_autoscalers(cluster, target, most).await? {
-        events.tell(Progress::note(format!("{name} is paused until the end of the run")));
-    }
-    Ok(())
-}
-
-/// Tells of times that the service itself sets, and that scenarios have to wait for.
-fn tell_slow_pods(service: &Workload, config: &Config, events: &Events) {
-    let (name, grace) = (service.describe(), service.grace.as_secs());
-    if grace > TOLD_ABOVE && config.replicas.len() > 1 {
-        events.tell(Progress::note(format!(
-            "pods of {name} may take {grace} s to leave (terminationGracePeriodSeconds); after a scenario with more \
-             replicas, the next one waits for them"
-        )));
-    }
-    let min_ready = service.min_ready.as_secs();
-    if min_ready > 0 && service.one_by_one {
-        events.tell(Progress::note(format!(
-            "{name} starts its pods one by one, each {min_ready} s after the one before is ready (minReadySeconds)"
-        )));
-    } else if min_ready > 0 {
-        events.tell(Progress::note(format!(
-            "{name} counts a pod as available {min_ready} s after it is ready (minReadySeconds); the service routes \
-             to it at once, and so it is measured without waiting for that"
-        )));
-    }
-}
-
-/// The limits of Locust's master, for the records. They are no reason to end a run that may not read them.
-async fn limits_of_master(cluster: &Cluster) -> Result<BTreeMap<String, String>> {
-    let read = async {
-        let master = read_workload(cluster, &WorkloadName::deployment(MASTER)).await?;
-        pods_of(cluster, &master).await
-    };
-    Ok(read.await.map(|pods| limits(&pods)).unwrap_or_default())
 }
 
 /// The scenarios of the plan with the status of those that are recorded; of a search, those that are recorded.
