@@ -71,7 +71,7 @@ fn every_settings_file_in_the_readme_is_valid() {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let blocks: Vec<_> =
         readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert_eq!(blocks.len(), 3);
+    assert_eq!(blocks.len(), 4);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("matrix.yaml");
     for block in blocks {
