@@ -31,7 +31,7 @@ from locust.runners import (
     MasterRunner,
     WorkerRunner,
 )
-from locust_matrix_health import Health
+from locust_matrix_health import Health, forget_lost_workers
 from locust_matrix_open import OpenMaster, OpenWorker
 from locust_matrix_samples import (
     Endpoints,
@@ -214,15 +214,6 @@ def set_up_master(environment, runner, web_ui):
         text = json.dumps(body, separators=(",", ":"))
         headers = {"Cache-Control": "no-store"}
         return web_ui.app.response_class(text, status, headers, mimetype="application/json")
-
-
-def forget_lost_workers(runner):
-    """Removes the workers from Locust's list whose heartbeats are missing. Locust does so itself
-    after another minute. If a test runs at that moment, it then starts the users of this test
-    anew, in the middle of a measurement. A worker that comes back is asked to connect again."""
-    for client in runner.clients.missing:
-        logger.info("%s was lost before this test: it is removed from the list", client.id)
-        del runner.clients[client.id]
 
 
 class Reported:

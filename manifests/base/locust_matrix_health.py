@@ -1,11 +1,15 @@
-"""CPU use and event-loop lag of a Locust worker's process; a part of locust_matrix.py."""
+"""CPU use and event-loop lag of a Locust worker's process, and workers that are lost; a part of
+locust_matrix.py."""
 
+import logging
 import os
 import time
 from collections import Counter
 
 import gevent
 from locust_matrix_samples import bucket_response_time
+
+logger = logging.getLogger(__name__)
 
 # Not 0.1 s: the kernel enforces a CPU limit in periods of that length, and the probes would then
 # always fall at the same moment of a period.
@@ -103,3 +107,12 @@ def read(path):
             return file.read()
     except OSError:
         return None
+
+
+def forget_lost_workers(runner):
+    """Removes the workers from Locust's list whose heartbeats are missing. Locust does so itself
+    after another minute. If a test runs at that moment, it then starts the users of this test
+    anew, in the middle of a measurement. A worker that comes back is asked to connect again."""
+    for client in runner.clients.missing:
+        logger.info("%s was lost before this test: it is removed from the list", client.id)
+        del runner.clients[client.id]
