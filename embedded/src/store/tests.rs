@@ -127,8 +127,8 @@ fn fewer_events_of_large_objects_are_kept() {
         store.update(&key(&CONFIG_MAPS, "a"), change).unwrap();
         versions.push(store.list(&CONFIG_MAPS, None).1);
     }
-    assert!(store.watch(&CONFIG_MAPS, versions[95]).is_ok());
-    assert_eq!(store.watch(&CONFIG_MAPS, versions[85]).unwrap_err().code, 410);
+    assert!(store.watch(&CONFIG_MAPS, versions[98]).is_ok());
+    assert_eq!(store.watch(&CONFIG_MAPS, versions[90]).unwrap_err().code, 410);
 }
 
 #[tokio::test]

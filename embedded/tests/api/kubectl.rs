@@ -69,7 +69,7 @@ async fn the_manifests_can_be_applied_twice_scaled_and_deleted() {
     let versions =
         "get deploy,svc,cm,sa,role,rolebinding,lease -o jsonpath={.items[*].metadata.resourceVersion}";
     let before = kubectl.ok(versions).await;
-    assert_eq!(before.split(' ').count(), 15);
+    assert_eq!(before.split(' ').count(), 23);
     kubectl.ok("apply --server-side -k manifests/kind").await;
     assert_eq!(kubectl.ok(versions).await, before);
     kubectl.ok("apply --server-side -f manifests/job/locust-driver-job.yaml").await;
