@@ -5,6 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 /// The header with which Jenkins shows files of a build.
 const POLICY: &str = "sandbox; default-src 'none'; img-src 'self'; style-src 'self'";
@@ -69,17 +70,23 @@ fn a_viewer_that_blocks_scripts_and_style_sheets_shows_the_same() {
     assert!(blocked.errors.contains("inline style"), "the policy was not in force: {}", blocked.errors);
 }
 
-/// Answers every request with the page and the policy, until the test ends.
+/// Answers every request with the page and the policy, until the test ends. A browser also opens connections that it
+/// does not use, so that each has a thread of its own.
 fn serve(server: &TcpListener, page: &str) {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n\
+         Content-Security-Policy: {POLICY}\r\nConnection: close\r\n\r\n",
+        page.len()
+    );
+    let answer: Arc<str> = (head + page).into();
     for connection in server.incoming() {
         let Ok(mut connection) = connection else { return };
-        let _ = connection.read(&mut [0; 4096]);
-        let head = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {}\r\n\
-             Content-Security-Policy: {POLICY}\r\nConnection: close\r\n\r\n",
-            page.len()
-        );
-        let _ = connection.write_all(head.as_bytes()).and_then(|()| connection.write_all(page.as_bytes()));
+        let answer = answer.clone();
+        std::thread::spawn(move || {
+            if connection.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {
+                let _ = connection.write_all(answer.as_bytes());
+            }
+        });
     }
 }
 
