@@ -220,7 +220,7 @@ pub fn refuse_credentials(setting: &str, address: &str) -> Result<()> {
     Err(Error::usage(format!(
         "{setting}: it has a user or a password in it, and addresses are in logs, records and reports"
     ))
-    .next("remove it; the load can send a header: see 'A service of your own' in the README"))
+    .next("remove it; the load can send a header: see 'Headers and TLS' in docs/your-service.md"))
 }
 
 fn check_counts(setting: &str, values: &[u32], max: u32) -> Result<()> {

@@ -16,7 +16,7 @@ pub(super) fn explain<T: DeserializeOwned>(text: &str, problem: &str) -> Error {
     let Some((path, inner)) = named else {
         let key = place(&line).and_then(|(row, column)| key_before(text, row, column));
         let line = key.map_or_else(|| line.clone(), |key| format!("{key}: {line}"));
-        return Error::usage(line).next("correct that line; the README has a complete settings file");
+        return Error::usage(line).next("correct that line; docs/settings.md has a complete file");
     };
     let at = place(&line).map(|(row, _)| format!(" (line {row})")).unwrap_or_default();
     if let Some((unknown, known)) = unknown_key(&inner) {
@@ -35,7 +35,7 @@ pub(super) fn explain<T: DeserializeOwned>(text: &str, problem: &str) -> Error {
         return Error::usage(format!("{inner}{at}"))
             .next("write keys with values, such as 'users: [20, 40]'");
     }
-    Error::usage(format!("{path}: {inner}{at}")).next("the README has each key with an example")
+    Error::usage(format!("{path}: {inner}{at}")).next("docs/settings.md has each key with an example")
 }
 
 /// The unknown key and the known ones, from serde's message.
