@@ -27,7 +27,7 @@ pub use confidence::{
 };
 pub use estimate::{Estimate, percentile_name, samples_needed};
 pub use figures::Figures;
-pub use little::{Little, little};
+pub use little::{Little, accounted, little};
 pub use membership::changes;
 pub use omission::{corrected, typical_cycle_us};
 pub use overload::KeepsUp;

@@ -30,9 +30,12 @@ use crate::judge::{Answer, JudgedRun};
 /// # Errors
 /// Exit code 3: the folder cannot be written.
 pub fn write(run: &JudgedRun<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
-    let written = render(run).into_iter().map(|(name, bytes)| write_file(folder.join(name), &bytes));
-    let written: Vec<PathBuf> = written.collect::<Result<_>>()?;
-    checksums::note(folder, &written).map_err(|error| unwritable(folder, &error))?;
+    let files = render(run);
+    let problem = |error: std::io::Error| unwritable(folder, &error);
+    checksums::announce(folder, &files).map_err(problem)?;
+    let written =
+        files.iter().map(|(name, bytes)| write_file(folder.join(name), bytes)).collect::<Result<_>>()?;
+    checksums::note(folder, &files).map_err(problem)?;
     Ok(written)
 }
 

@@ -76,10 +76,12 @@ impl Console {
             return;
         }
         let Some(live) = &self.live else {
-            stderr_line(&event.to_string());
+            if is_line(event) {
+                stderr_line(&event.to_string());
+            }
             return;
         };
-        if self.keeps_lines {
+        if self.keeps_lines && is_line(event) {
             stderr_line(&event.to_string());
         }
         let now = self.started.elapsed();
@@ -123,6 +125,12 @@ impl Console {
             last.filter(|_| self.keeps_lines).into_iter().for_each(|last| live.line(last));
         }
     }
+}
+
+/// Whether an event is worth a line of its own. The signals come every few seconds, and are for the view and for
+/// programs.
+const fn is_line(event: &Progress) -> bool {
+    !matches!(event, Progress::Signals { .. })
 }
 
 impl Live {

@@ -28,6 +28,13 @@ pub enum Little {
     },
 }
 
+/// The users that a closed window of `seconds` accounts for: throughput × (response time + think time), with the longer
+/// one of `think_s` and the wait times that were measured.
+pub fn accounted(think_s: f64, waited_s: Option<f64>, requests: u64, total_ms: f64, seconds: f64) -> f64 {
+    let think_s = f64::max(think_s * requests as f64, waited_s.unwrap_or(0.0));
+    (total_ms / 1000.0 + think_s) / seconds
+}
+
 /// Checks a closed window of `seconds`: `requests` of all endpoints, `total_ms` being the sum of their
 /// response times, made by `users` that think for `think_s` after each; or, if that is measured, that have spent
 /// `waited_s` in their wait times together. The users are accounted for if either accounts for them: a script may also
@@ -51,7 +58,7 @@ pub fn little(
     }
     let users = f64::from(users);
     let think_s = think_s.max(waited_s.map_or(0.0, |waited| waited / count));
-    let accounted = count / seconds * (mean_s + think_s);
+    let accounted = accounted(think_s, waited_s, requests, total_ms, seconds);
     // Requests under way at both ends count whole or not at all. Their age is spread evenly over a cycle,
     // so that each user adds a variance of 1/12 of a cycle squared at either end; twice that deviation may
     // be chance. It matters for a handful of users only.

@@ -1,6 +1,6 @@
 //! What this program has written into a run's folder, so that files that somebody has edited are known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,28 +12,32 @@ use crate::plan::hex;
 /// The checksums, as `sha256sum --check` reads them.
 const FILE: &str = "reports.sha256";
 
-/// Notes what was written.
-pub(super) fn note(folder: &Path, files: &[PathBuf]) -> io::Result<PathBuf> {
+/// Notes what will be written beside what was: a program that is killed while it replaces the files leaves both kinds.
+pub(super) fn announce(folder: &Path, files: &[(String, Vec<u8>)]) -> io::Result<()> {
     let mut sums = read(folder);
-    for path in files {
-        if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
-            sums.insert(name.to_owned(), checksum(&std::fs::read(path)?));
-        }
+    for (name, bytes) in files {
+        sums.entry(name.clone()).or_default().insert(checksum(bytes));
     }
-    let lines: Vec<_> = sums.iter().map(|(name, sum)| format!("{sum}  {name}\n")).collect();
-    let path = folder.join(FILE);
-    replace(&path, lines.concat().as_bytes())?;
-    Ok(path)
+    write(folder, &sums)
+}
+
+/// Notes what was written, in place of what was there before.
+pub(super) fn note(folder: &Path, files: &[(String, Vec<u8>)]) -> io::Result<()> {
+    let mut sums = read(folder);
+    for (name, bytes) in files {
+        sums.insert(name.clone(), [checksum(bytes)].into());
+    }
+    write(folder, &sums)
 }
 
 /// Renames the files that somebody has changed since they were written, so that the next report does not replace
 /// them. Returns each file with its new name.
 pub(super) fn set_aside(folder: &Path) -> io::Result<Vec<(PathBuf, PathBuf)>> {
     let mut moved = Vec::new();
-    for (name, sum) in read(folder) {
+    for (name, sums) in read(folder) {
         let path = folder.join(&name);
         match std::fs::read(&path) {
-            Ok(bytes) if checksum(&bytes) != sum => {
+            Ok(bytes) if !sums.contains(&checksum(&bytes)) => {
                 let aside = free_name(&path);
                 std::fs::rename(&path, &aside)?;
                 moved.push((path, aside));
@@ -60,11 +64,23 @@ fn free_name(path: &Path) -> PathBuf {
     }
 }
 
-fn read(folder: &Path) -> BTreeMap<String, String> {
+/// The checksums that each file may have.
+type Sums = BTreeMap<String, BTreeSet<String>>;
+
+fn read(folder: &Path) -> Sums {
     let text = std::fs::read_to_string(folder.join(FILE)).unwrap_or_default();
     let lines = text.lines().filter_map(|line| line.split_once("  "));
     let in_folder = |name: &str| !name.is_empty() && !name.contains(['/', '\\']);
-    lines.filter(|(_, name)| in_folder(name)).map(|(sum, name)| (name.to_owned(), sum.to_owned())).collect()
+    let mut sums = Sums::new();
+    for (sum, name) in lines.filter(|(_, name)| in_folder(name)) {
+        sums.entry(name.to_owned()).or_default().insert(sum.to_owned());
+    }
+    sums
+}
+
+fn write(folder: &Path, sums: &Sums) -> io::Result<()> {
+    let lines = sums.iter().flat_map(|(name, sums)| sums.iter().map(move |sum| format!("{sum}  {name}\n")));
+    replace(&folder.join(FILE), lines.collect::<String>().as_bytes())
 }
 
 fn checksum(bytes: &[u8]) -> String {
@@ -80,8 +96,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("auto_summary.md");
         let write = |text: &str| {
+            let files = [("auto_summary.md".to_owned(), text.as_bytes().to_vec())];
+            announce(folder.path(), &files).unwrap();
             std::fs::write(&path, text).unwrap();
-            note(folder.path(), std::slice::from_ref(&path)).unwrap();
+            note(folder.path(), &files).unwrap();
         };
         write("first");
         assert_eq!(set_aside(folder.path()).unwrap(), [], "nobody has changed it");
@@ -96,6 +114,23 @@ mod tests {
         }
         std::fs::remove_file(&path).unwrap();
         assert_eq!(set_aside(folder.path()).unwrap(), [], "a deleted file is made again");
+    }
+
+    /// Whether it is killed before or after a file is replaced, the next program takes no report for an edited one.
+    #[test]
+    fn a_report_whose_writer_was_killed_is_not_taken_for_an_edited_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.md");
+        let files = |text: &str| [("a.md".to_owned(), text.as_bytes().to_vec())];
+        std::fs::write(&path, "first").unwrap();
+        note(folder.path(), &files("first")).unwrap();
+        announce(folder.path(), &files("second")).unwrap();
+        assert_eq!(set_aside(folder.path()).unwrap(), [], "it is still the first one");
+        std::fs::write(&path, "second").unwrap();
+        assert_eq!(set_aside(folder.path()).unwrap(), [], "it is the second one already");
+        note(folder.path(), &files("second")).unwrap();
+        std::fs::write(&path, "first").unwrap();
+        assert_eq!(set_aside(folder.path()).unwrap().len(), 1, "what was there before is forgotten now");
     }
 
     #[test]

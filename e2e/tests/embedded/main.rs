@@ -80,7 +80,7 @@ fn the_driver_shows_its_changes_first() {
 
 #[test]
 fn scripts_of_other_people_are_shipped_refused_or_told_apart() {
-    let _turn = alone("scripts_of_other_people_are_shipped_refused_or_told_apart");
+    let _turn = beside_others("scripts", "scripts_of_other_people_are_shipped_refused_or_told_apart");
     let folder = tempfile::tempdir().unwrap();
     let cluster = Cluster::start();
     scripts::are_shipped_with_their_files_or_told_why_not(&cluster, folder.path());
@@ -90,7 +90,7 @@ fn scripts_of_other_people_are_shipped_refused_or_told_apart() {
 
 #[test]
 fn the_recipe_for_a_service_of_ones_own_has_room_on_two_cores() {
-    let _turn = alone("the_recipe_for_a_service_of_ones_own_has_room_on_two_cores");
+    let _turn = beside_others("recipe", "the_recipe_for_a_service_of_ones_own_has_room_on_two_cores");
     if Command::new("kubectl").args(["version", "--client"]).output().is_err() {
         say("not run: kubectl is not installed");
         return;
@@ -148,7 +148,7 @@ fn medians_are_those_of_the_raw_samples() {
 
 #[test]
 fn a_stateful_set_is_measured_and_its_autoscaler_paused() {
-    let _turn = alone("a_stateful_set_is_measured_and_its_autoscaler_paused");
+    let _turn = beside_others("workloads", "a_stateful_set_is_measured_and_its_autoscaler_paused");
     let folder = tempfile::tempdir().unwrap();
     let cluster = Cluster::start();
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -4,7 +4,7 @@ use records::{Interval, StoppingRule};
 
 use crate::events::Progress;
 use crate::load::Snapshot;
-use crate::measure::{Saturation, unsteady_because};
+use crate::measure::{Saturation, accounted, unsteady_because};
 
 /// The signals after these intervals, with the first and the latest cut.
 pub(super) fn signals(
@@ -29,13 +29,11 @@ pub(super) fn signals(
 /// The users that Little's law accounts for: throughput × (response + think time), % of those that run.
 fn accounted_pct(rule: &StoppingRule, intervals: &[Interval]) -> Option<f64> {
     let users = rule.users.filter(|users| *users > 0)?;
-    let (mut seconds, mut requests, mut total_ms) = (0.0, 0, 0.0);
-    for interval in intervals {
-        (seconds, requests) = (seconds + interval.seconds, requests + interval.requests);
-        total_ms += interval.total_ms;
-    }
-    let busy_s = total_ms / 1000.0 + requests as f64 * rule.think_s;
-    (seconds > 0.0 && requests > 0).then(|| 100.0 * busy_s / seconds / f64::from(users))
+    let sum = Interval::sum(intervals);
+    (sum.seconds > 0.0 && sum.requests > 0).then(|| {
+        let Interval { seconds, requests, total_ms, waited_s, .. } = sum;
+        100.0 * accounted(rule.think_s, waited_s, requests, total_ms, seconds) / f64::from(users)
+    })
 }
 
 #[cfg(test)]
@@ -48,6 +46,14 @@ mod tests {
         let record = record(0, 1, 20, 800);
         let rule = record.stopping_rule.unwrap();
         let share = accounted_pct(&rule, &record.intervals).unwrap();
+        assert!((share - 100.0).abs() < 1e-6, "{share}");
+        // Users that wait, and are paced by what they have waited.
+        let mut waited = record.intervals.clone();
+        for interval in &mut waited {
+            (interval.waited_s, interval.total_ms) =
+                (Some(interval.total_ms / 2000.0), interval.total_ms / 2.0);
+        }
+        let share = accounted_pct(&rule, &waited).unwrap();
         assert!((share - 100.0).abs() < 1e-6, "{share}");
         assert_eq!(accounted_pct(&StoppingRule { users: None, ..rule }, &record.intervals), None);
     }

@@ -9,6 +9,8 @@ use e2e::embedded::{EmbeddedCluster, Problem};
 use crate::outcome::Outcome;
 use crate::web;
 
+/// The file of a run's folder that lists its reports.
+const REPORTS: &str = "reports.sha256";
 /// How long pods that the driver has put back or scaled down may take to start or to end.
 const SETTLES_WITHIN: Duration = Duration::from_secs(45);
 
@@ -66,14 +68,19 @@ fn drivers_in(folder: &Path) -> Vec<String> {
     lines.filter(|line| line.contains(&folder)).collect()
 }
 
-/// Files of a run's folders that are no results, such as half-written ones.
+/// Files of a run's folders that are no results, such as half-written ones. The run itself lists its reports.
 fn unfinished_files(results: &Path) -> Vec<String> {
     let runs = std::fs::read_dir(results).into_iter().flatten().flatten();
-    let files = runs.flat_map(|run| std::fs::read_dir(run.path()).into_iter().flatten().flatten());
-    let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
-    let is_result = |name: &str| {
-        [".jsonl", ".json", ".csv", ".md", ".xml", ".txt"].iter().any(|end| name.ends_with(end))
-            && !name.starts_with('.')
-    };
-    names.filter(|name| !is_result(name)).collect()
+    let mut unfinished = Vec::new();
+    for run in runs.map(|run| run.path()) {
+        let listed = std::fs::read_to_string(run.join(REPORTS)).unwrap_or_default();
+        let listed: BTreeSet<&str> =
+            listed.lines().filter_map(|line| line.split_whitespace().nth(1)).collect();
+        let files = std::fs::read_dir(&run).into_iter().flatten().flatten();
+        let names = files.map(|file| file.file_name().to_string_lossy().into_owned());
+        unfinished.extend(names.filter(|name| {
+            !listed.contains(name.as_str()) && ![REPORTS, "results.jsonl"].contains(&name.as_str())
+        }));
+    }
+    unfinished
 }
