@@ -30,7 +30,11 @@ pub(crate) fn a_silent_api_server_ends_the_run(cluster: &KeptCluster) {
     let took = begun.elapsed();
     assert_eq!(ended.code, Some(4));
     assert!(ended.err.contains("does not answer"), "{}", ended.err);
-    assert!(ended.err.contains("kubectl scale deployment"), "how to restore the replicas: {}", ended.err);
+    assert!(
+        ended.err.contains("kubectl scale deployment/inference --replicas=1"),
+        "how to restore the replicas: {}",
+        ended.err
+    );
     // After 10 s of silence, the driver waits for a minute until the load has stopped by itself. It tries for 25 s
     // to write the record into the cluster, for 20 s until the API server answers again, and for 20 s to restore the
     // replicas. A call that is under way when a time is over may take 10 s more.

@@ -43,8 +43,12 @@ pub(super) async fn restore(
     if let Some(first) = errors.first() {
         let problems: Vec<_> = errors.iter().map(|error| error.message.as_str()).collect();
         let found = format!("{} had {replicas} replicas, {WORKERS} {workers}", inference.name);
-        return Err(Error::new(first.code, format!("{}; {found}", problems.join("; ")))
-            .next("scale them back by hand: kubectl scale"));
+        let by_hand = format!(
+            "scale them back by hand: kubectl scale {} --replicas={replicas}; kubectl scale deployment/{WORKERS} \
+             --replicas={workers}",
+            inference.describe().replace(' ', "/")
+        );
+        return Err(Error::new(first.code, format!("{}; {found}", problems.join("; "))).next(by_hand));
     }
     let deployments = vec![
         DeploymentReplicas::new(inference.name.as_str(), replicas),
