@@ -11,6 +11,21 @@ use crate::cluster::KeptCluster;
 const INFERENCE: &str = "deployment/inference";
 const WORKERS: &str = "deployment/locust-worker";
 
+/// Ends with 0 as soon as the Service has led to a pod five times in a row.
+const ROUTED: &str = "
+import sys, time, urllib.request
+
+end, answers = time.time() + 30, 0
+while answers < 5 and time.time() < end:
+    try:
+        urllib.request.urlopen('http://inference:8000/healthz', timeout=1).read()
+        answers += 1
+    except OSError:
+        answers = 0
+        time.sleep(0.2)
+sys.exit(answers < 5)
+";
+
 /// Variables of the stub that a test has set, to be restored at its end.
 pub(crate) struct StubVariables<'a> {
     cluster: &'a KeptCluster,
@@ -31,6 +46,16 @@ impl<'a> StubVariables<'a> {
         arguments.extend(words.iter().map(String::as_str));
         output_of(&mut self.cluster.kubectl(&arguments));
         self.cluster.wait_for_rollout(INFERENCE);
+        // A node that is busy may send connections to the replaced pod for some seconds more. A driver outside of the
+        // cluster cannot see that, and its users would wait for their connections a minute long.
+        output_of(&mut self.cluster.kubectl(&[
+            "exec",
+            "deployment/locust-master",
+            "--",
+            "python3",
+            "-c",
+            ROUTED,
+        ]));
     }
 
     /// Restores the manifests' values, and removes variables that the manifests do not have.
