@@ -32,10 +32,10 @@ use crate::judge::{Answer, JudgedRun};
 pub fn write(run: &JudgedRun<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
     let files = render(run);
     let problem = |error: std::io::Error| unwritable(folder, &error);
-    checksums::announce(folder, &files).map_err(problem)?;
+    let sums = checksums::announce(folder, &files).map_err(problem)?;
     let written =
         files.iter().map(|(name, bytes)| write_file(folder.join(name), bytes)).collect::<Result<_>>()?;
-    checksums::note(folder, &files).map_err(problem)?;
+    checksums::note(folder, sums).map_err(problem)?;
     Ok(written)
 }
 

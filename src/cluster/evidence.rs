@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, Pod};
-use kube::api::{ListParams, LogParams};
+use kube::api::ListParams;
 use tokio::time::timeout;
 
 use super::connection::Cluster;
+use super::last_words::log_of_ended;
 use super::pod_state::{Cause, Evidence, last_line};
 use super::workload::Workload;
 
@@ -33,15 +34,7 @@ async fn more(cluster: &Cluster, pod: &Pod, evidence: &Evidence) -> Option<Strin
         Evidence::Log(container) => {
             let name = pod.metadata.name.as_deref()?;
             // Of a container that runs again, the log of the one before tells why that ended.
-            for previous in [true, false] {
-                let container = Some(container.clone());
-                let params = LogParams { container, previous, tail_lines: Some(20), ..LogParams::default() };
-                let log = cluster.api::<Pod>().logs(name, &params).await;
-                if let Some(line) = log.ok().as_deref().and_then(last_line) {
-                    return Some(line);
-                }
-            }
-            None
+            last_line(&log_of_ended(cluster, name, container, true).await?)
         }
         Evidence::Warning => {
             let uid = pod.metadata.uid.as_deref()?;

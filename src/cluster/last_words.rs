@@ -29,18 +29,27 @@ pub async fn last_words(cluster: &Cluster, selector: &str) -> Option<LastWords> 
         let Some((container, is_gone)) = crashed(pod) else { continue };
         let name = pod.metadata.name.clone().unwrap_or_default();
         // The container that is gone, or the one that has just ended and was not replaced yet.
-        for previous in [is_gone, !is_gone] {
-            let of = LogParams {
-                container: Some(container.clone()),
-                previous,
-                tail_lines: Some(40),
-                ..LogParams::default()
-            };
-            let log = pods.logs(&name, &of).await.unwrap_or_default();
-            let lines = last_lines(&log);
-            if !lines.is_empty() {
-                return Some(LastWords { pod: name, lines });
-            }
+        if let Some(log) = log_of_ended(cluster, &name, &container, is_gone).await {
+            return Some(LastWords { pod: name, lines: last_lines(&log) });
+        }
+    }
+    None
+}
+
+/// The end of the log of a container that has ended: of the one before the last restart first if it is `is_gone`, else
+/// of the present one first. `None` if neither has a line that is not empty.
+pub(super) async fn log_of_ended(
+    cluster: &Cluster,
+    pod: &str,
+    container: &str,
+    is_gone: bool,
+) -> Option<String> {
+    for previous in [is_gone, !is_gone] {
+        let container = Some(container.to_owned());
+        let params = LogParams { container, previous, tail_lines: Some(40), ..LogParams::default() };
+        let log = cluster.api::<Pod>().logs(pod, &params).await.unwrap_or_default();
+        if !log.trim().is_empty() {
+            return Some(log);
         }
     }
     None

@@ -57,12 +57,13 @@ pub fn little(
         return Little::TooShort { needed_s };
     }
     let users = f64::from(users);
-    let think_s = think_s.max(waited_s.map_or(0.0, |waited| waited / count));
     let accounted = accounted(think_s, waited_s, requests, total_ms, seconds);
+    // The mean time from one request of a user to its next one.
+    let cycle_s = accounted * seconds / count;
     // Requests under way at both ends count whole or not at all. Their age is spread evenly over a cycle,
     // so that each user adds a variance of 1/12 of a cycle squared at either end; twice that deviation may
     // be chance. It matters for a handful of users only.
-    let ends = 2.0 * (mean_s + think_s) * (users / 6.0).sqrt() / seconds;
+    let ends = 2.0 * cycle_s * (users / 6.0).sqrt() / seconds;
     // No user can be lost if more are accounted for than run. It is the script: one that reports several rows per
     // answer counts their response times several times, and one that sends several requests before it thinks does
     // not think after each.

@@ -13,20 +13,21 @@ use crate::plan::hex;
 const FILE: &str = "reports.sha256";
 
 /// Notes what will be written beside what was: a program that is killed while it replaces the files leaves both kinds.
-pub(super) fn announce(folder: &Path, files: &[(String, Vec<u8>)]) -> io::Result<()> {
+/// Returns the checksums of the new files, for [`note`].
+pub(super) fn announce(folder: &Path, files: &[(String, Vec<u8>)]) -> io::Result<Sums> {
+    let new: Sums = files.iter().map(|(name, bytes)| (name.clone(), [checksum(bytes)].into())).collect();
     let mut sums = read(folder);
-    for (name, bytes) in files {
-        sums.entry(name.clone()).or_default().insert(checksum(bytes));
+    for (name, of_file) in &new {
+        sums.entry(name.clone()).or_default().extend(of_file.iter().cloned());
     }
-    write(folder, &sums)
+    write(folder, &sums)?;
+    Ok(new)
 }
 
 /// Notes what was written, in place of what was there before.
-pub(super) fn note(folder: &Path, files: &[(String, Vec<u8>)]) -> io::Result<()> {
+pub(super) fn note(folder: &Path, new: Sums) -> io::Result<()> {
     let mut sums = read(folder);
-    for (name, bytes) in files {
-        sums.insert(name.clone(), [checksum(bytes)].into());
-    }
+    sums.extend(new);
     write(folder, &sums)
 }
 
@@ -65,7 +66,7 @@ fn free_name(path: &Path) -> PathBuf {
 }
 
 /// The checksums that each file may have.
-type Sums = BTreeMap<String, BTreeSet<String>>;
+pub(super) type Sums = BTreeMap<String, BTreeSet<String>>;
 
 fn read(folder: &Path) -> Sums {
     let text = std::fs::read_to_string(folder.join(FILE)).unwrap_or_default();
@@ -97,9 +98,9 @@ mod tests {
         let path = folder.path().join("auto_summary.md");
         let write = |text: &str| {
             let files = [("auto_summary.md".to_owned(), text.as_bytes().to_vec())];
-            announce(folder.path(), &files).unwrap();
+            let sums = announce(folder.path(), &files).unwrap();
             std::fs::write(&path, text).unwrap();
-            note(folder.path(), &files).unwrap();
+            note(folder.path(), sums).unwrap();
         };
         write("first");
         assert_eq!(set_aside(folder.path()).unwrap(), [], "nobody has changed it");
@@ -123,12 +124,13 @@ mod tests {
         let path = folder.path().join("a.md");
         let files = |text: &str| [("a.md".to_owned(), text.as_bytes().to_vec())];
         std::fs::write(&path, "first").unwrap();
-        note(folder.path(), &files("first")).unwrap();
-        announce(folder.path(), &files("second")).unwrap();
+        let first = announce(folder.path(), &files("first")).unwrap();
+        note(folder.path(), first).unwrap();
+        let second = announce(folder.path(), &files("second")).unwrap();
         assert_eq!(set_aside(folder.path()).unwrap(), [], "it is still the first one");
         std::fs::write(&path, "second").unwrap();
         assert_eq!(set_aside(folder.path()).unwrap(), [], "it is the second one already");
-        note(folder.path(), &files("second")).unwrap();
+        note(folder.path(), second).unwrap();
         std::fs::write(&path, "first").unwrap();
         assert_eq!(set_aside(folder.path()).unwrap().len(), 1, "what was there before is forgotten now");
     }
