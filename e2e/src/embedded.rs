@@ -175,7 +175,7 @@ impl EmbeddedCluster {
     /// Waits until every Deployment has exactly its desired pods, all ready and none terminating.
     ///
     /// # Errors
-    /// A Deployment is not ready after `limit`; the text says what was seen last.
+    /// A Deployment is still not ready after `limit`. The text gives the last state that was seen.
     pub fn settle(&self, limit: Duration) -> Result<(), Problem> {
         let deadline = Instant::now() + limit;
         loop {

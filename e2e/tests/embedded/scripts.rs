@@ -9,7 +9,7 @@ use e2e::tool::{Ended, run};
 
 use crate::cluster::Cluster;
 
-/// A driver for this cluster, and a folder for what it reads and writes.
+/// Runs the driver on this cluster. Its settings, scripts and results are in the folder.
 struct Driver<'a> {
     cluster: &'a Cluster,
     folder: PathBuf,
@@ -67,7 +67,8 @@ const MATRIX: &str =
     "{replicas: [1], workers: [1], users: [2, 5], duration: 2s, max_duration: 4s, cooldown: 0s,
     warmup: 0s, spawn_rate: 20, inference: {primary: GET /healthz}}";
 
-/// What a locustfile needs is shipped with its folder. What is missing, or too large, is told at once.
+/// `deploy` ships the modules and data in a locustfile's folder. It refuses scripts that are too large, and names a
+/// module that is missing.
 pub(crate) fn are_shipped_with_their_files_or_told_why_not(cluster: &Cluster, folder: &Path) {
     let driver = Driver { cluster, folder: folder.to_owned() };
     let large = folder.join("large.py");
@@ -99,7 +100,8 @@ pub(crate) fn are_shipped_with_their_files_or_told_why_not(cluster: &Cluster, fo
     assert!(ended.err.contains(&format!("results: {}", folder.display())), "{ended:?}");
 }
 
-/// What a locustfile cannot do is refused, and what it does by itself is the reason of the failure.
+/// A run refuses a load that the locustfile cannot make. If the locustfile ends the load by itself, the scenario fails
+/// with this reason.
 pub(crate) fn that_cannot_make_the_load_are_refused_with_the_reason(cluster: &Cluster, folder: &Path) {
     let driver = Driver { cluster, folder: folder.to_owned() };
     let deployed = driver

@@ -68,7 +68,7 @@ pub(crate) fn each_missing_permission_is_named(cluster: &KeptCluster) {
     assert_eq!(needed.len(), rules.as_array().unwrap().len() - NOT_NEEDED.len());
     set_rules(&json!(needed));
     let ended = run(&mut cluster.driver_job(&matrix));
-    assert_eq!(ended.code, Some(0), "without what it does not need: {}", ended.err);
+    assert_eq!(ended.code, Some(0), "without the rules that the driver does not need: {}", ended.err);
     for at in 0..needed.len() {
         let mut fewer = needed.clone();
         let missing = fewer.remove(at);
