@@ -21,6 +21,8 @@ pub struct PodSummary {
     pub uid: String,
     /// The pod's IP address, once it has one.
     pub ip: Option<String>,
+    /// The node that it was placed on.
+    pub node: Option<String>,
     /// Restarts of all its containers together.
     pub restarts: i32,
     /// Its containers, those included that the cluster has added.
@@ -47,6 +49,7 @@ impl PodSummary {
             name: pod.metadata.name.clone().unwrap_or_default(),
             uid: pod.metadata.uid.clone().unwrap_or_default(),
             ip: status.and_then(|status| status.pod_ip.clone()),
+            node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
             restarts: restarts(pod),
             containers: facts(pod, workload),
         }

@@ -109,6 +109,17 @@ mod tests {
         World { api, lost, lease, events, told }
     }
 
+    /// Ends a run of `shop` that has paused no autoscaler.
+    async fn end_of(
+        api: &FakeApi,
+        lease: Lease,
+        measured: Result<ExitCode>,
+        events: &Events,
+    ) -> Result<ExitCode> {
+        let service = Workload::for_tests("shop");
+        end(&api.cluster(), lease, &service, false, Some(ORIGINAL), measured, events).await
+    }
+
     fn replicas(api: &FakeApi) -> [i64; 2] {
         ["shop", "locust-worker"].map(|name| {
             let scale = api.object(&format!("{DEPLOYMENTS}/{name}/scale")).unwrap();
@@ -129,16 +140,7 @@ mod tests {
             Err(Error::interrupted("interrupted")),
         ] {
             let World { api, lease, events, .. } = world().await;
-            let ended = end(
-                &api.cluster(),
-                lease,
-                &Workload::for_tests("shop"),
-                false,
-                Some(ORIGINAL),
-                measured.clone(),
-                &events,
-            )
-            .await;
+            let ended = end_of(&api, lease, measured.clone(), &events).await;
             assert_eq!(ended, measured);
             assert_eq!((replicas(&api), holder(&api)), ([3, 2], String::new()));
             let writes: Vec<_> = api.calls().into_iter().filter(|call| call.starts_with("PATCH")).collect();
@@ -184,16 +186,7 @@ mod tests {
             (*method == Method::PATCH && refused).then_some(Fault::Refused(500))
         });
         let disk = Error::preflight("results.csv cannot be written: disk full");
-        let ended = end(
-            &api.cluster(),
-            lease,
-            &Workload::for_tests("shop"),
-            false,
-            Some(ORIGINAL),
-            Err(disk.clone()),
-            &events,
-        )
-        .await;
+        let ended = end_of(&api, lease, Err(disk.clone()), &events).await;
         assert_eq!(ended, Err(disk));
         assert_eq!(replicas(&api), [9, 2], "the other Deployment is put back all the same");
         let told = told.lock().unwrap().join("\n");
@@ -206,16 +199,7 @@ mod tests {
         api.put(LEASE, json!({ "metadata": {}, "spec": { "holderIdentity": "b" } }));
         lost.cancelled().await;
         let superseded = Err(Error::cluster("superseded"));
-        let ended = end(
-            &api.cluster(),
-            lease,
-            &Workload::for_tests("shop"),
-            false,
-            Some(ORIGINAL),
-            superseded,
-            &events,
-        )
-        .await;
+        let ended = end_of(&api, lease, superseded, &events).await;
         assert!(ended.unwrap_err().message.starts_with("another driver has taken the Lease: b"));
         assert_eq!((replicas(&api), holder(&api).as_str()), ([9, 9], "b"));
         assert_eq!(told.lock().unwrap().len(), 1);
@@ -228,16 +212,7 @@ mod tests {
         lost.cancelled().await;
         api.fail(|_, _, _| None);
         let superseded = Err(Error::cluster("superseded"));
-        let ended = end(
-            &api.cluster(),
-            lease,
-            &Workload::for_tests("shop"),
-            false,
-            Some(ORIGINAL),
-            superseded,
-            &events,
-        )
-        .await;
+        let ended = end_of(&api, lease, superseded, &events).await;
         assert!(ended.unwrap_err().message.contains("could not be renewed for 10 s"));
         assert_eq!((replicas(&api), holder(&api)), ([3, 2], String::new()));
     }

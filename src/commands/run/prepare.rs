@@ -126,6 +126,7 @@ pub(super) async fn prepare(
         target: config.inference.url.clone(),
         plan: planned(plan.scenarios(), &records),
     });
+    let worker_pods = pods_of(cluster, &workers).await.unwrap_or_default();
     let environment = Environment {
         cluster: arguments.cluster_kind.clone(),
         target: config.inference.url.clone(),
@@ -137,7 +138,7 @@ pub(super) async fn prepare(
         percentile_digits: capabilities.percentile_digits,
         order_seed: config.is_shuffled().then_some(config.seed),
         question: config.question(),
-        provenance: provenance(cluster, &[&inference, &workers], &config).await,
+        provenance: provenance(cluster, present_pods.iter().chain(&worker_pods), &config).await,
     };
     let setup = Setup {
         cluster: cluster.clone(),

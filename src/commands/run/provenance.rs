@@ -2,22 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::Pod;
-use kube::api::ListParams;
 use records::Provenance;
 
-use crate::cluster::{Cluster, Workload};
+use crate::cluster::{Cluster, PodSummary};
 use crate::config::Config;
 
-/// The versions, nodes and settings of this run. What may not be read is left empty.
-pub(super) async fn provenance(cluster: &Cluster, workloads: &[&Workload], config: &Config) -> Provenance {
-    let mut nodes = BTreeSet::new();
-    for workload in workloads {
-        let pods = cluster.api::<Pod>().list(&ListParams::default().labels(&workload.selector)).await;
-        for pod in pods.map(|pods| pods.items).unwrap_or_default() {
-            nodes.extend(pod.spec.and_then(|spec| spec.node_name));
-        }
-    }
+/// The versions, the nodes of these pods, and the settings of this run. What may not be read is left empty.
+pub(super) async fn provenance(
+    cluster: &Cluster,
+    pods: impl Iterator<Item = &PodSummary>,
+    config: &Config,
+) -> Provenance {
+    let nodes: BTreeSet<String> = pods.filter_map(|pod| pod.node.clone()).collect();
     let kubernetes = cluster.client.apiserver_version().await.map(|version| version.git_version);
     Provenance {
         driver: env!("CARGO_PKG_VERSION").to_owned(),
