@@ -2,9 +2,13 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
+#[path = "../xtask/src/guides/code_lines.rs"]
+mod code_lines;
+
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory as _;
+use code_lines::code_lines;
 use locust_matrix::cli::Cli;
 
 /// The Markdown files, and what else calls the driver.
@@ -24,24 +28,7 @@ fn documents() -> Vec<PathBuf> {
 /// is not part of a call; a call with `…` stands for many.
 fn calls(text: &str) -> Vec<(usize, Vec<String>)> {
     let mut found = Vec::new();
-    let mut fenced = false;
-    let mut pending: Option<(usize, String)> = None;
-    for (line, number) in text.lines().zip(1..) {
-        if line.trim_start().starts_with("```") {
-            fenced = !fenced;
-            continue;
-        }
-        if !fenced && !line.starts_with("    ") {
-            continue;
-        }
-        let (start, joined) = match pending.take() {
-            Some((start, begun)) => (start, begun + line.trim()),
-            None => (number, line.trim().to_owned()),
-        };
-        if let Some(begun) = joined.strip_suffix('\\') {
-            pending = Some((start, begun.to_owned()));
-            continue;
-        }
+    for (start, joined) in code_lines(text) {
         let call = joined
             .strip_prefix("locust-matrix ")
             .map(str::to_owned)

@@ -4,6 +4,8 @@
 //! `<!-- not run: REASON -->`. Blocks of other languages are not commands.
 
 #[cfg(test)]
+mod code_lines;
+#[cfg(test)]
 mod links;
 mod markdown;
 

@@ -40,35 +40,15 @@ pub(super) fn blocks(text: &str) -> Vec<Block> {
     found
 }
 
-/// The calls of a program in the lines of code, as words. A line of code is indented by four spaces, or in a fence.
+/// The calls of a program in the lines of code, as words.
 #[cfg(test)]
 pub(super) fn commands(text: &str, program: &str) -> Vec<(usize, Vec<String>)> {
-    let mut found = Vec::new();
-    let mut fenced = false;
-    let mut pending: Option<(usize, String)> = None;
-    for (line, number) in text.lines().zip(1..) {
-        if line.trim_start().starts_with("```") {
-            fenced = !fenced;
-            continue;
-        }
-        if !fenced && !line.starts_with("    ") {
-            continue;
-        }
-        let (start, joined) = match pending.take() {
-            Some((start, begun)) => (start, begun + line.trim()),
-            None => (number, line.trim().to_owned()),
-        };
-        if let Some(begun) = joined.strip_suffix('\\') {
-            pending = Some((start, begun.to_owned()));
-            continue;
-        }
-        let Some(at) = joined.find(program) else { continue };
-        let called = at == 0 || joined[..at].ends_with(['$', '(', ' ', ';']);
-        if let Some(words) = called.then(|| words(&joined[at..])).flatten() {
-            found.push((start, words));
-        }
-    }
-    found
+    let call = |(number, line): (usize, String)| {
+        let at = line.find(program)?;
+        let called = at == 0 || line[..at].ends_with(['$', '(', ' ', ';']);
+        Some((number, called.then(|| words(&line[at..])).flatten()?))
+    };
+    super::code_lines::code_lines(text).into_iter().filter_map(call).collect()
 }
 
 /// The words of the first command in a line, as a shell splits them; `None` if a placeholder is among them.
