@@ -17,7 +17,7 @@ use crate::toolchain;
 pub(crate) use args::Args;
 use args::Tier;
 use summary::{Outcome, Row};
-use tier::Machine;
+use tier::{Machine, Part};
 
 pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failure> {
     let folders = Folders::find()?;
@@ -44,10 +44,12 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
     let runs = |tier: Tier| wanted(tier) && machine.cannot(tier).is_none();
     let needs_images = runs(Tier::Container) || runs(Tier::Kind);
     let reuse = runs(Tier::Embedded) && runs(Tier::Kind);
+    let in_parts = runs(Tier::Embedded) && needs_images;
     let mut rows = Vec::new();
+    let mut unmeasured = None;
     if wanted(Tier::Workspace) {
-        // The images' programs are built beside these tests, which wait half of the time. Nothing is compiled
-        // beside the other tiers, because they measure.
+        // The images' programs are built beside tests that wait half of the time. Nothing is compiled beside the
+        // other tests, because they measure.
         let images = async {
             if !needs_images {
                 return None;
@@ -56,18 +58,37 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
             Some(session.step("build the driver and the stub for images, beside the tests", build).await)
         };
         let mut none = Machine::default();
-        let tests = tier::run(&session, &folders, &mut none, Tier::Workspace, false);
-        let (images, outcome) = tokio::join!(images, tests);
+        let tests = async {
+            let workspace =
+                tier::run(&session, &folders, &mut none, Tier::Workspace, Part::Whole, false).await?;
+            let embedded = if in_parts {
+                let part = Part::Unmeasured;
+                Some(tier::run(&session, &folders, &mut none, Tier::Embedded, part, reuse).await?)
+            } else {
+                None
+            };
+            Ok::<_, Failure>((workspace, embedded))
+        };
+        let (images, tests) = tokio::join!(images, tests);
         machine.images = images;
-        rows.push(Row { tier: Tier::Workspace.name(), outcome: outcome? });
+        let (workspace, embedded) = tests?;
+        rows.push(Row { tier: Tier::Workspace.name(), outcome: Outcome::Ran(workspace) });
+        unmeasured = embedded;
     }
     for tier in [Tier::Container, Tier::Embedded, Tier::Kind, Tier::Faults, Tier::Soak, Tier::Fuzz] {
         if !wanted(tier) {
             continue;
         }
-        let outcome = match machine.cannot(tier) {
-            Some(reason) => Outcome::Skipped(reason),
-            None => tier::run(&session, &folders, &mut machine, tier, reuse).await?,
+        let before = if tier == Tier::Embedded { unmeasured.take() } else { None };
+        let part = if before.is_some() { Part::Measured } else { Part::Whole };
+        let outcome = if let Some(reason) = machine.cannot(tier) {
+            Outcome::Skipped(reason)
+        } else {
+            let ran = tier::run(&session, &folders, &mut machine, tier, part, reuse).await?;
+            Outcome::Ran(match before {
+                Some(before) => before.and(ran),
+                None => ran,
+            })
         };
         rows.push(Row { tier: tier.name(), outcome });
     }

@@ -61,7 +61,6 @@ const fn stage(name: &'static str, place: stages::Place, run: fn(&KeptCluster)) 
 /// `E2E_STAGES=void,rights` runs those whose names contain one of these words, and the last one, with one
 /// version of Locust.
 const STAGES: &[Stage] = &[
-    stage("conformance", Alone, the_cluster_passes_all_checks),
     stage("undersampled", Alone, verdicts::twenty_requests_are_too_few),
     stage("loadgen-limited", Alone, verdicts::a_starved_worker_is_the_limit),
     stage("imbalanced", Alone, verdicts::a_slow_replica_is_an_imbalance),
@@ -80,16 +79,17 @@ const STAGES: &[Stage] = &[
     stage("unconnected", Beside("team-b"), faults::workers_that_do_not_connect_end_the_run),
     stage("missing-master", Beside("team-b"), faults::a_missing_master_ends_the_run),
     stage("failures", Beside("team-b"), loads::failures_are_counted),
-    stage("lost-master", Beside("team-b"), faults::a_deleted_master_costs_one_attempt),
     stage("existing", Beside(EMPTY), existing::a_run_leaves_the_namespace_as_it_was),
     stage("missing-images", Beside(EMPTY), missing::an_image_that_cannot_be_pulled_is_named),
     stage("taken", Beside(EMPTY), missing::a_name_or_port_that_is_taken_is_named),
     stage("permissions", Beside(EMPTY), rights::each_missing_permission_is_named),
-    stage("failed", Beside(EMPTY), verdicts::a_dead_service_has_no_figures),
     stage("shop", Beside("team-d"), loads::another_service_is_measured_from_outside),
     stage("two-jobs", Beside("team-d"), stops::of_two_jobs_one_measures_its_own_matrix),
     stage("killed", Beside("team-d"), stops::a_killed_driver_is_resumed),
-    stage("lost-worker", Beside("team-d"), faults::a_killed_worker_costs_one_attempt),
+    stage("lost-worker", Beside("team-e"), faults::a_killed_worker_costs_one_attempt),
+    stage("lost-master", Beside("team-f"), faults::a_deleted_master_costs_one_attempt),
+    stage("failed", Beside("team-f"), verdicts::a_dead_service_has_no_figures),
+    stage("conformance", Beside(BUILDS), the_cluster_passes_all_checks),
     stage("embedded-build", Beside(BUILDS), builds::the_embedded_cluster_is_built_and_started),
     stage("interrupted", Last, stops::an_interrupted_run_keeps_its_records),
 ];

@@ -46,6 +46,19 @@ impl Ran {
         Self { counts: Counts::read(output), succeeded, times: times::read(output), failures }
     }
 
+    /// Both parts of a tier that runs in two.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.counts.passed += other.counts.passed;
+        self.counts.failed += other.counts.failed;
+        self.counts.ignored += other.counts.ignored;
+        // A part that did not even build counts as one failed test.
+        self.counts.failed = self.counts.failed.max(usize::from(!self.succeeded || !other.succeeded));
+        self.succeeded &= other.succeeded;
+        self.times.extend(other.times);
+        self.failures.extend(other.failures);
+        self
+    }
+
     /// The number of failed tests. A tier that did not even build counts as one.
     fn failed(&self) -> usize {
         self.counts.failed.max(usize::from(!self.succeeded))

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::args::{Args, Tier};
-use super::summary::{Outcome, Ran};
+use super::summary::Ran;
 use crate::e2e::choice;
 use crate::e2e::embedded;
 use crate::e2e::image_choice::{self, LocustImage};
@@ -23,6 +23,9 @@ const STOPS_WITHIN: Duration = Duration::from_mins(2);
 
 /// Tests that take minutes show their output while they run.
 const SHOWN: &str = "--nocapture";
+
+/// The module of the embedded tier's tests that measure.
+const MEASURED: &str = "measured::";
 
 /// What the tiers need: each is there, or the reason why not.
 #[derive(Debug)]
@@ -108,25 +111,35 @@ impl Machine {
     }
 }
 
-/// Runs a tier. With `reuse`, the embedded tier's commands use the programs that the workspace's tests have
-/// built; the kind tier then runs those commands' own build.
+/// The tests of a tier that a command runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Whole,
+    /// Those that do not measure, so that a build may run beside them. Only the embedded tier has parts.
+    Unmeasured,
+    Measured,
+}
+
+/// Runs a tier, or a part of it. With `reuse`, the embedded tier's commands use the programs that the workspace's
+/// tests have built; the kind tier then runs those commands' own build.
 pub(super) async fn run(
     session: &Session,
     folders: &Folders,
     machine: &mut Machine,
     tier: Tier,
+    part: Part,
     reuse: bool,
-) -> Result<Outcome, Failure> {
+) -> Result<Ran, Failure> {
     let binaries = match programs(session, folders, machine, tier).await {
         Ok(binaries) => binaries,
         Err(failure) if failure.is_interruption() => return Err(failure),
         Err(failure) => {
             // The tiers that ran before this one still get their summary.
             failure.report();
-            return Ok(Outcome::Ran(Ran::default()));
+            return Ok(Ran::default());
         }
     };
-    let mut test = command(tier)
+    let mut test = command(tier, part)
         .folder(&folders.root)
         .show(ShowOutput::All)
         .stop_policy(StopPolicy::AllowTime(STOPS_WITHIN));
@@ -139,7 +152,11 @@ pub(super) async fn run(
     if reuse && tier == Tier::Kind {
         test = test.env("E2E_EMBEDDED_BUILD", "1");
     }
-    let name = format!("tier {}", tier.name());
+    let name = match part {
+        Part::Whole => format!("tier {}", tier.name()),
+        Part::Unmeasured => format!("tier {}, what does not measure", tier.name()),
+        Part::Measured => format!("tier {}, what measures", tier.name()),
+    };
     let step = session.progress.begin(&name);
     let done = test.run(session).await;
     session.progress.end(step, done.as_ref().is_ok_and(Finished::success));
@@ -147,24 +164,29 @@ pub(super) async fn run(
     if done.stopped() {
         return Err(session.stop.failure());
     }
-    Ok(Outcome::Ran(Ran::read(&done.stdout, &done.stderr, done.success())))
+    Ok(Ran::read(&done.stdout, &done.stderr, done.success()))
 }
 
 /// Each names the whole workspace. Cargo compiles a library with the features that the named packages ask for,
 /// so another selection would compile it again.
-fn command(tier: Tier) -> Cmd {
+fn command(tier: Tier, part: Part) -> Cmd {
     let test = Cmd::new("cargo").args(["test", "--workspace"]);
     match tier {
         // In one stream, because only standard error names the binaries to which the results belong.
         Tier::Workspace => Cmd::new("sh").args(["-c", "exec cargo test --workspace --no-fail-fast 2>&1"]),
         // In the container and embedded tiers, the tests themselves decide which of them run side by side.
         Tier::Container => test.args(["--test", "container", "--", "--test-threads=12"]),
-        // The test of the faults runs some of them here, when the tests that measure have ended.
-        Tier::Embedded => test.args(["--no-fail-fast", "--test", "embedded", "--test", "faults"]).args([
-            "--",
-            "--test-threads=8",
-            SHOWN,
-        ]),
+        // The test of the faults runs some of them here.
+        Tier::Embedded => {
+            let test = test.args(["--no-fail-fast", "--test", "embedded"]);
+            let test = if part == Part::Measured { test } else { test.args(["--test", "faults"]) };
+            let test = test.args(["--", "--test-threads=8", SHOWN]);
+            match part {
+                Part::Whole => test,
+                Part::Unmeasured => test.args(["--skip", MEASURED]),
+                Part::Measured => test.arg(MEASURED),
+            }
+        }
         Tier::Kind => test.args(["--test", "kind", "--", "--test-threads=1", SHOWN]),
         Tier::Faults => {
             let count = variable_or("FAULTS_COUNT", "120");
