@@ -17,6 +17,8 @@ mod overload;
 mod steady;
 mod stopping;
 mod student;
+mod wave;
+mod window;
 mod worker_limits;
 
 pub use arrivals::not_offered;
@@ -32,5 +34,6 @@ pub use membership::changes;
 pub use omission::{corrected, typical_cycle_us};
 pub use overload::KeepsUp;
 pub use steady::steady_from;
-pub use stopping::{Next, Unsteady, interval_s, next, unsteady, unsteady_because, window_from};
+pub use stopping::{Next, Unsteady, next, unsteady, unsteady_because};
+pub use window::{interval_s, window_from};
 pub use worker_limits::{CPU_LIMIT, MoreWorkers, Saturation, Throughput};

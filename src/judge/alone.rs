@@ -6,7 +6,7 @@ use super::cause::Cause;
 use super::verdict::{Finding, Judgement, Verdict};
 use crate::measure::{
     Busiest, CPU_LIMIT, ComparedBy, Estimate, KeepsUp, MOST_IMBALANCE, Saturation, busiest, changes,
-    not_offered, percentile_name, samples_needed, unsteady, window_from,
+    not_offered, percentile_name, samples_needed, unsteady,
 };
 
 /// The endpoints that are named if the primary one got no requests.
@@ -158,9 +158,7 @@ fn errors(record: &Record, window: &Window) -> Vec<String> {
 /// How the service falls behind the rate of the open model.
 fn overloaded(record: &Record) -> Vec<String> {
     let Some(rule) = &record.stopping_rule else { return Vec::new() };
-    // Not before the window: while the first requests are under way, none can have finished.
-    let window = &record.intervals[window_from(rule, &record.intervals)..];
-    let keeps_up = KeepsUp::over(window).filter(KeepsUp::is_overloaded);
+    let keeps_up = KeepsUp::of(rule, &record.intervals).filter(KeepsUp::is_overloaded);
     let reason = |keeps_up: KeepsUp| {
         format!(
             "of {:.1} requests/s, {:.1} finish; requests under way grow by {:.1} each second",

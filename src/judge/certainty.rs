@@ -70,8 +70,7 @@ fn rule_allows(row: &Row<'_>, rule: &StoppingRule) -> Result<(), NoBounds> {
         return Err(NoBounds::Inexact);
     }
     let is_disturbed = matches!(row.judgement.verdict, Verdict::Failed | Verdict::Void);
-    let is_overloaded =
-        KeepsUp::over(steady_intervals(record)).is_some_and(|keeps_up| keeps_up.is_overloaded());
+    let is_overloaded = KeepsUp::of(rule, &record.intervals).is_some_and(|keeps_up| keeps_up.is_overloaded());
     if is_disturbed || is_overloaded || unsteady_because(rule, &record.intervals).is_some() {
         return Err(NoBounds::NotSteady);
     }

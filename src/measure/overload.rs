@@ -5,12 +5,19 @@
 //! way. Chance makes it grow, too: if due and finished arrivals are independent Poisson counts, the difference of
 //! D of each has a standard deviation of √(2D).
 
-use records::{Arrivals, Interval};
+use records::{Arrivals, Interval, StoppingRule};
+
+use super::window::{is_longest, window_from};
 
 /// Growth, in standard deviations of chance, from which a service does not keep up.
 const OVERLOADED: f64 = 1.1;
 /// Growth, in the same unit, from which a longer window should decide.
 const UNDECIDED: f64 = 0.2;
+/// Growth from which a longer window should decide if requests under way are [`MANY`]. A queue that was there
+/// before the window can have lasted through it by chance.
+const UNDECIDED_IF_MANY: f64 = -1.0;
+/// Requests under way in the last interval, in the same unit, that a service which keeps up rarely has.
+const MANY: f64 = 0.3;
 
 /// How the finished arrivals of a window compare with those that were due.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -23,47 +30,71 @@ pub struct KeepsUp {
     pub growth: f64,
     /// The growth over the window, in standard deviations of chance.
     score: f64,
+    /// Whether requests under way were [`MANY`] in the last interval.
+    many: bool,
+    /// Whether the window cannot be made longer.
+    is_last: bool,
 }
 
 impl KeepsUp {
-    /// Compares over these intervals; `None` if the generator does not count finished arrivals.
-    pub fn over(intervals: &[Interval]) -> Option<Self> {
-        let seconds: f64 = intervals.iter().map(|interval| interval.seconds).sum();
-        let arrivals: Vec<Arrivals> = intervals.iter().filter_map(|interval| interval.arrivals).collect();
+    /// Compares over the window of these intervals; `None` if the generator does not count finished arrivals.
+    pub fn of(rule: &StoppingRule, intervals: &[Interval]) -> Option<Self> {
+        let window = &intervals[window_from(rule, intervals)..];
+        let seconds: f64 = window.iter().map(|interval| interval.seconds).sum();
+        let arrivals: Vec<Arrivals> = window.iter().filter_map(|interval| interval.arrivals).collect();
         let due = arrivals.iter().map(|arrivals| arrivals.due).sum::<u64>() as f64;
         let finished = arrivals.iter().map(|arrivals| arrivals.finished).sum::<u64>() as f64;
+        let chance = (2.0 * due).sqrt();
+        // By Little's law, response times add up to the requests under way at each moment.
+        let under_way = |last: &Interval| last.total_ms / 1000.0 / last.seconds;
+        let many = window.last().is_some_and(|last| under_way(last) > MANY * chance);
         (seconds > 0.0 && due > 0.0).then(|| Self {
             offered: due / seconds,
             finished: finished / seconds,
             growth: (due - finished) / seconds,
-            score: (due - finished) / (2.0 * due).sqrt(),
+            score: (due - finished) / chance,
+            many,
+            is_last: is_longest(rule, intervals),
         })
     }
 
-    /// Whether the service does not keep up.
+    /// Whether the service does not keep up. A window that may not be longer is judged by its growth and by its
+    /// requests under way together.
     pub fn is_overloaded(&self) -> bool {
-        self.score > OVERLOADED
+        self.score > OVERLOADED || (self.is_last && self.many && self.score > UNDECIDED)
     }
 
     /// Whether a longer window should decide.
     pub fn is_undecided(&self) -> bool {
-        self.score > UNDECIDED && !self.is_overloaded()
+        let least = if self.many { UNDECIDED_IF_MANY } else { UNDECIDED };
+        self.score > least && !self.is_overloaded()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::steady::tests::{closed, interval};
     use super::*;
 
-    /// 20 s in five intervals, in which so many arrivals were due and finished.
-    fn over(due: u64, finished: u64) -> KeepsUp {
-        let arrivals = Some(Arrivals { due: due / 5, finished: finished / 5 });
-        KeepsUp::over(&vec![Interval { seconds: 4.0, arrivals, ..Interval::default() }; 5]).unwrap()
+    /// An open model of 20 s in five intervals, which may be extended to 40 s.
+    fn rule() -> StoppingRule {
+        StoppingRule { users: None, duration_s: 20.0, most_s: 40.0, ..closed() }
+    }
+
+    /// So many intervals of 4 s. Over 20 s, so many arrivals are due and finished; so many requests are under way.
+    fn over(count: usize, due: u64, finished: u64, under_way: f64) -> KeepsUp {
+        let one = Interval {
+            seconds: 4.0,
+            total_ms: under_way * 4000.0,
+            arrivals: Some(Arrivals { due: due / 5, finished: finished / 5 }),
+            ..interval(finished / 5, 100)
+        };
+        KeepsUp::of(&rule(), &vec![one; count]).unwrap()
     }
 
     #[test]
     fn sixty_on_a_service_for_forty_is_overload_and_says_how_much() {
-        let keeps_up = over(1200, 800);
+        let keeps_up = over(5, 1200, 800, 200.0);
         assert!(keeps_up.is_overloaded() && !keeps_up.is_undecided());
         let figures = (keeps_up.offered, keeps_up.finished, keeps_up.growth);
         assert_eq!(figures, (60.0, 40.0, 20.0));
@@ -72,15 +103,33 @@ mod tests {
     #[test]
     fn a_growth_that_chance_makes_is_no_overload() {
         // √(2 · 800) = 40 arrivals are one standard deviation.
-        assert!(!over(800, 795).is_undecided() && !over(800, 795).is_overloaded());
-        assert!(over(800, 770).is_undecided() && !over(800, 770).is_overloaded());
-        assert!(over(800, 750).is_overloaded());
-        assert!(!over(800, 900).is_undecided(), "a queue that shrinks");
+        assert!(!over(5, 800, 795, 4.0).is_undecided() && !over(5, 800, 795, 4.0).is_overloaded());
+        assert!(over(5, 800, 770, 4.0).is_undecided() && !over(5, 800, 770, 4.0).is_overloaded());
+        assert!(over(5, 800, 750, 4.0).is_overloaded());
+        assert!(!over(5, 800, 900, 4.0).is_undecided(), "a queue that shrinks");
+    }
+
+    #[test]
+    fn a_long_queue_that_does_not_grow_needs_a_longer_window() {
+        let (short, long) = (10.0, 20.0);
+        assert!(!over(5, 800, 800, short).is_undecided());
+        assert!(over(5, 800, 800, long).is_undecided());
+        assert!(!over(5, 800, 840, long).is_undecided(), "it shrinks");
+    }
+
+    #[test]
+    fn the_longest_window_is_judged_by_growth_and_queue_together() {
+        // In 40 s, √(2 · 1600) = 57 arrivals are one standard deviation.
+        let (short, long) = (20.0, 25.0);
+        assert!(!over(9, 800, 785, long).is_overloaded(), "it may be longer");
+        assert!(over(10, 800, 785, long).is_overloaded());
+        assert!(!over(10, 800, 785, short).is_overloaded());
+        assert!(!over(10, 800, 800, long).is_overloaded(), "the queue does not grow");
     }
 
     #[test]
     fn without_a_count_of_finished_arrivals_nothing_is_said() {
-        assert_eq!(KeepsUp::over(&[Interval { seconds: 4.0, ..Interval::default() }]), None);
-        assert_eq!(KeepsUp::over(&[]), None);
+        assert_eq!(KeepsUp::of(&rule(), &[interval(100, 10)]), None);
+        assert_eq!(KeepsUp::of(&rule(), &[]), None);
     }
 }

@@ -6,6 +6,7 @@ use super::confidence::relative_width;
 use super::little::{Little, little};
 use super::overload::KeepsUp;
 use super::steady::steady_from;
+use super::window::{interval_s, is_longest};
 
 /// A measurement may end early once the confidence interval is narrower than this share of its percentile.
 const NARROW: f64 = 0.10;
@@ -21,17 +22,6 @@ pub enum Next {
     Close,
 }
 
-/// The length of each interval, s. A window needs five steady intervals, so each lasts a fifth of the time that
-/// was asked for; if the measurement may end early, a twentieth, so that it can end after a quarter.
-pub fn interval_s(rule: &StoppingRule) -> f64 {
-    if !rule.exact {
-        return rule.duration_s;
-    }
-    let agreeing = rule.agreeing as f64;
-    let intervals = if rule.stop_early_after_s.is_some() { 4.0 * agreeing } else { agreeing };
-    rule.duration_s / intervals
-}
-
 /// Whether to measure on after these intervals.
 pub fn next(rule: &StoppingRule, intervals: &[Interval]) -> Next {
     if !rule.exact {
@@ -45,10 +35,10 @@ pub fn next(rule: &StoppingRule, intervals: &[Interval]) -> Next {
     if measured + slack < least.min(rule.duration_s) {
         return Next::Measure;
     }
-    if measured + slack >= rule.most_s {
+    if is_longest(rule, intervals) {
         return Next::Close;
     }
-    let undecided = KeepsUp::over(&intervals[window_from(rule, intervals)..])
+    let undecided = KeepsUp::of(rule, intervals)
         .filter(KeepsUp::is_undecided)
         .map(|keeps_up| format!("requests under way grow by {:.1}/s: overload or chance", keeps_up.growth));
     match (unsteady_because(rule, intervals).or(undecided), over) {
@@ -57,23 +47,6 @@ pub fn next(rule: &StoppingRule, intervals: &[Interval]) -> Next {
         (None, false) if is_known(rule, intervals, least - slack) => Next::Close,
         (_, false) => Next::Measure,
     }
-}
-
-/// The first interval of the row's window. The window is the steady state, or, without one, as many
-/// intervals at the end as the time asked for takes.
-pub fn window_from(rule: &StoppingRule, intervals: &[Interval]) -> usize {
-    if !rule.exact {
-        return 0;
-    }
-    if let Ok(from) = steady_from(rule, intervals) {
-        return from;
-    }
-    let (mut from, mut seconds) = (intervals.len(), 0.0);
-    while from > 0 && seconds + interval_s(rule) / 2.0 < rule.duration_s {
-        from -= 1;
-        seconds += intervals[from].seconds;
-    }
-    from
 }
 
 /// What keeps intervals from being called steady.
@@ -143,6 +116,7 @@ fn is_known(rule: &StoppingRule, intervals: &[Interval], least_s: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::steady::tests::{closed, interval};
+    use super::super::window::window_from;
     use super::*;
     use proptest::prelude::*;
     use records::{Arrivals, Histogram};
