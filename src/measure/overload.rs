@@ -58,16 +58,24 @@ impl KeepsUp {
         })
     }
 
-    /// Whether the service does not keep up. A window that may not be longer is judged by its growth and by its
-    /// requests under way together.
+    /// Whether the service does not keep up. In a window that may not be longer, requests under way that are
+    /// [`MANY`] and still grow are enough.
     pub fn is_overloaded(&self) -> bool {
-        self.score > OVERLOADED || (self.is_last && self.many && self.score > UNDECIDED)
+        self.score > OVERLOADED || (self.is_last && self.many && self.score > 0.0)
     }
 
-    /// Whether a longer window should decide.
-    pub fn is_undecided(&self) -> bool {
-        let least = if self.many { UNDECIDED_IF_MANY } else { UNDECIDED };
-        self.score > least && !self.is_overloaded()
+    /// Why a longer window should decide; `None` if this one does.
+    pub fn doubt(&self) -> Option<String> {
+        let grows = self.score > UNDECIDED;
+        let may_grow = grows || (self.many && self.score > UNDECIDED_IF_MANY);
+        if !may_grow || self.is_overloaded() {
+            return None;
+        }
+        Some(if grows {
+            format!("requests under way grow by {:.1}/s: overload or chance", self.growth)
+        } else {
+            "many requests are under way: overload or chance".to_owned()
+        })
     }
 }
 
@@ -95,7 +103,7 @@ mod tests {
     #[test]
     fn sixty_on_a_service_for_forty_is_overload_and_says_how_much() {
         let keeps_up = over(5, 1200, 800, 200.0);
-        assert!(keeps_up.is_overloaded() && !keeps_up.is_undecided());
+        assert!(keeps_up.is_overloaded() && keeps_up.doubt().is_none());
         let figures = (keeps_up.offered, keeps_up.finished, keeps_up.growth);
         assert_eq!(figures, (60.0, 40.0, 20.0));
     }
@@ -103,24 +111,24 @@ mod tests {
     #[test]
     fn a_growth_that_chance_makes_is_no_overload() {
         // √(2 · 800) = 40 arrivals are one standard deviation.
-        assert!(!over(5, 800, 795, 4.0).is_undecided() && !over(5, 800, 795, 4.0).is_overloaded());
-        assert!(over(5, 800, 770, 4.0).is_undecided() && !over(5, 800, 770, 4.0).is_overloaded());
+        assert!(over(5, 800, 795, 4.0).doubt().is_none() && !over(5, 800, 795, 4.0).is_overloaded());
+        assert!(over(5, 800, 770, 4.0).doubt().is_some() && !over(5, 800, 770, 4.0).is_overloaded());
         assert!(over(5, 800, 750, 4.0).is_overloaded());
-        assert!(!over(5, 800, 900, 4.0).is_undecided(), "a queue that shrinks");
+        assert!(over(5, 800, 900, 4.0).doubt().is_none(), "a queue that shrinks");
     }
 
     #[test]
     fn a_long_queue_that_does_not_grow_needs_a_longer_window() {
         let (short, long) = (10.0, 20.0);
-        assert!(!over(5, 800, 800, short).is_undecided());
-        assert!(over(5, 800, 800, long).is_undecided());
-        assert!(!over(5, 800, 840, long).is_undecided(), "it shrinks");
+        assert!(over(5, 800, 800, short).doubt().is_none());
+        assert!(over(5, 800, 800, long).doubt().is_some());
+        assert!(over(5, 800, 840, long).doubt().is_none(), "it shrinks");
     }
 
     #[test]
     fn the_longest_window_is_judged_by_growth_and_queue_together() {
         // In 40 s, √(2 · 1600) = 57 arrivals are one standard deviation.
-        let (short, long) = (20.0, 25.0);
+        let (short, long) = (15.0, 25.0);
         assert!(!over(9, 800, 785, long).is_overloaded(), "it may be longer");
         assert!(over(10, 800, 785, long).is_overloaded());
         assert!(!over(10, 800, 785, short).is_overloaded());

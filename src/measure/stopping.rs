@@ -38,9 +38,7 @@ pub fn next(rule: &StoppingRule, intervals: &[Interval]) -> Next {
     if is_longest(rule, intervals) {
         return Next::Close;
     }
-    let undecided = KeepsUp::of(rule, intervals)
-        .filter(KeepsUp::is_undecided)
-        .map(|keeps_up| format!("requests under way grow by {:.1}/s: overload or chance", keeps_up.growth));
+    let undecided = KeepsUp::of(rule, intervals).and_then(|keeps_up| keeps_up.doubt());
     match (unsteady_because(rule, intervals).or(undecided), over) {
         (Some(why), true) => Next::Extend(why),
         (None, true) => Next::Close,
