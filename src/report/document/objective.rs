@@ -34,7 +34,7 @@ pub(super) fn in_words(objective: &Objective) -> Option<String> {
 /// A goal for the title.
 fn goal_in_words(goal: &Goal) -> String {
     let words = match goal.limited {
-        Limited::Percentile(q) => format!("{} ≤ {} ms", percentile_name(q), goal.limit),
+        Limited::Percentile(q) => format!("{} < {} ms", percentile_name(q), goal.limit),
         Limited::Failures => format!("at most {} % failed", goal.limit),
         Limited::Throughput => format!("at least {} successful requests/s", goal.limit),
     };
