@@ -73,7 +73,7 @@ fn measured(run: &JudgedRun<'_>) -> Option<Sentence> {
     let environment = &run.rows.first()?.record.environment;
     let start = run.rows.iter().map(|row| row.record.started_at).min()?;
     Some(Sentence::general(format!(
-        "{} of {}, with {}, in the cluster {}, from {} UTC on.",
+        "{} of {}, with {}; cluster: {}; begun {} UTC.",
         environment.primary,
         environment.target,
         environment.generator,
