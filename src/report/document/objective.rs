@@ -113,7 +113,7 @@ fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> Outcome<'
         said.push(format!("no valid row keeps to it (measured with {})", replicas_in_words(&measured)));
         cited = same.iter().flat_map(|point| point.rows.clone()).collect();
     }
-    Outcome { enough: met.map(|met| met.replicas()), said: said.join("; "), cited }
+    Outcome { enough: met.map(Point::replicas), said: said.join("; "), cited }
 }
 
 fn objective(point: &Point<'_, '_>) -> Objective {

@@ -64,7 +64,9 @@ pub(crate) fn named(names: &[String]) -> Vec<Record> {
 fn named_probes(names: &[String]) -> Vec<Record> {
     let search = searched(None, &[(1, 8)])[0].environment.question.search.clone();
     let mut probes = named(names);
-    probes.iter_mut().for_each(|probe| probe.environment.question.search.clone_from(&search));
+    for probe in &mut probes {
+        probe.environment.question.search.clone_from(&search);
+    }
     probes
 }
 
