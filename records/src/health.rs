@@ -61,13 +61,11 @@ impl Health {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     #[test]
     fn the_difference_is_what_came_between() {
-        let lag = |counts: &[(u64, u64)]| Histogram(counts.iter().copied().collect::<BTreeMap<_, _>>());
+        let lag = |counts: &[(u64, u64)]| counts.iter().copied().collect::<Histogram>();
         let earlier = Health {
             at: 100.0,
             cpu_seconds: 7.5,

@@ -2,27 +2,71 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// How many requests took how long. The key is the bucket's response time in µs, with three significant
-/// digits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Histogram(pub BTreeMap<u64, u64>);
+/// How many requests took how long, in buckets: response times in µs with three significant digits.
+///
+/// In JSON it is an object with the number of samples of each bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Histogram {
+    /// The buckets in ascending order, each with the number of samples up to and including it: a quantile is a binary
+    /// search.
+    up_to: Vec<(u64, u64)>,
+}
+
+/// Counts per bucket in µs, in any order. Counts of the same bucket are added.
+impl FromIterator<(u64, u64)> for Histogram {
+    fn from_iter<I: IntoIterator<Item = (u64, u64)>>(counts: I) -> Self {
+        let mut up_to: Vec<(u64, u64)> = counts.into_iter().collect();
+        up_to.sort_unstable_by_key(|(bucket, _)| *bucket);
+        up_to.dedup_by(|later, kept| {
+            let is_same = later.0 == kept.0;
+            if is_same {
+                kept.1 = kept.1.saturating_add(later.1);
+            }
+            is_same
+        });
+        let mut seen = 0_u64;
+        for (_, samples) in &mut up_to {
+            seen = seen.saturating_add(*samples);
+            *samples = seen;
+        }
+        Self { up_to }
+    }
+}
+
+impl Serialize for Histogram {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Histogram {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(BTreeMap::<u64, u64>::deserialize(deserializer)?.into_iter().collect())
+    }
+}
 
 impl Histogram {
     /// Counts per response time in whole ms.
     pub fn of_ms(counts: impl IntoIterator<Item = (u64, u64)>) -> Self {
-        let mut histogram = Self::default();
-        for (ms, count) in counts {
-            *histogram.0.entry(three_digits(ms * 1000)).or_default() += count;
-        }
-        histogram
+        counts.into_iter().map(|(ms, count)| (three_digits(ms * 1000), count)).collect()
+    }
+
+    /// The buckets in µs, in ascending order, each with its number of samples.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let mut before = 0;
+        self.up_to.iter().map(move |(bucket, seen)| (*bucket, seen - std::mem::replace(&mut before, *seen)))
+    }
+
+    /// Whether it has no bucket.
+    pub const fn is_empty(&self) -> bool {
+        self.up_to.is_empty()
     }
 
     /// Number of samples.
     pub fn count(&self) -> u64 {
-        self.0.values().sum()
+        self.up_to.last().map_or(0, |(_, seen)| *seen)
     }
 
     /// The nearest-rank quantile in µs: the smallest bucket that at least the share `q` (0 to 1) of the
@@ -31,59 +75,38 @@ impl Histogram {
         self.at_rank(nearest_rank(q, self.count()))
     }
 
-    /// Several quantiles at once, which go up: see [`Histogram::quantile`].
-    pub fn quantiles<const N: usize>(&self, quantiles: [f64; N]) -> [Option<u64>; N] {
-        let count = self.count();
-        let mut found = [None; N];
-        let (mut seen, mut at) = (0, 0);
-        for (bucket, samples) in &self.0 {
-            seen += samples;
-            while at < N && seen >= nearest_rank(quantiles[at], count) {
-                found[at] = Some(*bucket);
-                at += 1;
-            }
-            if at == N {
-                break;
-            }
-        }
-        found
-    }
-
     /// The sample of that rank in µs, rank 1 being the shortest; `None` if there is no such sample.
     pub fn at_rank(&self, rank: u64) -> Option<u64> {
-        let mut seen = 0;
-        let found = self.0.iter().find(|(_, samples)| {
-            seen += **samples;
-            seen >= rank
-        });
-        found.map(|(bucket, _)| *bucket).filter(|_| rank > 0)
+        let at = self.up_to.partition_point(|(_, seen)| *seen < rank);
+        self.up_to.get(at).map(|(bucket, _)| *bucket).filter(|_| rank > 0)
     }
 
     /// Adds the samples of another histogram.
     pub fn add(&mut self, other: &Self) {
-        for (bucket, count) in &other.0 {
-            *self.0.entry(*bucket).or_default() += count;
-        }
+        *self = self.iter().chain(other.iter()).collect();
     }
 
     /// The largest bucket in µs.
     pub fn max(&self) -> Option<u64> {
-        self.0.keys().next_back().copied()
+        self.up_to.last().map(|(bucket, _)| *bucket)
     }
 
     /// Sum of all samples, ms, each taken as its bucket.
     pub fn total_ms(&self) -> f64 {
-        self.0.iter().map(|(us, count)| *us as f64 / 1000.0 * *count as f64).sum()
+        self.iter().map(|(us, count)| us as f64 / 1000.0 * count as f64).sum()
     }
 
     /// The samples that came after `earlier`, a snapshot of the same growing histogram.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
-        let counts = self.0.iter().filter_map(|(bucket, count)| {
-            let new = count.saturating_sub(earlier.0.get(bucket).copied().unwrap_or(0));
-            (new > 0).then_some((*bucket, new))
+        let mut earlier = earlier.iter().peekable();
+        let counts = self.iter().filter_map(|(bucket, count)| {
+            while earlier.next_if(|(before, _)| *before < bucket).is_some() {}
+            let before = earlier.next_if(|(same, _)| *same == bucket).map_or(0, |(_, count)| count);
+            let new = count.saturating_sub(before);
+            (new > 0).then_some((bucket, new))
         });
-        Self(counts.collect())
+        counts.collect()
     }
 }
 
@@ -124,11 +147,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn of(samples: &[u64]) -> Histogram {
-        let mut histogram = Histogram::default();
-        for sample in samples {
-            *histogram.0.entry(*sample).or_default() += 1;
-        }
-        histogram
+        samples.iter().map(|sample| (*sample, 1)).collect()
     }
 
     #[test]
@@ -163,7 +182,33 @@ mod tests {
         assert_eq!(three_digits(u64::MAX), u64::MAX / 10_u64.pow(17) * 10_u64.pow(17));
     }
 
+    #[test]
+    fn its_json_has_the_samples_of_each_bucket_in_ascending_order() {
+        let histogram: Histogram = [(1000, 2), (90, 1), (1000, 3), (200, 0)].into_iter().collect();
+        let json = r#"{"90":1,"200":0,"1000":5}"#;
+        assert_eq!(serde_json::to_string(&histogram).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Histogram>(json).unwrap(), histogram);
+        assert!(serde_json::from_str::<Histogram>(r#"{"90":-1}"#).is_err());
+    }
+
+    #[test]
+    fn counts_that_no_number_holds_end_at_the_largest() {
+        let histogram: Histogram = [(1, u64::MAX), (2, 5)].into_iter().collect();
+        assert_eq!((histogram.count(), histogram.quantile(1.0)), (u64::MAX, Some(1)));
+    }
+
     proptest! {
+        #[test]
+        fn a_sum_has_the_samples_of_both(
+            one in prop::collection::vec(0_u64..50, 0..200), other in prop::collection::vec(0_u64..50, 0..200),
+        ) {
+            let mut sum = of(&one);
+            sum.add(&of(&other));
+            let all: Vec<u64> = one.iter().chain(&other).copied().collect();
+            prop_assert_eq!(sum.iter().map(|(_, samples)| samples).sum::<u64>(), all.len() as u64);
+            prop_assert_eq!(sum, of(&all));
+        }
+
         #[test]
         fn a_quantile_is_the_nearest_rank_of_the_sorted_samples(
             mut samples in prop::collection::vec(0_u64..5000, 1..300), percent in 1_usize..=100,
@@ -172,8 +217,6 @@ mod tests {
             let rank = (percent * samples.len()).div_ceil(100).max(1);
             let q = percent as f64 / 100.0;
             prop_assert_eq!(of(&samples).quantile(q), Some(samples[rank - 1]));
-            let several = [0.0, q / 2.0, q, 1.0];
-            prop_assert_eq!(of(&samples).quantiles(several), several.map(|q| of(&samples).quantile(q)));
         }
 
         #[test]

@@ -134,8 +134,7 @@ struct Section {
 impl Section {
     fn of(intervals: &[Interval]) -> Self {
         let histograms = || intervals.iter().map(Interval::successes);
-        let mut succeeded: Vec<(u64, u64)> =
-            histograms().flat_map(|histogram| &histogram.0).map(|(us, count)| (*us, *count)).collect();
+        let mut succeeded: Vec<(u64, u64)> = histograms().flat_map(Histogram::iter).collect();
         succeeded.sort_unstable_by_key(|(us, _)| *us);
         let mut seen = 0;
         for (_, count) in &mut succeeded {

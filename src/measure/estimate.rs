@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     fn up_to(n: u64) -> Histogram {
-        Histogram((1..=n).map(|us| (us, 1)).collect())
+        (1..=n).map(|us| (us, 1)).collect()
     }
 
     #[test]

@@ -31,7 +31,8 @@ impl Figures {
         let requests = endpoint.requests as f64;
         let succeeded = endpoint.requests.saturating_sub(endpoint.failures) as f64;
         let measured = endpoint.requests > 0;
-        let [p50_us, p90_us, p95_us, p99_us] = endpoint.histogram.quantiles([0.50, 0.90, 0.95, 0.99]);
+        let [p50_us, p90_us, p95_us, p99_us] =
+            [0.50, 0.90, 0.95, 0.99].map(|q| endpoint.histogram.quantile(q));
         Self {
             rps: if seconds > 0.0 { requests / seconds } else { 0.0 },
             goodput: if seconds > 0.0 { succeeded / seconds } else { 0.0 },

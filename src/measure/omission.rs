@@ -30,18 +30,14 @@ pub fn typical_cycle_us(primary: &Histogram, others: &Histogram, think_s: f64) -
 /// have waited one interval less than the one before (HdrHistogram's `copyCorrectedForCoordinatedOmission`).
 #[must_use]
 pub fn corrected(responses: &Histogram, interval_us: u64) -> Histogram {
-    let mut corrected = responses.clone();
     if interval_us == 0 {
-        return corrected;
+        return responses.clone();
     }
-    for (&bucket, &count) in &responses.0 {
-        let mut missing = bucket;
-        while let Some(next) = missing.checked_sub(interval_us).filter(|next| *next >= interval_us) {
-            *corrected.0.entry(three_digits(next)).or_default() += count;
-            missing = next;
-        }
-    }
-    corrected
+    let below = |us: u64| us.checked_sub(interval_us).filter(|next| *next >= interval_us);
+    let missing = responses.iter().flat_map(|(bucket, count)| {
+        std::iter::successors(below(bucket), move |us| below(*us)).map(move |us| (three_digits(us), count))
+    });
+    responses.iter().chain(missing).collect()
 }
 
 #[cfg(test)]
@@ -51,7 +47,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn histogram(counts: &[(u64, u64)]) -> Histogram {
-        Histogram(counts.iter().copied().collect())
+        counts.iter().copied().collect()
     }
 
     #[test]
@@ -98,7 +94,7 @@ mod tests {
         let mut primary = histogram(&[(50_000, 100)]);
         let others = histogram(&[(50_000, 400)]);
         let interval = typical_cycle_us(&primary, &others, 0.0).unwrap();
-        primary.0.insert(1_000_000, 1);
+        primary.add(&histogram(&[(1_000_000, 1)]));
         let added = corrected(&primary, interval).since(&primary);
         assert_eq!(added, histogram(&[(750_000, 1), (500_000, 1), (250_000, 1)]));
     }
@@ -114,10 +110,8 @@ mod tests {
         let requests = trace.finished_between(0.0, seconds);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time in µs")]
         let us = |seconds: f64| (1e6 * seconds).round() as u64;
-        let mut primary = Histogram::default();
-        for request in requests {
-            *primary.0.entry(three_digits(us(request.response() + each))).or_default() += 1;
-        }
+        let primary: Histogram =
+            requests.iter().map(|request| (three_digits(us(request.response() + each)), 1)).collect();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
         let others = (primary.count() as f64 * (1.0 / share - 1.0)) as u64;
         let mut cycles: Vec<f64> =
@@ -140,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_is_added_has_three_digits_too() {
-        assert!(corrected(&histogram(&[(5000, 1)]), 7).0.keys().all(|us| *us < 1000 || us % 10 == 0));
+        assert!(corrected(&histogram(&[(5000, 1)]), 7).iter().all(|(us, _)| us < 1000 || us % 10 == 0));
     }
 
     proptest! {
@@ -148,18 +142,13 @@ mod tests {
         fn nothing_is_taken_away_and_no_percentile_falls_below_the_interval(
             samples in prop::collection::btree_map(1_u64..20_000, 1_u64..5, 1..50), interval in 1_u64..2000,
         ) {
-            let mut seen = Histogram::default();
-            for (ms, count) in samples {
-                *seen.0.entry(three_digits(ms)).or_default() += count;
-            }
+            let seen: Histogram = samples.into_iter().map(|(ms, count)| (three_digits(ms), count)).collect();
             let filled = corrected(&seen, interval);
-            for (bucket, count) in &seen.0 {
-                prop_assert!(filled.0[bucket] >= *count);
-            }
+            prop_assert_eq!(seen.since(&filled), Histogram::default());
             let added = filled.since(&seen);
-            prop_assert!(added.0.keys().all(|ms| *ms + 5 >= interval));
+            prop_assert!(added.iter().all(|(ms, _)| ms + 5 >= interval));
             prop_assert_eq!(filled.max(), seen.max());
-            let expected: u64 = seen.0.iter().map(|(ms, n)| n * (ms / interval).saturating_sub(1)).sum();
+            let expected: u64 = seen.iter().map(|(ms, n)| n * (ms / interval).saturating_sub(1)).sum();
             prop_assert_eq!(added.count(), expected);
         }
 
@@ -167,7 +156,7 @@ mod tests {
         fn without_a_response_longer_than_two_intervals_nothing_is_missing(
             samples in prop::collection::btree_map(1_u64..1000, 1_u64..5, 1..50),
         ) {
-            let seen = Histogram(samples);
+            let seen: Histogram = samples.into_iter().collect();
             prop_assert_eq!(corrected(&seen, 1000), seen);
         }
     }

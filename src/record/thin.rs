@@ -59,7 +59,7 @@ fn clear(window: &mut Window, primary: Option<&String>) -> bool {
     let mut had_some = false;
     for Endpoint { histogram, succeeded, from_send, .. } in all.into_iter().chain(others) {
         for histogram in [Some(histogram), Some(succeeded), from_send.as_mut()].into_iter().flatten() {
-            had_some |= !std::mem::take(&mut histogram.0).is_empty();
+            had_some |= !std::mem::take(histogram).is_empty();
         }
     }
     had_some

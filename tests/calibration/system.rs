@@ -1,5 +1,7 @@
 //! The simulated system over the time of a measurement, also if its service changes.
 
+use std::collections::BTreeMap;
+
 use fake_inference::simulation::{Load, Service, Simulation, Trace};
 use records::{Arrivals, Histogram, Interval, OpenCounts, Replica, three_digits};
 
@@ -119,7 +121,7 @@ fn slower(service: Service, factor: f64) -> Service {
 }
 
 fn interval(trace: &Trace, from: f64, to: f64, open: bool) -> Interval {
-    let (mut all, mut failed, mut total_ms) = (Histogram::default(), Histogram::default(), 0.0);
+    let (mut all, mut failed, mut total_ms) = (BTreeMap::new(), BTreeMap::new(), 0.0);
     for request in trace.finished_between(from, to) {
         #[expect(
             clippy::cast_possible_truncation,
@@ -128,11 +130,12 @@ fn interval(trace: &Trace, from: f64, to: f64, open: bool) -> Interval {
         )]
         let bucket = three_digits((request.response() * 1e6).round() as u64);
         total_ms += request.response() * 1000.0;
-        *all.0.entry(bucket).or_default() += 1;
+        *all.entry(bucket).or_default() += 1;
         if !request.ok {
-            *failed.0.entry(bucket).or_default() += 1;
+            *failed.entry(bucket).or_default() += 1;
         }
     }
+    let all: Histogram = all.into_iter().collect();
     let (before, after) = (trace.counts_at(from), trace.counts_at(to));
     let arrivals =
         Arrivals { due: whole(after.due - before.due), finished: whole(after.finished - before.finished) };
@@ -141,7 +144,7 @@ fn interval(trace: &Trace, from: f64, to: f64, open: bool) -> Interval {
         requests: all.count(),
         total_ms,
         waited_s: None,
-        succeeded: Some(all.since(&failed)),
+        succeeded: Some(all.since(&failed.into_iter().collect())),
         primary: all,
         arrivals: open.then_some(arrivals),
     }

@@ -57,8 +57,7 @@ fn fail(record: &mut Record) {
     let Some(window) = &mut record.window else { return };
     for counts in std::iter::once(&mut window.aggregated).chain(&mut window.endpoints) {
         counts.failures = counts.requests / 20;
-        let succeeded = counts.succeeded.0.values_mut();
-        succeeded.for_each(|count| *count -= *count / 20);
+        counts.succeeded = counts.succeeded.iter().map(|(us, count)| (us, count - count / 20)).collect();
     }
     record.errors = vec![("POST /predict: 503 Service Unavailable".into(), 412)];
     for sample in &mut record.samples {
@@ -184,7 +183,7 @@ fn environment() -> Environment {
 fn interval(rps: f64, mean_ms: f64, random: &mut Random) -> Interval {
     let seconds = f64::from(WINDOW_S) / 5.0;
     let wanted = rps * seconds;
-    let mut primary = Histogram::default();
+    let mut responses = BTreeMap::new();
     let (mut requests, mut total_ms) = (0_u64, 0.0);
     while (requests as f64) < wanted {
         // The sum of twelve numbers between 0 and 1 is close to a normal distribution.
@@ -192,9 +191,10 @@ fn interval(rps: f64, mean_ms: f64, random: &mut Random) -> Interval {
         let ms = mean_ms * (0.22 * normal - 0.024).exp();
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a response time")]
         let us = (1000.0 * ms) as u64;
-        *primary.0.entry(three_digits(us)).or_default() += 1;
+        *responses.entry(three_digits(us)).or_default() += 1;
         (requests, total_ms) = (requests + 1, total_ms + ms);
     }
+    let primary: Histogram = responses.into_iter().collect();
     // Little's law holds exactly.
     let total_ms = total_ms * (mean_ms * requests as f64) / total_ms;
     Interval {

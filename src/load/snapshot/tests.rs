@@ -3,7 +3,7 @@ use records::Histogram;
 use super::*;
 
 fn histogram(counts: &[(u64, u64)]) -> Histogram {
-    Histogram(counts.iter().copied().collect())
+    counts.iter().copied().collect()
 }
 
 fn endpoint(counts: &[(u64, u64)], succeeded: &[(u64, u64)]) -> Endpoint {

@@ -38,6 +38,7 @@ pub(super) fn section(run: &JudgedRun<'_>, rows: &[Row<'_>], points: &[Point<'_,
     facts.push(("Verdicts".into(), verdicts(rows)));
     facts.push(("Worst row".into(), worst(rows)));
     facts.push(("Next".into(), next::step(run, rows, points)));
+    facts.extend(measured(run).map(|sentence| ("Measured".into(), sentence)));
     let mut blocks = vec![Block::Facts(facts)];
     if let Some(answer) = &answer {
         let confirmation = answer.confirmation.as_ref().map(|one| one.scenario.as_str());
@@ -65,6 +66,20 @@ fn question(run: &JudgedRun<'_>) -> Sentence {
             "How do throughput and latency change with replicas and load? There is no objective.".to_owned()
         }
     })
+}
+
+/// What was measured, with what, where and when; the last section has the rest.
+fn measured(run: &JudgedRun<'_>) -> Option<Sentence> {
+    let environment = &run.rows.first()?.record.environment;
+    let start = run.rows.iter().map(|row| row.record.started_at).min()?;
+    Some(Sentence::general(format!(
+        "{} of {}, with {}; cluster: {}; begun {} UTC.",
+        environment.primary,
+        environment.target,
+        environment.generator,
+        environment.cluster,
+        start.strftime("%Y-%m-%d %H:%M")
+    )))
 }
 
 /// The rows that the answer of a search rests on.

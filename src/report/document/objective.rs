@@ -34,36 +34,49 @@ pub(super) fn in_words(objective: &Objective) -> Option<String> {
 /// A goal for the title.
 fn goal_in_words(goal: &Goal) -> String {
     let words = match goal.limited {
-        Limited::Percentile(q) => format!("{} ≤ {} ms", percentile_name(q), goal.limit),
+        Limited::Percentile(q) => format!("{} < {} ms", percentile_name(q), goal.limit),
         Limited::Failures => format!("at most {} % failed", goal.limit),
         Limited::Throughput => format!("at least {} successful requests/s", goal.limit),
     };
     goal.endpoint.as_ref().map_or(words.clone(), |endpoint| format!("{endpoint}: {words}"))
 }
 
-/// A sentence per outcome, with all loads that have it.
+/// A sentence per outcome, with all loads that have it: from the fewest replicas that are enough to the most, then the
+/// loads for which none are known to be enough.
 pub(super) fn outcomes(points: &[Point<'_, '_>]) -> Vec<Sentence> {
-    let mut outcomes: Vec<(String, Vec<String>, Vec<&Row<'_>>)> = Vec::new();
+    let mut outcomes: Vec<(Outcome<'_, '_>, Vec<String>)> = Vec::new();
     for (at, point) in points.iter().enumerate() {
         let is_known = points.iter().take(at).any(|earlier| earlier.has_load_of(point));
         let Some(load) = load_in_words(point).filter(|_| !is_known) else { continue };
-        let (outcome, cited) = outcome(point, points);
-        match outcomes.iter_mut().find(|(known, ..)| *known == outcome) {
-            Some((_, loads, rows)) => {
+        let outcome = outcome(point, points);
+        match outcomes.iter_mut().find(|(known, _)| known.said == outcome.said) {
+            Some((known, loads)) => {
                 loads.push(load);
-                rows.extend(cited);
+                known.cited.extend(outcome.cited);
             }
-            None => outcomes.push((outcome, vec![load], cited)),
+            None => outcomes.push((outcome, vec![load])),
         }
     }
+    outcomes.sort_by_key(|(outcome, _)| outcome.enough.unwrap_or(u32::MAX));
     let sentences = outcomes.into_iter();
     sentences
-        .map(|(outcome, loads, rows)| Sentence::about(rows, format!("{}: {outcome}.", loads.join("; "))))
+        .map(|(Outcome { said, cited, .. }, loads)| {
+            Sentence::about(cited, format!("{}: {said}.", loads.join("; ")))
+        })
         .collect()
 }
 
-/// The fewest replicas that keep to every goal with the load of `point`, with the rows that show it.
-fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> (String, Vec<&'r Row<'a>>) {
+/// What is known of a load.
+struct Outcome<'r, 'a> {
+    /// The fewest measured replicas that keep to every goal.
+    enough: Option<u32>,
+    said: String,
+    /// The rows that show it.
+    cited: Vec<&'r Row<'a>>,
+}
+
+/// The fewest replicas that keep to every goal with the load of `point`.
+fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> Outcome<'r, 'a> {
     let mut same: Vec<_> = points.iter().filter(|other| other.has_load_of(point)).collect();
     same.sort_by_key(|point| point.replicas());
     let judged: Vec<_> = same.iter().map(|point| (*point, outcome_of(point, &objective(point)))).collect();
@@ -100,7 +113,7 @@ fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> (String, 
         said.push(format!("no valid row keeps to it (measured with {})", replicas_in_words(&measured)));
         cited = same.iter().flat_map(|point| point.rows.clone()).collect();
     }
-    (said.join("; "), cited)
+    Outcome { enough: met.map(Point::replicas), said: said.join("; "), cited }
 }
 
 fn objective(point: &Point<'_, '_>) -> Objective {

@@ -180,7 +180,7 @@ fn the_answer_comes_first_and_what_few_look_for_last() {
         order.map(|id| html.find(&format!("<section id=\"{id}\">")).unwrap_or_else(|| panic!("{id}")));
     assert!(places.is_sorted(), "{places:?}");
     let answer = &html[places[0]..places[1]];
-    for fact in ["Question", "Answer", "Gate", "Verdicts", "Worst row", "Next"] {
+    for fact in ["Question", "Answer", "Gate", "Verdicts", "Worst row", "Next", "Measured"] {
         assert!(answer.contains(&format!(">{fact}<")), "{fact}: {answer}");
     }
 }

@@ -1,11 +1,12 @@
 //! Names as hostile as they come, through every renderer; and runs of every size.
 
-use ::records::{LeftOut, Record, Replica, Unmeasured, UnmeasuredKind, WorkerHealth};
+use ::records::{LeftOut, Objective, Record, Replica, Unmeasured, UnmeasuredKind, WorkerHealth};
 use proptest::prelude::*;
 
 use crate::judge::JudgedRun;
 use crate::record::tests::record;
 use crate::report;
+use crate::report::tests::searched;
 
 /// Elements, attributes, formulas, pipes, line ends, marks that reorder, other scripts, and very long names.
 pub(crate) fn hostile() -> impl Strategy<Value = String> {
@@ -37,6 +38,8 @@ pub(crate) fn named(names: &[String]) -> Vec<Record> {
     valid.run_id.clone_from(&names[6]);
     valid.scenario.id.clone_from(&names[7]);
     valid.scenario.id.insert(0, 'a');
+    let goal = Objective { p95_ms: Some(500), ..Objective::default() };
+    valid.objective.endpoints = [(format!("GET {}", names[4]), goal)].into();
     let counts = Some([(format!("{} 200", names[8]), 800)].into());
     valid.replicas = vec![Replica { pod: names[8].clone(), requests: counts, ..Replica::default() }];
     valid.workers = vec![WorkerHealth {
@@ -55,6 +58,23 @@ pub(crate) fn named(names: &[String]) -> Vec<Record> {
     void.exceptions = vec![(names[4].clone(), 2)];
     void.left_out = vec![LeftOut::Samples];
     vec![valid, void]
+}
+
+/// The same rows as probes of a search, whose answer has files and sentences of its own.
+fn named_probes(names: &[String]) -> Vec<Record> {
+    let search = searched(None, &[(1, 8)])[0].environment.question.search.clone();
+    let mut probes = named(names);
+    for probe in &mut probes {
+        probe.environment.question.search.clone_from(&search);
+    }
+    probes
+}
+
+/// Whether each ampersand begins a reference, as XML wants it.
+fn refers_only(text: &str) -> bool {
+    text.split('&').skip(1).all(|after| {
+        ["amp;", "lt;", "gt;", "quot;", "apos;", "#"].iter().any(|reference| after.starts_with(reference))
+    })
 }
 
 /// All files of a report, with their bytes.
@@ -85,6 +105,7 @@ fn empty_one_row_all_failed_and_many_rows_are_written_in_every_format() {
         assert_eq!(text("auto_summary.csv").lines().count(), 1 + rows);
         assert_eq!(text("report.html").matches("<article ").count(), rows);
         assert_eq!(text("junit.xml").matches("<testcase ").count(), rows);
+        assert!(serde_json::from_str::<serde_json::Value>(&text("load-performance.json")).is_ok());
         assert!(text("metrics.txt").ends_with("# EOF\n"));
         assert_eq!(text("metrics.txt").matches("locust_matrix_valid{").count(), rows);
         assert!(text("auto_summary.md").starts_with("# Load test summary\n"));
@@ -99,15 +120,23 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_file_has_the_same_shape_with_any_names(names in prop::collection::vec(hostile(), 10)) {
+    fn every_file_has_the_same_shape_with_any_names(
+        names in prop::collection::vec(hostile(), 10), is_search in any::<bool>(),
+    ) {
         let plain: Vec<String> = (0..10).map(|at| format!("plain{at}")).collect();
-        for ((name, hostile), (_, plain)) in files(&named(&names)).iter().zip(&files(&named(&plain))) {
+        let rows = if is_search { named_probes } else { named };
+        let (hostile, plain) = (files(&rows(&names)), files(&rows(&plain)));
+        let file_names = |files: &[(String, Vec<u8>)]| files.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
+        prop_assert_eq!(file_names(&hostile), file_names(&plain));
+        prop_assert_eq!(hostile.iter().any(|(name, _)| name == "capacity.json"), is_search);
+        for ((name, hostile), (_, plain)) in hostile.iter().zip(&plain) {
             let (hostile, plain) = (std::str::from_utf8(hostile).unwrap(), std::str::from_utf8(plain).unwrap());
             let extension = name.rsplit('.').next().unwrap_or_default();
             match extension {
                 "json" => prop_assert!(serde_json::from_str::<serde_json::Value>(hostile).is_ok(), "{name}"),
                 "svg" | "xml" | "html" => {
                     prop_assert_eq!(hostile.matches('<').count(), plain.matches('<').count(), "{}", name);
+                    prop_assert!(refers_only(hostile), "{name} has an ampersand that refers to nothing");
                     let unseen = |c: char| c.is_control() && !matches!(c, '\n' | '\t' | '\r');
                     prop_assert!(!hostile.contains(unseen), "{name} has a character that XML forbids");
                 }

@@ -306,9 +306,10 @@ impl State {
             return;
         }
         let bucket = three_digits(us);
-        *self.histogram.0.entry(bucket).or_default() += count;
+        let counted = [(bucket, count)].into_iter().collect();
+        self.histogram.add(&counted);
         if ok {
-            *self.succeeded.0.entry(bucket).or_default() += count;
+            self.succeeded.add(&counted);
         }
         self.total_ms += count as f64 * us as f64 / 1000.0;
         self.served += count;

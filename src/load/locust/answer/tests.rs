@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn histogram(counts: &[(u64, u64)]) -> Histogram {
-    Histogram(counts.iter().copied().collect())
+    counts.iter().copied().collect()
 }
 
 /// The module's answer after 10 requests of 100 ms, of which 2 failed.

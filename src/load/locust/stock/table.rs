@@ -1,7 +1,5 @@
 //! Locust's statistics as CSV.
 
-use std::collections::BTreeMap;
-
 use records::{Endpoint, Histogram};
 
 use crate::load::Counts;
@@ -74,15 +72,14 @@ impl Row<'_> {
             let ms: u64 = self.row.get(at)?.parse().ok()?;
             Some((percent / 100.0, ms.saturating_mul(1000)))
         });
-        let (mut counts, mut below) = (BTreeMap::<u64, u64>::new(), 0);
+        let (mut counts, mut below) = (Vec::new(), 0);
         for (quantile, us) in percentiles {
             // A table that something has damaged may have percentiles that do not rise, or are above 100.
             let rank = rank(quantile, requests).clamp(below, requests);
-            *counts.entry(us).or_default() += rank - below;
+            counts.push((us, rank - below));
             below = rank;
         }
-        counts.retain(|_, count| *count > 0);
-        Histogram(counts)
+        counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 }
 

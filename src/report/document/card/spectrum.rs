@@ -66,11 +66,11 @@ fn points(histogram: &Histogram) -> Vec<(f64, f64)> {
     wanted.push((count.max(1.0), count));
     let mut found: Vec<(f64, f64)> = Vec::new();
     let (mut seen, mut at) = (0_u64, 0);
-    for (us, samples) in &histogram.0 {
+    for (us, samples) in histogram.iter() {
         seen += samples;
         while let Some((x, rank)) = wanted.get(at).copied().filter(|(_, rank)| seen as f64 >= *rank) {
             debug_assert!(rank <= count);
-            found.push((x, to_ms(*us)));
+            found.push((x, to_ms(us)));
             at += 1;
         }
     }
@@ -81,8 +81,10 @@ fn table(row: &Row<'_>, histograms: &[(&str, Cow<'_, Histogram>)]) -> Table {
     let mut columns = vec![Column::words("Percentile")];
     columns.extend(histograms.iter().map(|(name, _)| Column::measured(capital(name), "ms")));
     let mut table = Table::new(columns);
-    let values: Vec<(u64, [Option<u64>; 8])> =
-        histograms.iter().map(|(_, histogram)| (histogram.count(), histogram.quantiles(QUANTILES))).collect();
+    let values: Vec<(u64, [Option<u64>; 8])> = histograms
+        .iter()
+        .map(|(_, histogram)| (histogram.count(), QUANTILES.map(|q| histogram.quantile(q))))
+        .collect();
     for (at, q) in QUANTILES.into_iter().enumerate() {
         let name = if q < 1.0 { percentile_name(q) } else { "slowest".into() };
         let mut cells = vec![Cell::text(name)];

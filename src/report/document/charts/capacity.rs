@@ -71,12 +71,17 @@ pub(in crate::report::document) fn capacity(
         });
     }
     let said = said(&carried, measure.unit);
+    let mut caption =
+        "The dashed line is what the fewest measured replicas carry, in proportion: a service that scales \
+                       perfectly stays on it."
+            .to_owned();
+    if carried.iter().any(|one| one.band.1.is_infinite()) {
+        caption += " An arrow means that no higher load missed the objective: these replicas may carry more.";
+    }
     let chart = Chart {
         id: "capacity".into(),
         title: format!("{} by replicas", measure.title),
-        caption: "The dashed line is what the fewest measured replicas carry, in proportion: a service that scales \
-                  perfectly stays on it."
-            .into(),
+        caption,
         description: said.clone(),
         x: Axis::of("Replicas", Scale::FromZero),
         panels: vec![Panel {
@@ -119,8 +124,13 @@ fn linear(first: &Carried, carried: &[Carried]) -> Series {
 }
 
 fn said(carried: &[Carried], unit: &str) -> String {
-    let each: Vec<_> =
-        carried.iter().map(|one| format!("{} {}", many(one.replicas, "replica"), short(one.value))).collect();
+    let each: Vec<_> = carried
+        .iter()
+        .map(|one| {
+            let or_more = if one.band.1.is_finite() { "" } else { " or more" };
+            format!("{} {}{or_more}", many(one.replicas, "replica"), short(one.value))
+        })
+        .collect();
     format!("{}, in {unit}.", each.join(", "))
 }
 

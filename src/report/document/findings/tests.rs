@@ -60,6 +60,21 @@ fn loads_with_the_same_outcome_share_a_sentence() {
 }
 
 #[test]
+fn the_fewest_replicas_come_first_and_loads_without_enough_last() {
+    let records = vec![record(0, 1, 80, 800), record(1, 2, 20, 800), record(2, 1, 40, 800)];
+    let found = of(&with_objective(records, &[600, 400, 400]), outcomes);
+    let said: Vec<&str> = found.iter().map(|sentence| sentence.text.as_str()).collect();
+    assert_eq!(
+        said,
+        [
+            "40 users on 2 workers: 1 replica keeps to it.",
+            "20 users on 2 workers: 2 replicas keep to it.",
+            "80 users on 2 workers: no valid row keeps to it (measured with 1 replica).",
+        ]
+    );
+}
+
+#[test]
 fn repeats_keep_to_an_objective_only_together() {
     let mut records = vec![record(0, 1, 20, 800), record(1, 1, 20, 800)];
     records[1].scenario.repeat = 2;
