@@ -27,6 +27,7 @@ mod suite;
 mod test_records;
 mod tidy;
 mod toolchain;
+mod tracked;
 mod versions;
 
 use std::process::ExitCode;
