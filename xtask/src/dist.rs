@@ -16,7 +16,7 @@ use crate::run::command::Cmd;
 use crate::run::stop::StopRequests;
 use crate::{image, toolchain};
 use archive::Entry;
-use build::{Place, Programs};
+use build::{Place, Program, Programs};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -27,6 +27,9 @@ pub(crate) struct Args {
     /// Build once, without the comparison; not for a release
     #[arg(long)]
     once: bool,
+    /// Only compare two builds of the smallest program, with its archive, image and list of crates; write nothing
+    #[arg(long, conflicts_with_all = ["output", "once"])]
+    check: bool,
 }
 
 const HELP: &str = "\
@@ -38,8 +41,9 @@ Makes, for this machine's processor:
   SHA256SUMS                            sha256sum --check SHA256SUMS
 
 All of this is made twice: here, and from a copy in another folder, with another HOME, time zone,
-umask and number of jobs (2 and 1). If a hash differs, nothing is written. If cargo-auditable is
-installed, the programs have the list of their crates in them, too.
+umask and number of jobs (2 and 1). If a hash differs, nothing is written. --check does this with the
+smallest program in some minutes, and prints the hashes. If cargo-auditable is installed, the
+programs have the list of their crates in them, too.
 
 Exit codes: 0 all well, 1 a build failed or two builds differ, 3 something is missing,
 130 interrupted.";
@@ -55,7 +59,8 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
     let version = env!("CARGO_PKG_VERSION");
     let time = time_of_commit(&session, &folders.root).await?;
     let auditable = build::is_auditable(&session).await?;
-    let release = Release { version, time, auditable };
+    let programs = if args.check { build::SMALLEST } else { build::ALL };
+    let release = Release { programs, version, time, auditable };
     let here = Place::here(&folders, &work)?;
     let made = session.step("build the release", release.make(&session, &here)).await?;
     if args.once {
@@ -65,6 +70,10 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
         let again = session.step("build it again elsewhere", release.make(&session, &elsewhere)).await?;
         compare(&made, &again)?;
         session.progress.line(&format!("both builds gave the same {} files", made.files.len()));
+    }
+    if args.check {
+        let _ = writeln!(std::io::stdout(), "{}", sums(&made.files).trim_end());
+        return Ok(());
     }
     write(&output, &made.files)?;
     if !auditable {
@@ -123,6 +132,7 @@ fn differ(name: &str, next: String) -> Failure {
 /// What both builds of a release have in common.
 #[derive(Debug)]
 struct Release {
+    programs: &'static [Program],
     version: &'static str,
     time: u64,
     auditable: bool,
@@ -131,7 +141,7 @@ struct Release {
 impl Release {
     /// Builds the programs, and packs everything.
     async fn make(&self, session: &Session, place: &Place) -> Result<Made, Failure> {
-        let programs = build::programs(session, place, self.auditable, self.time).await?;
+        let programs = build::programs(session, place, self.programs, self.auditable, self.time).await?;
         let files = self.pack(session, place, &programs).await?;
         Ok(Made { programs, files })
     }
@@ -152,18 +162,10 @@ impl Release {
         for name in ["README.md", "LICENSE", "CHANGELOG.md"] {
             entries.push(Entry::text(name, read(&place.source.join(name))?));
         }
-        let driver = programs.folder.join("locust-matrix").display().to_string();
-        for (shell, path) in [
-            ("bash", "completions/locust-matrix.bash"),
-            ("zsh", "completions/_locust-matrix"),
-            ("fish", "completions/locust-matrix.fish"),
-        ] {
-            let made = place.command(&[&driver, "completions", shell])?.run(session).await?;
-            let made = made.require_success(session, BUG, "make `locust-matrix completions` work")?;
-            entries.push(Entry::text(path, made.stdout.into_bytes()));
-        }
-        for (name, page) in manual(session, place, &driver).await? {
-            entries.push(Entry::text(format!("man/man1/{name}"), page));
+        if let Some(driver) = programs.path(build::DRIVER.1) {
+            let driver = driver.display().to_string();
+            entries.extend(completions(session, place, &driver).await?);
+            entries.extend(manual(session, place, &driver).await?);
         }
         let folder = format!("locust-matrix-{version}-{triple}");
         let failure = |error: std::io::Error| Failure::bug(format!("packing: {error}"));
@@ -171,7 +173,8 @@ impl Release {
             vec![(format!("{folder}.tar.gz"), archive::pack(&folder, entries, time).map_err(failure)?)];
         let architecture = toolchain::image_architecture();
         for (image, program) in [("locust-driver", "locust-matrix"), ("fake-inference", "fake-inference")] {
-            let bytes = read(&programs.folder.join(program))?;
+            let Some(path) = programs.path(program) else { continue };
+            let bytes = read(&path)?;
             let packed = image::pack(image, program, &bytes, architecture).map_err(failure)?;
             files.push((format!("{image}-{version}-{architecture}.tar"), packed.bytes));
         }
@@ -181,28 +184,48 @@ impl Release {
     }
 }
 
-/// The man pages, by file name.
-async fn manual(session: &Session, place: &Place, driver: &str) -> Result<Vec<File>, Failure> {
+async fn completions(session: &Session, place: &Place, driver: &str) -> Result<Vec<Entry>, Failure> {
+    let mut entries = Vec::new();
+    for (shell, path) in [
+        ("bash", "completions/locust-matrix.bash"),
+        ("zsh", "completions/_locust-matrix"),
+        ("fish", "completions/locust-matrix.fish"),
+    ] {
+        let made = place.command(&[driver, "completions", shell])?.run(session).await?;
+        let made = made.require_success(session, BUG, "make `locust-matrix completions` work")?;
+        entries.push(Entry::text(path, made.stdout.into_bytes()));
+    }
+    Ok(entries)
+}
+
+/// The man pages.
+async fn manual(session: &Session, place: &Place, driver: &str) -> Result<Vec<Entry>, Failure> {
     let pages = place.folder("man");
     let _ = std::fs::remove_dir_all(&pages);
     let made = place.command(&[driver, "man", &pages.display().to_string()])?.run(session).await?;
     made.require_success(session, BUG, "make `locust-matrix man` work")?;
     let listed = std::fs::read_dir(&pages).map_err(|error| Failure::file(&pages, "read", &error))?;
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    listed.flatten().map(|page| Ok((name(&page.path()), read(&page.path())?))).collect()
+    let page = |page: std::fs::DirEntry| {
+        let name = page.file_name().to_string_lossy().into_owned();
+        Ok(Entry::text(format!("man/man1/{name}"), read(&page.path())?))
+    };
+    listed.flatten().map(page).collect()
 }
 
 fn write(output: &Path, files: &[File]) -> Result<(), Failure> {
-    use std::fmt::Write as _;
     folders::create(output)?;
-    let mut sums = String::new();
-    let mut sorted: Vec<_> = files.iter().collect();
-    sorted.sort_by(|one, other| one.0.cmp(&other.0));
-    for (name, bytes) in sorted {
+    for (name, bytes) in files {
         folders::write(&output.join(name), bytes)?;
-        let _ = writeln!(sums, "{}  {name}", sha256_hex(bytes));
     }
-    folders::write(&output.join("SHA256SUMS"), sums.as_bytes())
+    folders::write(&output.join("SHA256SUMS"), sums(files).as_bytes())
+}
+
+/// The checksums, as `sha256sum` reads them.
+fn sums(files: &[File]) -> String {
+    let mut lines: Vec<_> =
+        files.iter().map(|(name, bytes)| (name, format!("{}  {name}\n", sha256_hex(bytes)))).collect();
+    lines.sort();
+    lines.into_iter().map(|(_, line)| line).collect()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -215,7 +238,7 @@ mod tests {
 
     fn made(folder: &Path, archive: &str) -> Made {
         std::fs::create_dir_all(folder).unwrap();
-        let programs = Programs { folder: folder.to_path_buf() };
+        let programs = Programs { built: build::ALL, folder: folder.to_path_buf() };
         for (_, path) in programs.paths() {
             std::fs::write(path, b"x").unwrap();
         }

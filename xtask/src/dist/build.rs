@@ -9,22 +9,33 @@ use crate::run::Session;
 use crate::run::command::{Cmd, ShowOutput};
 use crate::{run, toolchain, tracked};
 
-const PROGRAMS: [(&str, &str); 3] = [
-    ("locust-matrix", "locust-matrix"),
-    ("fake-inference", "fake-inference"),
-    ("embedded", "locust-matrix-cluster"),
-];
+/// A package, and its program.
+pub(super) type Program = (&'static str, &'static str);
+
+/// The programs of a release.
+pub(super) const ALL: &[Program] = &[DRIVER, STUB, ("embedded", "locust-matrix-cluster")];
+/// The smallest of them.
+pub(super) const SMALLEST: &[Program] = &[STUB];
+
+pub(super) const DRIVER: Program = ("locust-matrix", "locust-matrix");
+const STUB: Program = ("fake-inference", "fake-inference");
 
 /// The programs of one build.
 #[derive(Debug)]
 pub(super) struct Programs {
+    pub(super) built: &'static [Program],
     pub(super) folder: PathBuf,
 }
 
 impl Programs {
     /// The name and the path of each program.
     pub(super) fn paths(&self) -> Vec<(String, PathBuf)> {
-        PROGRAMS.iter().map(|(_, name)| ((*name).to_owned(), self.folder.join(name))).collect()
+        self.built.iter().map(|(_, name)| ((*name).to_owned(), self.folder.join(name))).collect()
+    }
+
+    /// The path of a program, if it was built.
+    pub(super) fn path(&self, program: &str) -> Option<PathBuf> {
+        self.built.iter().any(|(_, name)| *name == program).then(|| self.folder.join(program))
     }
 }
 
@@ -107,6 +118,7 @@ impl Place {
 pub(super) async fn programs(
     session: &Session,
     place: &Place,
+    wanted: &'static [Program],
     auditable: bool,
     time: u64,
 ) -> Result<Programs, Failure> {
@@ -114,7 +126,7 @@ pub(super) async fn programs(
     let mut cargo = vec!["cargo"];
     cargo.extend(auditable.then_some("auditable"));
     cargo.extend(["build", "--release", "--locked", "--target", &triple]);
-    for (package, program) in PROGRAMS {
+    for (package, program) in wanted {
         cargo.extend(["--package", package, "--bin", program]);
     }
     let done = place
@@ -131,7 +143,7 @@ pub(super) async fn programs(
     let (code, next) =
         if done.success() { (BUG, String::new()) } else { toolchain::advice(&done.tail, &triple) };
     done.require_success(session, code, next)?;
-    Ok(Programs { folder: place.target.join(&triple).join("release") })
+    Ok(Programs { built: wanted, folder: place.target.join(&triple).join("release") })
 }
 
 /// Without paths of this machine. The variable separates flags by a character that no path has.
