@@ -12,6 +12,7 @@ mod doctor;
 mod e2e;
 mod engine;
 mod failure;
+mod flake_programs;
 mod folders;
 mod guides;
 mod image;

@@ -162,14 +162,17 @@ async fn check(session: &Session, folders: &Folders, nix: &Nix, extent: Extent) 
         let checks: Vec<&str> = checks.iter().map(String::as_str).collect();
         session.step("run the flake's checks", build(session, nix, &flake, &machine, &checks)).await?;
     }
-    let words = if extent.fast {
-        vec!["--version"]
-    } else {
-        let small = "xtask e2e --cluster embedded --name nix-check --replicas 1 --users 5 --duration 5s";
-        small.split(' ').collect()
+    // On kind, the programs of the images come from Nix, too; the embedded cluster has no images.
+    let words = match extent {
+        Extent { fast: true, .. } => "--version",
+        Extent { kind: true, .. } => {
+            "xtask e2e --cluster kind --name nix-shell --replicas 1 --users 5 --duration 5s"
+        }
+        _ => "xtask e2e --cluster embedded --name nix-check --replicas 1 --users 5 --duration 5s",
     };
     let shell = nix.command(&machine, &["develop"]).arg(&flake);
-    let shell = shell.args(["--command", "cargo"]).args(words).folder(&folders.root);
+    let shell = shell.args(["--command", "cargo"]).args(words.split(' ')).folder(&folders.root);
+    let shell = nix.inherited(&machine, shell)?;
     let shell = shell.show(if extent.fast { ShowOutput::Nothing } else { ShowOutput::Stderr });
     session.step("use the shell", must_succeed(session, shell)).await?;
     if !extent.fast {
