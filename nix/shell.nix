@@ -4,6 +4,9 @@
   pkgs,
 }: let
   inherit (pkgs.stdenv.hostPlatform) isLinux;
+  # Inside of the shell, `cargo xtask e2e` packs the images from the flake's packages. Set LOCUST_MATRIX_BUILDER=cargo
+  # while the code changes, because Nix compiles a package from its beginning each time.
+  images = lib.optionalString isLinux "export LOCUST_MATRIX_BUILDER=\"\${LOCUST_MATRIX_BUILDER:-nix}\"\n";
   shell = docker: hook:
     pkgs.mkShell {
       packages =
@@ -29,7 +32,7 @@
         # before the shared one for every program.
         then {LIBRARY_PATH = "${pkgs.glibc.static}/lib";}
         else {};
-      shellHook = hook;
+      shellHook = images + hook;
     };
 in
   # A Docker daemon has to run on the machine.

@@ -1,12 +1,13 @@
 # A flake of your own that pins the harness, and runs your settings file with it:
 #
-#     nix flake init --template github:OWNER/locust-matrix
+#     nix flake init --template github:<owner>/locust-matrix
 #     nix run . -- --cluster embedded
 {
   description = "The load matrix of the shop";
 
   inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";
-  inputs.locust-matrix.url = "github:OWNER/locust-matrix";
+  # Write the account of your copy of locust-matrix in the place of <owner>: Nix refuses the address as it is.
+  inputs.locust-matrix.url = "github:<owner>/locust-matrix";
   # Builds the harness with your nixpkgs, which needs rustc 1.95 or newer. Without this line, it comes with its own.
   inputs.locust-matrix.inputs.nixpkgs.follows = "nixpkgs";
 

@@ -17,6 +17,11 @@ in rec {
     then value: value
     else throw message;
 
+  optionalString = condition: text:
+    if condition
+    then text
+    else "";
+
   optionals = condition: list:
     if condition
     then list

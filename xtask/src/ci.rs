@@ -7,7 +7,7 @@ use crate::folders::Folders;
 use crate::run::Session;
 use crate::run::command::{Cmd, ShowOutput};
 use crate::run::stop::StopRequests;
-use crate::{nix, pins, suite, tidy};
+use crate::{guides, nix, pins, suite, tidy};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -19,8 +19,8 @@ pub(crate) struct Args {
 
 const EXAMPLES: &str = "\
 Checks formatting, clippy, tidy, versions and the documentation, the workflows if actionlint is
-installed, and the flake if nix is; then runs every test. It ends at the first
-check that fails.
+installed, and the flake if nix is; then runs every test and, unless --only
+selects a tier, the commands of the guides. It ends at the first check that fails.
 
 Examples:
   Before a commit:
@@ -50,7 +50,9 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>, xtask: &clap::Comma
     if_installed(&session, &folders, WORKFLOWS).await?;
     session.step("nix", nix::check_if_found(&session, &folders)).await?;
     drop(session);
-    suite::run(args.test, stop).await
+    let everything = args.test.every_tier();
+    suite::run(args.test, Arc::clone(&stop)).await?;
+    if everything { guides::run(guides::Args::default(), stop).await } else { Ok(()) }
 }
 
 /// A tool that is not part of the toolchain, its arguments, and the next step if it fails.

@@ -22,7 +22,7 @@ use crate::run::stop::StopRequests;
 use crate::toolchain;
 use markdown::Block;
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(after_help = HELP)]
 pub(crate) struct Args {
     /// Only these guides, for example docs/quick-start.md

@@ -12,6 +12,7 @@ mod doctor;
 mod e2e;
 mod engine;
 mod failure;
+mod flake_programs;
 mod folders;
 mod guides;
 mod image;
@@ -27,6 +28,7 @@ mod suite;
 mod test_records;
 mod tidy;
 mod toolchain;
+mod tracked;
 mod versions;
 
 use std::process::ExitCode;

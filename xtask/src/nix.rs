@@ -27,7 +27,7 @@ pub(crate) struct Args {
 enum Task {
     /// Evaluate the flake for every system, build its packages and images, and use its shell
     Check {
-        /// Build one package and one image only, and only start the shell
+        /// Build one small package and one image only, and only start the shell
         #[arg(long)]
         fast: bool,
         /// Run the flake's checks, too: clippy, documents and tests, as `cargo xtask ci` does without nix
@@ -66,6 +66,11 @@ Only the real nixpkgs can show:
   - that the image of Locust, which has only notes in the place of Python packages here, starts
   - builds for aarch64-linux and aarch64-darwin, which are evaluated only
   - the hash of Locust's wheel, which needs a download";
+
+/// Said after the fast check.
+const NOT_FAST: &str = "\
+Only `cargo xtask nix check` without --fast shows that the other programs, the static ones and the
+images of the driver and the stub build, and that the matrix runs in the shell and without a checkout.";
 
 const PACKAGES: [&str; 9] = [
     "locust-matrix",
@@ -144,8 +149,9 @@ async fn check(session: &Session, folders: &Folders, nix: &Nix, extent: Extent) 
             .line("nix: only evaluated: the compiler is Nix's own, so `nix flake check` is the real build");
         return Ok(());
     };
+    // Without a static program: those are built for release, for which nothing can be shared with other builds.
     let chosen: Vec<&str> = if extent.fast {
-        vec!["fake-inference", "stub-image"]
+        vec!["fake-inference", "locust-image"]
     } else {
         [&PACKAGES[..], &["locust-image"]].concat()
     };
@@ -156,14 +162,17 @@ async fn check(session: &Session, folders: &Folders, nix: &Nix, extent: Extent) 
         let checks: Vec<&str> = checks.iter().map(String::as_str).collect();
         session.step("run the flake's checks", build(session, nix, &flake, &machine, &checks)).await?;
     }
-    let words = if extent.fast {
-        vec!["xtask", "e2e", "--help"]
-    } else {
-        let small = "xtask e2e --cluster embedded --name nix-check --replicas 1 --users 5 --duration 5s";
-        small.split(' ').collect()
+    // On kind, the programs of the images come from Nix, too; the embedded cluster has no images.
+    let words = match extent {
+        Extent { fast: true, .. } => "--version",
+        Extent { kind: true, .. } => {
+            "xtask e2e --cluster kind --name nix-shell --replicas 1 --users 5 --duration 5s"
+        }
+        _ => "xtask e2e --cluster embedded --name nix-check --replicas 1 --users 5 --duration 5s",
     };
     let shell = nix.command(&machine, &["develop"]).arg(&flake);
-    let shell = shell.args(["--command", "cargo"]).args(words).folder(&folders.root);
+    let shell = shell.args(["--command", "cargo"]).args(words.split(' ')).folder(&folders.root);
+    let shell = nix.inherited(&machine, shell)?;
     let shell = shell.show(if extent.fast { ShowOutput::Nothing } else { ShowOutput::Stderr });
     session.step("use the shell", must_succeed(session, shell)).await?;
     if !extent.fast {
@@ -177,6 +186,9 @@ async fn check(session: &Session, folders: &Folders, nix: &Nix, extent: Extent) 
         session.step("run the matrix on kind", run_app(session, folders, nix, &machine, quick)).await?;
     }
     session.progress.line(NOT_SHOWN);
+    if extent.fast {
+        session.progress.line(NOT_FAST);
+    }
     Ok(())
 }
 

@@ -153,6 +153,8 @@ fn the_steps_of_the_gate_and_of_e2e_run_here() {
         let paths = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
         let mut step = Command::new("bash");
         step.args(["-e", "-o", "pipefail", "-c", &line]).current_dir(root()).env("PATH", paths);
+        // With this stand-in, Nix's packages are notes, and no programs.
+        step.env("LOCUST_MATRIX_BUILDER", "cargo");
         assert!(step.status().unwrap().success(), "{file}: {job}: {line}");
         ran += 1;
     }

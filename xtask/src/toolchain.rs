@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::failure::{BUG, Failure, PREFLIGHT, USAGE};
+use crate::flake_programs;
 use crate::folders::{self, Folders};
 use crate::run::Session;
 use crate::run::command::{Cmd, ShowOutput};
@@ -34,6 +35,12 @@ pub(crate) async fn build_in_background(session: &Session, folders: &Folders) ->
 }
 
 async fn build_static(session: &Session, folders: &Folders, cargo: Cmd) -> Result<Binaries, Failure> {
+    if flake_programs::wanted() {
+        let built = flake_programs::build(session, folders, &["locust-matrix", "fake-inference"]).await?;
+        let [driver, stub] =
+            <[PathBuf; 2]>::try_from(built).map_err(|built| Failure::bug(format!("{built:?}")))?;
+        return Ok(Binaries { driver, stub });
+    }
     let triple = triple()?;
     let (key, flags) =
         static_flags(std::env::var("CARGO_ENCODED_RUSTFLAGS").ok(), std::env::var("RUSTFLAGS").ok());

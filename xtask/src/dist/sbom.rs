@@ -1,31 +1,30 @@
 //! The list of the crates in the programs, in CycloneDX's JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::build::Place;
 use crate::failure::{Failure, PREFLIGHT};
 use crate::image::sha256_hex;
 use crate::run::Session;
-use crate::run::command::Cmd;
 
 /// The packages with a program in the release.
 const ROOTS: [&str; 3] = ["locust-matrix", "fake-inference", "embedded"];
 
 pub(super) async fn make(
     session: &Session,
-    root: &Path,
+    place: &Place,
     triple: &str,
     version: &str,
     time: u64,
 ) -> Result<Vec<u8>, Failure> {
-    let words = ["metadata", "--format-version=1", "--locked", "--filter-platform", triple];
-    let listed = Cmd::new("cargo").args(words).folder(root).run(session).await?;
+    let words = ["cargo", "metadata", "--format-version=1", "--locked", "--filter-platform", triple];
+    let listed = place.command(&words)?.run(session).await?;
     let listed = listed.require_success(session, PREFLIGHT, "read what cargo says above")?;
     let metadata: Value = serde_json::from_str(&listed.stdout)
         .map_err(|error| Failure::bug(format!("`cargo metadata`: {error}")))?;
-    let path = root.join("Cargo.lock");
+    let path = place.source.join("Cargo.lock");
     let lock = std::fs::read_to_string(&path).map_err(|error| Failure::file(&path, "read", &error))?;
     let seconds = i64::try_from(time).unwrap_or_default();
     let time = jiff::Timestamp::from_second(seconds).unwrap_or_default().to_string();

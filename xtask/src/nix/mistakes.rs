@@ -1,15 +1,15 @@
 //! Plants mistakes in copies of the flake, one at a time, and checks that each of them is found.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::evaluate;
 use super::host::{StandIn, folder};
 use super::tool::Nix;
-use crate::failure::{BUG, Failure, PREFLIGHT};
+use crate::failure::{BUG, Failure};
 use crate::folders::{self, Folders};
 use crate::run::Session;
-use crate::run::command::Cmd;
+use crate::tracked;
 
 /// File, text, and the wrong text in its place.
 type Mistake = (&'static str, &'static str, &'static str);
@@ -73,8 +73,8 @@ pub(super) async fn check(
     stand_in: &StandIn,
 ) -> Result<(), Failure> {
     let copy = folder(folders).join("mistakes");
-    let _ = std::fs::remove_dir_all(&copy);
-    copy_tracked(session, folders, &copy).await?;
+    // The flake sees nothing but what git tracks.
+    tracked::copy(session, folders, &copy).await?;
     let flake = format!("path:{}", copy.display());
     let found = evaluate::problems(session, nix, &flake, stand_in).await?;
     if let Some(problem) = found.first() {
@@ -106,21 +106,6 @@ pub(super) async fn check(
     let total = MISTAKES.len();
     let _ = writeln!(std::io::stdout(), "{} of {total} mistakes were found", total - missed);
     if missed == 0 { Ok(()) } else { Err(Failure::silent(BUG)) }
-}
-
-/// Copies what git tracks, because the flake sees nothing else.
-async fn copy_tracked(session: &Session, folders: &Folders, copy: &Path) -> Result<(), Failure> {
-    let listed = Cmd::new("git").args(["ls-files", "-z"]).folder(&folders.root).run(session).await?;
-    let listed = listed.require_success(session, PREFLIGHT, "run it in a clone of the repository")?;
-    for path in listed.stdout.trim_end_matches('\n').split('\0').filter(|path| !path.is_empty()) {
-        let (from, to) = (folders.root.join(path), copy.join(path));
-        folders::create(to.parent().unwrap_or(copy))?;
-        // A file whose deletion is not committed is still listed.
-        if from.is_file() {
-            std::fs::copy(&from, &to).map_err(|error| Failure::file(&from, "copy", &error))?;
-        }
-    }
-    Ok(())
 }
 
 fn read(path: &PathBuf) -> Result<String, Failure> {

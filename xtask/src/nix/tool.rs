@@ -1,16 +1,16 @@
 //! Finds nix, and calls it so that it needs neither a network nor a daemon nor `/nix`.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::host::{StandIn, folder};
 use crate::failure::Failure;
+use crate::flake_programs::{NIX as VARIABLE, STORE};
 use crate::folders::{self, Folders};
 use crate::run::Session;
 use crate::run::command::Cmd;
-
-/// The path of nix, if it is not on PATH.
-const VARIABLE: &str = "LOCUST_MATRIX_NIX";
+use crate::run::shell;
 
 #[derive(Debug)]
 pub(super) struct Nix {
@@ -42,11 +42,20 @@ impl Nix {
 
     /// A call of one of nix's subcommands that takes the stand-in for nixpkgs, and leaves the lock as it is.
     pub(super) fn command(&self, stand_in: &StandIn, subcommand: &[&str]) -> Cmd {
-        let mut command = self.plain().args(subcommand.iter().copied()).arg("--no-write-lock-file");
-        if !stand_in.sandbox_paths.is_empty() {
-            command = command.args(["--option", "sandbox-paths", &stand_in.sandbox_paths.join(" ")]);
-        }
-        command.args(["--override-input", "nixpkgs", &format!("path:{}", stand_in.folder.display())])
+        self.plain().args(subcommand.iter().copied()).args(options(stand_in))
+    }
+
+    /// Lets what runs in the shell of the flake call this nix, with the same stand-in.
+    pub(super) fn inherited(&self, stand_in: &StandIn, shell: Cmd) -> Result<Cmd, Failure> {
+        let options: Vec<_> = options(stand_in).iter().map(|word| shell::quote(word)).collect();
+        let nix = self.plain().line();
+        let script =
+            format!("subcommand=$1\nshift\nexec {nix} \"$subcommand\" {} \"$@\"\n", options.join(" "));
+        let path = self.store.with_file_name("nix");
+        folders::write(&path, format!("#!/bin/sh\n{script}").as_bytes())?;
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755))
+            .map_err(|error| Failure::file(&path, "make executable", &error))?;
+        Ok(shell.env(VARIABLE, path.display().to_string()).env(STORE, self.store.display().to_string()))
     }
 
     fn plain(&self) -> Cmd {
@@ -64,6 +73,16 @@ impl Nix {
     pub(super) fn in_store(&self, path: &str) -> PathBuf {
         self.store.join(Path::new(path).strip_prefix("/").unwrap_or(Path::new(path)))
     }
+}
+
+fn options(stand_in: &StandIn) -> Vec<String> {
+    let mut options = vec!["--no-write-lock-file".to_owned()];
+    if !stand_in.sandbox_paths.is_empty() {
+        options.extend(["--option".into(), "sandbox-paths".into(), stand_in.sandbox_paths.join(" ")]);
+    }
+    let nixpkgs = format!("path:{}", stand_in.folder.display());
+    options.extend(["--override-input".into(), "nixpkgs".into(), nixpkgs]);
+    options
 }
 
 /// Nix is missing, or does not work here.

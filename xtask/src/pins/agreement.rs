@@ -18,6 +18,7 @@ pub(super) fn problems(root: &Path) -> Result<Vec<String>, Failure> {
     workflows(root, &pins, &mut problems)?;
     rust(root, &mut problems)?;
     release(root, &mut problems)?;
+    owner(root, &mut problems)?;
     Ok(problems)
 }
 
@@ -129,16 +130,17 @@ fn workflows(root: &Path, pins: &Pins, problems: &mut Vec<String>) -> Result<(),
             problems.push(format!("versions.toml: [actions] {name}: {} is no commit", pin.commit));
         }
     }
-    let path = root.join(".gitlab-ci.yml");
     let mut unused: Vec<_> = pins.gitlab.values().collect();
-    for (number, line) in read(&path)?.lines().enumerate() {
-        let line = line.trim().trim_start_matches("- ");
-        let image = ["image: ", "name: "].iter().find_map(|key| line.strip_prefix(key));
-        // Names of artifacts and of services have no tag.
-        let Some(image) = image.filter(|image| image.contains(':')) else { continue };
-        unused.retain(|known| *known != image);
-        if !pins.gitlab.values().any(|known| known == image) {
-            problems.push(format!("{}: {image} is not in versions.toml", place(root, &path, number)));
+    for path in [".gitlab-ci.yml", "templates/capacity.yml"].map(|path| root.join(path)) {
+        for (number, line) in read(&path)?.lines().enumerate() {
+            let line = line.trim().trim_start_matches("- ");
+            let image = ["image: ", "name: "].iter().find_map(|key| line.strip_prefix(key));
+            // Names of artifacts and of services have no tag.
+            let Some(image) = image.filter(|image| image.contains(':')) else { continue };
+            unused.retain(|known| *known != image);
+            if !pins.gitlab.values().any(|known| known == image) {
+                problems.push(format!("{}: {image} is not in versions.toml", place(root, &path, number)));
+            }
         }
     }
     problems.extend(unused.iter().map(|image| format!("versions.toml: [gitlab] {image} is used by no job")));
@@ -195,6 +197,31 @@ fn release(root: &Path, problems: &mut Vec<String>) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Nobody knows where a reader has this repository. The placeholder is one that GitHub, GitLab and Nix refuse, so that
+/// nobody runs a stranger's copy by mistake.
+fn owner(root: &Path, problems: &mut Vec<String>) -> Result<(), Failure> {
+    let mut places = documents(root)?;
+    for folder in [".github", "templates", "nix/consumer"] {
+        places.extend(files(&root.join(folder), &[".yml", ".nix"])?);
+    }
+    for path in places {
+        for (number, line) in read(&path)?.lines().enumerate() {
+            let marks = ["github:", "uses: ", "component: ", "git+https:", "--repo "];
+            if !marks.iter().any(|mark| line.contains(mark)) {
+                continue;
+            }
+            for (at, _) in line.match_indices("/locust-matrix") {
+                let account = line[..at].rsplit([':', '/', ' ', '\'', '"']).next().unwrap_or_default();
+                if account != "<owner>" {
+                    let place = place(root, &path, number);
+                    problems.push(format!("{place}: the account is {account}; write <owner>"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 fn documents(root: &Path) -> Result<Vec<std::path::PathBuf>, Failure> {
     let mut documents = files(&root.join("docs"), &[".md"])?;
     documents.push(root.join("README.md"));
@@ -239,7 +266,7 @@ mod tests {
     /// The problems of a copy of the repository in which one text is replaced.
     fn with(file: &str, right: &str, wrong: &str) -> Vec<String> {
         let copy = tempfile::tempdir().unwrap();
-        let folders = ["docs", "manifests", ".github", "nix", "embedded/locust"];
+        let folders = ["docs", "manifests", ".github", "nix", "templates", "embedded/locust"];
         let mut paths: Vec<_> =
             folders.iter().flat_map(|folder| files(&root().join(folder), &[""]).unwrap()).collect();
         for file in [
@@ -288,6 +315,10 @@ mod tests {
             ),
             ("versions.toml", "3d3c42e5", "3d3c42e6", "actions/checkout@3d3c42e5"),
             (".gitlab-ci.yml", "nixos/nix:", "nixos/nix:1", "is not in versions.toml"),
+            ("templates/capacity.yml", "nixos/nix:", "nixos/nix:1", "is not in versions.toml"),
+            ("docs/nix.md", "github:<owner>/", "github:shop/", "the account is shop"),
+            ("docs/ci.md", "uses: <owner>/", "uses: OWNER/", "the account is OWNER"),
+            ("nix/consumer/flake.nix", "\"github:<owner>/", "\"github:OWNER/", "the account is OWNER"),
             ("rust-toolchain.toml", "1.95.0", "1.96.0", "Cargo.toml: rust-version 1.95"),
             (
                 "docs/nix.md",

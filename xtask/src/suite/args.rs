@@ -19,6 +19,13 @@ pub(crate) struct Args {
     pub(super) locust_image: Option<String>,
 }
 
+impl Args {
+    /// Whether no tier is selected.
+    pub(crate) fn every_tier(&self) -> bool {
+        self.only.is_none()
+    }
+}
+
 /// From the least powerful to the most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Tier {
