@@ -11,6 +11,7 @@ mod law;
 mod needed;
 mod probe;
 mod rounded;
+mod usl;
 mod words;
 
 use std::time::Duration;
@@ -22,9 +23,10 @@ use band::End;
 pub use band::{Capacity, Found, Limit};
 use bracket::bracket;
 use law::{Law, law};
-pub use needed::{Carries, Needed, needed};
+pub use needed::{Carries, Needed, needed, scaling};
 use probe::Probe;
 use rounded::{Rounded, whole};
+pub use usl::{Parameter, Scaling};
 pub(crate) use words::{load, load_of};
 
 use super::contract::{Plan, expected, hex};
