@@ -195,6 +195,16 @@ fn what_ends_a_search_early_is_said() {
         sentences(&one, unclear),
         ["what 1 replica carries is not known: the measurements do not tell"]
     );
+    let unclear_below = |scenario: Scenario| match scenario.users {
+        8 => never(scenario),
+        _ => Outcome { worth: Worth::Unclear, ..never(scenario) },
+    };
+    assert_eq!(
+        sentences(&one, unclear_below),
+        [
+            "what 1 replica carries is not known: the measurements do not tell; the objective is missed with 8 users"
+        ]
+    );
     let late = Search { most_s: Some(30.0), ..search(Mode::Closed, &[1]) };
     assert_eq!(sentences(&late, queue), ["1 replica carries at least 36 users: the time was not enough"]);
 }
