@@ -7,6 +7,7 @@
 
 mod band;
 mod bracket;
+mod carries;
 mod law;
 mod needed;
 mod probe;
@@ -22,8 +23,9 @@ use sha2::{Digest, Sha256};
 use band::End;
 pub use band::{Capacity, Found, Limit};
 use bracket::bracket;
+pub use carries::Carries;
 use law::{Law, law};
-pub use needed::{Carries, Needed, needed, scaling};
+pub use needed::{Needed, needed, scaling};
 use probe::Probe;
 use rounded::{Rounded, whole};
 pub use usl::{Parameter, Scaling};

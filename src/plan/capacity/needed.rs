@@ -1,23 +1,13 @@
 //! The replicas that a load needs, from the capacities that were found.
 
 use super::band::{Capacity, Found};
+use super::carries::Carries;
 use super::usl::Scaling;
 
 /// Capacities per replica that differ by no more than this factor are those of a service that scales linearly.
 const LINEAR: f64 = 1.10;
 /// A line, or a curve, is trusted up to this multiple of the most replicas that were measured.
 const FURTHEST: f64 = 2.0;
-
-/// What some replicas carry: users, or requests/s.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Carries {
-    /// The replicas.
-    pub replicas: u32,
-    /// The load that they carry.
-    pub load: f64,
-    /// About half of the 95 % interval of the load.
-    pub half: f64,
-}
 
 /// The replicas that a load needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,13 +83,6 @@ fn measured(found: &[Found]) -> Vec<Carries> {
 fn carries(found: &Found) -> Option<Carries> {
     let (low, load) = found.capacity.carried()?;
     Some(Carries { replicas: found.replicas, load, half: load - low })
-}
-
-impl Carries {
-    /// A load with the half-width of the interval of its logarithm.
-    pub(super) fn of_log(replicas: u32, load: f64, half: f64) -> Self {
-        Self { replicas, load, half: load * (half.exp() - (-half).exp()) / 2.0 }
-    }
 }
 
 /// The load per replica with the half-width of its logarithm, if at least two numbers of replicas agree on it.

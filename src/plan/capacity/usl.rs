@@ -10,7 +10,7 @@
 //! least squares (Seber and Lee, *Linear Regression Analysis*, 2nd edition, Wiley 2003, chapter 5), on the logarithm.
 //! It counts all three parameters also if one of them is 0 in the best fit: that it is 0 is not known either.
 
-use super::needed::Carries;
+use super::carries::Carries;
 
 /// The fewest numbers of replicas for three parameters and some knowledge of how well they fit.
 pub(super) const FEWEST: usize = 4;
