@@ -11,10 +11,9 @@ use records::Record;
 use serde_json::Value;
 
 use crate::failure::{BUG, Failure};
-use crate::folders;
 use crate::run::stop::StopRequests;
 use bed::Bed;
-use row::{HEAD, P95_MS, Row, Simulated, misses, spread};
+use row::{HEAD, Row, Simulated, misses, spread};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HELP)]
@@ -65,8 +64,6 @@ Example:
 const SERVICES: [&str; 3] = ["constant", "exponential", "log-normal"];
 /// Numbers of replicas of each run.
 const REPLICAS: [u32; 3] = [1, 2, 4];
-const SERVICE_MS: &str = "50";
-const SLOTS: &str = "4";
 
 pub(super) async fn run(stop: Arc<StopRequests>, args: &Args) -> Result<(), Failure> {
     let bed = Bed::prepare(stop, args.cluster.name()).await?;
@@ -129,13 +126,4 @@ fn read(run: &Path) -> Result<(Value, Vec<Record>), Failure> {
     let answer = serde_json::from_str(&of("capacity.json")?).map_err(|error| wrong(error.to_string()))?;
     let records = records::read(&of(records::FILE_NAME)?).map_err(|error| wrong(error.to_string()))?;
     Ok((answer, records))
-}
-
-/// Writes the settings of a search.
-fn settings(path: &Path, replicas: &[u32]) -> Result<(), Failure> {
-    let text = format!(
-        "{{preset: quick, replicas: {replicas:?}, workers: [2], spawn_rate: 60, cooldown: 1s, \
-         objective: {{p95_ms: {P95_MS:.0}}}, capacity: {{of: users}}}}\n"
-    );
-    folders::write(path, text.as_bytes())
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::row::{P95_MS, Simulated};
-use super::{SERVICE_MS, SLOTS, settings};
 use crate::e2e::choice;
 use crate::e2e::cluster;
 use crate::e2e::state::State;
@@ -19,6 +18,10 @@ use crate::toolchain;
 
 /// The cluster that the benchmark creates, and deletes at the end.
 const CLUSTER_NAME: &str = "locust-matrix-bench-search";
+
+/// Mean service time of the stub, and the requests that a replica serves at the same time.
+const SERVICE_MS: &str = "50";
+const SLOTS: &str = "4";
 
 /// A cluster with the stub, and the driver outside of it.
 pub(super) struct Bed {
@@ -147,4 +150,13 @@ impl Bed {
             None => Ok(()),
         }
     }
+}
+
+/// Writes the settings of a search.
+fn settings(path: &Path, replicas: &[u32]) -> Result<(), Failure> {
+    let text = format!(
+        "{{preset: quick, replicas: {replicas:?}, workers: [2], spawn_rate: 60, cooldown: 1s, \
+         objective: {{p95_ms: {P95_MS:.0}}}, capacity: {{of: users}}}}\n"
+    );
+    folders::write(path, text.as_bytes())
 }
