@@ -5,7 +5,10 @@ mod contract;
 mod grid;
 mod outcome;
 
-pub use capacity::{Capacity, Carries, Found, Limit, Needed, SearchPlan, confirmation_id, found, needed};
+pub use capacity::{
+    Capacity, Carries, Found, Limit, Needed, Parameter, Scaling, SearchPlan, confirmation_id, found, needed,
+    scaling,
+};
 pub(crate) use capacity::{load, load_of};
 pub use contract::{Plan, expected, hex};
 pub use grid::Grid;

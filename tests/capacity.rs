@@ -4,7 +4,7 @@
 mod searches;
 
 use fake_inference::simulation::Connections;
-use searches::{SERVICES, Searched, search_again};
+use searches::{SERVICES, Searched, search_again, sentences_without_a_queue};
 
 /// The random numbers are the same each time. Of 12 searches that are right with a probability of 95 %, 10 are right in
 /// all but 2 % of the choices of random numbers.
@@ -25,4 +25,18 @@ fn a_capacity_is_found_within_five_percent_and_seven_probes() {
             );
         }
     }
+}
+
+#[test]
+fn a_service_that_is_no_queue_ends_with_a_true_sentence() {
+    let sentences = sentences_without_a_queue().map(|(_, sentence)| sentence);
+    assert_eq!(
+        sentences,
+        [
+            "1 replica carries 14 users [14, 15]",
+            "1 replica carries at least 1,000 users: more was not allowed",
+            // With fewer users there are too few answers for P95 in the longest window.
+            "what 1 replica carries is not known: the measurements do not tell; the objective is missed with 8 users",
+        ]
+    );
 }

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use fake_inference::simulation::Connections;
-use searches::{SERVICES, Searched, search_again};
+use searches::{SERVICES, Searched, search_again, sentences_without_a_queue};
 
 const USAGE: &str = "usage: capacity [RUNS]";
 
@@ -34,6 +34,10 @@ fn table(runs: u64) -> String {
                 text.push_str(&row(service.0, name, &searched, runs));
             }
         }
+    }
+    text.push_str("\nServices that are no queue:\n\n");
+    for (service, sentence) in sentences_without_a_queue() {
+        text.push_str(&format!("- The service {service}: {sentence}.\n"));
     }
     text
 }

@@ -4,6 +4,7 @@
 //! N users send a request each, wait for the answer, and send the next one. Predictions queue for the
 //! slots, first come, first served; every other request takes only the client's own time.
 
+pub mod capacity;
 pub mod theory;
 
 use crate::profile::Profile;

@@ -274,6 +274,8 @@ mod tests {
     fn by_default_a_tenth_of_the_users_is_started_per_second() {
         assert!((default_config().spawn_rate_for(400) - 40.0).abs() < f64::EPSILON);
         assert!((default_config().spawn_rate_for(3) - 1.0).abs() < f64::EPSILON);
+        let search = Settings::parse("{capacity: {}, objective: {p95_ms: 500}}").unwrap().complete().unwrap();
+        assert!((search.spawn_rate_for(400) - 80.0).abs() < f64::EPSILON);
     }
 
     #[test]

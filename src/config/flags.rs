@@ -102,7 +102,7 @@ pub struct MatrixFlags {
     /// Refuse scenarios with more users than this (default: 1000)
     #[arg(long, value_name = "N")]
     pub max_users: Option<u32>,
-    /// Users started per second (default: a tenth of the users)
+    /// Users started per second (default: a tenth of the users, in a search a fifth)
     #[arg(long, value_name = "RATE")]
     pub spawn_rate: Option<f64>,
     /// Pause an autoscaler that scales the service, and put it back at the end

@@ -9,7 +9,9 @@ use super::goal::Goal;
 use super::outcomes::outcomes;
 use super::row::Row;
 use super::run::JudgedRun;
-use crate::plan::{Carries, Found, Meets, Needed, confirmation_id, found, load, load_of, needed};
+use crate::plan::{
+    Carries, Found, Meets, Needed, Parameter, Scaling, confirmation_id, found, load, load_of, needed, scaling,
+};
 
 /// The answer of a search.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +24,8 @@ pub struct Answer {
     pub found: Vec<Found>,
     /// The replicas for the load that is wanted; `None` if none is.
     pub needed: Option<Needed>,
+    /// The law by which other numbers of replicas are told; `None` if too few capacities are known, or no load is wanted.
+    pub scaling: Option<Scaling>,
     /// The measurement of the answer; `None` if it was not asked for, or is not made yet.
     pub confirmation: Option<Confirmation>,
 }
@@ -48,6 +52,7 @@ impl Answer {
         let outcomes = outcomes(run);
         let found = found(&search, &outcomes);
         let needed = search.wanted.map(|wanted| needed(&found, wanted));
+        let scaling = search.wanted.and_then(|_| scaling(&found));
         let confirmation = match &needed {
             Some(Needed::Replicas { carries, .. }) => {
                 let id = confirmation_id(&search, carries.replicas);
@@ -61,7 +66,7 @@ impl Answer {
             }
             _ => None,
         };
-        Some(Self { search, goals: goals.join(" and "), found, needed, confirmation })
+        Some(Self { search, goals: goals.join(" and "), found, needed, scaling, confirmation })
     }
 }
 
@@ -70,25 +75,39 @@ impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mode, goals) = (self.search.mode, &self.goals);
         match (&self.needed, self.search.wanted) {
-            (Some(Needed::Replicas { carries, fewer }), Some(wanted)) => {
+            (Some(Needed::Replicas { carries, fewer, fewest }), Some(wanted)) => {
                 write!(f, "{} {} at {goals}", carry(carries.replicas), load_of(mode, wanted))?;
                 if let Some(fewer) = fewer {
                     let Carries { replicas, load: carried, half } = *fewer;
-                    write!(f, " ({replicas} would carry {} ± {})", load(mode, carried), load(mode, half))?;
+                    write!(f, " ({replicas} would carry {} ± {}", load(mode, carried), load(mode, half))?;
+                    if *fewest < carries.replicas {
+                        write!(f, "; {fewest} may be enough")?;
+                    }
+                    f.write_str(")")?;
                 }
                 self.confirmation.as_ref().map_or(Ok(()), |confirmation| write!(f, "; {confirmation}"))
             }
-            (Some(Needed::NotKnown { beyond }), Some(wanted)) => {
-                let Carries { replicas, load: carried, half } = *beyond;
+            (Some(Needed::NotKnown { beyond, peak }), Some(wanted)) => {
                 write!(
                     f,
-                    "how many replicas carry {} at {goals} is not known beyond {}, which {} {} ± {}: measure more replicas",
+                    "how many replicas carry {} at {goals} is not known beyond {}, which {} {} ± {}: ",
                     load_of(mode, wanted),
-                    crate::events::many(replicas, "replica"),
-                    if replicas == 1 { "carries" } else { "carry" },
-                    load(mode, carried),
-                    load(mode, half)
-                )
+                    crate::events::many(beyond.replicas, "replica"),
+                    if beyond.replicas == 1 { "carries" } else { "carry" },
+                    load(mode, beyond.load),
+                    load(mode, beyond.half)
+                )?;
+                match peak {
+                    Some(peak) => write!(
+                        f,
+                        "more of them carry {} ± {} at most, with {}, so make the service scale better, or each replica \
+                         faster",
+                        load(mode, peak.load),
+                        load(mode, peak.half),
+                        peak.replicas
+                    ),
+                    None => f.write_str("measure more replicas"),
+                }
             }
             (Some(Needed::Nothing), Some(wanted)) => {
                 let found: Vec<_> = self.found.iter().map(Found::to_string).collect();
@@ -104,6 +123,23 @@ impl fmt::Display for Answer {
                 write!(f, "at {goals}: {}", found.join("; "))
             }
         }
+    }
+}
+
+impl Answer {
+    /// The law by which other numbers of replicas are told, in a sentence; `None` if there is none.
+    pub fn scaling_in_words(&self) -> Option<String> {
+        let Scaling { each, contention, coherency, points, .. } = self.scaling?;
+        let of = |Parameter { value, error }: Parameter, digits: usize| {
+            format!("{value:.digits$} ± {error:.digits$}")
+        };
+        Some(format!(
+            "Replicas between and beyond the {points} that were measured follow the Universal Scalability Law with \
+             λ = {}, σ = {} and κ = {} (± one standard error).",
+            of(each, 1),
+            of(contention, 3),
+            of(coherency, 4)
+        ))
     }
 }
 

@@ -9,10 +9,11 @@ use super::certainty::{Certainty, certainty_of_point, goodput_of_point};
 use super::check::Check;
 use super::goal::{Goal, Limited};
 use super::goals::{GoalOutcome, outcome_of_goal};
+use super::judged::Judged;
 use super::points::{Point, points};
 use super::row::Row;
 use super::run::JudgedRun;
-use super::verdict::Verdict;
+use super::verdict::{Judgement, Verdict};
 use crate::exit::ExitCode;
 use crate::plan::{Capacity, Meets, Needed};
 
@@ -53,6 +54,10 @@ pub fn exit_code(run: &JudgedRun<'_>) -> (ExitCode, Vec<String>) {
     if has_gates && has_objective && !unknown_passes && !checks.iter().any(|check| check.is_gated) {
         reasons.push("objective unknown: no row is selected by --gate".to_owned());
     }
+    if question.is_some_and(|question| question.search.is_some()) {
+        let failed = run.rows.iter().find(|row| row.has_failed());
+        reasons.splice(0..0, failed.map(failed_probe));
+    }
     let code = if run.has_failure() {
         ExitCode::Scenario
     } else if reasons.is_empty() {
@@ -61,6 +66,19 @@ pub fn exit_code(run: &JudgedRun<'_>) -> (ExitCode, Vec<String>) {
         ExitCode::Threshold
     };
     (code, reasons)
+}
+
+/// A probe that ends a search with exit code 5, and what to do about it.
+fn failed_probe(judged: &Judged<'_>) -> String {
+    let Judgement { verdict, reasons, .. } = &judged.judgement;
+    let next = judged.judgement.next_step().unwrap_or("read the reasons of its row");
+    // If every request has failed, the search has learned that this load is too much.
+    let then = match (verdict, judged.record.window.is_some()) {
+        (Verdict::Failed, true) => "the search has counted it as too much load",
+        _ => "then search again",
+    };
+    let name = Row::of(judged).name();
+    format!("probe {}: {name}: {}: {next}; {then}", verdict.status(), reasons.join("; "))
 }
 
 fn of_points(run: &JudgedRun<'_>, gates: &[Gate]) -> Vec<Check> {

@@ -34,6 +34,11 @@ impl Judged<'_> {
     pub fn is_valid(&self) -> bool {
         self.judgement.verdict == Verdict::Valid
     }
+
+    /// Whether it has no figures that could be judged, which ends a run with exit code 5.
+    pub fn has_failed(&self) -> bool {
+        self.judgement.verdict.is_failure() || self.record.window.is_none()
+    }
 }
 
 #[cfg(test)]

@@ -74,7 +74,7 @@ impl<'a> JudgedRun<'a> {
 
     /// Whether a row has no figures at all, which ends a run with exit code 5.
     pub fn has_failure(&self) -> bool {
-        self.rows.iter().any(|row| row.judgement.verdict.is_failure() || row.record.window.is_none())
+        self.rows.iter().any(Judged::has_failed)
     }
 }
 

@@ -7,10 +7,12 @@
 
 mod band;
 mod bracket;
+mod carries;
 mod law;
 mod needed;
 mod probe;
 mod rounded;
+mod usl;
 mod words;
 
 use std::time::Duration;
@@ -21,10 +23,12 @@ use sha2::{Digest, Sha256};
 use band::End;
 pub use band::{Capacity, Found, Limit};
 use bracket::bracket;
+pub use carries::Carries;
 use law::{Law, law};
-pub use needed::{Carries, Needed, needed};
+pub use needed::{Needed, needed, scaling};
 use probe::Probe;
 use rounded::{Rounded, whole};
+pub use usl::{Parameter, Scaling};
 pub(crate) use words::{load, load_of};
 
 use super::contract::{Plan, expected, hex};

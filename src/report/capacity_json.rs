@@ -3,15 +3,22 @@
 use serde_json::{Value, json};
 
 use crate::judge::{Answer, Confirmation};
-use crate::plan::{Capacity, Carries, Found, Meets, Needed};
+use crate::plan::{Capacity, Carries, Found, Meets, Needed, Parameter, Scaling};
 
 /// The bytes of the file.
 pub(super) fn render(answer: &Answer) -> Vec<u8> {
     let needed = match &answer.needed {
-        Some(Needed::Replicas { carries: enough, fewer }) => {
-            json!({"replicas": enough.replicas, "carries": carries(enough), "fewer": fewer.as_ref().map(carries)})
-        }
-        Some(Needed::NotKnown { beyond }) => json!({"replicas": null, "not_known_beyond": carries(beyond)}),
+        Some(Needed::Replicas { carries: enough, fewer, fewest }) => json!({
+            "replicas": enough.replicas,
+            "interval": [fewest, enough.replicas],
+            "carries": carries(enough),
+            "fewer": fewer.as_ref().map(carries),
+        }),
+        Some(Needed::NotKnown { beyond, peak }) => json!({
+            "replicas": null,
+            "not_known_beyond": carries(beyond),
+            "peak": peak.as_ref().map(carries),
+        }),
         Some(Needed::Nothing) => json!({"replicas": null}),
         None => Value::Null,
     };
@@ -22,9 +29,21 @@ pub(super) fn render(answer: &Answer) -> Vec<u8> {
         "capacities": answer.found.iter().map(found).collect::<Vec<_>>(),
         "wanted": answer.search.wanted,
         "needed": needed,
+        "scaling": answer.scaling.as_ref().map(scaling),
         "confirmation": answer.confirmation.as_ref().map(confirmation),
     });
     serde_json::to_vec_pretty(&document).unwrap_or_default()
+}
+
+fn scaling(scaling: &Scaling) -> Value {
+    let parameter =
+        |parameter: &Parameter| json!({"value": parameter.value, "standard_error": parameter.error});
+    json!({
+        "lambda": parameter(&scaling.each),
+        "sigma": parameter(&scaling.contention),
+        "kappa": parameter(&scaling.coherency),
+        "points": scaling.points,
+    })
 }
 
 fn carries(carries: &Carries) -> Value {

@@ -182,9 +182,13 @@ fn openmetrics_have_figures_of_valid_rows_only_and_end_with_their_mark() {
 
 /// Probes of a search on a service that answers in proportion to the users: 12.5 ms each per replica.
 pub(crate) fn searched(wanted: Option<f64>, users: &[(u32, u32)]) -> Vec<Record> {
+    let is_first = |&&(replicas, users): &&(u32, u32)| replicas > 2 && users == 8 * replicas;
     let search = Search {
         mode: Mode::Closed,
-        replicas: vec![1, 2],
+        replicas: [1, 2]
+            .into_iter()
+            .chain(users.iter().filter(is_first).map(|(replicas, _)| *replicas))
+            .collect(),
         workers: 2,
         most: 1000.0,
         most_probes: 12,
@@ -240,6 +244,26 @@ fn the_answer_is_in_every_report() {
     assert_eq!(crate::judge::exit_code(&run).0, crate::exit::ExitCode::Success);
 }
 
+/// The probes that the search makes of that service with one to four replicas.
+fn probes_of_four() -> Vec<(u32, u32)> {
+    let users = |replicas| [8, 36, 40, 38, 42].map(|users| (replicas, users * replicas));
+    (1..=4).flat_map(users).collect()
+}
+
+#[test]
+fn four_capacities_have_their_law_in_the_report() {
+    let records = searched(Some(250.0), &probes_of_four());
+    let run = JudgedRun::of(&records);
+    let answer = Answer::of(&run).unwrap();
+    let line = "7 replicas carry 250 users at P95 < 500 ms (6 would carry 240 ± ";
+    assert!(answer.to_string().starts_with(line), "{answer}");
+    let markdown = String::from_utf8(markdown::render(&Document::of(&run))).unwrap();
+    let law = "the 4 that were measured follow the Universal Scalability Law with λ = 40.0 ± ";
+    assert!(markdown.contains(law), "{markdown}");
+    let three = searched(Some(250.0), &probes_of_four()[..15]);
+    assert_eq!(Answer::of(&JudgedRun::of(&three)).unwrap().scaling, None);
+}
+
 #[test]
 fn an_answer_beyond_what_was_measured_is_unknown_and_ends_6() {
     let records = searched(Some(900.0), &PROBES);
@@ -247,6 +271,49 @@ fn an_answer_beyond_what_was_measured_is_unknown_and_ends_6() {
     let (code, reasons) = crate::judge::exit_code(&run);
     assert_eq!(code, crate::exit::ExitCode::Threshold);
     assert!(reasons[0].contains("is not known beyond 2 replicas, which carry 80 ± 0"), "{reasons:?}");
+}
+
+#[test]
+fn a_search_with_a_failed_probe_ends_5_and_says_what_to_do() {
+    let mut records = searched(None, &PROBES);
+    let end = |records: &[Record]| {
+        let run = JudgedRun::of(records);
+        let (code, reasons) = crate::judge::exit_code(&run);
+        assert_eq!(code, crate::exit::ExitCode::Scenario);
+        (reasons, Answer::of(&run).unwrap().to_string())
+    };
+    // Two replicas have no room, so their first probe is their last one.
+    records.truncate(6);
+    let no_place = Unmeasured::new(UnmeasuredKind::NoPlace, "no node has room");
+    (records[5].window, records[5].unmeasured) = (None, Some(no_place));
+    let (reasons, answer) = end(&records);
+    assert_eq!(
+        reasons[0],
+        "probe INFEASIBLE: 2 replicas, 2 workers, 16 users: no node has room: sweep fewer replicas, request less per \
+         pod, or add nodes; then search again"
+    );
+    assert_eq!(
+        answer,
+        "at P95 < 500 ms: 1 replica carries 40 users [40, 40]; what 2 replicas carry is not known: a probe could not \
+         be measured"
+    );
+    // A service that fails every request of every load carries none, which was measured.
+    let mut dead = searched(None, &[(1, 8), (1, 4), (1, 2), (1, 1)]);
+    for record in &mut dead {
+        record.environment.question.search.as_mut().unwrap().replicas = vec![1];
+        let counts = &mut record.window.as_mut().unwrap().endpoints[0];
+        counts.failures = counts.requests;
+    }
+    let (reasons, answer) = end(&dead);
+    assert!(
+        reasons[0].starts_with("probe FAILED: 1 replica, 2 workers, 8 users: every request to "),
+        "{reasons:?}"
+    );
+    assert!(
+        reasons[0].ends_with("what was answered; the search has counted it as too much load"),
+        "{reasons:?}"
+    );
+    assert!(answer.ends_with("1 replica never met the objective, tried with 1 to 8 users"), "{answer}");
 }
 
 #[test]
@@ -271,6 +338,7 @@ fn every_answer_fits_the_published_schema() {
         searched(Some(110.0), &PROBES),
         searched(Some(900.0), &PROBES),
         searched(Some(110.0), &[(1, 8)]),
+        searched(Some(250.0), &probes_of_four()),
     ];
     let mut missing = published(&schema, "capacity.json");
     for records in runs {

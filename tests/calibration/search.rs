@@ -3,7 +3,7 @@
 use fake_inference::simulation::{Connections, Service};
 use locust_matrix::judge::{JudgedRun, outcomes};
 use locust_matrix::plan::{Capacity, Found, Plan, SearchPlan, found};
-use records::{Mode, Objective, Question, Record, Search};
+use records::{Mode, Objective, Question, Record, Scenario, Search};
 
 use super::cell::Cell;
 use super::measurement::record;
@@ -94,13 +94,41 @@ pub(crate) fn search_again(service: (&str, Service), connections: &Connections, 
     searched
 }
 
-/// One search, with records that the driver's own functions judge.
+/// One search of a service with this spread of the connections.
 fn search_once(
     service: (&str, Service),
     connections: &Connections,
     replicas: &[u32],
     run: u64,
 ) -> Vec<Found> {
+    search_cells(replicas, run, |scenario| {
+        let mut cell =
+            Cell::closed(scenario.replicas as usize, scenario.users as usize, 0.0, service).until_stable();
+        cell.simulation.connections = connections.clone();
+        cell
+    })
+}
+
+/// What a search finds about each service that does not answer as a queue does, in a sentence: one that sheds load
+/// beyond 14 users, one whose latency does not depend on the load, and one that never meets the objective.
+pub(crate) fn sentences_without_a_queue() -> [(&'static str, String); 3] {
+    let found = |service: Service, slots: usize, queue_limit: usize| {
+        let found = search_cells(&[1], 0, |scenario| {
+            let mut cell = Cell::closed(1, scenario.users as usize, 0.0, ("", service)).until_stable();
+            (cell.simulation.slots, cell.simulation.queue_limit) = (slots, queue_limit);
+            cell
+        });
+        found.iter().map(Found::to_string).collect()
+    };
+    [
+        ("sheds load beyond 14 users", found(Service::Constant(SERVICE_S), 4, 10)),
+        ("has a latency of its own", found(Service::Exponential(SERVICE_S), 2000, usize::MAX)),
+        ("is always too slow", found(Service::Constant(0.8), 4, usize::MAX)),
+    ]
+}
+
+/// One search, with records that the driver's own functions judge. `cell` is the load test of a scenario.
+fn search_cells(replicas: &[u32], run: u64, cell: impl Fn(&Scenario) -> Cell) -> Vec<Found> {
     let search = Search {
         mode: Mode::Closed,
         replicas: replicas.to_vec(),
@@ -118,10 +146,7 @@ fn search_once(
     let plan = SearchPlan { search: search.clone() };
     let mut records: Vec<Record> = Vec::new();
     while let Some(scenario) = plan.next(&outcomes(&JudgedRun::of(&records))) {
-        let mut cell =
-            Cell::closed(scenario.replicas as usize, scenario.users as usize, 0.0, service).until_stable();
-        cell.simulation.connections = connections.clone();
-        let mut measured = record(&cell, 1, 1000 * run + records.len() as u64);
+        let mut measured = record(&cell(&scenario), 1, 1000 * run + records.len() as u64);
         measured.objective = Objective { p95_ms: Some(P95_MS), ..Objective::default() };
         measured.environment.question = Question { search: Some(search.clone()), ..Question::default() };
         measured.scenario = scenario;

@@ -7,4 +7,4 @@ mod measurement;
 mod search;
 mod system;
 
-pub(crate) use search::{SERVICES, Searched, search_again};
+pub(crate) use search::{SERVICES, Searched, search_again, sentences_without_a_queue};

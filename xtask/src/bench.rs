@@ -6,6 +6,7 @@ mod costs;
 mod median;
 mod overhead;
 mod report;
+mod search;
 mod setup;
 mod simulated;
 mod startup;
@@ -32,6 +33,8 @@ enum Bench {
     Calibration(calibration::Args),
     /// How close the searched capacities are to those of simulated services
     Capacity(capacity::Args),
+    /// How close the searched capacities are to the closed queue's, and how long a search takes, on a cluster
+    Search(search::Args),
     /// Time and memory that the reports of a large matrix take
     Report(report::Args),
 }
@@ -48,6 +51,7 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
         }
         Bench::Calibration(args) => calibration::run(stop, args).await,
         Bench::Capacity(args) => capacity::run(stop, args).await,
+        Bench::Search(args) => search::run(stop, args).await,
         Bench::Report(args) => report::run(stop, args).await,
     }
 }

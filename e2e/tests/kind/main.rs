@@ -7,6 +7,7 @@
 mod baseline;
 mod builds;
 mod cluster;
+mod confirm;
 mod existing;
 mod faults;
 mod loads;
@@ -68,6 +69,7 @@ const STAGES: &[Stage] = &[
     stage("unstable", Alone, verdicts::a_warming_stub_is_unstable_until_it_is_warm),
     stage("baseline", OnlyIfNamed, baseline::the_profile_gives_the_measured_table),
     stage("repeats", OnlyIfNamed, repeats::intervals_hold_other_runs),
+    stage("confirm", OnlyIfNamed, confirm::the_answer_holds_and_one_replica_fewer_is_not_enough),
     stage("paused-node", OnlyIfNamed, faults::a_paused_node_costs_one_attempt),
     stage("overloaded", Alone, verdicts::a_rate_that_is_not_kept_up_is_overload),
     stage("errors", Alone, verdicts::a_service_that_sheds_load_is_not_the_best),

@@ -59,6 +59,8 @@ pub enum Capacity {
     Unknown {
         /// Why not.
         limit: Limit,
+        /// The smallest load that misses the objective; `None` if none is known to.
+        missed: Option<f64>,
     },
 }
 
@@ -132,12 +134,16 @@ fn capacity(search: &Search, probes: &[Probe], limit: Limit) -> Capacity {
             Capacity::Known { load: low, low, high, confirmed, missed_below }
         }
         (Some(load), None) => Capacity::AtLeast { load, limit },
-        (None, Some(_)) if matches!(limit, Limit::MostProbes | Limit::Unclear) => {
+        // Less load that was measured badly may meet it.
+        (None, Some(missed))
+            if matches!(limit, Limit::MostProbes | Limit::Unclear)
+                && !probes.iter().any(|probe| probe.passes.is_none() && probe.load < missed) =>
+        {
             let loads = probes.iter().filter(|probe| probe.passes == Some(false)).map(|probe| probe.load);
             let (least, most) = loads.fold((f64::INFINITY, 0.0), |(a, b), load| (load.min(a), load.max(b)));
             Capacity::NeverMet { least, most }
         }
-        (None, _) => Capacity::Unknown { limit },
+        (None, missed) => Capacity::Unknown { limit, missed },
     }
 }
 
@@ -198,7 +204,12 @@ impl fmt::Display for Found {
                 };
                 write!(f, "{replicas} never met the objective, tried with {tried}")
             }
-            Capacity::Unknown { limit } => write!(f, "what {replicas} {carry} is not known: {limit}"),
+            Capacity::Unknown { limit, missed } => {
+                write!(f, "what {replicas} {carry} is not known: {limit}")?;
+                missed.map_or(Ok(()), |missed| {
+                    write!(f, "; the objective is missed with {}", load_of(mode, missed))
+                })
+            }
         }
     }
 }

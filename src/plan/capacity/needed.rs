@@ -1,22 +1,13 @@
 //! The replicas that a load needs, from the capacities that were found.
 
 use super::band::{Capacity, Found};
+use super::carries::Carries;
+use super::usl::Scaling;
 
 /// Capacities per replica that differ by no more than this factor are those of a service that scales linearly.
 const LINEAR: f64 = 1.10;
-/// A line is trusted up to this multiple of the most replicas that were measured.
+/// A line, or a curve, is trusted up to this multiple of the most replicas that were measured.
 const FURTHEST: f64 = 2.0;
-
-/// What some replicas carry: users, or requests/s.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Carries {
-    /// The replicas.
-    pub replicas: u32,
-    /// The load that they carry.
-    pub load: f64,
-    /// About half of the 95 % interval of the load.
-    pub half: f64,
-}
 
 /// The replicas that a load needs.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,39 +18,66 @@ pub enum Needed {
         carries: Carries,
         /// One replica fewer.
         fewer: Option<Carries>,
+        /// The fewest replicas that may carry it: the upper end of their interval reaches it.
+        fewest: u32,
     },
     /// More than can be told from these capacities.
     NotKnown {
         /// The most replicas whose capacity is known.
         beyond: Carries,
+        /// The replicas that carry most, if even the upper end of their interval is too little and more replicas would
+        /// carry less.
+        peak: Option<Carries>,
     },
     /// No capacity is known.
     Nothing,
 }
 
-/// The replicas that are needed for a load. If the capacity per replica is the same for all numbers of replicas, it
-/// is used for others as well; else only for those that were measured.
+/// The replicas that are needed for a load. Numbers of replicas that were not measured are told by the Universal
+/// Scalability Law if it can be fitted, or by a line if the capacity per replica is the same for all that were measured.
 pub fn needed(found: &[Found], wanted: f64) -> Needed {
-    let mut measured: Vec<Carries> = found.iter().filter_map(carries).collect();
-    measured.sort_by_key(|carries| carries.replicas);
+    let measured = measured(found);
     let Some(most) = measured.last().copied() else { return Needed::Nothing };
+    let scaling = scaling(found);
     let line = line(found);
-    let of_line = |replicas: u32| line.map(|(each, half)| scaled(replicas, each, half));
+    let by_law = |replicas: u32| match scaling {
+        Some(scaling) => Some(scaling.carries(replicas)),
+        None => line.map(|(each, half)| Carries::of_log(replicas, each * f64::from(replicas), half)),
+    };
     let of = |replicas: u32| {
         let own = measured.iter().find(|carries| carries.replicas == replicas).copied();
-        own.or_else(|| of_line(replicas))
+        own.or_else(|| by_law(replicas))
     };
-    let furthest =
-        if line.is_some() { FURTHEST * f64::from(most.replicas) } else { f64::from(most.replicas) };
-    let is_enough = |carries: &Carries| carries.load - carries.half >= wanted;
-    let mut candidates = (1_u32..).take_while(|replicas| f64::from(*replicas) <= furthest).filter_map(of);
-    match candidates.find(is_enough) {
+    let has_law = scaling.is_some() || line.is_some();
+    let furthest = f64::from(most.replicas) * if has_law { FURTHEST } else { 1.0 };
+    let candidates = || (1_u32..).take_while(|replicas| f64::from(*replicas) <= furthest).filter_map(of);
+    match candidates().find(|carries| carries.load - carries.half >= wanted) {
         Some(carries) => {
             let fewer = carries.replicas.checked_sub(1).filter(|fewer| *fewer > 0).and_then(of);
-            Needed::Replicas { carries, fewer }
+            let fewest = candidates().find(|carries| carries.load + carries.half >= wanted);
+            Needed::Replicas { carries, fewer, fewest: fewest.unwrap_or(carries).replicas }
         }
-        None => Needed::NotKnown { beyond: most },
+        None => {
+            let best = candidates().max_by(|a, b| a.load.total_cmp(&b.load));
+            let falls = |best: &Carries| f64::from(best.replicas) + 1.0 <= furthest;
+            let peak = best.filter(|best| falls(best) && best.load + best.half < wanted && scaling.is_some());
+            Needed::NotKnown { beyond: most, peak }
+        }
     }
+}
+
+/// The Universal Scalability Law of the known capacities; `None` if there are not enough of them.
+pub fn scaling(found: &[Found]) -> Option<Scaling> {
+    let is_known = |found: &&Found| matches!(found.capacity, Capacity::Known { .. });
+    let known: Vec<_> = found.iter().filter(is_known).cloned().collect();
+    Scaling::of(&measured(&known))
+}
+
+/// The loads that are carried for sure, from the fewest replicas to the most.
+fn measured(found: &[Found]) -> Vec<Carries> {
+    let mut measured: Vec<Carries> = found.iter().filter_map(carries).collect();
+    measured.sort_by_key(|carries| carries.replicas);
+    measured
 }
 
 fn carries(found: &Found) -> Option<Carries> {
@@ -89,11 +107,6 @@ fn line(found: &[Found]) -> Option<(f64, f64)> {
     Some((log.exp(), spread.max(own)))
 }
 
-fn scaled(replicas: u32, each: f64, half: f64) -> Carries {
-    let load = each * f64::from(replicas);
-    Carries { replicas, load, half: load * (half.exp() - (-half).exp()) / 2.0 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,12 +126,12 @@ mod tests {
     #[test]
     fn a_service_that_scales_linearly_is_scaled_up_to_twice_what_was_measured() {
         let found = [found(1, 150.0), found(2, 303.0), found(4, 600.0)];
-        let Needed::Replicas { carries, fewer } = needed(&found, 1000.0) else { panic!() };
+        let Needed::Replicas { carries, fewer, .. } = needed(&found, 1000.0) else { panic!() };
         assert_eq!((carries.replicas, fewer.unwrap().replicas), (7, 6));
         assert!((carries.load - 1053.0).abs() < 5.0 && carries.half < 20.0, "{carries:?}");
-        assert!(matches!(needed(&found, 1300.0), Needed::NotKnown { beyond } if beyond.replicas == 4));
+        assert!(matches!(needed(&found, 1300.0), Needed::NotKnown { beyond, .. } if beyond.replicas == 4));
         // Three were not measured, and one of them less is what was.
-        let Needed::Replicas { carries, fewer } = needed(&found, 400.0) else { panic!() };
+        let Needed::Replicas { carries, fewer, .. } = needed(&found, 400.0) else { panic!() };
         assert_eq!((carries.replicas, fewer.unwrap().load), (3, 303.0));
     }
 
@@ -126,9 +139,41 @@ mod tests {
     fn without_a_line_only_what_was_measured_is_known() {
         let bent = [found(1, 150.0), found(2, 250.0), found(4, 400.0)];
         assert!(matches!(needed(&bent, 380.0), Needed::Replicas { carries, .. } if carries.replicas == 4));
-        assert!(matches!(needed(&bent, 420.0), Needed::NotKnown { beyond } if beyond.replicas == 4));
+        assert!(matches!(needed(&bent, 420.0), Needed::NotKnown { beyond, .. } if beyond.replicas == 4));
         let one = [found(1, 150.0)];
-        assert!(matches!(needed(&one, 200.0), Needed::NotKnown { beyond } if beyond.replicas == 1));
+        assert!(matches!(needed(&one, 200.0), Needed::NotKnown { beyond, .. } if beyond.replicas == 1));
         assert_eq!(needed(&[], 1.0), Needed::Nothing);
+    }
+
+    /// Capacities of this law at 1, 2, 4 and 8 replicas.
+    fn by_law(each: f64, contention: f64, coherency: f64) -> [Found; 4] {
+        [1, 2, 4, 8].map(|replicas| {
+            let of = f64::from(replicas);
+            found(replicas, of * each / (1.0 + (of - 1.0) * (contention + coherency * of)))
+        })
+    }
+
+    #[test]
+    fn four_capacities_tell_the_others_by_the_universal_scalability_law() {
+        let bent = by_law(150.0, 0.05, 0.0);
+        // 5 replicas carry 625, which a line would give with 5 of 150, and 10 carry 1034.
+        let Needed::Replicas { carries, fewer, fewest } = needed(&bent, 590.0) else { panic!() };
+        assert_eq!((carries.replicas, fewer.unwrap().replicas, fewest), (5, 4, 5));
+        assert!((carries.load - 625.0).abs() < 1.0, "{carries:?}");
+        let Needed::Replicas { carries, fewest, .. } = needed(&bent, 1000.0) else { panic!() };
+        assert!(carries.replicas > fewest && carries.replicas <= 16, "{carries:?}, {fewest}");
+        assert!(scaling(&bent[..3]).is_none(), "three are not enough");
+        assert!(matches!(needed(&bent[..3], 580.0), Needed::NotKnown { peak: None, .. }));
+    }
+
+    #[test]
+    fn a_load_beyond_the_peak_or_twice_what_was_measured_is_not_known() {
+        // Most is carried by 10 replicas: 38 · 10 / (1 + 9 · 0.05 + 90 · 0.0095) = 165.
+        let peaked = by_law(38.0, 0.05, 0.0095);
+        let Needed::NotKnown { beyond, peak: Some(peak) } = needed(&peaked, 300.0) else { panic!() };
+        assert!(beyond.replicas == 8 && (9..=11).contains(&peak.replicas), "{peak:?}");
+        let linear = by_law(38.0, 0.0, 0.0);
+        let Needed::NotKnown { beyond, peak: None } = needed(&linear, 700.0) else { panic!() };
+        assert_eq!(beyond.replicas, 8);
     }
 }

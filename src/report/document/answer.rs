@@ -53,6 +53,8 @@ pub(super) fn section(run: &JudgedRun<'_>, rows: &[Row<'_>], points: &[Point<'_,
         if !sentences.is_empty() {
             blocks.push(Block::list(sentences));
         }
+        let law = answer.scaling_in_words();
+        blocks.extend(law.map(|law| Block::Paragraph(Sentence::about(rows, law))));
     }
     Some(Section::new("answer", "Answer", blocks))
 }
@@ -105,8 +107,7 @@ fn of_grid(run: &JudgedRun<'_>, points: &[Point<'_, '_>]) -> Vec<Sentence> {
 fn gate(run: &JudgedRun<'_>) -> Sentence {
     let (code, reasons) = exit_code(run);
     let gated: Vec<&Check> = checks(run).iter().filter(|check| check.is_gated).collect();
-    let failed =
-        run.rows.iter().filter(|row| row.judgement.verdict.is_failure() || row.record.window.is_none());
+    let failed = run.rows.iter().filter(|row| row.has_failed());
     let mut rows: Vec<String> = failed.map(|row| row.record.scenario.id.clone()).collect();
     let mut said = vec![match code {
         ExitCode::Success => format!("passed (exit code {})", code as i32),
@@ -114,7 +115,7 @@ fn gate(run: &JudgedRun<'_>) -> Sentence {
     }];
     if !rows.is_empty() {
         let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-        said.push(format!("{} could not be measured", many(count, "scenario")));
+        said.push(format!("{} without figures to judge", many(count, "scenario")));
     }
     if gated.is_empty() {
         said.push("there is no objective".to_owned());
