@@ -45,7 +45,7 @@ pub use pod_http::PodHttp;
 #[cfg(test)]
 pub use pod_http::ScriptedPods;
 pub use pod_state::startup_failure;
-pub use pods::{ContainerFacts, PodSummary, delete_pods, delete_pods_of, pods_of};
+pub use pods::{ContainerFacts, PodSummary, delete_pods_of, pods_of};
 pub use readiness::{Assessment, assess};
 pub use rollout::await_ready;
 pub use scale::{may_scale, rescaled, scale};
