@@ -10,7 +10,7 @@ use records::{Environment, Record, Scenario};
 use super::super::web_ui::forward_to_master;
 use super::arguments::Arguments;
 use super::provenance::provenance;
-use super::resume::{Origin, origin, resumed};
+use super::resume::{Origin, origin, refuse_changed_templates, resumed};
 use super::service::{limits_of_master, settle_autoscalers, tell_of_killed_run, tell_slow_pods};
 use crate::cluster::{Cluster, Lease, LocalPort, PodHttp, PortForward, Workload, pods_of, read_workload};
 use crate::config::{Config, WorkloadName};
@@ -100,6 +100,8 @@ pub(super) async fn prepare(
         began: Some(Timestamp::now()),
     };
     let (state, records) = resumed(&stored, recorded, fresh)?;
+    let templates = [&inference, &workers].map(|one| (one.id(), one.template.clone())).into();
+    refuse_changed_templates(&records, &templates)?;
     let state = RunState { restores: Some(inference.id()), ..state };
     let seen = Seen::of(&records);
     // Before anything is scaled. Without a replica, the first scenario finds out.
@@ -133,6 +135,7 @@ pub(super) async fn prepare(
         primary: config.inference.primary.clone(),
         images: images.into_iter().collect(),
         image_ids: BTreeMap::new(),
+        templates,
         limits: master_limits,
         generator: capabilities.name.clone(),
         percentile_digits: capabilities.percentile_digits,
