@@ -28,7 +28,7 @@ use crate::wait::{Tell, Telling, TimedOut, with_causes};
 /// the scheduler tries again at once.
 const UNPLACED_FOR: Duration = Duration::from_millis(1500);
 /// A refusal from before the wait may be over: its controller tries again after longer and longer pauses.
-const REFUSED_BEFORE_FOR: Duration = Duration::from_secs(30);
+const REFUSED_BEFORE_FOR: Duration = Duration::from_mins(2);
 /// The spec must have other replicas than those asked for this long before somebody else counts as the one who
 /// sets them.
 const RESCALED_FOR: Duration = Duration::from_secs(1);
@@ -285,6 +285,9 @@ impl Wait<'_> {
                 let by = object.and_then(|object| replicas_set_by(&object.metadata));
                 return Some(Err(Unready::Rescaled { to, by }));
             }
+            Assessment::Refused { problem, since } if self.unplaced_for == REFUSED_BEFORE_FOR => {
+                self.last_seen = not_tried_again(&problem, since);
+            }
             Assessment::Unplaced(problem) | Assessment::Refused { problem, .. } => self.last_seen = problem,
             Assessment::Rescaled(to) => {
                 self.last_seen = format!("its spec has {to} replicas, not {}", self.replicas);
@@ -296,13 +299,13 @@ impl Wait<'_> {
     /// What follows from a refusal that lasts; `None` if it may be over.
     async fn refused(&mut self, problem: String, since: Option<Timestamp>) -> Option<Unready> {
         // The clocks of this machine and of the API server may differ a little.
-        let Some(before) = since.filter(|since| since.as_second() + 1 < self.begun.as_second()) else {
+        if since.is_none_or(|since| since.as_second() + 1 >= self.begun.as_second()) {
             return Some(Unready::Unplaced(problem));
-        };
+        }
         if let Some(refusal) = evidence::refusal(self.cluster, self.workload, self.begun).await {
             return Some(Unready::Unplaced(refusal));
         }
-        let words = format!("{problem} (since {}, and not tried again)", before.strftime("%H:%M:%S UTC"));
+        let words = not_tried_again(&problem, since);
         if self.unplaced_for >= REFUSED_BEFORE_FOR {
             return Some(Unready::Unplaced(words));
         }
@@ -337,6 +340,13 @@ impl Wait<'_> {
         let mut unready = staying.filter_map(|pod| Some((pod, why_not_ready(pod)?)));
         unready.find(|(_, cause)| cause.is_permanent || !only_permanent)
     }
+}
+
+/// A refusal that came before the wait.
+fn not_tried_again(problem: &str, since: Option<Timestamp>) -> String {
+    let since =
+        since.map(|since| format!("since {}, and ", since.strftime("%H:%M:%S UTC"))).unwrap_or_default();
+    format!("{problem} ({since}not tried again)")
 }
 
 /// The explained error if trying again cannot help: a missing permission, login or object.

@@ -159,8 +159,10 @@ async fn await_deployment(
         let advice = match &unready {
             // There is no pod to look at.
             Unready::Unplaced(problem) if problem.contains("is forbidden") => {
-                "change what it names in a copy of the manifests (kubectl apply -k), or ask the namespace's owners"
-                    .to_owned()
+                format!(
+                    "change what it names in a copy of the manifests (kubectl apply -k), or ask the namespace's owners; \
+                     the cluster tries again by itself, and at once after: kubectl rollout restart deployment/{name}"
+                )
             }
             _ => format!("look at it with: kubectl describe pods -l {pods}"),
         };
