@@ -32,6 +32,7 @@ mod workload;
 
 pub use autoscaler::{is_left_paused, pause_autoscalers, refuse_autoscaled, resume_autoscalers};
 pub use connection::{Cluster, ClusterFlags, FIELD_MANAGER, patch_params};
+pub use evidence::refusal_in;
 pub use failure::explain;
 #[cfg(test)]
 pub(crate) use fake_api::{FakeApi, Fault};
