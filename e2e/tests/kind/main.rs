@@ -9,13 +9,16 @@ mod builds;
 mod cluster;
 mod existing;
 mod faults;
+mod ipv6;
 mod loads;
 mod missing;
 mod rights;
+mod rules;
 mod silence;
 mod stages;
 mod stops;
 mod verdicts;
+mod webhook;
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -68,6 +71,7 @@ const STAGES: &[Stage] = &[
     stage("unstable", Alone, verdicts::a_warming_stub_is_unstable_until_it_is_warm),
     stage("baseline", OnlyIfNamed, baseline::the_profile_gives_the_measured_table),
     stage("paused-node", OnlyIfNamed, faults::a_paused_node_costs_one_attempt),
+    stage("ipv6", OnlyIfNamed, ipv6::a_cluster_with_ipv6_only_is_measured),
     stage("overloaded", Alone, verdicts::a_rate_that_is_not_kept_up_is_overload),
     stage("errors", Alone, verdicts::a_service_that_sheds_load_is_not_the_best),
     stage("infeasible", Alone, faults::a_replica_without_room_is_infeasible),
@@ -90,6 +94,11 @@ const STAGES: &[Stage] = &[
     stage("two-jobs", Beside("team-d"), stops::of_two_jobs_one_measures_its_own_matrix),
     stage("killed", Beside("team-d"), stops::a_killed_driver_is_resumed),
     stage("lost-worker", Beside("team-d"), faults::a_killed_worker_costs_one_attempt),
+    stage("rules-sidecar", Beside("team-e"), rules::an_injected_container_does_not_keep_the_job_from_ending),
+    stage("rules-quota", Beside("team-e"), rules::a_quota_is_told_in_the_servers_words),
+    stage("rules-limits", Beside("team-e"), rules::limits_of_the_namespace_are_recorded),
+    stage("rules-refused", Beside("team-e"), rules::a_refused_job_is_told_in_the_policys_words),
+    stage("rules-kubectl", Beside("team-e"), rules::kubectl_alone_runs_the_matrix_in_a_namespace_with_rules),
     stage("embedded-build", Beside(BUILDS), builds::the_embedded_cluster_is_built_and_started),
     stage("interrupted", Last, stops::an_interrupted_run_keeps_its_records),
 ];
