@@ -108,12 +108,7 @@ pub(super) async fn prepare(
     seen.note_images(&present_pods)?;
     tell_slow_pods(&inference, &config, events);
     let file = RecordFile::create(&folder.join(records::FILE_NAME), &records)?;
-    // In a pod, the Job gives the run its id.
-    let writer = Writer {
-        holder: lease.holder().to_owned(),
-        is_pod: arguments.run_id.is_some(),
-        events: events.clone(),
-    };
+    let writer = writer(lease, arguments, events);
     let store = ConfigMapStore::begin(cluster, writer, stored, &state, &records).await?;
     if let Some(caveat) = &capabilities.caveat {
         events.tell(Progress::GeneratorCaveat { caveat: caveat.clone() });
@@ -159,6 +154,12 @@ pub(super) async fn prepare(
     let run = Run { run_id, plan_hash: state.plan_hash };
     let original = state.original;
     Ok(Prepared { setup, plan, run, records, file, store, folder, original, _forward: forward })
+}
+
+fn writer(lease: &Lease, arguments: &Arguments, events: &Events) -> Writer {
+    // In a pod, the Job gives the run its id.
+    let is_pod = arguments.run_id.is_some();
+    Writer { holder: lease.holder().to_owned(), is_pod, events: events.clone() }
 }
 
 /// The scenarios of the plan with the status of those that are recorded; of a search, those that are recorded.
