@@ -1,5 +1,5 @@
-//! Namespaces with rules of their own: injected containers, quotas, limits, refusals, policies. All of them enforce the
-//! pod security standard `restricted`, as every namespace of these stages does.
+//! Namespaces with rules of their own: injected containers, quotas, limits, refusals, policies. Namespaces that were made
+//! for these stages also enforce the pod security standard `restricted`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
