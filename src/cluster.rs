@@ -32,6 +32,7 @@ mod workload;
 
 pub use autoscaler::{is_left_paused, pause_autoscalers, refuse_autoscaled, resume_autoscalers};
 pub use connection::{Cluster, ClusterFlags, FIELD_MANAGER, patch_params};
+pub use evidence::refusal_in;
 pub use failure::explain;
 #[cfg(test)]
 pub(crate) use fake_api::{FakeApi, Fault};
@@ -45,7 +46,7 @@ pub use pod_http::PodHttp;
 #[cfg(test)]
 pub use pod_http::ScriptedPods;
 pub use pod_state::startup_failure;
-pub use pods::{ContainerFacts, PodSummary, delete_pods, delete_pods_of, pods_of};
+pub use pods::{ContainerFacts, PodSummary, delete_pods_of, pods_of};
 pub use readiness::{Assessment, assess};
 pub use rollout::await_ready;
 pub use scale::{may_scale, rescaled, scale};

@@ -108,9 +108,9 @@ pub trait LoadGenerator {
     /// [`Snapshot::is_idle`] is true. The next start must wait for both.
     fn stop(&self) -> impl Future<Output = Result<()>> + Send;
 
-    /// The label selector of the pods whose replacement makes it start anew; `None` if it does not run in this
-    /// cluster, or is not ours.
-    fn pods(&self) -> Option<&str>;
+    /// The Deployments whose pods must be replaced to make it start anew; none if it does not run in this cluster, or
+    /// is not ours.
+    fn deployments(&self) -> &'static [&'static str];
 
     /// The error, with advice for the user, if a state did not come in time.
     fn explain(&self, unreached: &Unreached, timed_out: &TimedOut) -> Error;

@@ -119,6 +119,9 @@ pub struct Environment {
     /// `images`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub image_ids: BTreeMap<String, BTreeSet<String>>,
+    /// A digest of the pod template of each workload, by its name in records. A resumed run must have the same.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub templates: BTreeMap<String, String>,
     /// Limits of CPU and memory of each container that has any, in words.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub limits: BTreeMap<String, String>,

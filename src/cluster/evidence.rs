@@ -59,7 +59,14 @@ pub(super) async fn refusal(cluster: &Cluster, workload: &Workload, begun: Times
     // Events have whole seconds.
     let is_new = |event: &Event| seen_at(event).is_some_and(|at| at.as_second() >= begun.as_second());
     let refusals = events.into_iter().filter(|event| is_ours(event) && is_new(event));
-    last_line(&refusals.max_by_key(seen_at)?.message?)
+    last_line(refusal_in(&refusals.max_by_key(seen_at)?.message?))
+}
+
+/// The server's own words in the message of an event about a pod that could not be created.
+pub fn refusal_in(message: &str) -> &str {
+    ["(combined from similar events): ", "Error creating: "]
+        .into_iter()
+        .fold(message, |rest, prefix| rest.strip_prefix(prefix).unwrap_or(rest))
 }
 
 async fn list(cluster: &Cluster, fields: &str) -> Vec<Event> {

@@ -1,6 +1,7 @@
 //! Failed calls to the API server, explained with a next step.
 
 use kube::Error as KubeError;
+use kube::core::Status;
 
 use crate::exit::Error;
 use crate::wait::with_causes;
@@ -9,7 +10,7 @@ use crate::wait::with_causes;
 /// exit code 4.
 pub fn explain(action: &str, error: &KubeError) -> Error {
     match error {
-        KubeError::Api(status) if status.code == 403 && is_admission(&status.message) => {
+        KubeError::Api(status) if is_admission(status) => {
             Error::preflight(format!("{action}: the cluster's rules refuse it: {}", status.message)).next(
                 "change what the sentence names (for the driver's Job: `job` in the settings), or ask the \
                  namespace's owners",
@@ -27,6 +28,12 @@ pub fn explain(action: &str, error: &KubeError) -> Error {
             Error::preflight(format!("{action}: {}", status.message))
                 .next("apply the manifests first: locust-matrix deploy")
         }
+        KubeError::Api(status) if status.message.contains(WEBHOOK_FAILED) => {
+            Error::cluster(format!("{action}: {} ({})", status.message, status.code)).next(
+                "ask the cluster's owners about this webhook: kubectl get \
+                 mutatingwebhookconfigurations,validatingwebhookconfigurations",
+            )
+        }
         KubeError::Api(status) => Error::cluster(format!("{action}: {} ({})", status.message, status.code))
             .next("look at the object with kubectl describe"),
         other => Error::cluster(format!("{action}: the API server does not answer: {}", with_causes(other)))
@@ -34,11 +41,15 @@ pub fn explain(action: &str, error: &KubeError) -> Error {
     }
 }
 
-/// Whether a refusal comes from a webhook, a policy, a quota or a limit. Those have the status of a missing permission.
-fn is_admission(message: &str) -> bool {
-    const RULES: [&str; 8] = [
-        "admission webhook",
-        "ValidatingAdmissionPolicy",
+/// What the API server says of a webhook that does not answer.
+const WEBHOOK_FAILED: &str = "failed calling webhook";
+
+/// Whether a refusal comes from a webhook, a policy, a quota or a limit.
+fn is_admission(status: &Status) -> bool {
+    // Their authors choose the status: a policy without a reason has 422, and Kyverno answers 400.
+    const CHOSEN: [&str; 2] = ["admission webhook", "ValidatingAdmissionPolicy"];
+    // These have the status of a missing permission.
+    const FORBIDDEN: [&str; 6] = [
         "violates PodSecurity",
         "exceeded quota",
         "failed quota",
@@ -46,14 +57,14 @@ fn is_admission(message: &str) -> bool {
         "maximum ",
         "limit to request ratio",
     ];
-    RULES.iter().any(|rule| message.contains(rule))
+    let has = |rules: &[&str]| rules.iter().any(|rule| status.message.contains(rule));
+    has(&CHOSEN) || status.code == 403 && has(&FORBIDDEN)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::exit::ExitCode;
-    use kube::core::Status;
 
     fn status(code: u16) -> KubeError {
         KubeError::Api(
@@ -63,16 +74,24 @@ mod tests {
 
     #[test]
     fn a_rule_of_the_cluster_is_not_a_missing_permission() {
-        let refusal = |message: &str| {
-            let status = Status { code: 403, message: message.into(), ..Status::default() };
+        let refusal = |code: u16, message: &str| {
+            let status = Status { code, message: message.into(), ..Status::default() };
             explain("create Job a", &KubeError::Api(status.boxed())).to_string()
         };
-        for rule in [
-            "admission webhook \"policy.example\" denied the request: label team is missing",
-            "pods \"a\" is forbidden: exceeded quota: team, requested: pods=1, used: pods=20, limited: pods=20",
-            "pods \"a\" is forbidden: minimum memory usage per Container is 64Mi, but request is 32Mi",
+        for (code, rule) in [
+            (403, "admission webhook \"policy.example\" denied the request: label team is missing"),
+            (400, "admission webhook \"validate.kyverno.svc-fail\" denied the request: team is missing"),
+            (
+                422,
+                "jobs.batch \"a\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+            ),
+            (
+                403,
+                "pods \"a\" is forbidden: exceeded quota: team, requested: pods=1, used: pods=20, limited: pods=20",
+            ),
+            (403, "pods \"a\" is forbidden: minimum memory usage per Container is 64Mi, but request is 32Mi"),
         ] {
-            let text = refusal(rule);
+            let text = refusal(code, rule);
             assert!(
                 text.contains("rules refuse it") && text.contains(rule) && !text.contains("permission"),
                 "{text}"
@@ -80,7 +99,10 @@ mod tests {
         }
         let rbac =
             "jobs.batch is forbidden: User \"me\" cannot create resource \"jobs\" in API group \"batch\"";
-        assert!(refusal(rbac).contains("permission is missing"));
+        assert!(refusal(403, rbac).contains("permission is missing"));
+        let silent = "Internal error occurred: failed calling webhook \"inject.example\": connection refused";
+        assert!(refusal(500, silent).contains("mutatingwebhookconfigurations"));
+        assert!(!refusal(422, "Job.batch \"a\" is invalid: maximum is 10").contains("rules refuse it"));
     }
 
     #[test]

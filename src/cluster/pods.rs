@@ -116,21 +116,7 @@ async fn own(cluster: &Cluster, workload: &Workload) -> Result<Vec<Pod>> {
 /// # Errors
 /// Exit code 3 if the permission is missing, else 4.
 pub async fn delete_pods_of(cluster: &Cluster, workload: &Workload) -> Result<()> {
-    delete(cluster, &own(cluster, workload).await?).await
-}
-
-/// Deletes the pods that `selector` selects, so that their controllers replace them. A pod that is gone already
-/// is no error.
-///
-/// # Errors
-/// Exit code 3 if the permission is missing, else 4.
-pub async fn delete_pods(cluster: &Cluster, selector: &str) -> Result<()> {
-    let found = cluster.api::<Pod>().list(&ListParams::default().labels(selector)).await;
-    let found = found.map_err(|error| explain(&format!("list the pods {selector}"), &error))?;
-    delete(cluster, &found.items).await
-}
-
-async fn delete(cluster: &Cluster, pods: &[Pod]) -> Result<()> {
+    let pods = own(cluster, workload).await?;
     for pod in pods.iter().filter_map(|pod| pod.metadata.name.as_deref()) {
         match cluster.api::<Pod>().delete(pod, &DeleteParams::default()).await {
             Ok(_) => {}

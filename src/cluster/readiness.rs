@@ -22,6 +22,13 @@ pub enum Assessment {
     Rescaled(i64),
     /// A pod cannot be placed on a node. If this lasts, the cluster is too small.
     Unplaced(String),
+    /// The server refuses a pod. If this lasts, somebody must change something.
+    Refused {
+        /// The server's words.
+        problem: String,
+        /// When the first of the refusals came that have not been followed by a success.
+        since: Option<Timestamp>,
+    },
     /// A pod cannot start until somebody changes something.
     Broken(String),
 }
@@ -59,8 +66,8 @@ pub fn assess(
     if let Some(problem) = staying().find_map(failure) {
         return Assessment::Broken(problem);
     }
-    if let Some(message) = status.refusal {
-        return Assessment::Unplaced(message);
+    if let Some((problem, since)) = status.refusal {
+        return Assessment::Refused { problem, since };
     }
     // A terminating pod may still hold the resources that another pod waits for.
     if leaving.is_empty()
@@ -124,8 +131,8 @@ struct Status {
     updated: Option<i64>,
     /// Counts that must be equal to the replicas.
     counts: Vec<i64>,
-    /// Why its pods are refused.
-    refusal: Option<String>,
+    /// Why its pods are refused, and since when.
+    refusal: Option<(String, Option<Timestamp>)>,
     min_ready: i64,
 }
 
@@ -156,13 +163,16 @@ impl Status {
         };
         let conditions = status["conditions"].as_array().into_iter().flatten();
         let refused = |one: &&Value| one["type"] == "ReplicaFailure" && one["status"] == "True";
-        let refusal = conditions.into_iter().find(refused);
+        let refusal = conditions.into_iter().find(refused).map(|one| {
+            let since = one["lastTransitionTime"].as_str().and_then(|time| time.parse().ok());
+            (one["message"].as_str().unwrap_or("pods are refused").to_owned(), since)
+        });
         Self {
             wanted: spec["replicas"].as_i64().or(kind.map(|_| 1)),
             is_observed: is_observed(object, kind.is_some()),
             updated,
             counts,
-            refusal: refusal.map(|one| one["message"].as_str().unwrap_or("pods are refused").to_owned()),
+            refusal,
             min_ready: spec["minReadySeconds"].as_i64().unwrap_or(0),
         }
     }

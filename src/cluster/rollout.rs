@@ -27,6 +27,8 @@ use crate::wait::{Tell, Telling, TimedOut, with_causes};
 /// A pod must stay unplaced this long before the cluster counts as too small. When resources become free,
 /// the scheduler tries again at once.
 const UNPLACED_FOR: Duration = Duration::from_millis(1500);
+/// A refusal from before the wait may be over: its controller tries again after longer and longer pauses.
+const REFUSED_BEFORE_FOR: Duration = Duration::from_mins(2);
 /// The spec must have other replicas than those asked for this long before somebody else counts as the one who
 /// sets them.
 const RESCALED_FOR: Duration = Duration::from_secs(1);
@@ -66,6 +68,7 @@ pub async fn await_ready(
         last_seen: "nothing".into(),
         are_leaving: false,
         unplaced_since: None,
+        unplaced_for: UNPLACED_FOR,
         rescaled_since: None,
     };
     let ended = wait.run(overdue, tell).await;
@@ -95,6 +98,8 @@ struct Wait<'a> {
     last_seen: String,
     are_leaving: bool,
     unplaced_since: Option<Instant>,
+    /// How long pods may stay unplaced or refused.
+    unplaced_for: Duration,
     rescaled_since: Option<Instant>,
 }
 
@@ -188,7 +193,7 @@ impl Wait<'_> {
 
     /// When something has to be decided although nothing changes.
     fn wake_at(&self) -> Instant {
-        let unplaced = self.unplaced_since.map(|since| since + UNPLACED_FOR);
+        let unplaced = self.unplaced_since.map(|since| since + self.unplaced_for);
         let rescaled = self.rescaled_since.map(|since| since + RESCALED_FOR);
         [unplaced, rescaled].into_iter().flatten().fold(self.deadline, Instant::min)
     }
@@ -251,7 +256,11 @@ impl Wait<'_> {
             *since = holds.then(|| since.unwrap_or_else(Instant::now));
             since.map(|since| since.elapsed())
         };
-        let unplaced = begin(&mut self.unplaced_since, matches!(assessment, Assessment::Unplaced(_)));
+        let is_unplaced = matches!(assessment, Assessment::Unplaced(_) | Assessment::Refused { .. });
+        let unplaced = begin(&mut self.unplaced_since, is_unplaced);
+        if !is_unplaced {
+            self.unplaced_for = UNPLACED_FOR;
+        }
         let rescaled = begin(&mut self.rescaled_since, matches!(assessment, Assessment::Rescaled(_)));
         if matches!(assessment, Assessment::NotYet(_) | Assessment::Broken(_))
             && let Some(problem) = overdue.and_then(|overdue| overdue.holds(self.replicas, &self.pods))
@@ -266,18 +275,41 @@ impl Wait<'_> {
                 return Some(Err(Unready::Broken(words)));
             }
             Assessment::NotYet(missing) => self.last_seen = missing,
-            Assessment::Unplaced(problem) if unplaced >= Some(UNPLACED_FOR) => {
+            Assessment::Refused { problem, since } if unplaced >= Some(self.unplaced_for) => {
+                return self.refused(problem, since).await.map(Err);
+            }
+            Assessment::Unplaced(problem) if unplaced >= Some(self.unplaced_for) => {
                 return Some(Err(Unready::Unplaced(problem)));
             }
             Assessment::Rescaled(to) if rescaled >= Some(RESCALED_FOR) => {
                 let by = object.and_then(|object| replicas_set_by(&object.metadata));
                 return Some(Err(Unready::Rescaled { to, by }));
             }
-            Assessment::Unplaced(problem) => self.last_seen = problem,
+            Assessment::Refused { problem, since } if self.unplaced_for == REFUSED_BEFORE_FOR => {
+                self.last_seen = not_tried_again(&problem, since);
+            }
+            Assessment::Unplaced(problem) | Assessment::Refused { problem, .. } => self.last_seen = problem,
             Assessment::Rescaled(to) => {
                 self.last_seen = format!("its spec has {to} replicas, not {}", self.replicas);
             }
         }
+        None
+    }
+
+    /// What follows from a refusal that lasts; `None` if it may be over.
+    async fn refused(&mut self, problem: String, since: Option<Timestamp>) -> Option<Unready> {
+        // The clocks of this machine and of the API server may differ a little.
+        if since.is_none_or(|since| since.as_second() + 1 >= self.begun.as_second()) {
+            return Some(Unready::Unplaced(problem));
+        }
+        if let Some(refusal) = evidence::refusal(self.cluster, self.workload, self.begun).await {
+            return Some(Unready::Unplaced(refusal));
+        }
+        let words = not_tried_again(&problem, since);
+        if self.unplaced_for >= REFUSED_BEFORE_FOR {
+            return Some(Unready::Unplaced(words));
+        }
+        (self.unplaced_for, self.last_seen) = (REFUSED_BEFORE_FOR, words);
         None
     }
 
@@ -308,6 +340,13 @@ impl Wait<'_> {
         let mut unready = staying.filter_map(|pod| Some((pod, why_not_ready(pod)?)));
         unready.find(|(_, cause)| cause.is_permanent || !only_permanent)
     }
+}
+
+/// A refusal that came before the wait.
+fn not_tried_again(problem: &str, since: Option<Timestamp>) -> String {
+    let since =
+        since.map(|since| format!("since {}, and ", since.strftime("%H:%M:%S UTC"))).unwrap_or_default();
+    format!("{problem} ({since}not tried again)")
 }
 
 /// The explained error if trying again cannot help: a missing permission, login or object.

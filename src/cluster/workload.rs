@@ -8,12 +8,14 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::api::{DynamicObject, ListParams};
 use kube::core::discovery::ApiResource;
 use kube::{Api, ResourceExt};
+use sha2::{Digest, Sha256};
 
 use super::connection::Cluster;
 use super::failure::explain;
 use super::kinds;
 use crate::config::WorkloadName;
 use crate::exit::{Error, Result};
+use crate::plan::hex;
 
 /// The parts of a workload that the driver needs in order to scale it and to find its pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub struct Workload {
     pub selector: String,
     /// The containers of its template, by name; empty if it has no template of its own.
     pub containers: BTreeMap<String, Template>,
+    /// A digest of its pod template, without the time of a restart; empty if it has no template of its own.
+    pub template: String,
     /// How long a pod may take to leave after it was deleted.
     pub grace: SignedDuration,
     /// How long a pod must stay ready until it counts as available.
@@ -92,6 +96,7 @@ impl Workload {
             replicas: 0,
             selector: String::new(),
             containers: BTreeMap::new(),
+            template: String::new(),
             grace: SignedDuration::from_secs(30),
             min_ready: SignedDuration::ZERO,
             one_by_one: false,
@@ -251,9 +256,30 @@ async fn of_object(cluster: &Cluster, resource: ApiResource, object: &DynamicObj
         replicas: u32::try_from(replicas).unwrap_or(0),
         selector,
         containers: pod.containers.iter().map(|one| (one.name.clone(), template_of(one))).collect(),
+        template: digest_of(&spec["template"]),
         grace: SignedDuration::from_secs(pod.termination_grace_period_seconds.unwrap_or(30)),
         min_ready: seconds(&spec["minReadySeconds"]),
     })
+}
+
+fn digest_of(template: &serde_json::Value) -> String {
+    /// `kubectl rollout restart` sets it, and changes nothing else.
+    const RESTARTED: &str = "kubectl.kubernetes.io/restartedAt";
+    if template.is_null() {
+        return String::new();
+    }
+    let mut template = template.clone();
+    if let Some(annotations) =
+        template.pointer_mut("/metadata/annotations").and_then(|map| map.as_object_mut())
+    {
+        annotations.remove(RESTARTED);
+        if annotations.is_empty()
+            && let Some(metadata) = template["metadata"].as_object_mut()
+        {
+            metadata.remove("annotations");
+        }
+    }
+    hex(&Sha256::digest(template.to_string()))
 }
 
 fn template_of(container: &Container) -> Template {

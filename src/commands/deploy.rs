@@ -156,7 +156,16 @@ async fn await_deployment(
     let tell = events.waiting(name);
     if let Err(unready) = await_ready(cluster, &workload, workload.replicas, limit, None, &tell).await {
         let pods = if matches!(name, MASTER | WORKERS) { LOAD_PODS } else { STUB_PODS };
-        let advice = format!("look at it with: kubectl describe pods -l {pods}");
+        let advice = match &unready {
+            // There is no pod to look at.
+            Unready::Unplaced(problem) if problem.contains("is forbidden") => {
+                format!(
+                    "change what it names in a copy of the manifests (kubectl apply -k), or ask the namespace's owners; \
+                     the cluster tries again by itself, and at once after: kubectl rollout restart deployment/{name}"
+                )
+            }
+            _ => format!("look at it with: kubectl describe pods -l {pods}"),
+        };
         let message = unready.describe(&format!("deployment {}/{name}", cluster.namespace));
         // The reason of a crash stands in the log of the container that is gone, and nowhere else.
         let said = match &unready {

@@ -63,7 +63,7 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     let (ended, original) = match prepared {
         Ok(prepared) => {
             let original = prepared.original;
-            (measure(prepared, arguments.run_id.is_some(), interrupted).await, Some(original))
+            (Box::pin(measure(prepared, arguments.run_id.is_some(), interrupted)).await, Some(original))
         }
         // An earlier pod of this run may have scaled already.
         Err(error) => (Err(error), recorded_by_an_earlier_pod(&cluster, arguments.run_id.as_deref()).await),
@@ -89,7 +89,7 @@ async fn measure(
     let Prepared { setup, plan, run, records, file, store, folder, _forward, .. } = prepared;
     let begun = Instant::now();
     let mut matrix = Matrix { setup, plan, run, records, file, store: Some(store), interrupted };
-    let ended = matrix.run().await;
+    let ended = Box::pin(matrix.run()).await;
     let judged = JudgedRun::of(&matrix.records);
     let written = if judged.rows.is_empty() {
         Ok(())

@@ -110,7 +110,9 @@ impl Cause {
             Self::Reset => {
                 "let nobody reset the statistics during a run: neither the test script nor the web page"
             }
-            Self::NoPlace => "sweep fewer replicas, request less per pod, or add nodes",
+            Self::NoPlace => {
+                "sweep fewer replicas, request less per pod, or add nodes; for a quota, ask the namespace's owners"
+            }
             Self::LoadGenerator => "use more workers, or give them more CPU",
             Self::GeneratorLate => "use more workers, or give them more CPU: kubectl top pods -l app=locust",
             Self::Errors => {

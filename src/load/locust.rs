@@ -19,14 +19,15 @@ use self::web::{Answer, STOP, Web};
 use super::{Capabilities, Load, LoadGenerator, Snapshot, Unreached};
 use crate::config::refuse_credentials;
 use crate::exit::{Error, ExitCode, Result};
+use crate::objects::{MASTER, WORKERS};
 use crate::wait::TimedOut;
 
 /// Users started per second in the open model; Locust warns above 100 per worker.
 const OPEN_SPAWN_RATE: f64 = 100.0;
 /// Without the module, load is stopped after this long at the latest.
 const LONGEST: Duration = Duration::from_hours(2);
-/// The pods of master and workers. A worker that has lost its master would notice only after a minute.
-const LOAD_GENERATOR_PODS: &str = "app=locust,role in (master, worker)";
+/// Master and workers. A worker that has lost its master would notice only after a minute.
+const DEPLOYMENTS: &[&str] = &[MASTER, WORKERS];
 /// The module's own route.
 const SNAPSHOT: &str = "/matrix/snapshot";
 
@@ -170,8 +171,8 @@ impl LoadGenerator for Locust {
         }
     }
 
-    fn pods(&self) -> Option<&str> {
-        self.is_ours.then_some(LOAD_GENERATOR_PODS)
+    fn deployments(&self) -> &'static [&'static str] {
+        if self.is_ours { DEPLOYMENTS } else { &[] }
     }
 
     fn explain(&self, unreached: &Unreached, timed_out: &TimedOut) -> Error {

@@ -47,6 +47,7 @@ pub(crate) fn record(index: usize, replicas: u32, users: u32, requests: u64) -> 
             target: "http://inference:8000".into(),
             primary: "POST /predict".into(),
             image_ids: BTreeMap::new(),
+            templates: BTreeMap::new(),
             limits: BTreeMap::new(),
             images: BTreeMap::from([("inference".into(), "fake-inference:1".into())]),
             generator: "Locust 2.46.6".into(),

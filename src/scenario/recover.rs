@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::setup::{DEADMAN, Setup};
-use crate::cluster::{Cluster, delete_pods};
+use crate::cluster::{Cluster, delete_pods_of, read_workload};
+use crate::config::WorkloadName;
 use crate::events::{Events, Progress};
 use crate::exit::{Error, Result};
 use crate::load::{LoadGenerator, Snapshot, State, Unreached};
@@ -48,7 +49,7 @@ pub async fn make_usable(
     events: &Events,
 ) -> Result<()> {
     match stop_leftover_load(load, limit, events).await {
-        Err(error) if load.pods().is_some() => {
+        Err(error) if !load.deployments().is_empty() => {
             restart(cluster, load, limit, &error, events).await?;
             stop_leftover_load(load, limit, events).await
         }
@@ -59,7 +60,8 @@ pub async fn make_usable(
 /// Replaces the pods of the load generator, and waits until it answers.
 ///
 /// # Errors
-/// `why`, if the load generator is not ours; exit code 3 or 4 if its pods cannot be deleted; 4 if it does not answer.
+/// `why`, if the load generator is not ours; exit code 3 or 4 if its pods cannot be found or deleted; 4 if it does not
+/// answer.
 pub(super) async fn restart(
     cluster: &Cluster,
     load: &(impl LoadGenerator + Sync),
@@ -67,12 +69,19 @@ pub(super) async fn restart(
     why: &Error,
     events: &Events,
 ) -> Result<()> {
-    let Some(pods) = load.pods() else { return Err(why.clone()) };
+    let deployments = load.deployments();
+    if deployments.is_empty() {
+        return Err(why.clone());
+    }
     events.tell(Progress::GeneratorRestarted {
         generator: load.name().to_owned(),
         reason: why.message.clone(),
     });
-    delete_pods(cluster, pods).await?;
+    // Other pods may have the same labels, such as those of another team's Locust.
+    for name in deployments {
+        let workload = read_workload(cluster, &WorkloadName::deployment(name)).await?;
+        delete_pods_of(cluster, &workload).await?;
+    }
     await_answer(load, limit, events).await.map(drop)
 }
 

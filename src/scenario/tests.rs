@@ -91,7 +91,7 @@ async fn drive(settings: &str, script: Script) -> (Ran, crate::exit::Result<()>)
         interrupted: CancellationToken::new(),
     };
     let started = Instant::now();
-    let ended = matrix.run().await;
+    let ended = Box::pin(matrix.run()).await;
     let took_s = started.elapsed().as_secs_f64();
     if world.state().script.taken_at.is_some() {
         // The driver leaves the load to the one that has the Lease now; here nobody does anything.

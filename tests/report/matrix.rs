@@ -164,6 +164,7 @@ fn environment() -> Environment {
             ("locust-worker".into(), "locustio/locust:2.46.6".into()),
         ]),
         image_ids: BTreeMap::new(),
+        templates: BTreeMap::new(),
         limits: BTreeMap::new(),
         generator: "Locust 2.46.6".into(),
         percentile_digits: 3,

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use e2e::required;
 use e2e::tool::{Ended, output_of, run};
+use serde_json::Value;
 
 /// The Locust image that the stages use.
 pub(crate) const LOCUST: &str = "locustio/locust:2.47.0";
@@ -102,6 +103,15 @@ impl KeptCluster {
         command.args(["exec", &self.node(), "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"]);
         command.args(arguments);
         command
+    }
+
+    /// Applies an object, in this namespace unless it belongs to no namespace.
+    pub(crate) fn apply(&self, object: &Value) {
+        // As an argument, because programs of the tests have no standard input.
+        let apply = "printf %s \"$2\" | kubectl --kubeconfig /etc/kubernetes/admin.conf --namespace \"$1\" apply -f -";
+        let mut command = Command::new("docker");
+        command.args(["exec", &self.node(), "sh", "-c", apply, "sh", &self.namespace, &object.to_string()]);
+        output_of(&mut command);
     }
 
     /// The driver, started outside the cluster, in this namespace.

@@ -10,14 +10,17 @@ mod cluster;
 mod confirm;
 mod existing;
 mod faults;
+mod ipv6;
 mod loads;
 mod missing;
 mod repeats;
 mod rights;
+mod rules;
 mod silence;
 mod stages;
 mod stops;
 mod verdicts;
+mod webhook;
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -71,6 +74,8 @@ const STAGES: &[Stage] = &[
     stage("repeats", OnlyIfNamed, repeats::intervals_hold_other_runs),
     stage("confirm", OnlyIfNamed, confirm::the_answer_holds_and_one_replica_fewer_is_not_enough),
     stage("paused-node", OnlyIfNamed, faults::a_paused_node_costs_one_attempt),
+    stage("rules-refused", OnlyIfNamed, rules::a_refused_job_is_told_in_the_policys_words),
+    stage("ipv6", OnlyIfNamed, ipv6::a_cluster_with_ipv6_only_is_measured),
     stage("overloaded", Alone, verdicts::a_rate_that_is_not_kept_up_is_overload),
     stage("errors", Alone, verdicts::a_service_that_sheds_load_is_not_the_best),
     stage("infeasible", Alone, faults::a_replica_without_room_is_infeasible),
@@ -94,6 +99,10 @@ const STAGES: &[Stage] = &[
     stage("lost-master", Beside("team-f"), faults::a_deleted_master_costs_one_attempt),
     stage("failed", Beside("team-f"), verdicts::a_dead_service_has_no_figures),
     stage("conformance", Beside(BUILDS), the_cluster_passes_all_checks),
+    stage("rules-sidecar", Beside("team-g"), rules::an_injected_container_does_not_keep_the_job_from_ending),
+    stage("rules-quota", Beside("team-g"), rules::a_quota_is_told_in_the_servers_words),
+    stage("rules-limits", Beside("team-g"), rules::limits_of_the_namespace_are_recorded),
+    stage("rules-kubectl", Beside("team-g"), rules::kubectl_alone_runs_the_matrix_in_a_namespace_with_rules),
     stage("embedded-build", Beside(BUILDS), builds::the_embedded_cluster_is_built_and_started),
     stage("interrupted", Last, stops::an_interrupted_run_keeps_its_records),
 ];

@@ -196,7 +196,10 @@ fn an_exceeded_quota_counts_as_unplaced() {
     let mut full = deployment(2, 4, 1);
     let condition = json!({"type": "ReplicaFailure", "status": "True", "message": "exceeded quota: small"});
     full.data["status"]["conditions"].as_array_mut().unwrap().push(condition);
-    assert_eq!(assess(Some(&full), &[ready_pod()], 2), Assessment::Unplaced("exceeded quota: small".into()));
+    assert_eq!(
+        assess(Some(&full), &[ready_pod()], 2),
+        Assessment::Refused { problem: "exceeded quota: small".into(), since: None }
+    );
 }
 
 /// A pod that cannot pull `pod_image`, and a Deployment whose template has `template_image`.

@@ -34,10 +34,21 @@ async fn await_uid(
     overdue: Option<&Overdue>,
     tell: &Tell<'_>,
 ) -> Result<(), Unready> {
+    await_in(uid, &json!([]), pods, overdue, tell).await
+}
+
+/// The same, with these conditions of the Deployment.
+async fn await_in(
+    uid: &str,
+    conditions: &Value,
+    pods: Vec<Value>,
+    overdue: Option<&Overdue>,
+    tell: &Tell<'_>,
+) -> Result<(), Unready> {
     let deployment = json!({
         "metadata": { "name": "inference", "namespace": "default", "uid": "1", "generation": 1 },
         "spec": { "replicas": 2, "selector": { "matchLabels": { "app": "inference" } }, "template": {} },
-        "status": { "observedGeneration": 1, "replicas": pods.len(), "updatedReplicas": pods.len() },
+        "status": { "observedGeneration": 1, "replicas": pods.len(), "updatedReplicas": pods.len(), "conditions": conditions },
     });
     let service = service_fn(move |request: Request<Body>| {
         let (kind, version, items) = match request.uri().path().rsplit('/').next() {
@@ -96,6 +107,25 @@ async fn pods_that_cannot_be_placed_end_the_wait_long_before_the_deadline() {
     assert!(matches!(unready, Unready::Unplaced(_)));
     assert_eq!(unready.describe("inference"), "pods of inference cannot be placed: Insufficient cpu");
     assert!((UNPLACED_FOR..Duration::from_secs(10)).contains(&begun.elapsed()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_from_before_the_wait_may_be_over() {
+    let refused = async |since: &str| {
+        let conditions = json!([{
+            "type": "ReplicaFailure", "status": "True", "message": "exceeded quota: team", "lastTransitionTime": since,
+        }]);
+        let begun = Instant::now();
+        let unready = await_in("1", &conditions, Vec::new(), None, &|_, _| {}).await.unwrap_err();
+        assert!(matches!(unready, Unready::Unplaced(_)));
+        (unready.describe("inference"), begun.elapsed())
+    };
+    let (words, took) = refused(&Timestamp::now().to_string()).await;
+    assert_eq!(words, "pods of inference cannot be placed: exceeded quota: team");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    let (words, took) = refused("2026-01-01T10:00:00Z").await;
+    assert!(words.ends_with("exceeded quota: team (since 10:00:00 UTC, and not tried again)"), "{words}");
+    assert!((REFUSED_BEFORE_FOR..LIMIT).contains(&took), "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -49,6 +49,27 @@ async fn a_name_without_a_kind_finds_a_deployment_or_a_stateful_set() {
 }
 
 #[tokio::test]
+async fn the_digest_of_a_template_changes_with_its_environment_and_not_with_a_restart() {
+    let digest = async |change: &dyn Fn(&mut Value)| {
+        let api = FakeApi::default();
+        let mut bert = object(&labels());
+        change(&mut bert["spec"]["template"]);
+        api.put(&format!("{APPS}/deployments/bert"), bert);
+        read(&api, "bert").await.unwrap().template
+    };
+    let first = digest(&|_| {}).await;
+    assert_eq!(first.len(), 64);
+    let restarted = json!({ "annotations": { "kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z" } });
+    // The server keeps empty metadata.
+    let empty = digest(&|template| template["metadata"] = json!({})).await;
+    assert_eq!(empty, digest(&|template| template["metadata"] = restarted.clone()).await);
+    let env = json!([{ "name": "THREADS", "value": "2" }]);
+    assert_ne!(first, digest(&|template| template["spec"]["containers"][0]["env"] = env.clone()).await);
+    let checksum = json!({ "annotations": { "checksum/config": "1" } });
+    assert_ne!(empty, digest(&|template| template["metadata"] = checksum.clone()).await);
+}
+
+#[tokio::test]
 async fn a_name_that_nothing_has_is_answered_with_the_names_that_are_there() {
     let api = FakeApi::default();
     for (path, name) in [("deployments", "shop"), ("statefulsets", "bart")] {

@@ -75,10 +75,10 @@ impl Patience {
                 );
                 return Outcome::failed(&reason, &next);
             }
-            let is_news =
-                self.told.as_ref() != Some(&reason) && (is_refused || unstarted >= Some(TOLD_AFTER));
+            let key = without_pod(&reason);
+            let is_news = self.told.as_ref() != Some(&key) && (is_refused || unstarted >= Some(TOLD_AFTER));
             if is_news {
-                self.told = Some(reason.clone());
+                self.told = Some(key);
             }
             return Outcome { news: is_news.then(|| format!("waiting: {reason}")), ..Outcome::default() };
         }
@@ -99,6 +99,12 @@ impl Outcome {
     }
 }
 
+/// The reason without the name of a refused pod, because each try has another name.
+fn without_pod(reason: &str) -> String {
+    let Some((before, rest)) = reason.split_once("pods \"") else { return reason.to_owned() };
+    rest.split_once('"').map_or_else(|| reason.to_owned(), |(_, after)| format!("{before}{after}"))
+}
+
 /// How long something has been so. Starts counting when it is seen for the first time.
 fn since(begin: &mut Option<Instant>, is_so: bool) -> Option<Duration> {
     *begin = is_so.then(|| begin.unwrap_or_else(Instant::now));
@@ -114,7 +120,7 @@ mod tests {
     const LIMITS: Limits = Limits { ready: Duration::from_mins(3), stop: Duration::from_secs(195) };
 
     fn refused() -> Waiting {
-        Waiting::Refused("exceeded quota".into())
+        Waiting::Refused("pods \"a\" is forbidden: exceeded quota".into())
     }
 
     fn unstarted() -> Waiting {
@@ -124,14 +130,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_refused_pod_is_told_at_once_and_ends_the_wait_after_30_s() {
         let mut patience = Patience::new(LIMITS);
-        assert_eq!(patience.look(Some(refused()), None).news.as_deref(), Some("waiting: exceeded quota"));
+        assert_eq!(
+            patience.look(Some(refused()), None).news.as_deref(),
+            Some("waiting: pods \"a\" is forbidden: exceeded quota")
+        );
         advance(Duration::from_secs(29)).await;
-        let outcome = patience.look(Some(refused()), None);
+        let again = Waiting::Refused("pods \"b\" is forbidden: exceeded quota".into());
+        let outcome = patience.look(Some(again), None);
         assert!(outcome.news.is_none() && !outcome.is_over, "told once");
         advance(Duration::from_secs(1)).await;
         let error = patience.look(Some(refused()), None).error.unwrap();
         assert_eq!(error.code, ExitCode::Preflight);
-        assert_eq!(error.message, "the driver does not run: exceeded quota");
+        assert_eq!(error.message, "the driver does not run: pods \"a\" is forbidden: exceeded quota");
     }
 
     #[tokio::test(start_paused = true)]

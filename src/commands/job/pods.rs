@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod};
 
-use crate::cluster::startup_failure;
+use crate::cluster::{refusal_in, startup_failure};
 
 /// The name of the driver's container.
 pub(super) const DRIVER: &str = "driver";
@@ -42,7 +42,7 @@ pub(super) fn waiting(pods: &[Pod], refusals: &[Event]) -> Option<Waiting> {
     if created.is_some_and(|created| seen_at(latest) < Some(created)) {
         return None;
     }
-    let message = latest.message.as_deref().unwrap_or("no reason given");
+    let message = latest.message.as_deref().map_or("no reason given", refusal_in);
     Some(Waiting::Refused(format!("the server refuses the Job's pod: {message}")))
 }
 
@@ -140,7 +140,7 @@ mod tests {
     fn failed_create(at: &str) -> Event {
         serde_json::from_value(json!({
             "metadata": {}, "involvedObject": {}, "reason": "FailedCreate", "lastTimestamp": at,
-            "message": "pods \"x\" is forbidden: exceeded quota",
+            "message": "(combined from similar events): Error creating: pods \"x\" is forbidden: exceeded quota",
         }))
         .unwrap()
     }

@@ -10,7 +10,7 @@ use records::{Environment, Record, Scenario};
 use super::super::web_ui::forward_to_master;
 use super::arguments::Arguments;
 use super::provenance::provenance;
-use super::resume::{Origin, origin, resumed};
+use super::resume::{Origin, origin, refuse_changed_templates, resumed};
 use super::service::{limits_of_master, settle_autoscalers, tell_of_killed_run, tell_slow_pods};
 use crate::cluster::{Cluster, Lease, LocalPort, PodHttp, PortForward, Workload, pods_of, read_workload};
 use crate::config::{Config, WorkloadName};
@@ -100,18 +100,15 @@ pub(super) async fn prepare(
         began: Some(Timestamp::now()),
     };
     let (state, records) = resumed(&stored, recorded, fresh)?;
+    let templates = [&inference, &workers].map(|one| (one.id(), one.template.clone())).into();
+    refuse_changed_templates(&records, &templates)?;
     let state = RunState { restores: Some(inference.id()), ..state };
     let seen = Seen::of(&records);
     // Before anything is scaled. Without a replica, the first scenario finds out.
     seen.note_images(&present_pods)?;
     tell_slow_pods(&inference, &config, events);
     let file = RecordFile::create(&folder.join(records::FILE_NAME), &records)?;
-    // In a pod, the Job gives the run its id.
-    let writer = Writer {
-        holder: lease.holder().to_owned(),
-        is_pod: arguments.run_id.is_some(),
-        events: events.clone(),
-    };
+    let writer = writer(lease, arguments, events);
     let store = ConfigMapStore::begin(cluster, writer, stored, &state, &records).await?;
     if let Some(caveat) = &capabilities.caveat {
         events.tell(Progress::GeneratorCaveat { caveat: caveat.clone() });
@@ -133,6 +130,7 @@ pub(super) async fn prepare(
         primary: config.inference.primary.clone(),
         images: images.into_iter().collect(),
         image_ids: BTreeMap::new(),
+        templates,
         limits: master_limits,
         generator: capabilities.name.clone(),
         percentile_digits: capabilities.percentile_digits,
@@ -156,6 +154,12 @@ pub(super) async fn prepare(
     let run = Run { run_id, plan_hash: state.plan_hash };
     let original = state.original;
     Ok(Prepared { setup, plan, run, records, file, store, folder, original, _forward: forward })
+}
+
+fn writer(lease: &Lease, arguments: &Arguments, events: &Events) -> Writer {
+    // In a pod, the Job gives the run its id.
+    let is_pod = arguments.run_id.is_some();
+    Writer { holder: lease.holder().to_owned(), is_pod, events: events.clone() }
 }
 
 /// The scenarios of the plan with the status of those that are recorded; of a search, those that are recorded.

@@ -1,5 +1,6 @@
 //! Which run this is, and which of its scenarios are recorded already.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use records::Record;
@@ -60,6 +61,33 @@ pub(super) fn resumed(
     Ok((state.unwrap_or(fresh), records))
 }
 
+/// Refuses to continue with pods that are made from other templates than those of the records: another environment or
+/// other resources make another service.
+///
+/// # Errors
+/// Exit code 2, naming the workload.
+pub(super) fn refuse_changed_templates(
+    records: &[Record],
+    templates: &BTreeMap<String, String>,
+) -> Result<()> {
+    for record in records {
+        let before = &record.environment.templates;
+        let is_changed =
+            |(name, digest): &(&String, &String)| before.get(*name).is_some_and(|old| old != *digest);
+        if let Some((name, _)) = templates.iter().find(is_changed) {
+            let message = format!(
+                "run {} cannot be resumed: the pod template of {name} has changed since it began, such as a variable, \
+                 a limit or the test script",
+                record.run_id
+            );
+            let object = if name.contains('/') { name.clone() } else { format!("deployment/{name}") };
+            return Err(Error::usage(message)
+                .next(format!("start a new run, or put the template back: kubectl rollout undo {object}")));
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +129,18 @@ mod tests {
         );
         let (state, records) = resumed(&stored, Vec::new(), state("run", "hash", 1)).unwrap();
         assert_eq!((state.original.inference, records.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_changed_pod_template_is_refused_by_the_workloads_name() {
+        let templates = |digest: &str| BTreeMap::from([("inference".to_owned(), digest.to_owned())]);
+        let mut recorded = record(0, 1, 20, 80);
+        assert_eq!(refuse_changed_templates(&[recorded.clone()], &templates("a")), Ok(()), "an older record");
+        recorded.environment.templates = templates("a");
+        assert_eq!(refuse_changed_templates(&[recorded.clone()], &templates("a")), Ok(()));
+        let error = refuse_changed_templates(&[recorded], &templates("b")).unwrap_err();
+        assert_eq!(error.code, ExitCode::Usage);
+        assert!(error.message.contains("the pod template of inference has changed"), "{error}");
     }
 
     #[test]

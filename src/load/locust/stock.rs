@@ -21,7 +21,7 @@ use super::answer::{FailureAnswer, StateAnswer};
 use super::product::NAME;
 use super::web::Web;
 use crate::exit::{Error, Result};
-use crate::load::{Capabilities, Cut, Exception, Failure, Load, Script, Snapshot, Worker};
+use crate::load::{Capabilities, Cut, Exception, Failure, Left, Load, Script, Snapshot, State, Worker};
 
 /// Locust's `WORKER_REPORT_INTERVAL`.
 const REPORT_INTERVAL: Duration = Duration::from_secs(3);
@@ -39,6 +39,29 @@ pub(super) struct Stock {
     longest: Duration,
     /// When the window was opened, s since the epoch; `None` before.
     opened_at: Mutex<Option<f64>>,
+    users: Mutex<Users>,
+}
+
+/// The users of the present load.
+#[derive(Clone, Copy, Debug, Default)]
+struct Users {
+    asked: u32,
+    /// Whether all of them have run, and nobody has started a load since.
+    all_ran: bool,
+}
+
+impl Users {
+    /// How many have ended by themselves, by what Locust says of itself and of its workers: it is done with starting
+    /// users, all workers run, and fewer users are left. A lost worker is not listed as running.
+    fn left(&mut self, snapshot: &Snapshot) -> u32 {
+        if snapshot.state != State::Running || snapshot.workers.iter().any(|one| one.state != State::Running)
+        {
+            self.all_ran = false;
+        } else if snapshot.user_count == self.asked {
+            self.all_ran = true;
+        }
+        if self.all_ran { self.asked.saturating_sub(snapshot.user_count) } else { 0 }
+    }
 }
 
 #[derive(Deserialize)]
@@ -76,7 +99,13 @@ impl Stock {
         let _: StatisticsAnswer = web.get("/stats/requests").await?;
         let page = web.call(Method::GET, "/", &[]).await?.text().await.unwrap_or_default();
         let version = page::version(&page).unwrap_or("of an unknown version").to_owned();
-        Ok(Self { version, script: page::script(&page), longest, opened_at: Mutex::default() })
+        Ok(Self {
+            version,
+            script: page::script(&page),
+            longest,
+            opened_at: Mutex::default(),
+            users: Mutex::default(),
+        })
     }
 
     /// What a Locust without the module can do.
@@ -96,14 +125,13 @@ impl Stock {
 
     /// Forgets the window of the last load, and adds the fields that the form of the next start needs.
     pub(super) fn prepare_start(&self, load: Load, form: &mut Vec<(&str, String)>) -> Result<()> {
-        if matches!(load, Load::Open { .. }) {
-            return Err(open_model_refused());
-        }
+        let Load::Closed { users, .. } = load else { return Err(open_model_refused()) };
+        *locked(&self.users) = Users { asked: users, all_ran: false };
         // Before 2.47 the timer of run_time goes on after a stop and ends whatever load runs by then.
         if self.run_time_ends_with_a_stop() {
             form.push(("run_time", self.longest.as_secs().to_string()));
         }
-        *self.opened_at() = None;
+        *locked(&self.opened_at) = None;
         Ok(())
     }
 
@@ -118,22 +146,30 @@ impl Stock {
             memory_bytes: worker.memory_usage,
             health: None,
         });
-        Ok(Snapshot {
+        let mut snapshot = Snapshot {
             user_count: answer.user_count,
             workers: workers.collect(),
             errors: answer.errors.into_iter().map(Failure::from).collect(),
             ..Snapshot::empty(now(), answer.state.into())
-        })
+        };
+        let count = u64::from(locked(&self.users).left(&snapshot));
+        if count > 0 {
+            let classes = self.script.user_classes.iter().map(|class| class.name.as_str());
+            let user = classes.collect::<Vec<_>>().join(" or ");
+            let why = "Locust tells the reason only with the module locust_matrix.py".to_owned();
+            snapshot.left = vec![Left { user, why, count }];
+        }
+        Ok(snapshot)
     }
 
     /// The first cut of a load opens the window; later ones have the counts since then.
     pub(super) async fn cut(&self, web: &Web) -> Result<Snapshot> {
         let mut snapshot = self.snapshot(web).await?;
-        let opened_at = *self.opened_at();
+        let opened_at = *locked(&self.opened_at);
         match opened_at {
             None if snapshot.is_active() => {
                 web.post_or_get("/stats/reset").await?;
-                *self.opened_at() = Some(now());
+                *locked(&self.opened_at) = Some(now());
             }
             _ if snapshot.is_active() => self.read_counts(web, &mut snapshot).await?,
             _ => self.await_final_counts(web, &mut snapshot).await?,
@@ -149,7 +185,7 @@ impl Stock {
     async fn read_counts(&self, web: &Web, snapshot: &mut Snapshot) -> Result<()> {
         let response = web.call(Method::GET, CSV, &[]).await?;
         let text = web.body(CSV, response, "text/csv", "CSV").await?;
-        snapshot.counts = table::parse(&text, *self.opened_at()).map_err(|error| {
+        snapshot.counts = table::parse(&text, *locked(&self.opened_at)).map_err(|error| {
             Error::cluster(format!("{}{CSV} is not understood: {error}", web.url))
                 .next("use a version of Locust from 2.46 on")
         })?;
@@ -172,10 +208,6 @@ impl Stock {
             }
         }
         Ok(())
-    }
-
-    fn opened_at(&self) -> MutexGuard<'_, Option<f64>> {
-        self.opened_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether Locust's `run_time` can serve as a dead-man switch: from 2.47 on, a stop ends its timer.
@@ -201,6 +233,10 @@ impl Stock {
     }
 }
 
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn open_model_refused() -> Error {
     Error::usage("the open model needs the module locust_matrix.py in the test script")
         .next("keep 'import locust_matrix' in the locustfile, with the module's files beside it")
@@ -221,7 +257,36 @@ mod tests {
             script,
             longest: Duration::from_hours(2),
             opened_at: Mutex::default(),
+            users: Mutex::default(),
         }
+    }
+
+    #[test]
+    fn users_that_leave_are_told_from_a_lost_worker_and_from_a_new_load() {
+        let mut users = Users { asked: 4, all_ran: false };
+        let mut left = |state: State, workers: &[(State, u32)]| {
+            let worker = |(state, user_count): &(State, u32)| Worker {
+                id: String::new(),
+                state: *state,
+                user_count: *user_count,
+                cpu_percent: 0.0,
+                memory_bytes: 0,
+                health: None,
+            };
+            let user_count = workers.iter().map(|(_, users)| users).sum();
+            let workers = workers.iter().map(worker).collect();
+            users.left(&Snapshot { user_count, workers, ..Snapshot::empty(0.0, state) })
+        };
+        let running = State::Running;
+        assert_eq!(left(running, &[(running, 1), (running, 1)]), 0, "the others have not started yet");
+        assert_eq!(left(running, &[(running, 2), (running, 2)]), 0);
+        assert_eq!(left(running, &[(running, 2), (running, 1)]), 1);
+        assert_eq!(left(running, &[(running, 0), (running, 0)]), 4);
+        assert_eq!(left(running, &[(running, 2), (State::Missing, 2)]), 0);
+        assert_eq!(left(running, &[(running, 2)]), 0, "a worker was lost");
+        assert_eq!(left(running, &[(running, 2), (running, 2)]), 0);
+        assert_eq!(left(State::Spawning, &[(running, 2), (running, 1)]), 0, "somebody starts another load");
+        assert_eq!(left(running, &[(running, 2), (running, 1)]), 0);
     }
 
     #[test]

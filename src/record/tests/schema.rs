@@ -28,6 +28,7 @@ fn complete() -> Record {
     let environment = &mut record.environment;
     environment.order_seed = Some(7);
     environment.image_ids = [("inference".to_owned(), ["sha256:1".to_owned()].into())].into();
+    environment.templates = [("inference".to_owned(), "0a1b".to_owned())].into();
     environment.limits = [("inference".to_owned(), "CPU 200m".to_owned())].into();
     environment.question.gates =
         vec![Gate { replicas: Some(1), workers: Some(2), users: Some(20), rate: Some(12.5) }];

@@ -8,7 +8,7 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use tower::service_fn;
 
-use super::world::{State, WORKERS, World};
+use super::world::{MASTER, State, WORKERS, World};
 use crate::cluster::Cluster;
 
 /// A cluster whose API server is the world.
@@ -37,7 +37,8 @@ pub(super) fn cluster(world: &World) -> Cluster {
 
 fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[u8]) -> Value {
     let last = path.rsplit('/').next().unwrap_or_default();
-    let named = |query: &str| if query.contains(WORKERS) { WORKERS } else { "inference" };
+    let named =
+        |text: &str| [MASTER, WORKERS].into_iter().find(|name| text.contains(name)).unwrap_or("inference");
     if last == "scale" && *method == Method::PATCH {
         let patch: Value = serde_json::from_slice(patch).unwrap();
         let replicas = patch["spec"]["replicas"].as_u64().unwrap();
@@ -67,8 +68,8 @@ fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[
         }
         return state.lease.clone();
     }
-    if path.ends_with("/deployments/inference") {
-        return deployment(state, "inference");
+    if path.contains("/deployments/") {
+        return deployment(state, named(path));
     }
     let name = named(query);
     let (kind, version, items) = match last {
@@ -77,6 +78,14 @@ fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[
         "pods" => {
             let made = if state.script.refused { 0 } else { state.replicas[name] };
             let pods = (0..made).map(|at| pod(state, name, at));
+            // A pod of somebody else, with the same labels.
+            let other = (name == MASTER).then(|| {
+                let mut other = pod(state, name, made);
+                other["metadata"]["ownerReferences"][0]["uid"] = "other".into();
+                other["metadata"]["ownerReferences"][0]["kind"] = "Job".into();
+                other
+            });
+            let pods = pods.chain(other);
             ("PodList", "v1", pods.collect())
         }
         other => panic!("{method} {path} ({other}) is not served here"),

@@ -118,7 +118,8 @@ async fn a_master_that_needs_a_restart() {
     let events = Events::to(move |event| sink.lock().unwrap().push(event.to_string()));
     let limit = Duration::from_secs(30);
     make_usable(&cluster(&world), &world, limit, &events).await.unwrap();
-    assert_eq!(world.state().restarts, 1);
+    let replaced: Vec<String> = world.state().lives.keys().cloned().collect();
+    assert_eq!(replaced, ["load-master-0", "load-worker-0"], "and no pod of somebody else");
     let told = told.lock().unwrap().join("\n");
     assert!(
         told.contains("The script cannot be used (Answer after 30 s; last seen: the script does not answer)"),

@@ -26,8 +26,8 @@ const CUT_WAITS: Duration = Duration::from_secs(5);
 
 /// The Deployment of the load generator's workers.
 pub(super) const WORKERS: &str = "load-worker";
-/// The label selector of all pods of the load generator.
-pub(super) const ALL_PODS: &str = "app in (load-master, load-worker)";
+/// The Deployment of the load generator's master.
+pub(super) const MASTER: &str = "load-master";
 /// The load generator's name on the replicas' metrics page.
 const CALLER: &str = "script";
 
@@ -83,7 +83,7 @@ pub(super) struct World(Arc<Mutex<State>>);
 
 impl World {
     pub(super) fn new(script: Script) -> Self {
-        let replicas = BTreeMap::from([("inference".to_owned(), 1), (WORKERS.to_owned(), 1)]);
+        let replicas = ["inference", MASTER, WORKERS].map(|name| (name.to_owned(), 1)).into();
         Self(Arc::new(Mutex::new(State {
             script,
             created: Instant::now(),

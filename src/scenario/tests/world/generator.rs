@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::super::open_queue::OpenQueue;
 use super::super::script::ByScript;
-use super::{ALL_PODS, CALLER, World};
+use super::{CALLER, MASTER, WORKERS, World};
 use crate::exit::{Error, Result};
 use crate::load::{Capabilities, Load, LoadGenerator, Snapshot, Unreached};
 use crate::wait::TimedOut;
@@ -60,8 +60,8 @@ impl LoadGenerator for World {
         Ok(())
     }
 
-    fn pods(&self) -> Option<&str> {
-        Some(ALL_PODS)
+    fn deployments(&self) -> &'static [&'static str] {
+        &[MASTER, WORKERS]
     }
 
     fn explain(&self, unreached: &Unreached, timed_out: &TimedOut) -> Error {
