@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use e2e::embedded::Problem;
+use e2e::namespace::Problem;
 use e2e::results::{HEADER, attempt, scenario_id, totals_differ};
 use serde_json::Value;
 

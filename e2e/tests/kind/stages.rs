@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use e2e::required;
 use e2e::tool::{Clock, output_of, run, say, set_prefix};
 
-use crate::cluster::KeptCluster;
+use e2e::kind::KeptCluster;
 
 const INFERENCE: &str = "deployment/inference";
 const MASTER: &str = "deployment/locust-master";
