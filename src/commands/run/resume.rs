@@ -17,6 +17,16 @@ pub(super) struct Origin {
     pub(super) recorded: Vec<Record>,
 }
 
+/// The run that an earlier driver may have begun: that of the Job, or that of the folder of `--resume`.
+pub(super) fn known_run(arguments: &Arguments) -> Option<String> {
+    let of_folder = || {
+        let folder = arguments.resume.as_ref()?;
+        let recovered = RecordFile::recover(&folder.join(records::FILE_NAME)).ok()?;
+        recovered.records.into_iter().next().map(|record| record.run_id)
+    };
+    arguments.run_id.clone().or_else(of_folder)
+}
+
 /// Reads the folder of `--resume`, or starts a new run.
 pub(super) fn origin(arguments: &Arguments, events: &Events) -> Result<Origin> {
     if let Some(folder) = &arguments.resume {

@@ -10,7 +10,6 @@ use e2e::namespace::{Namespace, Problem};
 use e2e::required;
 use e2e::tool::{output_of, run};
 use kube::ResourceExt;
-use serde_json::Value;
 
 use super::Cluster;
 use crate::fault::NodeFault;
@@ -135,17 +134,22 @@ impl Cluster for KindNamespace {
     }
 
     fn run_without_pod(&self) -> Result<Vec<String>, Problem> {
-        let pods: BTreeSet<String> = self.namespace.pods("")?.iter().map(ResourceExt::name_any).collect();
-        let running: Value = serde_json::from_str(&self.in_node("crictl ps --output json")?)
-            .map_err(|error| format!("crictl ps: {error}"))?;
-        let containers = running["containers"].as_array().ok_or("crictl ps lists no containers")?;
-        let own = containers.iter().map(|one| &one["labels"]).filter_map(|labels| {
-            let label = |name: &str| labels[format!("io.kubernetes.{name}")].as_str();
-            let is_own = label("pod.namespace") == Some(self.namespace.name());
-            let (pod, container) = (label("pod.name")?, label("container.name")?);
-            (is_own && !pods.contains(pod)).then(|| format!("container {container} of pod {pod}"))
-        });
-        Ok(own.collect())
+        let filter = format!(
+            r#"labels."io.kubernetes.pod.namespace"=={},labels."io.cri-containerd.kind"==container"#,
+            self.namespace.name()
+        );
+        // Containers that have ended are kept for their logs. Only those with a task run.
+        let running = self.in_node(&format!(
+            "running=$(ctr -n k8s.io tasks ls | awk '$3 == \"RUNNING\" {{ print $1 }}'); \
+             for id in $(ctr -n k8s.io containers ls -q '{filter}'); do \
+             case $running in *$id*) ctr -n k8s.io containers info $id | grep -m 1 'io.kubernetes.pod.name\"';; esac; done"
+        ))?;
+        let name = |line: &str| line.split('"').nth(3).unwrap_or_default().to_owned();
+        let mut left: BTreeSet<String> = running.lines().map(name).collect();
+        for pod in self.namespace.pods("")? {
+            left.remove(&pod.name_any());
+        }
+        Ok(left.into_iter().map(|pod| format!("a container of pod {pod}")).collect())
     }
 
     fn settles_within(&self) -> Duration {
