@@ -27,6 +27,14 @@ pub struct EmbeddedCluster {
     namespace: Namespace,
 }
 
+/// `cargo xtask e2e` with the embedded cluster `name`, as on a machine without Docker.
+pub fn xtask_e2e(name: &str, results: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(required("E2E_XTASK"));
+    command.env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
+    command.args(["e2e", "--name", name, "--results"]).arg(results).args(arguments);
+    command
+}
+
 impl EmbeddedCluster {
     /// Starts a cluster in an empty folder, and deploys Locust and the stub.
     ///

@@ -12,13 +12,14 @@ mod kubectl;
 mod scripts;
 mod workloads;
 
-use std::path::Path;
 use std::process::Command;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cluster::Cluster;
 use e2e::conformance::{self, Images};
+use e2e::embedded::xtask_e2e;
+use e2e::leftovers::Before;
 use e2e::required;
 use e2e::results::{
     Span, assert_all_valid, assert_exact, counts, environment, only_record, only_run, open_rows, records,
@@ -101,14 +102,6 @@ fn the_recipe_for_a_service_of_ones_own_has_room_on_two_cores() {
     cluster.end();
 }
 
-/// `cargo xtask e2e` as on a machine without Docker.
-fn e2e(name: &str, results: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(required("E2E_XTASK"));
-    command.env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
-    command.args(["e2e", "--name", name, "--results"]).arg(results).args(arguments);
-    command
-}
-
 #[test]
 fn the_quick_matrix_runs_without_docker() {
     let _turn = alone("the_quick_matrix_runs_without_docker");
@@ -118,7 +111,7 @@ fn the_quick_matrix_runs_without_docker() {
     let matrix = folder.path().join("matrix.yaml");
     std::fs::write(&matrix, "{preset: quick, users: [20], rates: [20], duration: 6s, max_duration: 30s, cooldown: 1s, spawn_rate: 20}")
         .unwrap();
-    let ended = run(&mut e2e("lm-test-embedded", &results, &["--config", matrix.to_str().unwrap()]));
+    let ended = run(&mut xtask_e2e("lm-test-embedded", &results, &["--config", matrix.to_str().unwrap()]));
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let first = ended.err.lines().next().unwrap();
     assert!(first.starts_with("cluster: embedded, because"), "{first}");
@@ -177,7 +170,7 @@ fn a_rate_that_is_not_kept_up_is_overload() {
     let text = "{replicas: [1], workers: [2], rates: [60], duration: 20s, max_duration: 20s, cooldown: 0s, objective: {p95_ms: 8000}}";
     std::fs::write(&matrix, text).unwrap();
     let matrix = matrix.to_str().unwrap();
-    let ended = run(&mut e2e("lm-test-embedded", &results.path().join("runs"), &["--config", matrix]));
+    let ended = run(&mut xtask_e2e("lm-test-embedded", &results.path().join("runs"), &["--config", matrix]));
     assert_eq!(ended.code, Some(6), "{}", ended.err);
     let folder = only_run(&results.path().join("runs"));
     let status = open_rows(&folder)[0].last().unwrap().clone();
@@ -198,7 +191,7 @@ fn eight_replicas_eight_workers_and_800_users_run() {
     let text = "{replicas: [8], workers: [8], users: [800], duration: 10s, cooldown: 0s, spawn_rate: 200}";
     std::fs::write(&matrix, text).unwrap();
     let matrix = matrix.to_str().unwrap();
-    let ended = run(&mut e2e("lm-test-embedded", &results.path().join("runs"), &["--config", matrix]));
+    let ended = run(&mut xtask_e2e("lm-test-embedded", &results.path().join("runs"), &["--config", matrix]));
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let record = only_record(&only_run(&results.path().join("runs")));
     assert!(counts(&record, Span::Window).unwrap().requests > 0, "{record}");
@@ -210,25 +203,15 @@ fn eight_replicas_eight_workers_and_800_users_run() {
 #[test]
 fn nothing_is_left_after_a_kill_or_an_interruption() {
     let _turn = beside_others("stops", "nothing_is_left_after_a_kill_or_an_interruption");
+    let before = Before::read();
     for (signal, code) in [(Signal::INT, Some(130)), (Signal::KILL, None)] {
         let folder = tempfile::tempdir().unwrap();
         let matrix = folder.path().join("matrix.yaml");
         std::fs::write(&matrix, "{preset: quick, duration: 30s, spawn_rate: 20}").unwrap();
         let (matrix, results) = (matrix.to_str().unwrap(), folder.path().join("results"));
-        let mut running = Running::start(&mut e2e("lm-test-embedded", &results, &["--config", matrix]));
+        let mut running = Running::start(&mut xtask_e2e("lm-test-embedded", &results, &["--config", matrix]));
         running.await_line("RPS:", Duration::from_mins(3));
-        running.signal(signal);
-        assert_eq!(running.finish().code, code);
-        // The pods end at once. The driver waits half a minute for the API server to come back, and tries each of its
-        // calls for 15 s more.
-        let by = Instant::now() + Duration::from_secs(75);
-        while !cluster::processes_naming("lm-test-embedded").is_empty() {
-            assert!(Instant::now() < by, "{:?}", cluster::processes_naming("lm-test-embedded"));
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        let (ended, left) = before.left_after("lm-test-embedded", running, signal);
+        assert_eq!((ended, left), (code, Vec::new()));
     }
-    let cleanup = run(Command::new(required("E2E_XTASK")).arg("cleanup"));
-    assert_eq!(cleanup.code, Some(0), "{}", cleanup.err);
-    let folder = Path::new(&required("E2E_TARGET")).join("e2e/lm-test-embedded");
-    assert!(!folder.exists(), "{}", folder.display());
 }

@@ -13,6 +13,13 @@ use crate::fault::{Fault, NodeFault};
 pub(crate) use embedded::Embedded;
 pub(crate) use kind::{KindNamespace, end_kind_cluster, start_kind_cluster};
 
+/// How Locust is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+}
+
 /// A cluster, or a namespace of one, with Locust and the stub.
 pub(crate) trait Cluster {
     /// What `--cluster-kind` calls it.
@@ -39,7 +46,7 @@ pub(crate) trait Cluster {
     ///
     /// # Errors
     /// There is no answer, or it is none of the success codes.
-    fn get_from_master(&self, pod: &str, path: &str) -> Result<String, Problem>;
+    fn ask_master(&self, method: Method, pod: &str, path: &str) -> Result<String, Problem>;
 
     /// Processes or containers that run for pods which the API server does not list.
     ///

@@ -8,7 +8,7 @@
 //! - `FAULTS_KIND_COUNT`: how many trials on kind; without it, none.
 //! - `FAULTS_CLUSTER`: `embedded` or `kind` leaves the other one out.
 //! - `FAULTS_SEED`: the seed; 0 draws another one each time.
-//! - `FAULTS_ONLY`: tries only kinds with this text in their names.
+//! - `FAULTS_ONLY`: tries only kinds with one of these texts in their names, separated by commas.
 //! - `FAULTS_LANES`: how many trials run side by side.
 //! - `FAULTS_TABLE`: the file that the table is written to; that of kind gets the ending `.kind`.
 //! - `INTERRUPTS_COUNT`, `INTERRUPTS_KIND_COUNT`: how many main jobs are interrupted.
@@ -17,6 +17,7 @@ mod cluster;
 mod disk;
 mod driver;
 mod fault;
+mod interrupts;
 mod lane;
 mod lanes;
 mod outcome;
@@ -95,6 +96,31 @@ fn no_fault_on_kind_loses_a_scenario_or_leaves_anything_behind() {
     }
 }
 
+#[test]
+fn an_interrupted_main_job_leaves_nothing_behind() {
+    const NAME: &str = "an_interrupted_main_job_leaves_nothing_behind";
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _clock = Clock::start(NAME);
+    let count = number("INTERRUPTS_COUNT").unwrap_or(0);
+    let unwanted = || (count == 0).then(|| "INTERRUPTS_COUNT asks for none".to_owned());
+    if let Some(reason) = left_out("embedded").or_else(unwanted) {
+        return say(&format!("{NAME}: not run: {reason}"));
+    }
+    interrupts::interrupt(e2e::embedded::xtask_e2e, "lm-test-interrupted", seed(), count);
+}
+
+#[test]
+fn an_interrupted_main_job_on_kind_leaves_nothing_behind() {
+    const NAME: &str = "an_interrupted_main_job_on_kind_leaves_nothing_behind";
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let _clock = Clock::start(NAME);
+    let count = number("INTERRUPTS_KIND_COUNT").unwrap_or(0);
+    if let Some(reason) = left_out("kind").or_else(|| without_kind(count, "INTERRUPTS_KIND_COUNT")) {
+        return say(&format!("{NAME}: not run: {reason}"));
+    }
+    interrupts::interrupt(e2e::kind::xtask_e2e, "lm-test-interrupted", seed(), count);
+}
+
 /// Why `FAULTS_CLUSTER` leaves out the trials on this kind of cluster.
 fn left_out(cluster: &str) -> Option<String> {
     let wanted = std::env::var("FAULTS_CLUSTER").ok()?;
@@ -135,8 +161,9 @@ fn failure((trial, outcome): &(Trial, Outcome)) -> String {
 
 /// The kinds that `FAULTS_ONLY` leaves.
 fn named(kinds: &[Fault]) -> Vec<Fault> {
-    let word = std::env::var("FAULTS_ONLY").unwrap_or_default();
-    kinds.iter().copied().filter(|kind| kind.name().contains(&word)).collect()
+    let words = std::env::var("FAULTS_ONLY").unwrap_or_default();
+    let is_named = |kind: &Fault| words.split(',').any(|word| kind.name().contains(word));
+    kinds.iter().copied().filter(is_named).collect()
 }
 
 /// The seed that the variable names, or one that differs each time.

@@ -27,8 +27,8 @@ pub(crate) fn strike(cluster: &dyn Cluster, trial: &Trial) -> Result<(), Problem
             until_done(|| namespace.evict_pod(&victim(part)?))
         }
         Fault::Node(fault) => cluster.strike_node(fault, trial.pause),
-        Fault::ResetByHand => until_done(|| web::get(cluster, "/stats/reset").map(drop)),
-        Fault::StopByHand => until_done(|| web::get(cluster, "/stop").map(drop)),
+        Fault::ResetByHand => until_done(|| web::change(cluster, "/stats/reset")),
+        Fault::StopByHand => until_done(|| web::change(cluster, "/stop")),
         Fault::None
         | Fault::KillDriver
         | Fault::InterruptDriver

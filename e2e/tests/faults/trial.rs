@@ -76,6 +76,9 @@ pub(crate) fn carry_out(lane: &mut Lane, trial: &Trial, expected: Duration) -> R
         outcome.driver.push(format!("it ended with {ending}: {}", run.last_lines()));
     }
     examine_run(&run, &mut outcome);
+    if trial.fault == Fault::None && outcome.records.statuses.contains_key("INFEASIBLE") {
+        outcome.driver.push("the cluster has no room for this plan: use fewer lanes".into());
+    }
     before.compare(lane.cluster()?, &folder, &mut outcome);
     outcome.took = begun.elapsed();
     if !outcome.problems().is_empty() {

@@ -4,19 +4,23 @@ use e2e::namespace::Problem;
 use kube::ResourceExt;
 use serde_json::Value;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Method};
 
-/// Asks Locust's master, beside the driver.
-pub(crate) fn get(cluster: &dyn Cluster, path: &str) -> Result<String, Problem> {
+/// Stops the load or resets its counts. Locust has these as POST since 2.47.0, and as GET before.
+pub(crate) fn change(cluster: &dyn Cluster, path: &str) -> Result<(), Problem> {
+    ask(cluster, Method::Post, path).or_else(|_| ask(cluster, Method::Get, path)).map(drop)
+}
+
+fn ask(cluster: &dyn Cluster, method: Method, path: &str) -> Result<String, Problem> {
     let pods = cluster.namespace().pods("app=locust,role=master")?;
     let master = pods.first().ok_or("the master has no pod")?;
-    cluster.get_from_master(&master.name_any(), path)
+    cluster.ask_master(method, &master.name_any(), path)
 }
 
 /// Returns what is wrong if a load runs or begins. After a worker has died, Locust's state can stay "stopping" without a user;
 /// the next load starts from that state, too.
 pub(crate) fn load_that_runs(cluster: &dyn Cluster) -> Option<Problem> {
-    let answer = match get(cluster, "/stats/requests") {
+    let answer = match ask(cluster, Method::Get, "/stats/requests") {
         Ok(answer) => answer,
         Err(problem) => return Some(problem),
     };

@@ -10,7 +10,7 @@ use e2e::embedded::EmbeddedCluster;
 use e2e::namespace::{Namespace, Problem};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::Cluster;
+use super::{Cluster, Method};
 use crate::fault::NodeFault;
 
 /// How long the pods of a new cluster may take to be ready, on a busy machine.
@@ -72,12 +72,12 @@ impl Cluster for Embedded {
         Ok(())
     }
 
-    fn get_from_master(&self, pod: &str, path: &str) -> Result<String, Problem> {
+    fn ask_master(&self, method: Method, pod: &str, path: &str) -> Result<String, Problem> {
         let pods = self.namespace().pods("app=locust,role=master")?;
         let master = pods.iter().find(|one| one.metadata.name.as_deref() == Some(pod));
         let address = master.and_then(|pod| pod.status.as_ref()?.pod_ip.clone());
         let address = address.ok_or("the master's pod has no address")?;
-        ask(&address, path).map_err(|error| format!("GET {path}: {error}"))
+        ask(&address, method, path).map_err(|error| format!("{method:?} {path}: {error}"))
     }
 
     fn run_without_pod(&self) -> Result<Vec<String>, Problem> {
@@ -98,11 +98,13 @@ impl Cluster for Embedded {
     }
 }
 
-fn ask(address: &str, path: &str) -> std::io::Result<String> {
+fn ask(address: &str, method: Method, path: &str) -> std::io::Result<String> {
     let address = std::net::SocketAddr::new(address.parse().map_err(std::io::Error::other)?, PORT);
     let mut stream = TcpStream::connect_timeout(&address, ANSWERS_WITHIN)?;
     stream.set_read_timeout(Some(ANSWERS_WITHIN))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: locust\r\nConnection: close\r\n\r\n")?;
+    let method = if method == Method::Get { "GET" } else { "POST" };
+    let head = "Host: locust\r\nContent-Length: 0\r\nConnection: close";
+    write!(stream, "{method} {path} HTTP/1.0\r\n{head}\r\n\r\n")?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();

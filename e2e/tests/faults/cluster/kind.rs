@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use e2e::kind::{KeptCluster, LOCUST, xtask_e2e};
+use e2e::kind::{KeptCluster, LOCUST, deploy_arguments, xtask_e2e};
 use e2e::namespace::{Namespace, Problem};
 use e2e::required;
 use e2e::tool::{output_of, run};
 use kube::ResourceExt;
 
-use super::Cluster;
+use super::{Cluster, Method};
 use crate::fault::NodeFault;
 
 /// The name of the cluster.
@@ -53,7 +53,7 @@ pub(crate) struct KindNamespace {
 impl KindNamespace {
     pub(crate) fn start(cluster: &KeptCluster, name: &str) -> Result<Self, Problem> {
         let cluster = cluster.create_namespace(name);
-        cluster.deploy();
+        answer(&mut cluster.driver(&deploy_arguments(LOCUST, &cluster.stub_image)))?;
         let namespace = Namespace::connect(&cluster.kubeconfig(), name)?;
         namespace.settle(SETTLES_WITHIN)?;
         Ok(Self { cluster, namespace })
@@ -128,9 +128,13 @@ impl Cluster for KindNamespace {
         self.until_api_is_back()
     }
 
-    fn get_from_master(&self, pod: &str, path: &str) -> Result<String, Problem> {
+    fn ask_master(&self, method: Method, pod: &str, path: &str) -> Result<String, Problem> {
         let path = format!("/api/v1/namespaces/{}/pods/{pod}:8089/proxy{path}", self.namespace.name());
-        answer(&mut self.cluster.kubectl(&["get", "--raw", &path]))
+        let ask: &[&str] = match method {
+            Method::Get => &["get", "--raw", &path],
+            Method::Post => &["create", "--raw", &path, "-f", "/dev/null"],
+        };
+        answer(&mut self.cluster.kubectl(ask))
     }
 
     fn run_without_pod(&self) -> Result<Vec<String>, Problem> {
