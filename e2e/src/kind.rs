@@ -80,6 +80,10 @@ impl KeptCluster {
 
     /// Creates an empty namespace, with a folder of its own. It admits only pods that meet the pod security standard
     /// `restricted`.
+    ///
+    /// # Panics
+    /// If it cannot be created.
+    #[must_use]
     pub fn create_namespace(&self, namespace: &str) -> Self {
         let folder = self.folder.join(namespace);
         std::fs::create_dir_all(&folder).expect("the folder of the results can be written");
@@ -105,10 +109,13 @@ impl KeptCluster {
     }
 
     /// Writes a settings file into this namespace's folder, and returns its path.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
     pub fn settings(&self, text: &str) -> String {
         let path = self.folder.join("matrix.yaml");
         std::fs::write(&path, text).expect("the folder of the results can be written");
-        path.to_str().unwrap().to_owned()
+        path.display().to_string()
     }
 
     /// The node's own kubectl, in this namespace.
@@ -160,6 +167,9 @@ impl KeptCluster {
 }
 
 /// Runs a command that must end with this exit code and print all of these words.
+///
+/// # Panics
+/// If it does not.
 pub fn assert_refused(command: &mut Command, code: i32, words: &[&str]) -> Ended {
     let ended = run(command);
     assert_eq!(ended.code, Some(code), "{command:?}: {}", ended.err);

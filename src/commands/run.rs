@@ -67,8 +67,8 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
             (measure(prepared, arguments.run_id.is_some(), interrupted).await, Some(original))
         }
         Err(error) => {
-            let left = left_by_an_earlier_driver(&cluster, known_run(arguments).as_deref(), &target).await;
-            (Err(error), left)
+            let run = known_run(arguments.run_id.as_deref(), arguments.resume.as_deref());
+            (Err(error), left_by_an_earlier_driver(&cluster, run.as_deref(), &target).await)
         }
     };
     let (ended, last_lines) = match ended {

@@ -1,17 +1,11 @@
-//! The clusters on which trials run. They differ in how a part is struck and in how leftovers are looked for.
-
-mod embedded;
-mod kind;
+//! What differs between the clusters on which trials run: how a part is struck, and how leftovers are looked for.
 
 use std::process::Command;
 use std::time::Duration;
 
 use e2e::namespace::{Namespace, Problem};
 
-use crate::fault::{Fault, NodeFault};
-
-pub(crate) use embedded::Embedded;
-pub(crate) use kind::{KindNamespace, end_kind_cluster, start_kind_cluster};
+use crate::fault::NodeFault;
 
 /// How Locust is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,28 +62,4 @@ pub(crate) trait Cluster {
     /// # Errors
     /// Something of it is left.
     fn end(self: Box<Self>) -> Result<(), Problem>;
-}
-
-/// Where the lanes' clusters are.
-#[derive(Debug, Clone)]
-pub(crate) enum Place {
-    /// Each lane has an embedded cluster.
-    Embedded,
-    /// Each lane has a namespace of this kind cluster.
-    Kind(e2e::kind::KeptCluster),
-}
-
-impl Place {
-    /// Every kind of fault that is drawn here.
-    pub(crate) fn faults(&self) -> &'static [Fault] {
-        match self {
-            Self::Embedded => &Fault::ON_EMBEDDED,
-            Self::Kind(_) => &Fault::ON_KIND,
-        }
-    }
-
-    /// Whether a fault strikes the clusters of all lanes.
-    pub(crate) fn is_shared_by_lanes(&self, fault: Fault) -> bool {
-        matches!((self, fault), (Self::Kind(_), Fault::Node(_)))
-    }
 }

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use e2e::namespace::Problem;
 
-use crate::cluster::{Cluster, Embedded, KindNamespace, Place};
+use crate::cluster::Cluster;
+use crate::embedded::Embedded;
+use crate::kind::KindNamespace;
+use crate::place::Place;
 
 pub(crate) struct Lane {
     place: Place,

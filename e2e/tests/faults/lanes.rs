@@ -8,10 +8,10 @@ use std::time::Duration;
 use e2e::required;
 use e2e::tool::{say, set_prefix};
 
-use crate::cluster::Place;
 use crate::fault::Trial;
 use crate::lane::Lane;
 use crate::outcome::Outcome;
+use crate::place::Place;
 use crate::trial;
 
 /// What all lanes share.

@@ -16,11 +16,14 @@
 mod cluster;
 mod disk;
 mod driver;
+mod embedded;
 mod fault;
 mod interrupts;
+mod kind;
 mod lane;
 mod lanes;
 mod outcome;
+mod place;
 mod random;
 mod records;
 mod search;
@@ -36,9 +39,10 @@ use std::time::{Instant, SystemTime};
 use e2e::leftovers::Before;
 use e2e::tool::{Clock, say, set_prefix};
 
-use cluster::{Place, end_kind_cluster, start_kind_cluster};
 use fault::{Fault, Trial};
+use kind::{end_kind_cluster, start_kind_cluster};
 use outcome::Outcome;
+use place::Place;
 
 /// The seed of the small set, in which no fault comes after the end of its run.
 const SMALL_SEED: u64 = 24;

@@ -10,7 +10,7 @@ use e2e::embedded::EmbeddedCluster;
 use e2e::namespace::{Namespace, Problem};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Cluster, Method};
+use crate::cluster::{Cluster, Method};
 use crate::fault::NodeFault;
 
 /// How long the pods of a new cluster may take to be ready, on a busy machine.

@@ -11,7 +11,7 @@ use e2e::required;
 use e2e::tool::{output_of, run};
 use kube::ResourceExt;
 
-use super::{Cluster, Method};
+use crate::cluster::{Cluster, Method};
 use crate::fault::NodeFault;
 
 /// The name of the cluster.
