@@ -55,12 +55,12 @@ impl Lane {
 
     /// Waits for the end of a cluster that was killed, and of its pods.
     pub(crate) fn bury(&mut self) -> Result<(), Problem> {
-        self.cluster.take().map_or(Ok(()), |cluster| cluster.bury())
+        self.cluster.take().map_or(Ok(()), Cluster::bury)
     }
 
     /// Ends the cluster.
     pub(crate) fn end(&mut self) -> Result<(), Problem> {
-        self.cluster.take().map_or(Ok(()), |cluster| cluster.end())
+        self.cluster.take().map_or(Ok(()), Cluster::end)
     }
 
     pub(crate) fn folder(&self) -> &Path {

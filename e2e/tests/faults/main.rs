@@ -13,6 +13,8 @@
 //! - `FAULTS_TABLE`: the file that the table is written to; that of kind gets the ending `.kind`.
 //! - `INTERRUPTS_COUNT`, `INTERRUPTS_KIND_COUNT`: how many main jobs are interrupted.
 
+#![expect(clippy::expect_used, reason = "a test that cannot continue has failed")]
+
 mod cluster;
 mod disk;
 mod driver;
@@ -58,16 +60,13 @@ fn no_fault_loses_a_scenario_or_leaves_anything_behind() {
     if let Some(reason) = left_out("embedded") {
         return say(&format!("{NAME}: not run: {reason}"));
     }
-    let (seed, trials) = match number("FAULTS_COUNT") {
-        Some(count) => {
-            let seed = seed();
-            (seed, fault::draw(seed, count, &named(Place::Embedded.faults())))
-        }
-        None => {
-            let kinds = named(&Fault::SMALL);
-            let seed = number("FAULTS_SEED").unwrap_or(SMALL_SEED);
-            (seed, fault::draw(seed, kinds.len(), &kinds))
-        }
+    let (seed, trials) = if let Some(count) = number("FAULTS_COUNT") {
+        let seed = seed();
+        (seed, fault::draw(seed, count, &named(Place::Embedded.faults())))
+    } else {
+        let kinds = named(&Fault::SMALL);
+        let seed = number("FAULTS_SEED").unwrap_or(SMALL_SEED);
+        (seed, fault::draw(seed, kinds.len(), &kinds))
     };
     let table = std::env::var("FAULTS_TABLE").ok().map(PathBuf::from);
     try_all(&Place::Embedded, seed, trials, table);
