@@ -2,23 +2,16 @@
 
 mod processes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
-use k8s_openapi::serde::de::DeserializeOwned;
-use kube::api::{Api, DeleteParams, ListParams};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config, Resource, ResourceExt};
+use kube::ResourceExt;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::namespace::{Namespace, Problem};
 use crate::required;
 use processes::Process;
 
@@ -26,19 +19,21 @@ use processes::Process;
 const READY_WITHIN: Duration = Duration::from_secs(20);
 /// How long the cluster may take to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(20);
-/// The API server is on this machine.
-const CALL_WITHIN: Duration = Duration::from_secs(10);
 
 /// A running embedded cluster with a folder of its own.
 pub struct EmbeddedCluster {
     child: Child,
     folder: PathBuf,
-    runtime: tokio::runtime::Runtime,
-    client: Client,
+    namespace: Namespace,
 }
 
-/// A problem in words.
-pub type Problem = String;
+/// `cargo xtask e2e` with the embedded cluster `name`, as on a machine without Docker.
+pub fn xtask_e2e(name: &str, results: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(required("E2E_XTASK"));
+    command.env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
+    command.args(["e2e", "--name", name, "--results"]).arg(results).args(arguments);
+    command
+}
 
 impl EmbeddedCluster {
     /// Starts a cluster in an empty folder, and deploys Locust and the stub.
@@ -70,17 +65,15 @@ impl EmbeddedCluster {
             }
         });
         let is_ready = ready.recv_timeout(READY_WITHIN);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(text)?;
-        let client = match is_ready {
-            Ok(_) => runtime.block_on(connect(&folder.join("kubeconfig"))),
+        let namespace = match is_ready {
+            Ok(_) => Namespace::connect(&folder.join("kubeconfig"), "default"),
             Err(_) => Err(format!("not ready after {READY_WITHIN:?}")),
         };
-        let client = client.inspect_err(|_| {
+        let namespace = namespace.inspect_err(|_| {
             let _ = child.kill();
             let _ = child.wait();
         })?;
-        let cluster = Self { child, folder: folder.to_owned(), runtime, client };
+        let cluster = Self { child, folder: folder.to_owned(), namespace };
         cluster.deploy()?;
         Ok(cluster)
     }
@@ -100,6 +93,11 @@ impl EmbeddedCluster {
         let mut command = Command::new(required("E2E_DRIVER"));
         command.arg("--kubeconfig").arg(self.folder.join("kubeconfig")).stdin(Stdio::null());
         command
+    }
+
+    /// The namespace that Locust and the stub are in.
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
     }
 
     /// The cluster's folder.
@@ -124,114 +122,6 @@ impl EmbeddedCluster {
         let _ = self.child.wait();
     }
 
-    fn block_on<T>(&self, call: impl Future<Output = kube::Result<T>>) -> Result<T, Problem> {
-        let limited = self.runtime.block_on(async { tokio::time::timeout(CALL_WITHIN, call).await });
-        match limited {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(format!("API: {error}")),
-            Err(_) => Err(format!("API: no answer after {CALL_WITHIN:?}")),
-        }
-    }
-
-    fn list<K>(&self, labels: &str) -> Result<Vec<K>, Problem>
-    where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
-            + Clone
-            + DeserializeOwned
-            + std::fmt::Debug,
-    {
-        let api: Api<K> = Api::namespaced(self.client.clone(), "default");
-        let params = ListParams::default().labels(labels);
-        Ok(self.block_on(api.list(&params))?.items)
-    }
-
-    /// The pods with these labels.
-    ///
-    /// # Errors
-    /// The API server does not answer.
-    pub fn pods(&self, labels: &str) -> Result<Vec<Pod>, Problem> {
-        self.list(labels)
-    }
-
-    /// Deletes a pod, with its grace period.
-    ///
-    /// # Errors
-    /// The API server does not answer, or there is no such pod.
-    pub fn delete_pod(&self, name: &str) -> Result<(), Problem> {
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), "default");
-        self.block_on(api.delete(name, &DeleteParams::default())).map(drop)
-    }
-
-    /// The desired replicas of each Deployment.
-    ///
-    /// # Errors
-    /// The API server does not answer.
-    pub fn replicas(&self) -> Result<BTreeMap<String, i32>, Problem> {
-        let deployments = self.list::<Deployment>("")?;
-        let replicas = |deployment: &Deployment| deployment.spec.as_ref().and_then(|spec| spec.replicas);
-        Ok(deployments.iter().map(|one| (one.name_any(), replicas(one).unwrap_or(1))).collect())
-    }
-
-    /// Waits until every Deployment has exactly its desired pods, all ready and none terminating.
-    ///
-    /// # Errors
-    /// A Deployment is still not ready after `limit`. The text gives the last state that was seen.
-    pub fn settle(&self, limit: Duration) -> Result<(), Problem> {
-        let deadline = Instant::now() + limit;
-        loop {
-            let seen = self.unsettled();
-            match seen {
-                Ok(None) => return Ok(()),
-                Ok(Some(problem)) | Err(problem) if Instant::now() > deadline => return Err(problem),
-                _ => std::thread::sleep(Duration::from_millis(100)),
-            }
-        }
-    }
-
-    fn unsettled(&self) -> Result<Option<Problem>, Problem> {
-        let wanted: i32 = self.replicas()?.values().sum();
-        let pods = self.pods("")?;
-        let is_ready = |pod: &&Pod| {
-            let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-            let mut ready = conditions.into_iter().filter(|one| one.type_ == "Ready" && one.status == "True");
-            pod.metadata.deletion_timestamp.is_none() && ready.next().is_some()
-        };
-        let ready = pods.iter().filter(is_ready).count();
-        let settled = ready == pods.len() && i32::try_from(ready) == Ok(wanted);
-        Ok((!settled).then(|| format!("{} pods, {ready} of them ready, {wanted} wanted", pods.len())))
-    }
-
-    /// Kind and name of every object in the namespace, apart from pods and ReplicaSets, which come and go.
-    ///
-    /// # Errors
-    /// The API server does not answer.
-    pub fn objects(&self) -> Result<BTreeSet<String>, Problem> {
-        fn names<K: Resource<DynamicType = ()>>(objects: &[K]) -> Vec<String> {
-            objects.iter().map(|one| format!("{}/{}", K::kind(&()), one.name_any())).collect()
-        }
-        let all = [
-            names(&self.list::<Deployment>("")?),
-            names(&self.list::<Service>("")?),
-            names(&self.list::<ConfigMap>("")?),
-            names(&self.list::<Secret>("")?),
-            names(&self.list::<Job>("")?),
-            names(&self.list::<Lease>("")?),
-            // One per Deployment, because the template never changes.
-            vec![format!("{} ReplicaSets", self.list::<ReplicaSet>("")?.len())],
-        ];
-        Ok(all.into_iter().flatten().collect())
-    }
-
-    /// Who holds a Lease; `None` if nobody does.
-    ///
-    /// # Errors
-    /// The API server does not answer.
-    pub fn holders(&self) -> Result<Vec<String>, Problem> {
-        let leases = self.list::<Lease>("")?;
-        let holders = leases.into_iter().filter_map(|lease| lease.spec?.holder_identity);
-        Ok(holders.filter(|holder| !holder.is_empty()).collect())
-    }
-
     /// The processes of the pod `name`.
     pub fn processes_of(&self, name: &str) -> Vec<Pid> {
         let own = self.processes();
@@ -248,7 +138,7 @@ impl EmbeddedCluster {
     /// # Errors
     /// The API server does not answer.
     pub fn processes_without_pod(&self) -> Result<Vec<String>, Problem> {
-        let pods: BTreeSet<String> = self.pods("")?.iter().map(ResourceExt::name_any).collect();
+        let pods: BTreeSet<String> = self.namespace.pods("")?.iter().map(ResourceExt::name_any).collect();
         let own = self.processes().into_iter();
         let left = own.filter(|process| process.pod.as_ref().is_some_and(|pod| !pods.contains(pod)));
         Ok(left.map(|process| process.line).collect())
@@ -309,11 +199,4 @@ impl Drop for EmbeddedCluster {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-async fn connect(kubeconfig: &Path) -> Result<Client, Problem> {
-    let text = |error: &dyn std::fmt::Display| format!("{}: {error}", kubeconfig.display());
-    let kubeconfig = Kubeconfig::read_from(kubeconfig).map_err(|error| text(&error))?;
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-    Client::try_from(config.map_err(|error| text(&error))?).map_err(|error| text(&error))
 }

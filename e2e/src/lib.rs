@@ -5,7 +5,9 @@
 
 pub mod conformance;
 pub mod embedded;
+pub mod kind;
 pub mod leftovers;
+pub mod namespace;
 pub mod results;
 pub mod samples;
 pub mod tool;

@@ -150,10 +150,15 @@ impl Running {
         Ok(line)
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(Some(_)))
+    }
+
     /// Sends a signal to the process alone, as `kill` does.
     ///
     /// # Panics
-    /// If it has ended already.
+    /// If it has ended and was waited for already.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).expect("the process runs");

@@ -4,6 +4,7 @@
 #[path = "../../tests/calibration/searches.rs"]
 mod searches;
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -37,7 +38,7 @@ fn table(runs: u64) -> String {
     }
     text.push_str("\nServices that are no queue:\n\n");
     for (service, sentence) in sentences_without_a_queue() {
-        text.push_str(&format!("- The service {service}: {sentence}.\n"));
+        let _ = writeln!(text, "- The service {service}: {sentence}.");
     }
     text
 }

@@ -82,3 +82,38 @@ fn seen_at(event: &Event) -> Option<Timestamp> {
         .or_else(|| event.event_time.as_ref().map(|time| time.0))
         .or_else(|| event.metadata.creation_timestamp.as_ref().map(|time| time.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http::{Request, Response};
+    use kube::Client;
+    use kube::client::Body;
+    use serde_json::json;
+    use tower::service_fn;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_token_in_the_log_of_a_crashed_container_is_not_shown() {
+        let service = service_fn(async |_: Request<Body>| {
+            let log = "starting\nno answer from https://user:s3cret-token@models.example/v1\n";
+            Ok::<_, Infallible>(Response::new(Body::from(log.as_bytes().to_vec())))
+        });
+        let client = Client::new(service, "default");
+        let cluster = Cluster { client, namespace: "default".into(), server: "test".into() };
+        let pod: Pod = serde_json::from_value(json!({ "metadata": { "name": "inference-1" } })).unwrap();
+        let cause = Cause {
+            key: "crashes".into(),
+            words: "crashes again and again".into(),
+            is_permanent: false,
+            evidence: Evidence::Log("stub".into()),
+        };
+        assert_eq!(
+            explained(&cluster, &pod, &cause).await,
+            "pod inference-1: crashes again and again; last line of its log: no answer from \
+             https://…@models.example/v1"
+        );
+    }
+}

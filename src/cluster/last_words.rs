@@ -37,7 +37,8 @@ pub async fn last_words(cluster: &Cluster, selector: &str) -> Option<LastWords> 
 }
 
 /// The end of the log of a container that has ended: of the one before the last restart first if it is `is_gone`, else
-/// of the present one first. `None` if neither has a line that is not empty.
+/// of the present one first. `None` if neither has a line that is not empty. Credentials in addresses are hidden, so that
+/// the text may be shown.
 pub(super) async fn log_of_ended(
     cluster: &Cluster,
     pod: &str,
@@ -49,7 +50,7 @@ pub(super) async fn log_of_ended(
         let params = LogParams { container, previous, tail_lines: Some(40), ..LogParams::default() };
         let log = cluster.api::<Pod>().logs(pod, &params).await.unwrap_or_default();
         if !log.trim().is_empty() {
-            return Some(log);
+            return Some(hide_credentials(&log));
         }
     }
     None
@@ -76,7 +77,7 @@ fn last_lines(log: &str) -> Vec<String> {
         .map(str::trim_end)
         .filter(|line| !line.is_empty())
         .take(LINES)
-        .map(|line| hide_credentials(&line.chars().take(LONGEST).collect::<String>()))
+        .map(|line| line.chars().take(LONGEST).collect::<String>())
         .collect();
     lines.reverse();
     lines

@@ -18,7 +18,8 @@ pub use self::arguments::Arguments;
 use self::ending::{end, first_error};
 use self::holder::unique_holder;
 use self::prepare::{Claimed, Prepared, prepare};
-use self::restore::recorded_by_an_earlier_pod;
+use self::restore::left_by_an_earlier_driver;
+use self::resume::known_run;
 use super::edited::set_edited_aside;
 use super::signals;
 use crate::cluster::{Cluster, ClusterFlags, Lease, confirm_target, is_left_paused, may_scale};
@@ -65,8 +66,10 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
             let original = prepared.original;
             (Box::pin(measure(prepared, arguments.run_id.is_some(), interrupted)).await, Some(original))
         }
-        // An earlier pod of this run may have scaled already.
-        Err(error) => (Err(error), recorded_by_an_earlier_pod(&cluster, arguments.run_id.as_deref()).await),
+        Err(error) => {
+            let run = known_run(arguments.run_id.as_deref(), arguments.resume.as_deref());
+            (Err(error), left_by_an_earlier_driver(&cluster, run.as_deref(), &target).await)
+        }
     };
     let (ended, last_lines) = match ended {
         Ok((code, last_lines)) => (Ok(code), last_lines),

@@ -137,12 +137,12 @@ pub(crate) fn any_process_runs(wanted: impl Fn(&Path) -> bool) -> bool {
         .any(|process| process.argv.first().is_some_and(|program| wanted(Path::new(program))))
 }
 
-/// Every process that can be read. On systems without `/proc` the list is empty.
+/// Every process that runs and can be read. A killed xtask that its parent has not waited for does not run. On systems without `/proc` the list is empty.
 fn all_processes() -> Vec<Process> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter_map(|pid: i32| {
-        let stat = stat(pid)?;
+        let stat = stat(pid).filter(|stat| stat.state != 'Z')?;
         let argv = words(&std::fs::read(format!("/proc/{pid}/cmdline")).ok()?);
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         let prefix = format!("{STARTED_BY}=");
@@ -185,6 +185,22 @@ mod tests {
     use super::*;
 
     const FOLDER: &str = "/w/target/e2e/mine";
+
+    #[test]
+    fn a_process_that_was_killed_and_not_waited_for_does_not_run() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let is_listed = || all_processes().iter().any(|process| process.pid == pid);
+        assert!(is_listed());
+        child.kill().unwrap();
+        let by = std::time::Instant::now() + SIGKILL_AFTER;
+        while stat(pid).is_none_or(|stat| stat.state != 'Z') {
+            assert!(std::time::Instant::now() < by, "it does not end");
+            std::thread::yield_now();
+        }
+        assert!(!is_listed());
+        child.wait().unwrap();
+    }
 
     fn process(line: &str, started_by: Option<&str>) -> Process {
         let argv = line.split(' ').map(str::to_owned).collect();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use e2e::leftovers::processes_naming;
 use e2e::required;
 use e2e::tool::say;
 use rustix::process::{Pid, Signal, kill_process};
@@ -59,20 +60,6 @@ impl Drop for Cluster {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Returns the command lines of processes whose command line or environment contains this text.
-pub(crate) fn processes_naming(text: &str) -> Vec<String> {
-    let me = std::process::id().to_string();
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let others = processes.filter(|entry| entry.file_name() != *me);
-    let lines = others.filter_map(|entry| {
-        let read = |file: &str| std::fs::read(entry.path().join(file)).unwrap_or_default();
-        let (line, variables) = (read("cmdline"), read("environ"));
-        let to_text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('\0', " ");
-        (to_text(&line).contains(text) || to_text(&variables).contains(text)).then(|| to_text(&line))
-    });
-    lines.filter(|line| !line.is_empty()).collect()
 }
 
 /// Checks that there is no process whose command line or environment contains this text.

@@ -13,15 +13,15 @@ mod measured;
 mod scripts;
 mod workloads;
 
-use std::path::Path;
 use std::process::Command;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cluster::Cluster;
 use e2e::conformance::{self, Images};
-use e2e::required;
-use e2e::tool::{Clock, Running, run, say, set_prefix};
+use e2e::embedded::xtask_e2e;
+use e2e::leftovers::Before;
+use e2e::tool::{Clock, Running, say, set_prefix};
 use rustix::process::Signal;
 
 /// Written by a test that measures, and read by one that does not.
@@ -98,14 +98,6 @@ fn the_recipe_for_a_service_of_ones_own_has_room_on_two_cores() {
     cluster.end();
 }
 
-/// `cargo xtask e2e` as on a machine without Docker.
-fn main_job(name: &str, results: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(required("E2E_XTASK"));
-    command.env("DOCKER_HOST", "unix:///nonexistent/docker.sock");
-    command.args(["e2e", "--name", name, "--results"]).arg(results).args(arguments);
-    command
-}
-
 #[test]
 fn a_stateful_set_is_measured_and_its_autoscaler_paused() {
     let _turn = beside_others("workloads", "a_stateful_set_is_measured_and_its_autoscaler_paused");
@@ -121,25 +113,15 @@ fn a_stateful_set_is_measured_and_its_autoscaler_paused() {
 #[test]
 fn nothing_is_left_after_a_kill_or_an_interruption() {
     let _turn = beside_others("stops", "nothing_is_left_after_a_kill_or_an_interruption");
+    let before = Before::read();
     for (signal, code) in [(Signal::INT, Some(130)), (Signal::KILL, None)] {
         let folder = tempfile::tempdir().unwrap();
         let matrix = folder.path().join("matrix.yaml");
         std::fs::write(&matrix, "{preset: quick, duration: 30s, spawn_rate: 20}").unwrap();
         let (matrix, results) = (matrix.to_str().unwrap(), folder.path().join("results"));
-        let mut running = Running::start(&mut main_job("lm-test-embedded", &results, &["--config", matrix]));
+        let mut running = Running::start(&mut xtask_e2e("lm-test-embedded", &results, &["--config", matrix]));
         running.await_line("RPS:", Duration::from_mins(3));
-        running.signal(signal);
-        assert_eq!(running.finish().code, code);
-        // The pods end at once. The driver waits half a minute for the API server to come back, and tries each of its
-        // calls for 15 s more.
-        let by = Instant::now() + Duration::from_secs(75);
-        while !cluster::processes_naming("lm-test-embedded").is_empty() {
-            assert!(Instant::now() < by, "{:?}", cluster::processes_naming("lm-test-embedded"));
-            std::thread::sleep(Duration::from_millis(100));
-        }
+        let (ended, left) = before.left_after("lm-test-embedded", running, signal);
+        assert_eq!((ended, left), (code, Vec::new()));
     }
-    let cleanup = run(Command::new(required("E2E_XTASK")).arg("cleanup"));
-    assert_eq!(cleanup.code, Some(0), "{}", cleanup.err);
-    let folder = Path::new(&required("E2E_TARGET")).join("e2e/lm-test-embedded");
-    assert!(!folder.exists(), "{}", folder.display());
 }

@@ -1,5 +1,6 @@
 //! The tests that measure. `cargo xtask test` runs them when nothing else uses the machine.
 
+use e2e::embedded::xtask_e2e;
 use e2e::required;
 use e2e::results::{
     Span, assert_all_valid, assert_exact, counts, environment, only_record, only_run, open_rows, records,
@@ -8,7 +9,7 @@ use e2e::results::{
 use e2e::tool::run;
 
 use crate::cluster::{self, Cluster};
-use crate::{alone, figures, main_job};
+use crate::{alone, figures};
 
 #[test]
 fn the_quick_matrix_runs_without_docker() {
@@ -19,7 +20,7 @@ fn the_quick_matrix_runs_without_docker() {
     let matrix = folder.path().join("matrix.yaml");
     std::fs::write(&matrix, "{preset: quick, users: [20], rates: [20], duration: 6s, max_duration: 30s, cooldown: 1s, spawn_rate: 20}")
         .unwrap();
-    let ended = run(&mut main_job("lm-test-embedded", &results, &["--config", matrix.to_str().unwrap()]));
+    let ended = run(&mut xtask_e2e("lm-test-embedded", &results, &["--config", matrix.to_str().unwrap()]));
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let first = ended.err.lines().next().unwrap();
     assert!(first.starts_with("cluster: embedded, because"), "{first}");
@@ -67,7 +68,7 @@ fn a_rate_that_is_not_kept_up_is_overload() {
     let text = "{replicas: [1], workers: [2], rates: [60], duration: 20s, max_duration: 20s, cooldown: 0s, objective: {p95_ms: 8000}}";
     std::fs::write(&matrix, text).unwrap();
     let matrix = matrix.to_str().unwrap();
-    let ended = run(&mut main_job("lm-test-embedded", &results.path().join("runs"), &["--config", matrix]));
+    let ended = run(&mut xtask_e2e("lm-test-embedded", &results.path().join("runs"), &["--config", matrix]));
     assert_eq!(ended.code, Some(6), "{}", ended.err);
     let folder = only_run(&results.path().join("runs"));
     let status = open_rows(&folder)[0].last().unwrap().clone();
@@ -88,7 +89,7 @@ fn eight_replicas_eight_workers_and_800_users_run() {
     let text = "{replicas: [8], workers: [8], users: [800], duration: 10s, cooldown: 0s, spawn_rate: 200}";
     std::fs::write(&matrix, text).unwrap();
     let matrix = matrix.to_str().unwrap();
-    let ended = run(&mut main_job("lm-test-embedded", &results.path().join("runs"), &["--config", matrix]));
+    let ended = run(&mut xtask_e2e("lm-test-embedded", &results.path().join("runs"), &["--config", matrix]));
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     let record = only_record(&only_run(&results.path().join("runs")));
     assert!(counts(&record, Span::Window).unwrap().requests > 0, "{record}");

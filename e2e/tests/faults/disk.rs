@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use e2e::embedded::Problem;
+use e2e::namespace::Problem;
 
 /// A temporary file system. Dropping this value unmounts it.
 pub(crate) struct Disk {

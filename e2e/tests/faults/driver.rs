@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use e2e::embedded::Problem;
+use e2e::namespace::Problem;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// A driver that runs. Its output goes to a file.

@@ -4,6 +4,45 @@ use std::time::Duration;
 
 use crate::random::Random;
 
+/// A part of a run that has pods.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    Master,
+    Worker,
+    Replica,
+}
+
+impl Part {
+    pub(crate) const ALL: [Self; 3] = [Self::Master, Self::Worker, Self::Replica];
+
+    /// What selects its pods.
+    pub(crate) fn labels(self) -> &'static str {
+        match self {
+            Self::Master => "app=locust,role=master",
+            Self::Worker => "app=locust,role=worker",
+            Self::Replica => "app=inference",
+        }
+    }
+}
+
+/// What happens to the node or to its own processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum NodeFault {
+    /// The API server's process is stopped (SIGSTOP) and continued. In an embedded cluster, this stops its services and
+    /// its kubelet, too.
+    ApiAway,
+    /// Every process of the node stands still.
+    Paused,
+    /// The API server's process is killed.
+    KillApi,
+    /// The kubelet is stopped and started again. Pods run on.
+    KubeletStopped,
+    /// The node has no network to the outside, where the driver is.
+    NetworkCut,
+    /// The embedded cluster's process is killed, with its pods and objects. The run is resumed in a new cluster.
+    KillCluster,
+}
+
 /// What happens during a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fault {
@@ -12,18 +51,13 @@ pub(crate) enum Fault {
     KillDriver,
     InterruptDriver,
     TerminateDriver,
-    KillMaster,
-    KillWorker,
-    KillReplica,
-    DeleteMaster,
-    DeleteWorker,
-    DeleteReplica,
-    /// The cluster's process is stopped (SIGSTOP) and continued: no API server, no services, no kubelet.
-    PauseCluster,
-    /// The same, with every process of every pod.
-    PauseNode,
-    /// The cluster's process is killed, with its pods and objects. The run is resumed in a new cluster.
-    KillCluster,
+    /// A pod's processes are killed.
+    Kill(Part),
+    /// A pod is deleted through the API.
+    Delete(Part),
+    /// A pod of any part is evicted.
+    Evict,
+    Node(NodeFault),
     FullDisk,
     SecondDriver,
     ResetByHand,
@@ -31,20 +65,44 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    /// Every kind that is drawn.
-    pub(crate) const ALL: [Self; 16] = [
+    /// Every kind that is drawn on embedded clusters.
+    pub(crate) const ON_EMBEDDED: [Self; 17] = [
         Self::KillDriver,
         Self::InterruptDriver,
         Self::TerminateDriver,
-        Self::KillMaster,
-        Self::KillWorker,
-        Self::KillReplica,
-        Self::DeleteMaster,
-        Self::DeleteWorker,
-        Self::DeleteReplica,
-        Self::PauseCluster,
-        Self::PauseNode,
-        Self::KillCluster,
+        Self::Kill(Part::Master),
+        Self::Kill(Part::Worker),
+        Self::Kill(Part::Replica),
+        Self::Delete(Part::Master),
+        Self::Delete(Part::Worker),
+        Self::Delete(Part::Replica),
+        Self::Evict,
+        Self::Node(NodeFault::ApiAway),
+        Self::Node(NodeFault::Paused),
+        Self::Node(NodeFault::KillCluster),
+        Self::FullDisk,
+        Self::SecondDriver,
+        Self::ResetByHand,
+        Self::StopByHand,
+    ];
+
+    /// Every kind that is drawn on kind.
+    pub(crate) const ON_KIND: [Self; 19] = [
+        Self::KillDriver,
+        Self::InterruptDriver,
+        Self::TerminateDriver,
+        Self::Kill(Part::Master),
+        Self::Kill(Part::Worker),
+        Self::Kill(Part::Replica),
+        Self::Delete(Part::Master),
+        Self::Delete(Part::Worker),
+        Self::Delete(Part::Replica),
+        Self::Evict,
+        Self::Node(NodeFault::ApiAway),
+        Self::Node(NodeFault::Paused),
+        Self::Node(NodeFault::KillApi),
+        Self::Node(NodeFault::KubeletStopped),
+        Self::Node(NodeFault::NetworkCut),
         Self::FullDisk,
         Self::SecondDriver,
         Self::ResetByHand,
@@ -55,10 +113,10 @@ impl Fault {
     pub(crate) const SMALL: [Self; 7] = [
         Self::KillDriver,
         Self::TerminateDriver,
-        Self::DeleteMaster,
-        Self::KillWorker,
-        Self::KillReplica,
-        Self::PauseNode,
+        Self::Delete(Part::Master),
+        Self::Kill(Part::Worker),
+        Self::Kill(Part::Replica),
+        Self::Node(NodeFault::Paused),
         Self::SecondDriver,
     ];
 
@@ -68,15 +126,19 @@ impl Fault {
             Self::KillDriver => "driver: SIGKILL",
             Self::InterruptDriver => "driver: SIGINT",
             Self::TerminateDriver => "driver: SIGTERM",
-            Self::KillMaster => "master: SIGKILL",
-            Self::KillWorker => "worker: SIGKILL",
-            Self::KillReplica => "replica: SIGKILL",
-            Self::DeleteMaster => "master: pod deleted",
-            Self::DeleteWorker => "worker: pod deleted",
-            Self::DeleteReplica => "replica: pod deleted",
-            Self::PauseCluster => "API server away",
-            Self::PauseNode => "node paused",
-            Self::KillCluster => "cluster: SIGKILL",
+            Self::Kill(Part::Master) => "master: SIGKILL",
+            Self::Kill(Part::Worker) => "worker: SIGKILL",
+            Self::Kill(Part::Replica) => "replica: SIGKILL",
+            Self::Delete(Part::Master) => "master: pod deleted",
+            Self::Delete(Part::Worker) => "worker: pod deleted",
+            Self::Delete(Part::Replica) => "replica: pod deleted",
+            Self::Evict => "pod evicted",
+            Self::Node(NodeFault::ApiAway) => "API server away",
+            Self::Node(NodeFault::Paused) => "node paused",
+            Self::Node(NodeFault::KillApi) => "API server: SIGKILL",
+            Self::Node(NodeFault::KubeletStopped) => "kubelet stopped",
+            Self::Node(NodeFault::NetworkCut) => "network cut",
+            Self::Node(NodeFault::KillCluster) => "cluster: SIGKILL",
             Self::FullDisk => "disk full",
             Self::SecondDriver => "second driver",
             Self::ResetByHand => "reset by hand",
@@ -139,14 +201,14 @@ mod tests {
 
     #[test]
     fn a_seed_gives_the_same_trials_again_and_another_seed_gives_others() {
-        assert_eq!(draw(7, 40, &Fault::ALL), draw(7, 40, &Fault::ALL));
-        assert_ne!(draw(7, 40, &Fault::ALL), draw(8, 40, &Fault::ALL));
+        assert_eq!(draw(7, 40, &Fault::ON_EMBEDDED), draw(7, 40, &Fault::ON_EMBEDDED));
+        assert_ne!(draw(7, 40, &Fault::ON_EMBEDDED), draw(8, 40, &Fault::ON_EMBEDDED));
     }
 
     #[test]
     fn every_kind_comes_equally_often_and_moments_lie_within_the_run() {
-        let trials = draw(1, 120, &Fault::ALL);
-        for fault in Fault::ALL {
+        let trials = draw(1, 120, &Fault::ON_EMBEDDED);
+        for fault in Fault::ON_EMBEDDED {
             let often = trials.iter().filter(|trial| trial.fault == fault).count();
             assert!((7..=8).contains(&often), "{fault:?}: {often}");
         }

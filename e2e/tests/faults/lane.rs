@@ -2,51 +2,65 @@
 //! something behind.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use e2e::embedded::{EmbeddedCluster, Problem};
+use e2e::namespace::Problem;
 
-/// How long the pods of a new cluster may take to be ready, on a busy machine.
-const SETTLES_WITHIN: Duration = Duration::from_mins(1);
+use crate::cluster::Cluster;
+use crate::embedded::Embedded;
+use crate::kind::KindNamespace;
+use crate::place::Place;
 
 pub(crate) struct Lane {
+    place: Place,
+    /// Different for each lane of a place.
+    name: String,
     folder: PathBuf,
     started: usize,
-    cluster: Option<EmbeddedCluster>,
+    cluster: Option<Box<dyn Cluster>>,
 }
 
 impl Lane {
-    pub(crate) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), started: 0, cluster: None }
+    pub(crate) fn new(place: &Place, name: &str, folder: &Path) -> Self {
+        Self {
+            place: place.clone(),
+            name: name.to_owned(),
+            folder: folder.to_owned(),
+            started: 0,
+            cluster: None,
+        }
     }
 
     /// Returns the cluster; starts one if none runs.
-    pub(crate) fn cluster(&mut self) -> Result<&EmbeddedCluster, Problem> {
+    pub(crate) fn cluster(&mut self) -> Result<&dyn Cluster, Problem> {
         let cluster = match self.cluster.take() {
             Some(cluster) => cluster,
             None => self.start()?,
         };
-        Ok(self.cluster.insert(cluster))
+        Ok(&**self.cluster.insert(cluster))
     }
 
-    fn start(&mut self) -> Result<EmbeddedCluster, Problem> {
+    fn start(&mut self) -> Result<Box<dyn Cluster>, Problem> {
         self.started += 1;
-        let folder = self.folder.join(format!("cluster-{}", self.started));
-        let cluster = EmbeddedCluster::start(&folder)?;
-        cluster.settle(SETTLES_WITHIN)?;
-        Ok(cluster)
+        Ok(match &self.place {
+            Place::Embedded => {
+                let folder = self.folder.join(format!("cluster-{}", self.started));
+                Box::new(Embedded::start(&folder)?)
+            }
+            Place::Kind(kept) => {
+                let name = format!("{}-{}", self.name, self.started);
+                Box::new(KindNamespace::start(kept, &name)?)
+            }
+        })
     }
 
     /// Waits for the end of a cluster that was killed, and of its pods.
     pub(crate) fn bury(&mut self) -> Result<(), Problem> {
-        let Some(mut cluster) = self.cluster.take() else { return Ok(()) };
-        cluster.wait();
-        cluster.nothing_runs(Duration::from_secs(10))
+        self.cluster.take().map_or(Ok(()), Cluster::bury)
     }
 
     /// Ends the cluster.
     pub(crate) fn end(&mut self) -> Result<(), Problem> {
-        self.cluster.take().map_or(Ok(()), EmbeddedCluster::end)
+        self.cluster.take().map_or(Ok(()), Cluster::end)
     }
 
     pub(crate) fn folder(&self) -> &Path {

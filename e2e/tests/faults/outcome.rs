@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use e2e::embedded::Problem;
+use e2e::namespace::Problem;
 
 use crate::driver::Ending;
 use crate::records::Faulty;

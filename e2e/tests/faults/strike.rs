@@ -2,16 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::embedded::{EmbeddedCluster, Problem};
+use e2e::namespace::Problem;
 use kube::ResourceExt;
-use rustix::process::{Pid, Signal, kill_process};
 
-use crate::fault::{Fault, Trial};
+use crate::cluster::Cluster;
+use crate::fault::{Fault, Part, Trial};
 use crate::web;
 
-const MASTER: &str = "app=locust,role=master";
-const WORKERS: &str = "app=locust,role=worker";
-const REPLICAS: &str = "app=inference";
 /// How long to look for a victim. At some moments there is none, because the driver scales.
 const LOOKS_FOR: Duration = Duration::from_secs(3);
 
@@ -19,39 +16,19 @@ const LOOKS_FOR: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// It could not happen at this moment, with the reason.
-pub(crate) fn strike(cluster: &EmbeddedCluster, trial: &Trial) -> Result<(), Problem> {
-    let kill = |labels| {
-        until_done(|| {
-            let processes = cluster.processes_of(&victim(cluster, labels, trial.choice)?);
-            if processes.is_empty() {
-                return Err(format!("no process of a pod with {labels}"));
-            }
-            signal_all(&processes, Signal::KILL);
-            Ok(())
-        })
-    };
-    let delete = |labels| until_done(|| cluster.delete_pod(&victim(cluster, labels, trial.choice)?));
+pub(crate) fn strike(cluster: &dyn Cluster, trial: &Trial) -> Result<(), Problem> {
+    let victim = |part| victim(cluster, part, trial.choice);
+    let namespace = cluster.namespace();
     match trial.fault {
-        Fault::KillMaster => kill(MASTER),
-        Fault::KillWorker => kill(WORKERS),
-        Fault::KillReplica => kill(REPLICAS),
-        Fault::DeleteMaster => delete(MASTER),
-        Fault::DeleteWorker => delete(WORKERS),
-        Fault::DeleteReplica => delete(REPLICAS),
-        Fault::PauseCluster => {
-            pause(cluster, &[], trial.pause);
-            Ok(())
+        Fault::Kill(part) => until_done(|| cluster.kill_pod(&victim(part)?)),
+        Fault::Delete(part) => until_done(|| namespace.delete_pod(&victim(part)?)),
+        Fault::Evict => {
+            let part = Part::ALL[trial.choice % Part::ALL.len()];
+            until_done(|| namespace.evict_pod(&victim(part)?))
         }
-        Fault::PauseNode => {
-            pause(cluster, &cluster.pod_processes(), trial.pause);
-            Ok(())
-        }
-        Fault::ResetByHand => until_done(|| web::get(cluster, "/stats/reset").map(drop)),
-        Fault::StopByHand => until_done(|| web::get(cluster, "/stop").map(drop)),
-        Fault::KillCluster => {
-            cluster.signal(Signal::KILL);
-            Ok(())
-        }
+        Fault::Node(fault) => cluster.strike_node(fault, trial.pause),
+        Fault::ResetByHand => until_done(|| web::change(cluster, "/stats/reset")),
+        Fault::StopByHand => until_done(|| web::change(cluster, "/stop")),
         Fault::None
         | Fault::KillDriver
         | Fault::InterruptDriver
@@ -61,8 +38,10 @@ pub(crate) fn strike(cluster: &EmbeddedCluster, trial: &Trial) -> Result<(), Pro
     }
 }
 
-fn victim(cluster: &EmbeddedCluster, labels: &str, choice: usize) -> Result<String, Problem> {
-    let mut names: Vec<String> = cluster.pods(labels)?.iter().map(ResourceExt::name_any).collect();
+fn victim(cluster: &dyn Cluster, part: Part, choice: usize) -> Result<String, Problem> {
+    let labels = part.labels();
+    let mut names: Vec<String> =
+        cluster.namespace().pods(labels)?.iter().map(ResourceExt::name_any).collect();
     names.sort();
     let chosen = names.get(choice % names.len().max(1));
     chosen.cloned().ok_or_else(|| format!("no pod with {labels}"))
@@ -75,21 +54,5 @@ fn until_done(mut attempt: impl FnMut() -> Result<(), Problem>) -> Result<(), Pr
             Err(_) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(50)),
             ended => return ended,
         }
-    }
-}
-
-fn pause(cluster: &EmbeddedCluster, pods: &[Pid], length: Duration) {
-    // The cluster first. Otherwise its probes would find its pods stopped.
-    cluster.signal(Signal::STOP);
-    signal_all(pods, Signal::STOP);
-    std::thread::sleep(length);
-    signal_all(pods, Signal::CONT);
-    cluster.signal(Signal::CONT);
-}
-
-fn signal_all(processes: &[Pid], signal: Signal) {
-    for process in processes {
-        // An error means that it has ended.
-        let _ = kill_process(*process, signal);
     }
 }

@@ -76,6 +76,7 @@ fn line(text: &mut String, name: &str, row: &Row) {
 mod tests {
     use super::*;
     use crate::driver::Ending;
+    use crate::fault::Part;
 
     #[test]
     fn outcomes_of_a_kind_are_one_row_and_all_are_added_up() {
@@ -85,8 +86,8 @@ mod tests {
             ..Outcome::default()
         };
         let outcomes = [
-            (Fault::KillWorker, ended(&[0])),
-            (Fault::KillWorker, ended(&[4, 0])),
+            (Fault::Kill(Part::Worker), ended(&[0])),
+            (Fault::Kill(Part::Worker), ended(&[4, 0])),
             (Fault::None, ended(&[0])),
         ];
         let text = render(&outcomes);

@@ -6,12 +6,12 @@ mod run;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use e2e::embedded::Problem;
+use e2e::namespace::Problem;
 use rustix::process::Signal;
 
 use crate::disk::Disk;
 use crate::driver::Ending;
-use crate::fault::{Fault, Trial};
+use crate::fault::{Fault, NodeFault, Trial};
 use crate::lane::Lane;
 use crate::outcome::Outcome;
 use crate::records::{Faulty, examine};
@@ -35,7 +35,7 @@ pub(crate) fn carry_out(lane: &mut Lane, trial: &Trial, expected: Duration) -> R
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     std::fs::write(folder.join("matrix.yaml"), SETTINGS).map_err(|error| error.to_string())?;
     let begun = Instant::now();
-    let before = Before::read(lane.cluster()?)?;
+    let before = Before::read(lane.cluster()?.namespace())?;
     let mut outcome = Outcome::default();
     let disk = (trial.fault == Fault::FullDisk).then(|| Disk::mount(&folder.join("results")));
     let disk = match disk {
@@ -52,7 +52,7 @@ pub(crate) fn carry_out(lane: &mut Lane, trial: &Trial, expected: Duration) -> R
     let second = disturb(lane, trial, expected.mul_f64(trial.moment), &mut run, disk.as_ref(), &mut outcome)?;
     outcome.endings.push(run.wait(ENDS_WITHIN));
     outcome.ran = started.elapsed();
-    if trial.fault == Fault::KillCluster {
+    if trial.fault == Fault::Node(NodeFault::KillCluster) {
         outcome.leftovers.extend(lane.bury().err());
     }
     if let Some(disk) = &disk {
@@ -76,6 +76,9 @@ pub(crate) fn carry_out(lane: &mut Lane, trial: &Trial, expected: Duration) -> R
         outcome.driver.push(format!("it ended with {ending}: {}", run.last_lines()));
     }
     examine_run(&run, &mut outcome);
+    if trial.fault == Fault::None && outcome.records.statuses.contains_key("INFEASIBLE") {
+        outcome.driver.push("the cluster has no room for this plan: use fewer lanes".into());
+    }
     before.compare(lane.cluster()?, &folder, &mut outcome);
     outcome.took = begun.elapsed();
     if !outcome.problems().is_empty() {

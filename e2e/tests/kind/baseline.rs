@@ -12,8 +12,8 @@ use fake_inference::profile::Profile;
 use records::Histogram;
 use serde_json::Value;
 
-use crate::cluster::KeptCluster;
 use crate::verdicts::StubVariables;
+use e2e::kind::KeptCluster;
 
 /// Users, predictions/s, P95 (ms): two replicas, closed loop, no think time.
 const TABLE: [(u32, f64, f64); 3] = [(10, 16.4, 686.0), (50, 16.8, 3930.0), (100, 21.2, 5463.0)];

@@ -11,7 +11,7 @@ use e2e::required;
 use e2e::tool::{Running, say};
 use rustix::process::Signal;
 
-use crate::cluster::KeptCluster;
+use e2e::kind::KeptCluster;
 
 /// Left out unless the embedded tier has run before: then this machine can run it, and has Locust for it.
 pub(crate) fn the_embedded_cluster_is_built_and_started(cluster: &KeptCluster) {

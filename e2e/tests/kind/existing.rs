@@ -7,7 +7,7 @@ use e2e::required;
 use e2e::results::{assert_all_valid, environment, only_run, records};
 use e2e::tool::{output_of, run};
 
-use crate::cluster::{KeptCluster, LOCUST};
+use e2e::kind::{KeptCluster, LOCUST};
 
 /// A run in an empty namespace removes everything that it deployed. A second run, where Locust and the stub
 /// are deployed already, leaves them there.

@@ -10,7 +10,7 @@ use e2e::results::{
 };
 use e2e::tool::{Running, output_of, run};
 
-use crate::cluster::{KeptCluster, LOCUST};
+use e2e::kind::{KeptCluster, LOCUST};
 
 const INFERENCE: &str = "deployment/inference";
 const MASTER: &str = "deployment/locust-master";

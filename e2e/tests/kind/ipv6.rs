@@ -7,7 +7,7 @@ use e2e::required;
 use e2e::results::{assert_all_valid, assert_exact, only_run, records};
 use e2e::tool::{output_of, run};
 
-use crate::cluster::{KeptCluster, LOCUST};
+use e2e::kind::{KeptCluster, LOCUST};
 
 const CONFIG: &str = "\
 kind: Cluster

@@ -8,7 +8,7 @@ use e2e::results::{
 };
 use e2e::tool::{output_of, run};
 
-use crate::cluster::{KeptCluster, assert_refused};
+use e2e::kind::{KeptCluster, assert_refused};
 
 /// The stub fails 5 % of the requests, chosen by a seed. Locust counts exactly as many failures as the stub.
 pub(crate) fn failures_are_counted(cluster: &KeptCluster) {

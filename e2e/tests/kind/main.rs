@@ -6,7 +6,6 @@
 
 mod baseline;
 mod builds;
-mod cluster;
 mod confirm;
 mod existing;
 mod faults;
@@ -25,8 +24,8 @@ mod webhook;
 use std::path::Path;
 use std::sync::Mutex;
 
-use cluster::{KeptCluster, xtask_e2e};
 use e2e::conformance::{self, Images};
+use e2e::kind::{self, KeptCluster, xtask_e2e};
 use e2e::leftovers::Before;
 use e2e::results::{assert_all_valid, assert_exact, environment, only_run, records};
 use e2e::tool::{Ended, output_of, run, timed};
@@ -129,7 +128,7 @@ fn the_cluster_passes_all_checks(cluster: &KeptCluster) {
 
 /// The matrix scales down on every axis, with both versions of Locust's web API.
 fn both_versions_step_down_on_every_axis(cluster: &mut KeptCluster) {
-    let down = cluster.settings(cluster::DOWN);
+    let down = cluster.settings(kind::DOWN);
     let chosen = std::env::var("E2E_STAGES").is_ok();
     // With the second version, the number of users does not change: that saves time, and the rest of the web
     // API is the same.
@@ -143,9 +142,7 @@ fn both_versions_step_down_on_every_axis(cluster: &mut KeptCluster) {
         assert_measured(&ended, &run, scenarios);
         let generator = format!("Locust {version}");
         assert!(records(&run).iter().all(|record| environment(record, "generator") == generator));
-        let image = |name: &str| ended.err.split_whitespace().find(|word| word.starts_with(name)).unwrap();
-        image("locust-driver:").clone_into(&mut cluster.driver_image);
-        image("fake-inference:").clone_into(&mut cluster.stub_image);
+        cluster.note_images(&ended.err);
     }
     let replicas = ["get", "deployment", "-o", "jsonpath={.items[*].spec.replicas}"];
     let found = output_of(&mut cluster.kubectl(&replicas));

@@ -5,7 +5,7 @@ use std::process::Command;
 use e2e::required;
 use tempfile::tempdir;
 
-use crate::cluster::{KeptCluster, LOCUST, assert_refused, deploy_arguments, xtask_e2e};
+use e2e::kind::{KeptCluster, LOCUST, assert_refused, deploy_arguments, xtask_e2e};
 
 const NOWHERE: &str = "nowhere.invalid/none:1";
 

@@ -8,7 +8,7 @@ use locust_matrix::judge::{Certainty, JudgedRun, Row, certainty_of_row};
 use locust_matrix::measure::percentile_over_repeats;
 use records::Record;
 
-use crate::cluster::KeptCluster;
+use e2e::kind::KeptCluster;
 
 const P95: f64 = 0.95;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use e2e::tool::{output_of, run};
 use serde_json::{Value, json};
 
-use crate::cluster::KeptCluster;
+use e2e::kind::KeptCluster;
 
 const ROLE: &str = "locust-driver-role";
 

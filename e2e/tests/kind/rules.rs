@@ -9,8 +9,8 @@ use e2e::results::{assert_exact, only_record, only_run, records, rows};
 use e2e::tool::{output_of, run};
 use serde_json::{Value, json};
 
-use crate::cluster::{KeptCluster, LOCUST, assert_refused, deploy_arguments};
 use crate::webhook::Webhook;
+use e2e::kind::{KeptCluster, LOCUST, assert_refused, deploy_arguments};
 
 const ONE: &str = "{replicas: [1], workers: [1], users: [4], duration: 2s, max_duration: 30s, warmup: 0s, cooldown: 0s, spawn_rate: 20}";
 /// What the pods of an injected container may use.
@@ -123,7 +123,11 @@ pub(crate) fn limits_of_the_namespace_are_recorded(cluster: &KeptCluster) {
     output_of(&mut cluster.kubectl(&["delete", "pods", "--selector=app=inference", "--wait=false"]));
     let deploy = deploy_arguments(LOCUST, &cluster.stub_image);
     let sentence = "maximum memory usage per Container is 200Mi, but limit is 256Mi";
-    assert_refused(&mut cluster.driver(&deploy), 3, &[sentence, "deployment team-e/inference"]);
+    assert_refused(
+        &mut cluster.driver(&deploy),
+        3,
+        &[sentence, &format!("deployment {}/inference", cluster.namespace)],
+    );
     delete(cluster, "limitrange", "team");
     replace_pods(cluster);
 }

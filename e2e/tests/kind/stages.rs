@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use e2e::required;
 use e2e::tool::{Clock, output_of, run, say, set_prefix};
 
-use crate::cluster::KeptCluster;
+use e2e::kind::KeptCluster;
 
 const INFERENCE: &str = "deployment/inference";
 const MASTER: &str = "deployment/locust-master";
@@ -92,6 +92,18 @@ fn run_side_by_side(cluster: &KeptCluster, chosen: &[&'static Stage]) {
     }
 }
 
+/// Deploys with requests of little CPU, because the namespaces share a node.
+fn deploy_small(cluster: &KeptCluster) {
+    cluster.deploy();
+    let deployments = [INFERENCE, MASTER, WORKER];
+    output_of(
+        &mut cluster.kubectl(&[&["set", "resources", "--requests=cpu=10m"], &deployments[..]].concat()),
+    );
+    for deployment in deployments {
+        cluster.wait_for_rollout(deployment);
+    }
+}
+
 /// Lowers CPU requests, so that the node has room for one matrix in each namespace.
 fn make_room(cluster: &KeptCluster) {
     scale(cluster, &[INFERENCE, MASTER, WORKER], 0);
@@ -113,7 +125,7 @@ fn run_in_namespace(
 ) -> Option<&'static str> {
     set_prefix(&format!("[{namespace}] "));
     let own = cluster.create_namespace(namespace);
-    let deploy = Stage { name: "deploy", place: Place::Beside(namespace), run: KeptCluster::deploy };
+    let deploy = Stage { name: "deploy", place: Place::Beside(namespace), run: deploy_small };
     let first = (![EMPTY, BUILDS].contains(&namespace)).then_some(&deploy);
     let mut all = first.into_iter().chain(stages.iter().copied());
     let failed = all.find(|stage| !attempt(&own, stage)).map(|stage| stage.name);

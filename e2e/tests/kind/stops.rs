@@ -7,9 +7,9 @@ use e2e::results::{assert_exact, attempts, only_record, only_run, records, rows,
 use e2e::tool::{Running, output_of};
 use rustix::process::Signal;
 
-use crate::cluster::DOWN;
-use crate::cluster::{KeptCluster, LOCUST, xtask_e2e};
 use crate::silence::SilentProxy;
+use e2e::kind::DOWN;
+use e2e::kind::{KeptCluster, LOCUST, xtask_e2e};
 
 /// The API server falls silent while a scenario is measured. The driver, started outside the cluster, can
 /// no longer reach Locust. It says so in time and keeps the records that it has.

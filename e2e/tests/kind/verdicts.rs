@@ -6,7 +6,7 @@ use e2e::results::{Verdict, assert_all_valid, attempt, attempts, only_record, on
 use e2e::tool::{Running, output_of, run, say};
 use serde_json::{Value, json};
 
-use crate::cluster::KeptCluster;
+use e2e::kind::KeptCluster;
 
 const INFERENCE: &str = "deployment/inference";
 const WORKERS: &str = "deployment/locust-worker";

@@ -15,7 +15,7 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::{Value, json};
 
-use crate::cluster::KeptCluster;
+use e2e::kind::KeptCluster;
 
 /// How long a client may be silent.
 const PATIENCE: Duration = Duration::from_secs(10);

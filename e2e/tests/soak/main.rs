@@ -36,7 +36,7 @@ fn two_thousand_scenarios_lose_no_row_and_nothing_grows() {
     let (settings, count) = settings(count);
     let folder = tempfile::Builder::new().prefix("locust-matrix-soak-").tempdir().unwrap();
     let cluster = EmbeddedCluster::start(&folder.path().join("cluster")).unwrap();
-    cluster.settle(Duration::from_mins(1)).unwrap();
+    cluster.namespace().settle(Duration::from_mins(1)).unwrap();
     let matrix = folder.path().join("matrix.yaml");
     std::fs::write(&matrix, settings).unwrap();
     let results = folder.path().join("results");

@@ -23,7 +23,7 @@ impl Memory {
         self.driver_peak_mib = self.driver_peak_mib.max(read_mib(driver, "VmHWM:").unwrap_or(0.0));
         for (name, labels) in [("master", "app=locust,role=master"), ("worker", "app=locust,role=worker")] {
             let pods: Vec<String> =
-                cluster.pods(labels).iter().flatten().map(ResourceExt::name_any).collect();
+                cluster.namespace().pods(labels).iter().flatten().map(ResourceExt::name_any).collect();
             // There is one of each. During a change there may be more, whose memory would be that of another process.
             let [pod] = pods.as_slice() else { continue };
             let processes = cluster.processes_of(pod).into_iter();

@@ -13,14 +13,16 @@ use crate::record::{ConfigMapStore, OriginalReplicas};
 /// How long the API server may take.
 const RESTORED_WITHIN: Duration = Duration::from_secs(20);
 
-/// The replicas that an earlier pod of this run found before it scaled.
-pub(super) async fn recorded_by_an_earlier_pod(
+/// The replicas that an earlier driver of this run found before it scaled, and has not put back.
+pub(super) async fn left_by_an_earlier_driver(
     cluster: &Cluster,
     run_id: Option<&str>,
+    inference: &Workload,
 ) -> Option<OriginalReplicas> {
     let run_id = run_id?;
     let stored = timeout(RESTORED_WITHIN, ConfigMapStore::read(cluster, Some(run_id))).await.ok()?.ok()?;
-    stored.state.filter(|state| state.run_id == run_id).map(|state| state.original)
+    let state = stored.state.filter(|state| state.run_id == run_id)?;
+    (state.restores == Some(inference.id())).then_some(state.original)
 }
 
 /// Scales the service and the workers back to their original replicas.
@@ -90,10 +92,14 @@ mod tests {
     use http::{Request, Response, StatusCode};
     use kube::Client;
     use kube::client::Body;
+    use serde_json::json;
     use tower::service_fn;
 
     use super::*;
+    use crate::cluster::FakeApi;
     use crate::exit::ExitCode;
+    use crate::record::tests::record;
+    use crate::record::{RunState, SHARDS, Writer};
 
     const ORIGINAL: OriginalReplicas = OriginalReplicas { inference: 3, workers: 2 };
 
@@ -118,6 +124,37 @@ mod tests {
         });
         let client = Client::new(service, "default");
         (Cluster { client, namespace: "default".into(), server: "test".into() }, asked)
+    }
+
+    /// The replicas may have been changed for a good reason since an earlier driver has put them back.
+    #[tokio::test]
+    async fn only_replicas_that_an_earlier_driver_of_the_same_run_has_not_put_back_are_found() {
+        let api = FakeApi::default();
+        for number in 0..SHARDS {
+            let name = format!("locust-load-test-results-{number}");
+            let path = format!("/api/v1/namespaces/default/configmaps/{name}");
+            api.put(&path, json!({ "metadata": { "name": name } }));
+        }
+        let (cluster, shop) = (api.cluster(), Workload::for_tests("shop"));
+        let state = RunState {
+            run_id: "run".into(),
+            plan_hash: "hash".into(),
+            original: ORIGINAL,
+            restores: Some(shop.id()),
+            began: None,
+        };
+        let writer = Writer { holder: "a".into(), is_pod: false, events: Events::to(|_| {}) };
+        let empty = ConfigMapStore::read_to_write(&cluster, "run", 1).await.unwrap();
+        ConfigMapStore::begin(&cluster, writer, empty, &state, &[record(0, 1, 20, 80)]).await.unwrap();
+        let left =
+            async |run_id, service: &Workload| left_by_an_earlier_driver(&cluster, run_id, service).await;
+        let other = Workload::for_tests("other");
+        assert_eq!(left(Some("run"), &shop).await, Some(ORIGINAL));
+        assert_eq!(left(Some("run"), &other).await, None);
+        assert_eq!(left(Some("another"), &shop).await, None);
+        assert_eq!(left(None, &shop).await, None);
+        ConfigMapStore::replicas_are_restored(&cluster, &shop.id()).await.unwrap();
+        assert_eq!(left(Some("run"), &shop).await, None);
     }
 
     #[tokio::test]

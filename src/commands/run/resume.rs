@@ -1,7 +1,7 @@
 //! Which run this is, and which of its scenarios are recorded already.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use records::Record;
 
@@ -16,6 +16,16 @@ pub(super) struct Origin {
     pub(super) run_id: String,
     pub(super) folder: PathBuf,
     pub(super) recorded: Vec<Record>,
+}
+
+/// The run that an earlier driver may have begun: that of the Job, or that of the folder of `--resume`.
+pub(super) fn known_run(of_job: Option<&str>, resume: Option<&Path>) -> Option<String> {
+    let of_folder = || {
+        let folder = resume?;
+        let recovered = RecordFile::recover(&folder.join(records::FILE_NAME)).ok()?;
+        recovered.records.into_iter().next().map(|record| record.run_id)
+    };
+    of_job.map(str::to_owned).or_else(of_folder)
 }
 
 /// Reads the folder of `--resume`, or starts a new run.
@@ -102,6 +112,16 @@ mod tests {
 
     fn stored(state: Option<RunState>, records: Vec<Record>) -> Stored {
         Stored { state, records, ..Stored::default() }
+    }
+
+    #[test]
+    fn the_run_of_a_job_or_of_a_resumed_folder_is_known_and_that_of_a_new_run_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(known_run(None, Some(folder.path())), None, "nothing is recorded");
+        RecordFile::create(&folder.path().join(records::FILE_NAME), &[record(0, 1, 20, 80)]).unwrap();
+        assert_eq!(known_run(None, Some(folder.path())).as_deref(), Some("run"));
+        assert_eq!(known_run(Some("job"), None).as_deref(), Some("job"));
+        assert_eq!(known_run(None, None), None);
     }
 
     #[test]

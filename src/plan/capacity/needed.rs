@@ -51,19 +51,15 @@ pub fn needed(found: &[Found], wanted: f64) -> Needed {
     let has_law = scaling.is_some() || line.is_some();
     let furthest = f64::from(most.replicas) * if has_law { FURTHEST } else { 1.0 };
     let candidates = || (1_u32..).take_while(|replicas| f64::from(*replicas) <= furthest).filter_map(of);
-    match candidates().find(|carries| carries.load - carries.half >= wanted) {
-        Some(carries) => {
-            let fewer = carries.replicas.checked_sub(1).filter(|fewer| *fewer > 0).and_then(of);
-            let fewest = candidates().find(|carries| carries.load + carries.half >= wanted);
-            Needed::Replicas { carries, fewer, fewest: fewest.unwrap_or(carries).replicas }
-        }
-        None => {
-            let best = candidates().max_by(|a, b| a.load.total_cmp(&b.load));
-            let falls = |best: &Carries| f64::from(best.replicas) + 1.0 <= furthest;
-            let peak = best.filter(|best| falls(best) && best.load + best.half < wanted && scaling.is_some());
-            Needed::NotKnown { beyond: most, peak }
-        }
+    if let Some(carries) = candidates().find(|carries| carries.load - carries.half >= wanted) {
+        let fewer = carries.replicas.checked_sub(1).filter(|fewer| *fewer > 0).and_then(of);
+        let fewest = candidates().find(|carries| carries.load + carries.half >= wanted);
+        return Needed::Replicas { carries, fewer, fewest: fewest.unwrap_or(carries).replicas };
     }
+    let best = candidates().max_by(|a, b| a.load.total_cmp(&b.load));
+    let falls = |best: &Carries| f64::from(best.replicas) + 1.0 <= furthest;
+    let peak = best.filter(|best| falls(best) && best.load + best.half < wanted && scaling.is_some());
+    Needed::NotKnown { beyond: most, peak }
 }
 
 /// The Universal Scalability Law of the known capacities; `None` if there are not enough of them.

@@ -131,8 +131,9 @@ fn solved(rows: &[Vector], used: [bool; 3]) -> Option<Vector> {
             sums[index] = rows.iter().map(|row| row[index]).sum();
             continue;
         }
-        for other in 0..3 {
-            (normal[index][other], normal[other][index]) = (0.0, 0.0);
+        normal[index] = [0.0; 3];
+        for row in &mut normal {
+            row[index] = 0.0;
         }
         normal[index][index] = 1.0;
     }

@@ -104,9 +104,10 @@ async fn search(bed: &Bed, args: &Args) -> Result<Vec<Row>, Failure> {
         let run = bed.search(SERVICES[index], seed, replicas).await?;
         let (answer, records) = read(&run)?;
         let spreads: Vec<String> = records.iter().filter_map(spread).collect();
-        let with_connections = match spreads.is_empty() {
-            true => Simulated::parse("")?,
-            false => bed.closed_queue(SERVICES[index], &spreads).await?,
+        let with_connections = if spreads.is_empty() {
+            Simulated::parse("")?
+        } else {
+            bed.closed_queue(SERVICES[index], &spreads).await?
         };
         for row in Row::all(&answer, &records, SERVICES[index], seed, [&truths[index], &with_connections]) {
             let _ = writeln!(out, "{}", row.line());

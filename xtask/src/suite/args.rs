@@ -37,7 +37,8 @@ pub(super) enum Tier {
     Embedded,
     /// Tests with a cluster: needs Docker, kind and a node image
     Kind,
-    /// Runs on embedded clusters that a random fault strikes: needs the same as embedded, and about 1.5 hours
+    /// Runs that a random fault strikes: needs the same as embedded, and about 2 hours; also on kind, if this machine
+    /// can run it
     Faults,
     /// One run of 2,000 scenarios on the embedded cluster, with its memory: needs the same, and hours
     Soak,
@@ -57,7 +58,7 @@ Examples:
       cargo xtask test --tier workspace
 
   The long tests, which never run by themselves:
-      cargo xtask test --tier faults    # FAULTS_COUNT=120 FAULTS_SEED=… FAULTS_TABLE=FILE
+      cargo xtask test --tier faults    # FAULTS_COUNT=120 FAULTS_KIND_COUNT=24 FAULTS_SEED=… FAULTS_TABLE=FILE
       cargo xtask test --tier soak      # SOAK_COUNT=2000 SOAK_TABLE=FILE
       cargo xtask test --tier fuzz      # FUZZ_SECONDS=900 for each test
 
@@ -80,6 +81,11 @@ impl Tier {
     /// Whether it runs only if it is named, because it takes hours.
     pub(super) fn only_if_named(self) -> bool {
         matches!(self, Self::Faults | Self::Soak | Self::Fuzz)
+    }
+
+    /// Whether it needs only the embedded cluster.
+    pub(super) fn without_docker(self) -> bool {
+        matches!(self, Self::Embedded | Self::Soak)
     }
 
     /// Whether its tests start the embedded cluster.

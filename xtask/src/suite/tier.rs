@@ -57,7 +57,7 @@ impl Machine {
     pub(super) async fn examine(session: &Session, args: &Args) -> Self {
         let python = embedded::check_machine(session).await.map_err(|failure| failure.what);
         let mut machine = Self { python, ..Self::default() };
-        if args.only.is_some_and(Tier::on_embedded) {
+        if args.only.is_some_and(Tier::without_docker) {
             return machine;
         }
         if let Err(failure) = machine.fill(session, args).await {
@@ -189,8 +189,17 @@ fn command(tier: Tier, part: Part) -> Cmd {
         }
         Tier::Kind => test.args(["--test", "kind", "--", "--test-threads=1", SHOWN]),
         Tier::Faults => {
-            let count = variable_or("FAULTS_COUNT", "120");
-            test.args(["--test", "faults", "--", SHOWN]).env("FAULTS_COUNT", count)
+            // What they start fills the machine.
+            let mut test = test.args(["--test", "faults", "--", "--test-threads=1", SHOWN]);
+            for (count, default) in [
+                ("FAULTS_COUNT", "120"),
+                ("FAULTS_KIND_COUNT", "24"),
+                ("INTERRUPTS_COUNT", "30"),
+                ("INTERRUPTS_KIND_COUNT", "6"),
+            ] {
+                test = test.env(count, variable_or(count, default));
+            }
+            test
         }
         Tier::Soak => test.args(["--test", "soak", "--", SHOWN]),
         // Every test of this kind has this word in its name. Two run at a time, as on two processors.
@@ -255,6 +264,12 @@ fn with_variables(
         .env("E2E_DRIVER", binaries.driver.display().to_string())
         .env("E2E_STUB", binaries.stub.display().to_string())
         .env("E2E_XTASK", machine.xtask.display().to_string());
+    if tier == Tier::Faults {
+        test = match machine.cannot(Tier::Kind) {
+            Some(reason) => test.env("E2E_NO_KIND", format!("this machine cannot run kind: {reason}")),
+            None => test.env("E2E_NODE_IMAGE", machine.node_image.as_deref().unwrap_or_default()),
+        };
+    }
     if tier.on_embedded() {
         return test.env("E2E_CLUSTER", toolchain::cluster(folders).display().to_string());
     }

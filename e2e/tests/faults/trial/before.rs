@@ -2,17 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::time::Duration;
 
-use e2e::embedded::{EmbeddedCluster, Problem};
+use e2e::namespace::{Namespace, Problem};
 
+use crate::cluster::Cluster;
 use crate::outcome::Outcome;
 use crate::web;
 
 /// The file of a run's folder that lists its reports.
 const REPORTS: &str = "reports.sha256";
-/// How long pods that the driver has put back or scaled down may take to start or to end.
-const SETTLES_WITHIN: Duration = Duration::from_secs(45);
 
 pub(super) struct Before {
     replicas: BTreeMap<String, i32>,
@@ -20,14 +18,15 @@ pub(super) struct Before {
 }
 
 impl Before {
-    pub(super) fn read(cluster: &EmbeddedCluster) -> Result<Self, Problem> {
-        Ok(Self { replicas: cluster.replicas()?, objects: cluster.objects()? })
+    pub(super) fn read(namespace: &Namespace) -> Result<Self, Problem> {
+        Ok(Self { replicas: namespace.replicas()?, objects: namespace.objects()? })
     }
 
     /// Compares the cluster with its state before the trial, and adds every difference to the outcome. Looks in `folder`
     /// for files that the trial has left.
-    pub(super) fn compare(&self, cluster: &EmbeddedCluster, folder: &Path, outcome: &mut Outcome) {
-        match cluster.replicas() {
+    pub(super) fn compare(&self, cluster: &dyn Cluster, folder: &Path, outcome: &mut Outcome) {
+        let namespace = cluster.namespace();
+        match namespace.replicas() {
             Ok(replicas) => {
                 let differs = |(name, wanted): (&String, &i32)| {
                     let found = replicas.get(name);
@@ -39,18 +38,18 @@ impl Before {
         }
         let left = &mut outcome.leftovers;
         left.extend(web::load_that_runs(cluster));
-        left.extend(cluster.settle(SETTLES_WITHIN).err());
-        match cluster.processes_without_pod() {
+        left.extend(namespace.settle(cluster.settles_within()).err());
+        match cluster.run_without_pod() {
             Ok(processes) => {
-                left.extend(processes.iter().map(|line| format!("process without a pod: {line}")));
+                left.extend(processes.iter().map(|line| format!("without a pod: {line}")));
             }
             Err(problem) => left.push(problem),
         }
-        match cluster.objects() {
+        match namespace.objects() {
             Ok(objects) => left.extend(objects.difference(&self.objects).cloned()),
             Err(problem) => left.push(problem),
         }
-        match cluster.holders() {
+        match namespace.holders() {
             Ok(holders) => left.extend(holders.iter().map(|holder| format!("a Lease that {holder} holds"))),
             Err(problem) => left.push(problem),
         }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use e2e::embedded::{EmbeddedCluster, Problem};
+use e2e::namespace::Problem;
 use rustix::process::Signal;
 
+use crate::cluster::Cluster;
 use crate::driver::{Driver, Ending};
 
 /// Four short scenarios, which change the replicas and the workers.
@@ -35,12 +36,12 @@ impl Run {
     }
 
     /// Starts the driver: it resumes the run if something of it is recorded, and else begins anew.
-    pub(super) fn start(&mut self, cluster: &EmbeddedCluster) -> Result<(), Problem> {
+    pub(super) fn start(&mut self, cluster: &dyn Cluster) -> Result<(), Problem> {
         std::fs::create_dir_all(&self.folder).map_err(|error| error.to_string())?;
         let settings = self.folder.join("matrix.yaml");
         std::fs::write(&settings, SETTINGS).map_err(|error| error.to_string())?;
         let mut command = cluster.driver();
-        command.args(["run", "--cluster-kind", "embedded", "--config"]).arg(settings);
+        command.args(["run", "--cluster-kind", cluster.name(), "--config"]).arg(settings);
         match recorded(&self.folder.join("results")) {
             Some(results) => command.arg("--resume").arg(results),
             None => command.arg("--results").arg(self.folder.join("results")),
