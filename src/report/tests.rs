@@ -290,7 +290,7 @@ fn a_search_with_a_failed_probe_ends_5_and_says_what_to_do() {
     assert_eq!(
         reasons[0],
         "probe INFEASIBLE: 2 replicas, 2 workers, 16 users: no node has room: sweep fewer replicas, request less per \
-         pod, or add nodes; then search again"
+         pod, or add nodes; for a quota, ask the namespace's owners; then search again"
     );
     assert_eq!(
         answer,
