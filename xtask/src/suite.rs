@@ -57,17 +57,19 @@ pub(crate) async fn run(args: Args, stop: Arc<StopRequests>) -> Result<(), Failu
             let build = toolchain::build_in_background(&session, &folders);
             Some(session.step("build the driver and the stub for images, beside the tests", build).await)
         };
-        let mut none = Machine::default();
         let tests = async {
+            let mut none = Machine::default();
             let workspace =
                 tier::run(&session, &folders, &mut none, Tier::Workspace, Part::Whole, false).await?;
-            let embedded = if in_parts {
-                let part = Part::Unmeasured;
-                Some(tier::run(&session, &folders, &mut none, Tier::Embedded, part, reuse).await?)
-            } else {
-                None
-            };
-            Ok::<_, Failure>((workspace, embedded))
+            if !in_parts {
+                return Ok::<_, Failure>((workspace, None));
+            }
+            let mut other = Machine::default();
+            let (unmeasured, faults) = tokio::join!(
+                tier::run(&session, &folders, &mut none, Tier::Embedded, Part::Unmeasured, reuse),
+                tier::run(&session, &folders, &mut other, Tier::Embedded, Part::Faults, reuse),
+            );
+            Ok((workspace, Some(unmeasured?.and(faults?))))
         };
         let (images, tests) = tokio::join!(images, tests);
         machine.images = images;

@@ -1,6 +1,7 @@
 //! The order in which the kept cluster's stages run, alone or side by side.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
 
 use e2e::required;
 use e2e::tool::{Clock, output_of, run, say, set_prefix};
@@ -92,8 +93,11 @@ fn run_side_by_side(cluster: &KeptCluster, chosen: &[&'static Stage]) {
     }
 }
 
-/// Deploys with requests of little CPU, because the namespaces share a node.
+/// Deploys with requests of little CPU, because the namespaces share a node. It has room for one deployment at a time
+/// whose requests are not yet lowered.
 fn deploy_small(cluster: &KeptCluster) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock();
     cluster.deploy();
     let deployments = [INFERENCE, MASTER, WORKER];
     output_of(

@@ -225,7 +225,6 @@ pub(crate) fn a_service_that_sheds_load_is_not_the_best(cluster: &KeptCluster) {
 
 /// A service that fails every request has failed, and has no figures.
 pub(crate) fn a_dead_service_has_no_figures(cluster: &KeptCluster) {
-    cluster.deploy();
     let stub = StubVariables::set(cluster, &[("FAILURE_RATE", "1")]);
     let text = "{replicas: [1], workers: [1], users: [2], duration: 3s, max_duration: 3s, cooldown: 0s, spawn_rate: 20}";
     let Verdict { status, reasons } = run_scenario(cluster, "dead", 5, text).verdict;

@@ -117,6 +117,8 @@ pub(super) enum Part {
     Whole,
     /// Those that do not measure, so that a build may run beside them. Only the embedded tier has parts.
     Unmeasured,
+    /// The faults of the embedded tier, which do not measure either.
+    Faults,
     Measured,
 }
 
@@ -155,6 +157,7 @@ pub(super) async fn run(
     let name = match part {
         Part::Whole => format!("tier {}", tier.name()),
         Part::Unmeasured => format!("tier {}, what does not measure", tier.name()),
+        Part::Faults => format!("tier {}, faults", tier.name()),
         Part::Measured => format!("tier {}, what measures", tier.name()),
     };
     let step = session.progress.begin(&name);
@@ -178,11 +181,14 @@ fn command(tier: Tier, part: Part) -> Cmd {
         Tier::Container => test.args(["--test", "container", "--", "--test-threads=12"]),
         // The test of the faults runs some of them here.
         Tier::Embedded => {
-            let test = test.args(["--no-fail-fast", "--test", "embedded"]);
-            let test = if part == Part::Measured { test } else { test.args(["--test", "faults"]) };
-            let test = test.args(["--", "--test-threads=8", SHOWN]);
+            let binaries: &[&str] = match part {
+                Part::Whole => &["--no-fail-fast", "--test", "embedded", "--test", "faults"],
+                Part::Faults => &["--test", "faults"],
+                Part::Unmeasured | Part::Measured => &["--test", "embedded"],
+            };
+            let test = test.args(binaries.iter().copied()).args(["--", "--test-threads=8", SHOWN]);
             match part {
-                Part::Whole => test,
+                Part::Whole | Part::Faults => test,
                 Part::Unmeasured => test.args(["--skip", MEASURED]),
                 Part::Measured => test.arg(MEASURED),
             }
