@@ -1,7 +1,7 @@
 //! The order in which the kept cluster's stages run, alone or side by side.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
 
 use e2e::required;
 use e2e::tool::{Clock, output_of, run, say, set_prefix};
@@ -79,8 +79,12 @@ fn run_side_by_side(cluster: &KeptCluster, chosen: &[&'static Stage]) {
     make_room(cluster);
     let failed: Vec<&str> = std::thread::scope(|scope| {
         let start = |(namespace, stages): (&'static str, Vec<&'static Stage>)| {
-            let work = move || run_in_namespace(cluster, namespace, &stages);
-            std::thread::Builder::new().name(namespace.to_owned()).spawn_scoped(scope, work).unwrap()
+            let (deployed, until_deployed) = channel();
+            let work = move || run_in_namespace(cluster, namespace, &stages, deployed);
+            let thread = std::thread::Builder::new().name(namespace.to_owned()).spawn_scoped(scope, work);
+            // The node has room for one deployment at a time whose requests are not yet lowered.
+            let _ = until_deployed.recv();
+            thread.unwrap()
         };
         let threads: Vec<_> = namespaces.into_iter().map(start).collect();
         threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
@@ -93,11 +97,8 @@ fn run_side_by_side(cluster: &KeptCluster, chosen: &[&'static Stage]) {
     }
 }
 
-/// Deploys with requests of little CPU, because the namespaces share a node. It has room for one deployment at a time
-/// whose requests are not yet lowered.
+/// Deploys, and then lowers the requests, because the namespaces share a node.
 fn deploy_small(cluster: &KeptCluster) {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME.lock();
     cluster.deploy();
     let deployments = [INFERENCE, MASTER, WORKER];
     output_of(
@@ -121,18 +122,23 @@ fn scale(cluster: &KeptCluster, deployments: &[&str], replicas: u32) {
 }
 
 /// Runs stages one after the other in a namespace of their own. Returns the one that failed; those after it
-/// are not run.
+/// are not run. Drops `deployed` when the namespace has its deployment, or needs none.
 fn run_in_namespace(
     cluster: &KeptCluster,
     namespace: &'static str,
     stages: &[&Stage],
+    deployed: Sender<()>,
 ) -> Option<&'static str> {
     set_prefix(&format!("[{namespace}] "));
     let own = cluster.create_namespace(namespace);
     let deploy = Stage { name: "deploy", place: Place::Beside(namespace), run: deploy_small };
-    let first = (![EMPTY, BUILDS].contains(&namespace)).then_some(&deploy);
-    let mut all = first.into_iter().chain(stages.iter().copied());
-    let failed = all.find(|stage| !attempt(&own, stage)).map(|stage| stage.name);
+    let is_ready = [EMPTY, BUILDS].contains(&namespace) || attempt(&own, &deploy);
+    drop(deployed);
+    let failed = if is_ready {
+        stages.iter().find(|stage| !attempt(&own, stage)).map(|stage| stage.name)
+    } else {
+        Some(deploy.name)
+    };
     output_of(&mut cluster.kubectl_without_namespace(&["delete", "namespace", namespace, "--wait=false"]));
     failed
 }

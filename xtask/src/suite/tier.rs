@@ -24,7 +24,7 @@ const STOPS_WITHIN: Duration = Duration::from_mins(2);
 /// Tests that take minutes show their output while they run.
 const SHOWN: &str = "--nocapture";
 
-/// The module of the embedded tier's tests that measure.
+/// The modules of the embedded tier's tests that measure.
 const MEASURED: &str = "measured::";
 
 /// What the tiers need: each is there, or the reason why not.
@@ -117,7 +117,7 @@ pub(super) enum Part {
     Whole,
     /// Those that do not measure, so that a build may run beside them. Only the embedded tier has parts.
     Unmeasured,
-    /// The faults of the embedded tier, which do not measure either.
+    /// The faults of the embedded tier that do not measure.
     Faults,
     Measured,
 }
@@ -182,14 +182,14 @@ fn command(tier: Tier, part: Part) -> Cmd {
         // The test of the faults runs some of them here.
         Tier::Embedded => {
             let binaries: &[&str] = match part {
-                Part::Whole => &["--no-fail-fast", "--test", "embedded", "--test", "faults"],
+                Part::Whole | Part::Measured => &["--no-fail-fast", "--test", "embedded", "--test", "faults"],
+                Part::Unmeasured => &["--test", "embedded"],
                 Part::Faults => &["--test", "faults"],
-                Part::Unmeasured | Part::Measured => &["--test", "embedded"],
             };
             let test = test.args(binaries.iter().copied()).args(["--", "--test-threads=8", SHOWN]);
             match part {
-                Part::Whole | Part::Faults => test,
-                Part::Unmeasured => test.args(["--skip", MEASURED]),
+                Part::Whole => test,
+                Part::Unmeasured | Part::Faults => test.args(["--skip", MEASURED]),
                 Part::Measured => test.arg(MEASURED),
             }
         }

@@ -1,5 +1,6 @@
 //! A search for the capacity whose driver is killed after each probe: it measures no probe twice, and comes to an
-//! answer that its records give.
+//! answer that its records give. `cargo xtask test` runs it when nothing else uses the machine: a probe whose load
+//! generator is at its limit would end the search.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot continue has failed")]
 
