@@ -10,7 +10,7 @@ use records::{Arrivals, Interval, StoppingRule};
 use super::window::{is_longest, window_from};
 
 /// Growth, in standard deviations of chance, from which a service does not keep up.
-const OVERLOADED: f64 = 1.1;
+const OVERLOADED: f64 = 1.15;
 /// Growth, in the same unit, from which a longer window should decide.
 const UNDECIDED: f64 = 0.2;
 /// Growth from which a longer window should decide if requests under way are [`MANY`]. A queue that was there
@@ -18,6 +18,9 @@ const UNDECIDED: f64 = 0.2;
 const UNDECIDED_IF_MANY: f64 = -1.0;
 /// Requests under way in the last interval, in the same unit, that a service which keeps up rarely has.
 const MANY: f64 = 0.3;
+/// The same as a share of the due arrivals. By Little's law, it is the response time as a share of the window: many
+/// replicas have many requests under way without a queue.
+const MANY_OF_DUE: f64 = 1.0 / 70.0;
 
 /// How the finished arrivals of a window compare with those that were due.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,7 +50,7 @@ impl KeepsUp {
         let chance = (2.0 * due).sqrt();
         // By Little's law, response times add up to the requests under way at each moment.
         let under_way = |last: &Interval| last.total_ms / 1000.0 / last.seconds;
-        let many = window.last().is_some_and(|last| under_way(last) > MANY * chance);
+        let many = window.last().is_some_and(|last| under_way(last) > (MANY * chance).max(MANY_OF_DUE * due));
         (seconds > 0.0 && due > 0.0).then(|| Self {
             offered: due / seconds,
             finished: finished / seconds,
@@ -61,7 +64,7 @@ impl KeepsUp {
     /// Whether the service does not keep up. In a window that may not be longer, requests under way that are
     /// [`MANY`] and still grow are enough.
     pub fn is_overloaded(&self) -> bool {
-        self.score > OVERLOADED || (self.is_last && self.many && self.score > 0.0)
+        self.score > OVERLOADED || (self.is_last && self.many && self.score > UNDECIDED)
     }
 
     /// Why a longer window should decide; `None` if this one does.
