@@ -7,7 +7,7 @@
 use records::Interval;
 
 /// Smaller ranges say that there was no queue worth the name, so that other times are those of the service.
-const LEAST: f64 = 0.2;
+const LEAST: f64 = 0.3;
 /// Larger ranges are more than chance. A random walk exceeds it in 5 % of cases.
 const MOST: f64 = 2.2;
 /// A queue that shrinks more than this was there before: from a warm-up or a stall.
