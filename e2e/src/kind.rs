@@ -100,7 +100,7 @@ impl KeptCluster {
         output_of(&mut self.driver(&deploy_arguments(LOCUST, &self.stub_image)));
     }
 
-    /// The name of its only node, which is a container.
+    /// The name of the cluster's only node. Docker knows the node as a container of this name.
     pub fn node(&self) -> String {
         format!("{}-control-plane", self.name)
     }

@@ -14,7 +14,7 @@ use crate::tool::{Running, run};
 /// back, and tries each of its calls for 15 s more.
 const ENDS_WITHIN: Duration = Duration::from_secs(75);
 
-/// What stays in a cluster's folder until `cargo xtask cleanup`, so that one can read what was done.
+/// Files that stay in a cluster's folder until `cargo xtask cleanup`: people read the log after a run.
 const KEPT: [&str; 2] = ["commands.log", "lock"];
 
 /// The state of this machine before a run.
@@ -38,7 +38,7 @@ impl Before {
         assert_eq!(self.left(name), Vec::<String>::new(), "left of {name}");
     }
 
-    /// What is left of the cluster `name`, and what else has changed.
+    /// Lists what remains of the cluster `name`, and what else this machine had not before.
     pub fn left(&self, name: &str) -> Vec<String> {
         let label = format!("label=io.x-k8s.kind.cluster={name}");
         let containers =
@@ -59,7 +59,7 @@ impl Before {
     }
 
     /// Sends a signal to a main job that works on the cluster `name`, and runs `cargo xtask cleanup` after SIGKILL.
-    /// Returns the main job's exit code and what is left when everything has had the time to end.
+    /// Waits until nothing is left, at most [`ENDS_WITHIN`]. Returns the main job's exit code and what is left then.
     ///
     /// # Panics
     /// If `cargo xtask cleanup` fails.

@@ -160,7 +160,7 @@ async fn await_deployment(
             // There is no pod to look at.
             Unready::Unplaced(problem) if problem.contains("is forbidden") => {
                 format!(
-                    "change what it names in a copy of the manifests (kubectl apply -k), or ask the namespace's owners; \
+                    "change what the refusal names in a copy of the manifests (kubectl apply -k), or ask the namespace's owners; \
                      the cluster tries again by itself, and at once after: kubectl rollout restart deployment/{name}"
                 )
             }

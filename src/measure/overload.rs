@@ -87,7 +87,7 @@ mod tests {
     use super::super::steady::tests::{closed, interval};
     use super::*;
 
-    /// An open model of 20 s in five intervals, which may be extended to 40 s.
+    /// The open model with a window of 20 s in five intervals. The window may be extended to 40 s.
     fn rule() -> StoppingRule {
         StoppingRule { users: None, duration_s: 20.0, most_s: 40.0, ..closed() }
     }

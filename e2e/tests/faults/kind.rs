@@ -1,4 +1,4 @@
-//! A namespace of a kind cluster: its processes run in the node, which is a container.
+//! A namespace of a kind cluster. Its processes run in the node, and the node is a container of Docker.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -62,7 +62,7 @@ fn no_fault_loses_a_scenario_or_leaves_anything_behind() {
     }
     let (seed, trials) = if let Some(count) = number("FAULTS_COUNT") {
         let seed = seed();
-        (seed, fault::draw(seed, count, &named(Place::Embedded.faults())))
+        (seed, fault::draw(seed, count, &named(&Place::Embedded.faults())))
     } else {
         let kinds = named(&Fault::SMALL);
         let seed = number("FAULTS_SEED").unwrap_or(SMALL_SEED);
@@ -88,7 +88,7 @@ fn no_fault_on_kind_loses_a_scenario_or_leaves_anything_behind() {
     let name = kept.name.clone();
     let place = Place::Kind(kept);
     let seed = seed();
-    let trials = fault::draw(seed, count, &named(place.faults()));
+    let trials = fault::draw(seed, count, &named(&place.faults()));
     let table = std::env::var("FAULTS_TABLE").ok().map(|path| PathBuf::from(format!("{path}.kind")));
     // The cluster must be deleted even if trials fail.
     let tried = std::panic::catch_unwind(|| try_all(&place, seed, trials, table));
@@ -105,8 +105,7 @@ fn an_interrupted_main_job_leaves_nothing_behind() {
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let _clock = Clock::start(NAME);
     let count = number("INTERRUPTS_COUNT").unwrap_or(0);
-    let unwanted = || (count == 0).then(|| "INTERRUPTS_COUNT asks for none".to_owned());
-    if let Some(reason) = left_out("embedded").or_else(unwanted) {
+    if let Some(reason) = left_out("embedded").or_else(|| unwanted(count, "INTERRUPTS_COUNT")) {
         return say(&format!("{NAME}: not run: {reason}"));
     }
     interrupts::interrupt(e2e::embedded::xtask_e2e, "lm-test-interrupted", seed(), count);
@@ -132,9 +131,12 @@ fn left_out(cluster: &str) -> Option<String> {
 
 /// Why nothing is done on kind.
 fn without_kind(count: usize, variable: &str) -> Option<String> {
-    let no_kind = || std::env::var("E2E_NO_KIND").ok();
-    let unwanted = || (count == 0).then(|| format!("{variable} asks for none"));
-    no_kind().or_else(unwanted)
+    std::env::var("E2E_NO_KIND").ok().or_else(|| unwanted(count, variable))
+}
+
+/// Why nothing is done, if this variable asks for none.
+fn unwanted(count: usize, variable: &str) -> Option<String> {
+    (count == 0).then(|| format!("{variable} asks for none"))
 }
 
 /// Carries out the trials and prints their table. Fails if one has failed or was not carried out.

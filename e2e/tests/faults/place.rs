@@ -1,10 +1,10 @@
-//! Where the lanes' clusters are, and what can be struck there.
+//! On which kind of cluster trials run, and which faults are drawn there.
 
 use e2e::kind::KeptCluster;
 
 use crate::fault::Fault;
 
-/// Where the lanes' clusters are.
+/// The kind of cluster that the lanes of trials use.
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
     /// Each lane has an embedded cluster.
@@ -15,10 +15,10 @@ pub(crate) enum Place {
 
 impl Place {
     /// Every kind of fault that is drawn here.
-    pub(crate) fn faults(&self) -> &'static [Fault] {
+    pub(crate) fn faults(&self) -> Vec<Fault> {
         match self {
-            Self::Embedded => &Fault::ON_EMBEDDED,
-            Self::Kind(_) => &Fault::ON_KIND,
+            Self::Embedded => Fault::on_embedded(),
+            Self::Kind(_) => Fault::on_kind(),
         }
     }
 

@@ -16,7 +16,7 @@ networking: {ipFamily: ipv6, apiServerAddress: 127.0.0.1}
 ";
 const MATRIX: &str = "{replicas: [1, 2], workers: [2], users: [8], duration: 3s, max_duration: 30s, warmup: 0s, cooldown: 0s, spawn_rate: 20}";
 
-/// A second kind cluster, which is deleted when it is dropped.
+/// A second kind cluster. Dropping this value deletes the cluster.
 struct SixCluster {
     name: String,
     kubeconfig: PathBuf,

@@ -30,7 +30,7 @@ fn agent(cluster: &KeptCluster) -> Value {
     })
 }
 
-/// Runs the Job, and returns what it has said and the folder of its results.
+/// Runs the Job. Returns its ended process, and the folder with its results.
 fn job(cluster: &KeptCluster, matrix: &str, code: i32, name: &str) -> (String, PathBuf) {
     let ended = run(&mut cluster.driver_job(&cluster.settings(matrix)));
     assert_eq!(ended.code, Some(code), "{}", ended.err);

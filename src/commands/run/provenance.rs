@@ -7,7 +7,7 @@ use records::Provenance;
 use crate::cluster::{Cluster, PodSummary};
 use crate::config::Config;
 
-/// The versions, the nodes of these pods, and the settings of this run. What may not be read is left empty.
+/// The versions, the nodes of these pods, and the settings of this run. Fields that the driver has no right to read stay empty.
 pub(super) async fn provenance(
     cluster: &Cluster,
     pods: impl Iterator<Item = &PodSummary>,

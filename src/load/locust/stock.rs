@@ -249,6 +249,7 @@ fn now() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::snapshot::tests::with_workers;
 
     fn stock(version: &str) -> Stock {
         let script = Script::default();
@@ -264,19 +265,7 @@ mod tests {
     #[test]
     fn users_that_leave_are_told_from_a_lost_worker_and_from_a_new_load() {
         let mut users = Users { asked: 4, all_ran: false };
-        let mut left = |state: State, workers: &[(State, u32)]| {
-            let worker = |(state, user_count): &(State, u32)| Worker {
-                id: String::new(),
-                state: *state,
-                user_count: *user_count,
-                cpu_percent: 0.0,
-                memory_bytes: 0,
-                health: None,
-            };
-            let user_count = workers.iter().map(|(_, users)| users).sum();
-            let workers = workers.iter().map(worker).collect();
-            users.left(&Snapshot { user_count, workers, ..Snapshot::empty(0.0, state) })
-        };
+        let mut left = |state: State, workers: &[(State, u32)]| users.left(&with_workers(state, workers));
         let running = State::Running;
         assert_eq!(left(running, &[(running, 1), (running, 1)]), 0, "the others have not started yet");
         assert_eq!(left(running, &[(running, 2), (running, 2)]), 0);

@@ -26,7 +26,7 @@ fn counted(now: f64, endpoint: Endpoint) -> Snapshot {
     Snapshot { counts, ..Snapshot::empty(now, State::Running) }
 }
 
-fn with_workers(state: State, workers: &[(State, u32)]) -> Snapshot {
+pub(in crate::load) fn with_workers(state: State, workers: &[(State, u32)]) -> Snapshot {
     let worker = |(at, (state, user_count)): (usize, &(State, u32))| Worker {
         id: format!("worker_{at}"),
         state: *state,
