@@ -157,6 +157,12 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_first_three_have_no_figures() {
+        let failures: Vec<_> = ALL.into_iter().filter(|verdict| verdict.is_failure()).collect();
+        assert_eq!(failures, [Verdict::Failed, Verdict::Void, Verdict::Infeasible]);
+    }
+
     proptest! {
         #[test]
         fn the_first_in_order_is_the_verdict_and_no_reason_is_lost(

@@ -126,3 +126,13 @@ fn section_ids_are_unique() {
         assert_eq!(ids.len(), count, "{ids:?}");
     }
 }
+
+#[test]
+fn sections_whose_columns_need_an_explanation_have_one() {
+    let records = recorded();
+    let document = Document::of(&JudgedRun::of(&records));
+    for id in ["verdicts", "load-generator"] {
+        let section = document.sections.iter().find(|section| section.id == id).unwrap();
+        assert!(section.intro.is_some(), "{id}");
+    }
+}

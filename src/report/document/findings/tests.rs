@@ -152,3 +152,13 @@ fn more_users_on_full_replicas_only_wait() {
         "2 replicas, 2 workers: 40 users instead of 20 raise P95 from 100 to 200 ms, while throughput stays at 40.0 requests/s."
     );
 }
+
+#[test]
+fn a_step_that_raises_throughput_or_a_free_service_is_no_reason_for_fewer_users() {
+    for (requests, p95) in [(1600, 200), (400, 200), (800, 120)] {
+        let points = vec![record(0, 2, 20, 800), record(1, 2, 40, requests)];
+        let records = with_objective(points, &[100, p95]);
+        let told = texts(&of(&records, latency));
+        assert!(!told.iter().any(|text| text.contains("raise P95 from")), "{requests} in {p95} ms: {told:?}");
+    }
+}
