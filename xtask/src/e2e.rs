@@ -4,6 +4,7 @@ pub(crate) mod args;
 pub(crate) mod choice;
 pub(crate) mod cluster;
 mod completeness;
+mod dns;
 mod driver;
 pub(crate) mod embedded;
 mod evidence;
@@ -134,7 +135,11 @@ impl Run {
             let folder = self.args.results(&self.folders)?.join(&self.args.name);
             self.summary.evidence = evidence::save(&self.session, &self.node, &folder).await;
         }
-        deployed
+        deployed?;
+        if self.findings.kept.is_some() {
+            return Ok(());
+        }
+        self.session.step("wait for DNS", dns::wait(&self.session, &self.node)).await
     }
 
     /// Runs the matrix and fetches its results, also if it has failed.

@@ -29,6 +29,9 @@ pub(crate) struct Node {
     remaining: Mutex<Vec<PathBuf>>,
 }
 
+/// The kubeconfig that kubeadm puts on the node.
+const ADMIN: &str = "/etc/kubernetes/admin.conf";
+
 /// The name that kind gives to the container of the only node.
 fn container(cluster: &str) -> String {
     format!("{cluster}-control-plane")
@@ -36,11 +39,7 @@ fn container(cluster: &str) -> String {
 
 /// The kubectl inside of the node, so that none has to be installed on this machine.
 pub(super) fn kubectl(cluster: &str) -> Cmd {
-    Cmd::new("docker").arg("exec").arg(container(cluster)).args([
-        "kubectl",
-        "--kubeconfig",
-        "/etc/kubernetes/admin.conf",
-    ])
+    Cmd::new("docker").arg("exec").arg(container(cluster)).args(["kubectl", "--kubeconfig", ADMIN])
 }
 
 impl Node {
@@ -56,6 +55,13 @@ impl Node {
 
     pub(super) fn kubectl(&self) -> Cmd {
         kubectl(&self.cluster)
+    }
+
+    /// What the node's kubectl prints; `None` if it does not succeed. This is for polling only.
+    pub(super) async fn ask(&self, argv: &[&str]) -> Option<String> {
+        let kubectl = ["kubectl", "--kubeconfig", ADMIN];
+        let answer = self.engine.exec(&container(&self.cluster), &[&kubectl[..], argv].concat()).await;
+        answer.filter(|(code, _)| *code == 0).map(|(_, text)| text)
     }
 
     /// Imports an image as soon as the node's containerd answers. If that fails, [`Self::load_remaining`] loads it.
