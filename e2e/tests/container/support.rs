@@ -24,7 +24,7 @@ const FOLDER: &str = "/mnt/test";
 
 /// Most of the time, these tests wait while a load runs: with all places taken, they use less than half of two
 /// cores.
-static PLACES: Semaphore = Semaphore::const_new(6);
+static PLACES: Semaphore = Semaphore::const_new(8);
 
 /// A test's places, and the time since it got them.
 pub(crate) struct Turn {
