@@ -26,13 +26,13 @@ use bracket::bracket;
 pub use carries::Carries;
 use law::{Law, law};
 pub use needed::{Needed, needed, scaling};
-use probe::Probe;
+use probe::{Probe, is_generator_the_limit, made};
 use rounded::{Rounded, whole};
 pub use usl::{Parameter, Scaling};
 pub(crate) use words::{load, load_of};
 
 use super::contract::{Plan, expected, hex};
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Worth};
 use crate::config::Config;
 use crate::events::Progress;
 
@@ -207,18 +207,23 @@ fn is_over(search: &Search, probes: &[Probe]) -> bool {
 
 /// The load of the next probe; `None` if the search of this number of replicas is over.
 fn next_load(search: &Search, replicas: u32, probes: &[Probe]) -> Option<f64> {
-    if probes.is_empty() {
-        return Some(search.rounded(first(search, replicas)));
-    }
-    let is_out = probes.iter().any(Probe::ends_the_search);
-    let unclear = probes.iter().filter(|probe| probe.passes.is_none()).count();
-    if is_out || unclear > MOST_UNCLEAR || probes.len() >= search.most_probes {
+    let Some(last) = probes.last() else { return Some(search.rounded(first(search, replicas))) };
+    if probes.len() >= search.most_probes || is_generator_the_limit(probes) {
         return None;
     }
-    let load = match law(search, probes) {
+    if last.worth == Worth::GeneratorLimited {
+        return unprobed(search, last.load, probes);
+    }
+    let known = made(probes);
+    let nothing = known.iter().any(|probe| probe.worth == Worth::Nothing);
+    let unclear = known.iter().filter(|probe| probe.passes.is_none()).count();
+    if nothing || unclear > MOST_UNCLEAR {
+        return None;
+    }
+    let load = match law(search, &known) {
         Law::Probe(load) => Some(load),
         Law::Done => return None,
-        Law::Broken => bracket(search, probes),
+        Law::Broken => bracket(search, &known),
     };
     unprobed(search, search.rounded(load?), probes)
 }

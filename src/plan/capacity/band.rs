@@ -7,7 +7,7 @@ use records::{Mode, Search};
 use super::super::outcome::Worth;
 use super::bracket::ends;
 use super::law::{estimates, half_width, holds, mean};
-use super::probe::Probe;
+use super::probe::{Probe, is_generator_the_limit, made};
 use super::words::{load, load_of};
 use crate::events::many;
 
@@ -95,18 +95,17 @@ pub(super) struct End {
 impl Found {
     /// What these probes show.
     pub(super) fn of(search: &Search, replicas: u32, probes: &[Probe], end: End) -> Self {
-        let capacity = capacity(search, probes, limit(search, probes, end));
+        let capacity = capacity(search, &made(probes), limit(search, probes, end));
         Self { replicas, mode: search.mode, capacity, probes: probes.len() }
     }
 }
 
 fn limit(search: &Search, probes: &[Probe], End { is_done, is_late }: End) -> Limit {
-    let any = |worth| probes.iter().any(|probe| probe.worth == worth);
     let has_reached_the_most =
         || probes.iter().any(|probe| probe.load >= search.most && probe.passes == Some(true));
-    if any(Worth::GeneratorLimited) {
+    if is_generator_the_limit(probes) {
         Limit::Generator
-    } else if any(Worth::Nothing) {
+    } else if probes.iter().any(|probe| probe.worth == Worth::Nothing) {
         Limit::NotMeasured
     } else if !is_done {
         if is_late { Limit::MostTime } else { Limit::Unfinished }

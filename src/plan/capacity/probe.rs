@@ -44,11 +44,6 @@ impl Probe {
         Self { load, passes, is_certain, worth, headroom, throughput, rps, all_rps }
     }
 
-    /// Whether a probe of another load would tell nothing more.
-    pub(super) fn ends_the_search(&self) -> bool {
-        matches!(self.worth, Worth::GeneratorLimited | Worth::Nothing)
-    }
-
     pub(super) fn is_at(&self, load: f64) -> bool {
         (self.load - load).abs() < 1e-9
     }
@@ -71,4 +66,15 @@ impl Probe {
         let headroom = self.headroom.filter(|_| self.worth == Worth::Figures)?;
         Some((self.load - thinking) * headroom + thinking)
     }
+}
+
+/// Whether the load generator is the limit: in two probes, because something else on the machine may have taken its
+/// CPU during one.
+pub(super) fn is_generator_the_limit(probes: &[Probe]) -> bool {
+    probes.iter().filter(|probe| probe.worth == Worth::GeneratorLimited).count() >= 2
+}
+
+/// The probes whose load was made: they alone tell something about the service.
+pub(super) fn made(probes: &[Probe]) -> Vec<Probe> {
+    probes.iter().filter(|probe| probe.worth != Worth::GeneratorLimited).copied().collect()
 }

@@ -190,6 +190,18 @@ fn what_ends_a_search_early_is_said() {
         sentences(&one, limited),
         ["1 replica carries at least 8 users: the load generator was at its limit"]
     );
+    // Once may be chance, so the load is tried once more, nearly the same.
+    let (outcomes, _) = run(&one, limited);
+    let users: Vec<_> = outcomes.iter().map(|outcome| outcome.scenario.users).collect();
+    assert_eq!(users, [8, 36, 34]);
+    for disturbed in [8, 36, 38] {
+        let once = |scenario: Scenario| {
+            let worth = if scenario.users == disturbed { Worth::GeneratorLimited } else { Worth::Figures };
+            Outcome { worth, ..queue(scenario) }
+        };
+        let sentence = sentences(&one, once);
+        assert!(sentence[0].starts_with("1 replica carries 40 users"), "{disturbed}: {sentence:?}");
+    }
     let unclear = |scenario| Outcome { worth: Worth::Unclear, ..queue(scenario) };
     assert_eq!(
         sentences(&one, unclear),
