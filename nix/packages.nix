@@ -51,7 +51,7 @@
   static = package: name: description:
     build "${name}-static" {
       cargoBuildFlags = ["--package" package "--bin" name];
-      env.RUSTFLAGS = "-C target-feature=+crt-static";
+      env.RUSTFLAGS = "-C target-feature=+crt-static -C force-unwind-tables=no";
       # In `buildInputs`, the static C library would come before the shared one for build scripts, too.
       env.LIBRARY_PATH = "${pkgs.glibc.static}/lib";
       meta = {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use json_patch::Patch;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 /// Returns the text of a file of the manifests, given its path.
@@ -100,8 +101,7 @@ struct Target {
 pub(super) fn build(read: ReadFile<'_>, folder: &str) -> Result<Vec<Value>, String> {
     let path = join(folder, "kustomization.yaml");
     let text = read(&path).ok_or_else(|| format!("{path} does not exist"))?;
-    let kustomization: Kustomization =
-        serde_saphyr::from_str(text).map_err(|error| format!("{path}: {error}"))?;
+    let kustomization: Kustomization = typed(text).map_err(|error| format!("{path}: {error}"))?;
     if kustomization.kind != "Kustomization" {
         return Err(format!("{path}: kind {} is not supported", kustomization.kind));
     }
@@ -192,10 +192,17 @@ fn generate(
     Ok(json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data }))
 }
 
+/// Reads YAML by way of JSON, as kustomize does. To read each type from YAML itself would make the program larger by
+/// 100 kB for each of them.
+fn typed<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let value: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    serde_json::from_value(value).map_err(|error| error.to_string())
+}
+
 fn patch(objects: &mut [Value], entry: &PatchEntry) -> Result<(), String> {
     let Target { kind, name } = &entry.target;
     let operations: Patch =
-        serde_saphyr::from_str(&entry.patch).map_err(|error| format!("patch of {kind} {name}: {error}"))?;
+        typed(&entry.patch).map_err(|error| format!("patch of {kind} {name}: {error}"))?;
     let object = objects
         .iter_mut()
         .find(|object| object["kind"] == kind.as_str() && object["metadata"]["name"] == name.as_str())

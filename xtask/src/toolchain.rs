@@ -11,6 +11,10 @@ use crate::run::command::{Cmd, ShowOutput};
 /// A folder with the embedded cluster's programs, so that they are not built. `cargo xtask test` sets it.
 pub(crate) const PROGRAMS: &str = "LOCUST_MATRIX_PROGRAMS";
 
+/// What a static program is built with. It has no tables for unwinding either, a sixth of the driver: nothing unwinds
+/// a program that ends at a panic.
+pub(crate) const STATIC: [&str; 2] = ["-Ctarget-feature=+crt-static", "-Cforce-unwind-tables=no"];
+
 /// The driver and the stub.
 #[derive(Debug, Clone)]
 pub(crate) struct Binaries {
@@ -165,11 +169,12 @@ pub(crate) fn image_architecture() -> &'static str {
 
 /// The user's flags and ours. Cargo reads only one of the two variables, the encoded one first.
 fn static_flags(encoded: Option<String>, plain: Option<String>) -> (&'static str, String) {
-    let (key, given, separator, ours) = match encoded {
-        Some(given) => ("CARGO_ENCODED_RUSTFLAGS", given, "\x1f", "-C\x1ftarget-feature=+crt-static"),
-        None => ("RUSTFLAGS", plain.unwrap_or_default(), " ", "-C target-feature=+crt-static"),
+    let (key, given, separator) = match encoded {
+        Some(given) => ("CARGO_ENCODED_RUSTFLAGS", given, "\x1f"),
+        None => ("RUSTFLAGS", plain.unwrap_or_default(), " "),
     };
-    if given.is_empty() { (key, ours.to_owned()) } else { (key, [given.as_str(), ours].join(separator)) }
+    let given = Some(given.as_str()).filter(|given| !given.is_empty());
+    (key, given.into_iter().chain(STATIC).collect::<Vec<_>>().join(separator))
 }
 
 /// A build fails because of the code, or because something is not installed: the exit code, and what to do.
@@ -208,10 +213,10 @@ mod tests {
     fn flags_of_the_user_are_kept() {
         let (key, flags) = static_flags(None, Some("-C debuginfo=0".into()));
         assert_eq!(key, "RUSTFLAGS");
-        assert_eq!(flags, "-C debuginfo=0 -C target-feature=+crt-static");
+        assert_eq!(flags, "-C debuginfo=0 -Ctarget-feature=+crt-static -Cforce-unwind-tables=no");
         let (key, flags) = static_flags(Some("-Cdebuginfo=0".into()), Some("ignored".into()));
         assert_eq!(key, "CARGO_ENCODED_RUSTFLAGS");
-        assert_eq!(flags, "-Cdebuginfo=0\x1f-C\x1ftarget-feature=+crt-static");
+        assert_eq!(flags, "-Cdebuginfo=0\x1f-Ctarget-feature=+crt-static\x1f-Cforce-unwind-tables=no");
     }
 
     #[test]

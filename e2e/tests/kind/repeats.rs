@@ -16,7 +16,7 @@ const P95: f64 = 0.95;
 /// where connections fall on replicas at random, the interval over five repeats must hold the mean of the other five.
 pub(crate) fn intervals_hold_other_runs(cluster: &KeptCluster) {
     let one = cluster
-        .settings("{replicas: [1], workers: [2], users: [40], repeats: 8, duration: 20s, cooldown: 1s}");
+        .settings("{replicas: [1], workers: [2], users: [36], repeats: 8, duration: 20s, cooldown: 1s}");
     let records = measured(cluster, &one, "repeats-1");
     let found = figures(&records);
     let values = values(&found);

@@ -149,8 +149,8 @@ pub(super) async fn programs(
 /// Without paths of this machine. The variable separates flags by a character that no path has.
 fn flags(source: &Path, cargo_home: &Path) -> String {
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
-    ["-Ctarget-feature=+crt-static".to_owned(), remap(source, "/locust-matrix"), remap(cargo_home, "/cargo")]
-        .join("\x1f")
+    let remaps = [remap(source, "/locust-matrix"), remap(cargo_home, "/cargo")];
+    toolchain::STATIC.map(str::to_owned).into_iter().chain(remaps).collect::<Vec<_>>().join("\x1f")
 }
 
 fn home() -> Result<PathBuf, Failure> {
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_folder_with_a_space_stays_one_flag() {
         let flags = flags(Path::new("/a b"), Path::new("/c"));
-        assert_eq!(flags.split('\x1f').count(), 3);
+        assert_eq!(flags.split('\x1f').count(), toolchain::STATIC.len() + 2);
         assert!(flags.contains("--remap-path-prefix=/a b=/locust-matrix\x1f"), "{flags}");
     }
 }
