@@ -70,6 +70,55 @@ fn a_viewer_that_blocks_scripts_and_style_sheets_shows_the_same() {
     assert!(blocked.errors.contains("inline style"), "the policy was not in force: {}", blocked.errors);
 }
 
+/// Puts the page into a frame of this width, opens what is hidden, and tells which elements are cut off or make it
+/// scroll sideways. `MAY` is what may be wider, because it scrolls by itself.
+const LAYOUT: &str = "const frame = document.createElement('iframe');\
+    frame.style = 'border:0;height:900px;width:' + WIDTH + 'px';\
+    frame.onload = () => {\
+        const root = frame.contentDocument.documentElement;\
+        root.querySelectorAll('details').forEach(one => one.open = true);\
+        const all = [...root.querySelectorAll('body *')].filter(one => !one.closest(MAY));\
+        const wide = all.filter(one => one.getBoundingClientRect().right > root.clientWidth + 1);\
+        const told = wide.slice(0, 5).map(one => one.tagName + '.' + one.className + ': ' + one.textContent.slice(0, 60));\
+        const page = root.scrollWidth > root.clientWidth ? 'the page scrolls sideways; ' : '';\
+        document.body.textContent = all.length + ' elements in ' + root.clientWidth + ' px: ' + page\
+            + (told.join(' | ') || 'none is wider');\
+    };\
+    frame.srcdoc = PAGE;\
+    document.body.append(frame);";
+
+/// CSS pixels between the margins of a sheet of A4, as Chromium prints it.
+const A4: u32 = 718;
+
+#[test]
+fn nothing_is_cut_off_on_a_phone_a_desktop_or_paper() {
+    let Some(chromium) = chromium() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("frame.html");
+    let page = super::html(&super::small());
+    let printed = page.replace("@media print", "@media all");
+    assert_ne!(printed, page);
+    let scrolls = ".scroll *, figure *";
+    for (page, width, may) in [(&page, 390, scrolls), (&page, 1280, scrolls), (&printed, A4, "svg *")] {
+        // A script of a page may not hold the end of a script.
+        let text = serde_json::to_string(page).unwrap().replace("</", "<\\/");
+        let script = LAYOUT
+            .replace("WIDTH", &width.to_string())
+            .replace("MAY", &format!("'{may}'"))
+            .replace("PAGE", &text);
+        std::fs::write(
+            &file,
+            format!("<!doctype html><meta charset=utf-8><body></body><script>{script}</script>"),
+        )
+        .unwrap();
+        let found = dump(&chromium, folder.path(), &address(&file)).page;
+        let said = found.split("<body>").nth(1).unwrap_or(&found).trim_end();
+        let said = said.get(..said.len().min(1000)).unwrap_or(said);
+        assert!(said.contains(" elements in ") && said.contains("none is wider"), "{width} px: {said}");
+        assert!(!said.contains("sideways"), "{width} px: {said}");
+    }
+}
+
 /// Answers every request with the page and the policy, until the test ends. A browser also opens connections that it
 /// does not use, so that each has a thread of its own.
 fn serve(server: &TcpListener, page: &str) {
