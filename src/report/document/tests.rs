@@ -136,3 +136,22 @@ fn sections_whose_columns_need_an_explanation_have_one() {
         assert!(section.intro.is_some(), "{id}");
     }
 }
+
+#[test]
+fn every_point_of_a_measured_capacity_lies_in_its_band() {
+    let mut points = 0;
+    for (_, document) in documents() {
+        let charts = blocks(&document).filter_map(|(_, block)| match block {
+            Block::Chart(chart) if chart.id == "capacity" => Some(chart),
+            _ => None,
+        });
+        for mark in charts.flat_map(|chart| &chart.panels[0].series).flat_map(|series| &series.marks) {
+            if mark.scenario.is_some() {
+                let (low, high) = mark.band.expect("a capacity has a band");
+                assert!((low..=high).contains(&mark.y), "{mark:?}");
+                points += 1;
+            }
+        }
+    }
+    assert!(points > 0);
+}
