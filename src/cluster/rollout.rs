@@ -251,6 +251,9 @@ impl Wait<'_> {
             let problem = "it was deleted and created anew since the run began; start a new run";
             return Some(Err(Unready::Broken(problem.into())));
         }
+        if let Some(changed) = object.and_then(|object| self.workload.changed_template(object)) {
+            return Some(Err(Unready::Refused(changed)));
+        }
         let assessment = self.assess(object);
         let begin = |since: &mut Option<Instant>, holds: bool| {
             *since = holds.then(|| since.unwrap_or_else(Instant::now));

@@ -67,6 +67,22 @@ impl Workload {
         format!("{}{group}/{}", self.resource.plural, self.name)
     }
 
+    /// The error for a template that is another one than when this was read; `None` if it is the same. What was
+    /// measured before and what is measured now are two services then.
+    pub(super) fn changed_template(&self, object: &DynamicObject) -> Option<Error> {
+        if self.template.is_empty() || digest_of(&object.data["spec"]["template"]) == self.template {
+            return None;
+        }
+        let (id, kind) = (self.id(), self.resource.kind.to_lowercase());
+        let message = format!(
+            "the pod template of {id} has changed since the run began, such as a variable, a limit or the test script"
+        );
+        Some(Error::usage(message).next(format!(
+            "start a new run, or put the template back (kubectl rollout undo {kind}/{}) and use --resume",
+            self.name
+        )))
+    }
+
     /// The image of each container, by the name that records have for it.
     pub fn images(&self) -> Vec<(String, String)> {
         let all = self.containers.iter();

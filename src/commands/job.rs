@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use self::patience::Limits;
 use self::submit::{Driver, submit};
+use super::signals;
 use super::web_ui::{WebUiFlags, forward_to_master};
 use crate::cluster::{Cluster, ClusterFlags, confirm_target, refuse_autoscaled};
 use crate::config::{Config, MatrixFlags, Settings};
@@ -58,26 +59,32 @@ pub async fn run(
     let settings = Settings::from_flags(&arguments.matrix)?;
     let config = settings.clone().complete()?;
     let port = arguments.web_ui.bind_port().await?;
-    let cluster = Cluster::connect(flags, events).await?;
-    let target = confirm_target(&cluster, &config.inference.target(), arguments.yes, events).await?;
-    if !config.pause_autoscaler {
-        refuse_autoscaled(&cluster, &target, events).await?;
-    }
-    let _web_ui = match port {
-        Some(port) => Some(forward_to_master(&cluster, Some(port), events).await?),
-        None => None,
+    let interrupted = signals::interrupted(events, signals::JOB_LEFT);
+    let preparing = async {
+        let cluster = Cluster::connect(flags, events).await?;
+        let target = confirm_target(&cluster, &config.inference.target(), arguments.yes, events).await?;
+        if !config.pause_autoscaler {
+            refuse_autoscaled(&cluster, &target, events).await?;
+        }
+        let web_ui = match port {
+            Some(port) => Some(forward_to_master(&cluster, Some(port), events).await?),
+            None => None,
+        };
+        Ok((cluster, web_ui))
     };
+    let (cluster, _web_ui) = signals::unless_interrupted(&interrupted, preparing).await?;
     let Arguments { driver_image, cluster_kind, .. } = arguments;
     let stops_within = stops_within(&config);
     let driver = Driver { image: driver_image, cluster_kind, json_events, stops_within };
+    // Half of a submission would be left behind, so a signal waits for its end, and suspends the Job then.
     let job = submit(&cluster, &settings, &driver, events).await?;
     let _ = writeln!(out, "run id: {}", job.uid).and_then(|()| out.flush());
-    if arguments.detach {
+    if arguments.detach && !interrupted.is_cancelled() {
         return Ok(ExitCode::Success);
     }
     // The cluster ends the pod at the end of its grace period, and tells it a little later.
     let limits = Limits { ready: config.timeouts.ready.get(), stop: stops_within + Duration::from_secs(20) };
-    let ended = follow::follow(&cluster, &job, limits, events, log).await;
+    let ended = follow::follow(&cluster, &job, limits, &interrupted, events, log).await;
     if ended.is_err() {
         // The driver may not have said so itself.
         events.tell(Progress::note(format!(

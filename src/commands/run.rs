@@ -42,19 +42,18 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
     let port = arguments.web_ui.bind_port().await?;
     let interrupted = signals::interrupted(events, signals::RUN_LEFT);
     let superseded = CancellationToken::new();
-    let cluster = tokio::select! {
-        cluster = Cluster::connect(flags, events) => cluster?,
-        () = interrupted.cancelled() => return Err(Error::interrupted("interrupted before the first scenario")),
+    // A credential plugin may ask a person, and it is asked again when its token has expired.
+    let preparing = async {
+        let cluster = Cluster::connect(flags, events).await?;
+        let target = confirm_target(&cluster, &config.inference.target(), arguments.yes, events).await?;
+        may_scale(&cluster, &target).await?;
+        // A run that was killed may have left one paused. Then it stays so until the end of this one.
+        let pauses = config.pause_autoscaler || is_left_paused(&cluster, &target).await;
+        let holder = arguments.holder.clone().unwrap_or_else(unique_holder);
+        let lease = Lease::acquire(&cluster, &holder, superseded.clone()).await?;
+        Ok((cluster, target, pauses, lease))
     };
-    let target = confirm_target(&cluster, &config.inference.target(), arguments.yes, events).await?;
-    may_scale(&cluster, &target).await?;
-    // A run that was killed may have left one paused. Then it stays so until the end of this one.
-    let pauses = config.pause_autoscaler || is_left_paused(&cluster, &target).await;
-    let holder = arguments.holder.clone().unwrap_or_else(unique_holder);
-    let lease = tokio::select! {
-        lease = Lease::acquire(&cluster, &holder, superseded.clone()) => lease?,
-        () = interrupted.cancelled() => return Err(Error::interrupted("interrupted before the first scenario")),
-    };
+    let (cluster, target, pauses, lease) = signals::unless_interrupted(&interrupted, preparing).await?;
     let claimed = Claimed { cluster: &cluster, lease: &lease, target: &target, pauses };
     let prepared = tokio::select! {
         prepared = prepare(&claimed, arguments, port, config, plan, events) => prepared,

@@ -58,6 +58,20 @@ pub async fn or_interrupted<T>(command: impl Future<Output = Result<T>>) -> Resu
     }
 }
 
+/// The result of work that may end anywhere, if the token is not cancelled before.
+///
+/// # Errors
+/// Those of the work; or exit code 130, because the token was cancelled.
+pub(super) async fn unless_interrupted<T>(
+    interrupted: &CancellationToken,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::select! {
+        ended = work => ended,
+        () = interrupted.cancelled() => Err(Error::interrupted("interrupted before the first scenario")),
+    }
+}
+
 /// Cancels `first` at the first signal. Returns true at the second Ctrl-C, or false if no signal can come any more.
 async fn second_interrupt(signals: impl Stream<Item = Received>, first: &CancellationToken) -> bool {
     let mut signals = pin!(signals);

@@ -6,6 +6,9 @@ use records::{Endpoint, Health, OpenCounts, Window};
 
 use super::script::{Left, left_in_words};
 
+/// What [`Snapshot::describe`] says if no worker has connected.
+pub(super) const NO_WORKER: &str = "workers: none";
+
 /// The state of the load generator or of one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -256,8 +259,12 @@ impl Snapshot {
         let state = |state: State, users: u32| format!("{state:?} with {users} users").to_lowercase();
         let workers: Vec<_> =
             self.workers.iter().map(|worker| state(worker.state, worker.user_count)).collect();
-        let workers = if workers.is_empty() { "none".to_owned() } else { workers.join(", ") };
-        format!("{}; workers: {workers}", state(self.state, self.user_count))
+        let workers = if workers.is_empty() {
+            NO_WORKER.to_owned()
+        } else {
+            format!("workers: {}", workers.join(", "))
+        };
+        format!("{}; {workers}", state(self.state, self.user_count))
     }
 }
 

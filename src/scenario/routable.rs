@@ -20,6 +20,9 @@ use crate::wait::{Condition, Tell, TimedOut, poll, with_causes};
 /// How long the replicas' counters may keep the load waiting when every request is answered. Network rules follow
 /// within a few seconds. After that, the counters may count otherwise, and the report shows which replica is idle.
 const SEEN_WITHIN: Duration = Duration::from_secs(15);
+/// A port that speaks another protocol than HTTP for this long will not begin to speak it. A proxy may close
+/// connections for a moment while the service starts.
+const ANOTHER_PROTOCOL_FOR: Duration = Duration::from_secs(8);
 /// A connection to a port whose protocol is not known must open within this time.
 const OPENS_WITHIN: Duration = Duration::from_secs(2);
 
@@ -38,10 +41,17 @@ pub(super) async fn await_routable(
     // With 4 requests per replica, a round misses one of 8 replicas in 1 of 70 cases; another round follows.
     let requests = pods.len().max(1) * 4;
     let seen = Mutex::new(Seen::default());
-    poll(limit, Duration::from_millis(50), tell, || async {
+    let started = Instant::now();
+    let routable = poll(limit, Duration::from_millis(50), tell, || async {
         let before = counts::read(reach, pods, inference).await;
         let answers = join_all((0..requests).map(|_| send(client, &probe))).await;
-        if let Some(problem) = answers.into_iter().find_map(Result::err) {
+        let problem = answers.into_iter().find_map(Result::err);
+        if let Ok(mut seen) = seen.lock()
+            && seen.speaks_another_protocol(problem.as_deref())
+        {
+            return Condition::Met(Err(problem.unwrap_or_default()));
+        }
+        if let Some(problem) = problem {
             return Condition::NotMet(problem);
         }
         let after = counts::read(reach, pods, inference).await;
@@ -51,10 +61,13 @@ pub(super) async fn await_routable(
             // Reading the metrics is a request, too, but to another endpoint.
             new.keys().any(|series| series.caller.as_deref() == Some(PRODUCT) && series.endpoint == path)
         });
-        let Ok(mut seen) = seen.lock() else { return Condition::Met(None) };
-        seen.verdict(pods, reached.map(|pod| pod.name.clone()))
-    })
-    .await
+        let Ok(mut seen) = seen.lock() else { return Condition::Met(Ok(None)) };
+        match seen.verdict(pods, reached.map(|pod| pod.name.clone())) {
+            Condition::Met(note) => Condition::Met(Ok(note)),
+            Condition::NotMet(problem) => Condition::NotMet(problem),
+        }
+    });
+    routable.await?.map_err(|last_seen| TimedOut { after: started.elapsed(), last_seen })
 }
 
 /// The replicas that have counted a request of this program.
@@ -63,9 +76,20 @@ struct Seen {
     pods: BTreeSet<String>,
     /// When all requests of a round were answered for the first time.
     since: Option<Instant>,
+    /// Since when every round has met another protocol.
+    another_protocol_since: Option<Instant>,
 }
 
 impl Seen {
+    /// Whether rounds have met another protocol for long enough; `problem` is that of the latest one.
+    fn speaks_another_protocol(&mut self, problem: Option<&str>) -> bool {
+        if !problem.is_some_and(is_another_protocol) {
+            self.another_protocol_since = None;
+            return false;
+        }
+        self.another_protocol_since.get_or_insert_with(Instant::now).elapsed() >= ANOTHER_PROTOCOL_FOR
+    }
+
     /// What to do after a round whose requests were all answered.
     fn verdict(
         &mut self,
@@ -109,6 +133,12 @@ async fn send(client: &reqwest::Client, probe: &Probe) -> Result<(), String> {
     }
 }
 
+/// Whether a request has failed because the port closed the connection, or answered with bytes that are no HTTP.
+fn is_another_protocol(problem: &str) -> bool {
+    let words = ["connection closed before message completed", "invalid HTTP", "SendRequest", "parse"];
+    words.iter().any(|words| problem.contains(words))
+}
+
 /// What to tell the user if the service was not reached.
 pub(super) fn unreached(inference: &Inference, timed_out: &TimedOut) -> String {
     let (asked, setting) = match inference.probe() {
@@ -116,11 +146,8 @@ pub(super) fn unreached(inference: &Inference, timed_out: &TimedOut) -> String {
         Probe::Http(url) => (url, "inference.url and inference.readiness_path"),
         Probe::Tcp(address) => (address, "inference.url"),
     };
-    // A port that speaks another protocol closes the connection, or answers with bytes that are no HTTP.
     let seen = &timed_out.last_seen;
-    let is_other_protocol =
-        ["connection closed before message completed", "invalid HTTP", "SendRequest", "parse"];
-    let advice = if is_other_protocol.iter().any(|words| seen.contains(words)) {
+    let advice = if is_another_protocol(seen) {
         "; what answers there does not speak HTTP: set inference.health to the service's health page, such as \
          http://:8000/v2/health/ready"
             .to_owned()
@@ -164,6 +191,40 @@ mod tests {
         tokio::time::advance(SEEN_WITHIN).await;
         let late = seen.verdict(&pods, ["a".to_owned()].into_iter());
         assert!(matches!(late, Condition::Met(Some(note)) if note.starts_with("b has counted no request")));
+    }
+
+    #[tokio::test]
+    async fn a_port_that_speaks_another_protocol_ends_the_wait_early() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        // It reads a request, and closes the connection as a server of another protocol does.
+        let server = tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                let _ = tokio::io::AsyncReadExt::read(&mut connection, &mut [0; 1024]).await;
+            }
+        });
+        let reach = PodHttp::InsideCluster(crate::http::client(Duration::from_secs(5)).unwrap());
+        let inference = Inference { url, ..Inference::default() };
+        let limit = Duration::from_mins(3);
+        let timed_out =
+            await_routable(&reach, &inference, &[], limit, &crate::wait::silent).await.unwrap_err();
+        server.abort();
+        assert!(timed_out.after < limit / 4, "{timed_out}");
+        assert!(unreached(&inference, &timed_out).contains("does not speak HTTP"), "{timed_out}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proxy_that_closes_connections_for_a_moment_is_waited_for() {
+        let mut seen = Seen::default();
+        let closed = Some("connection closed before message completed");
+        assert!(!seen.speaks_another_protocol(closed));
+        tokio::time::advance(ANOTHER_PROTOCOL_FOR / 2).await;
+        assert!(!seen.speaks_another_protocol(Some("answers 503")));
+        tokio::time::advance(ANOTHER_PROTOCOL_FOR).await;
+        assert!(!seen.speaks_another_protocol(closed), "the time begins anew");
+        tokio::time::advance(ANOTHER_PROTOCOL_FOR).await;
+        assert!(seen.speaks_another_protocol(closed));
     }
 
     #[test]

@@ -19,8 +19,8 @@ use self::script::{Script, capabilities};
 use self::world::{WORKERS, World};
 use super::setup::DEADMAN;
 use super::{Matrix, Run, Seen, Setup};
-use crate::cluster::{Lease, PodHttp, ScriptedPods as Pages, Workload};
-use crate::config::{Config, Settings};
+use crate::cluster::{Lease, PodHttp, ScriptedPods as Pages, Workload, read_workload};
+use crate::config::{Config, Settings, WorkloadName};
 use crate::events::Events;
 use crate::judge::{JudgedRun, Judgement, Verdict, judge_alone};
 use crate::load::{Capabilities, LoadGenerator};
@@ -76,7 +76,7 @@ async fn drive(settings: &str, script: Script) -> (Ran, crate::exit::Result<()>)
             load: world.clone(),
             capabilities,
             config,
-            inference: Workload::for_tests("inference"),
+            inference: read_workload(&cluster, &WorkloadName::deployment("inference")).await.unwrap(),
             workers: Workload::for_tests(WORKERS),
             environment,
             reach: PodHttp::Scripted(Pages(Arc::new(move |pod| pages.page(&pod.name)))),

@@ -18,7 +18,6 @@ use super::patience::{Limits, Patience};
 use super::pods::{driver_cannot_start, exit_code, has_started, is_over, running, waiting};
 use super::submit::{SubmittedJob, has_ended};
 use crate::cluster::{Cluster, explain, patch_params};
-use crate::commands::signals;
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::JOB;
@@ -30,16 +29,16 @@ const API_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 /// How often the pods are looked at if no change is seen.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Follows the Job until it ends. A signal suspends the Job: its driver stops the load, and the records are
-/// kept.
+/// Follows the Job until it ends. If the token is cancelled, the Job is suspended: its driver stops the load, and the
+/// records are kept.
 pub(super) async fn follow(
     cluster: &Cluster,
     job: &SubmittedJob,
     limits: Limits,
+    interrupted: &CancellationToken,
     events: &Events,
     log: &(dyn Fn(&str) + Sync),
 ) -> Result<ExitCode> {
-    let interrupted = signals::interrupted(events, signals::JOB_LEFT);
     let ended = CancellationToken::new();
     let following = async {
         let result = follow_pods(cluster, job, limits, events, log).await;

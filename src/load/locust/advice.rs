@@ -3,6 +3,7 @@
 use crate::events::many;
 use crate::exit::Error;
 use crate::load::Unreached;
+use crate::load::snapshot::NO_WORKER;
 use crate::objects::{MASTER, MASTER_PODS, WORKER_PODS, WORKERS};
 use crate::wait::TimedOut;
 
@@ -10,12 +11,21 @@ use crate::wait::TimedOut;
 pub(super) fn explain(unreached: &Unreached, timed_out: &TimedOut) -> Error {
     match unreached {
         Unreached::Answer => Error::cluster(format!("Locust's master does not answer {timed_out}"))
-            .next(format!("look at it with: kubectl describe pods -l {MASTER_PODS}")),
+            .next(if timed_out.last_seen.contains("timed out") {
+                // What is refused ends at once. Only packets that are dropped are waited for.
+                format!(
+                    "its packets may be dropped: does a NetworkPolicy admit this driver to its port 8089? \
+                     (locust-matrix deploy --overlay network-policy admits it); see kubectl describe pods -l \
+                     {MASTER_PODS}"
+                )
+            } else {
+                format!("look at it with: kubectl describe pods -l {MASTER_PODS}")
+            }),
         Unreached::IdleWorkers(workers) => Error::cluster(format!(
             "Locust does not list exactly {} {timed_out}",
             many(*workers, "idle worker")
         ))
-        .next(if timed_out.last_seen.contains("no workers") {
+        .next(if timed_out.last_seen.contains(NO_WORKER) {
             // Packets that a policy drops are refused by nobody: both sides only wait.
             format!(
                 "no worker has reached port 5557 of the master: a NetworkPolicy of this namespace may forbid it \
@@ -39,6 +49,8 @@ mod tests {
 
     use super::*;
     use crate::exit::ExitCode;
+    use crate::load::snapshot::tests::with_workers;
+    use crate::load::{Snapshot, State};
 
     #[test]
     fn every_state_that_did_not_come_is_an_error_of_the_cluster_with_advice() {
@@ -54,9 +66,20 @@ mod tests {
             assert!(error.message.contains(words) && error.message.contains("last seen"), "{error}");
             assert!(error.next.as_ref().is_some_and(|next| next.contains(advice)), "{error}");
         }
-        let alone =
-            TimedOut { last_seen: "locust is ready with 0 users; workers: no workers".into(), ..timed_out };
-        let next = explain(&Unreached::IdleWorkers(3), &alone).next.unwrap();
+    }
+
+    #[test]
+    fn what_a_policy_may_drop_is_told_with_its_port() {
+        let advice = |unreached, last_seen: &str| {
+            let timed_out = TimedOut { after: Duration::from_secs(9), last_seen: last_seen.into() };
+            explain(&unreached, &timed_out).next.unwrap()
+        };
+        let next = advice(Unreached::IdleWorkers(3), &Snapshot::empty(0.0, State::Ready).describe());
         assert!(next.contains("port 5557") && next.contains("NetworkPolicy"), "{next}");
+        let others = with_workers(State::Ready, &[(State::Ready, 0)]);
+        let next = advice(Unreached::IdleWorkers(3), &others.describe());
+        assert!(next.contains("whether others connect"), "{next}");
+        let next = advice(Unreached::Answer, "error sending request: operation timed out");
+        assert!(next.contains("port 8089") && next.contains("NetworkPolicy"), "{next}");
     }
 }

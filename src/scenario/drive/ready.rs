@@ -127,14 +127,19 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let Setup { load, config, events, .. } = self.setup;
         let limit = config.timeouts.workers.get();
         self.await_worker_pods(limit).await?;
-        if let Ok(snapshot) = self.await_listed(limit.min(LISTED_WITHIN)).await {
-            return Ok(snapshot);
-        }
+        let timed_out = match self.await_listed(limit.min(LISTED_WITHIN)).await {
+            Ok(snapshot) => return Ok(snapshot),
+            Err(timed_out) => timed_out,
+        };
         let (generator, wanted) = (load.name().to_owned(), self.scenario.workers);
         events.tell(Progress::WorkersRestarted { generator, wanted });
+        // What is tried now takes minutes. Whoever knows the cause already can stop here.
+        if let Some(advice) = self.not_listed(&timed_out).next {
+            events.tell(Progress::note(advice));
+        }
         delete_pods_of(&self.setup.cluster, &self.setup.workers).await?;
         self.await_worker_pods(limit).await?;
-        let timed_out = match self.await_listed(limit).await {
+        let timed_out = match self.await_listed(limit.min(LISTED_WITHIN)).await {
             Ok(snapshot) => return Ok(snapshot),
             Err(timed_out) => timed_out,
         };

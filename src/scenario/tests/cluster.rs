@@ -113,12 +113,20 @@ fn deployment(state: &State, name: &str) -> Value {
         },
         "spec": {
             "replicas": other.map_or(replicas, |(to, _)| to), "selector": {"matchLabels": {"app": name}},
-            "template": {"metadata": {"labels": {"app": name}}},
+            "template": template(name, state.scales > state.script.template_changes_after),
         },
         "status": {
             "observedGeneration": 1, "replicas": replicas, "updatedReplicas": replicas,
             "readyReplicas": ready, "availableReplicas": ready, "conditions": conditions,
         },
+    })
+}
+
+fn template(name: &str, is_changed: bool) -> Value {
+    let variables = if is_changed { json!([{"name": "MODE", "value": "fast"}]) } else { json!([]) };
+    json!({
+        "metadata": {"labels": {"app": name}},
+        "spec": {"containers": [{"name": name, "image": "image:1", "env": variables}]},
     })
 }
 

@@ -59,3 +59,17 @@ async fn a_tag_that_moves_between_two_scenarios_ends_the_run_and_keeps_what_is_r
     assert_eq!(environment.limits["inference"], "cpu 200m (set by the cluster)");
     assert_eq!(environment.limits["load-worker"], "cpu 200m (set by the cluster)");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_template_that_changes_between_two_scenarios_ends_the_run_and_keeps_what_is_recorded() {
+    let two = "{replicas: [1, 2], workers: [2], users: [20], duration: 20s, cooldown: 1s}";
+    let (ran, ended) = attempt(two, Script { template_changes_after: 1, ..Script::default() }).await;
+    let error = ended.unwrap_err();
+    assert_eq!(error.code, ExitCode::Usage);
+    assert!(
+        error.message.contains("the pod template of inference has changed since the run began"),
+        "{error}"
+    );
+    assert!(error.next.unwrap().contains("kubectl rollout undo deployment/inference"));
+    assert_eq!(ran.records.len(), 1);
+}

@@ -74,6 +74,8 @@ pub(super) struct Script {
     pub rescaled: Option<(f64, u32)>,
     /// After this many changes of the service's replicas, its tag leads to another image.
     pub image_moves_after: u32,
+    /// After this many changes of the service's replicas, its pod template has another variable.
+    pub template_changes_after: u32,
     /// The times since the start of the first load, s, between which the load generator does not answer.
     pub silent: Option<Range<f64>>,
     /// The same, but its answers come when it goes on.
@@ -117,6 +119,7 @@ impl Default for Script {
             other_scaler: None,
             rescaled: None,
             image_moves_after: u32::MAX,
+            template_changes_after: u32::MAX,
             silent: None,
             paused: None,
             api_away: None,
