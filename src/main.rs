@@ -120,10 +120,10 @@ async fn command(cli: &Cli, console: &Arc<Console>, out: &mut (dyn Write + Send)
         Command::Deploy(arguments) => {
             commands::or_interrupted(commands::deploy::run(&cli.cluster, arguments, &events, out)).await
         }
+        // Boxed, because they are large, and every other command would need as much.
         Command::Job(arguments) => {
-            commands::job::run(&cli.cluster, arguments, json, &events, out, &log).await
+            Box::pin(commands::job::run(&cli.cluster, arguments, json, &events, out, &log)).await
         }
-        // Boxed, because it is large, and every other command would need as much.
         Command::Run(arguments) => Box::pin(commands::run::run(&cli.cluster, arguments, &events)).await,
         Command::Fetch(arguments) => {
             commands::or_interrupted(commands::fetch::run(&cli.cluster, arguments, &events, out)).await

@@ -53,11 +53,17 @@ impl<'a> Deployed<'a> {
     }
 
     fn run_with(&self, settings: &str, results: &Path, arguments: &[&str]) -> Ended {
+        run(&mut self.run_command(settings, results, arguments))
+    }
+
+    /// The command that runs the driver with these settings and more arguments.
+    pub(crate) fn run_command(&self, settings: &str, results: &Path, arguments: &[&str]) -> Command {
         let matrix = results.with_extension("yaml");
         std::fs::write(&matrix, settings).unwrap();
         let mut driver = self.driver();
         driver.args(["run", "--cluster-kind", "embedded", "--config"]).arg(matrix);
-        run(driver.args(arguments).arg("--results").arg(results))
+        driver.args(arguments).arg("--results").arg(results);
+        driver
     }
 
     fn driver(&self) -> Command {

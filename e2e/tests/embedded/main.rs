@@ -8,6 +8,7 @@ mod changes;
 mod cluster;
 mod deployed;
 mod figures;
+mod handover;
 mod kubectl;
 mod measured;
 mod scripts;
@@ -106,6 +107,17 @@ fn a_stateful_set_is_measured_and_its_autoscaler_paused() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime
         .block_on(workloads::a_stateful_set_is_measured_and_its_autoscaler_paused(&cluster, folder.path()));
+    cluster.end();
+}
+
+#[test]
+fn a_driver_that_waited_for_the_lease_finds_the_replicas_as_they_are_then() {
+    let _turn =
+        beside_others("handover", "a_driver_that_waited_for_the_lease_finds_the_replicas_as_they_are_then");
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = Cluster::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(handover::finds_the_replicas_as_the_other_leaves_them(&cluster, folder.path()));
     cluster.end();
 }
 

@@ -74,15 +74,16 @@ pub(super) async fn prepare(
         PodHttp::OutsideCluster(client, cluster.clone())
     };
     settle_autoscalers(cluster, target, pauses, &config, plan.as_ref(), events).await?;
-    let workers = WorkloadName::deployment(WORKERS);
-    let ((), stored, workers, present_pods, master_limits) = tokio::try_join!(
+    let (target_name, workers) = (config.inference.target(), WorkloadName::deployment(WORKERS));
+    // The target was read before this driver had the Lease: another one may have scaled it until then.
+    let ((), stored, inference, workers, present_pods, master_limits) = tokio::try_join!(
         make_usable(cluster, &load, config.timeouts.master.get(), events),
         ConfigMapStore::read_to_write(cluster, &run_id, config.record.keep),
+        read_workload(cluster, &target_name),
         read_workload(cluster, &workers),
         pods_of(cluster, target),
         limits_of_master(cluster),
     )?;
-    let inference = target.clone();
     let capabilities = load.capabilities().await?;
     refuse_impossible_load(plan.as_ref(), &capabilities)?;
     let images: Vec<_> = inference.images().into_iter().chain(workers.images()).collect();
