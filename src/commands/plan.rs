@@ -24,7 +24,7 @@ pub struct Arguments {
     /// Also show what `deploy` would change in the cluster for it; nothing is changed
     #[arg(long, conflicts_with = "json")]
     dry_run: bool,
-    // After the others, because what follows stands under the last heading.
+    // After the flags above: clap lists every later flag under the latest heading.
     #[command(flatten)]
     matrix: MatrixFlags,
     #[command(flatten, next_help_heading = "With --dry-run")]

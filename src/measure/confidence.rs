@@ -28,8 +28,8 @@ const WIDER_WITH_THINK_TIME: f64 = 1.3;
 /// brings the coverage back to 95 %.
 const WIDER_IF_ENDED_EARLY: f64 = 1.5;
 
-/// The percentiles of single runs are skewed and, with few replicas, take few values: each way in which the connections
-/// can fall has one. Five of them show less spread than there is. This factor brings the coverage back to 90 %.
+/// The percentiles of single runs are skewed. With few replicas they take only a few values: one for each way in which
+/// the connections are spread over the replicas. Five runs show less spread than there is. This factor brings the coverage back to 90 %.
 const WIDER_OVER_REPEATS: f64 = 1.3;
 
 /// Near capacity in the open model, a queue remembers longer than a section, so that sections differ too little. This

@@ -78,7 +78,7 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
             }
             match obstacle {
                 Some(UnmeasuredKind::Disturbed) => self.unless_interrupted(recover(&self.setup)).await?,
-                // The script may have sent the workers home.
+                // The script may have called runner.quit(), which ends the workers.
                 Some(UnmeasuredKind::ScriptEnds) => {
                     let Setup { cluster, load, config, events, .. } = &self.setup;
                     let usable = make_usable(cluster, load, config.timeouts.master.get(), events);

@@ -48,7 +48,7 @@ Exit codes:
     3  something is missing: a tool, a port, an image, a permission
     4  the cluster or Locust failed
     5  a scenario failed, or has no record in the results
-    6  a threshold was missed
+    6  an objective was missed or is unknown
   130  interrupted; all measurements so far are kept
 
 Progress is written to stderr; stdout has only the result.";

@@ -124,7 +124,7 @@ fn meaning(code: u8) -> &'static str {
         PREFLIGHT => "something is missing on this machine",
         CLUSTER => "the cluster or Locust failed",
         SCENARIO => "a scenario failed",
-        6 => "a threshold was missed",
+        6 => "an objective was missed or is unknown",
         INTERRUPTED => "interrupted",
         _ => "the code of the program that was run",
     }

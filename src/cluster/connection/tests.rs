@@ -49,7 +49,7 @@ async fn a_token_that_has_expired_is_one_clear_message() {
     assert!(error.message.contains("does not accept user 'u' of the kubeconfig (401)"), "{error}");
     assert!(error.message.ends_with("its token has expired at 2023-11-14T22:13:20Z"), "{error}");
     assert!(!error.to_string().contains("eyJ"), "{error}");
-    // What expires does not always tell when.
+    // An opaque token does not show when it expires.
     let error = connect(port, "{token: opaque}", "").await.unwrap_err();
     assert!(error.message.ends_with("(401)") && error.next.unwrap().starts_with("log in again"));
 }

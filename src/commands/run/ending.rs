@@ -35,8 +35,8 @@ pub(super) async fn end(
         .map(|code| code.unwrap_or(ExitCode::Success))
 }
 
-/// If another driver has taken over, it scales now, and it puts the replicas back. If the API server does not say,
-/// this driver tries to.
+/// Whether this driver may put the replicas back. If another driver holds the Lease, that one does it. If the API
+/// server does not answer, this one tries.
 async fn may_restore(lease: &Lease, events: &Events) -> bool {
     if lease.lost_because().is_none() {
         return true;

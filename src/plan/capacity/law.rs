@@ -116,7 +116,7 @@ fn settled(search: &Search, probes: &[Probe]) -> Option<f64> {
 
 /// The next of the confirming pair that is not measured.
 fn pair(search: &Search, capacity: f64, probes: &[Probe]) -> Law {
-    // 0.95 · 40 may be a little less than 38.
+    // With rounding errors, 0.95 · 40 may come out just below 38.
     let below = search.rounded((PAIR.0 * capacity + TINY).floor());
     let above = search.rounded((PAIR.1 * capacity - TINY).ceil());
     let missing = [below, above].into_iter().find(|load| !probes.iter().any(|probe| probe.is_at(*load)));

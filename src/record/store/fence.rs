@@ -14,7 +14,7 @@ use crate::objects::JOB;
 
 /// The annotation with the driver's name on the Lease.
 const HOLDER: &str = "locust-matrix/holder";
-/// How often a write is tried that comes upon the writes of others, such as of labels.
+/// Attempts at a write that conflicts with the write of another client, such as of a label.
 const CONFLICTS: usize = 5;
 
 /// A ConfigMap as this driver has seen it last.

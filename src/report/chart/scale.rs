@@ -91,7 +91,7 @@ impl ScaleOf {
         let (from, to) = (self.low.log10().floor(), self.high.log10().ceil());
         let mut ticks = Vec::new();
         let mut power = from;
-        // At most one for each power of ten that a number can have.
+        // Only a guard against a loop without end: all numbers together span fewer powers of ten.
         while power <= to && ticks.len() < 700 {
             for step in if is_wide { &[1.0][..] } else { &[1.0, 2.0, 5.0][..] } {
                 let value = step * 10_f64.powf(power);

@@ -118,7 +118,8 @@ fn gate(run: &JudgedRun<'_>) -> Sentence {
         said.push(format!("{} without figures to judge", many(count, "scenario")));
     }
     if gated.is_empty() {
-        said.push("there is no objective".to_owned());
+        let has_none = checks(run).is_empty();
+        said.push(if has_none { "there is no objective" } else { "no row is selected by --gate" }.to_owned());
     } else {
         let count = |meets| gated.iter().filter(|check| check.meets == meets).count();
         said.push(format!(
@@ -162,7 +163,7 @@ fn worst(rows: &[Row<'_>]) -> Sentence {
     match rows.iter().max_by_key(|row| row.p95_us()) {
         Some(row) => {
             let p95 = row.p95_us().map_or("no P95".to_owned(), |us| format!("P95 {} ms", ms(us)));
-            Sentence::about([row], format!("None is invalid. The slowest is {}: {p95}.", row.name()))
+            Sentence::about([row], format!("All rows are valid. The slowest is {}: {p95}.", row.name()))
         }
         None => Sentence::general("None."),
     }

@@ -155,3 +155,16 @@ fn every_point_of_a_measured_capacity_lies_in_its_band() {
     }
     assert!(points > 0);
 }
+
+#[test]
+fn a_gate_that_selects_no_row_is_told_as_what_it_is() {
+    let mut records = vec![record(0, 1, 20, 1000)];
+    records[0].objective.p95_ms = Some(150);
+    records[0].environment.question.gates =
+        vec![records::Gate { replicas: Some(8), ..records::Gate::default() }];
+    let document = Document::of(&JudgedRun::of(&records));
+    let answer = document.sections.iter().find(|section| section.id == "answer").unwrap();
+    let text = format!("{answer:?}");
+    assert!(text.contains("no row is selected by --gate") && text.contains("Correct --gate"), "{text}");
+    assert!(!text.contains("there is no objective") && !text.contains("every gated point"), "{text}");
+}

@@ -21,7 +21,7 @@ impl Cleaner {
         let engine = match self.engine.clone() {
             Ok(engine) => engine,
             Err(failure) => {
-                // Not an error: the clusters of ours have folders, which are cleaned up before.
+                // Not an error: our clusters were found by their folders, and are deleted already.
                 self.left_alone("Docker", &failure.what);
                 return Ok(());
             }

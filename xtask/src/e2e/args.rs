@@ -40,7 +40,7 @@ pub(crate) struct Args {
     /// Pause after each scenario, for example 5s
     #[arg(long, value_name = "TIME", help_heading = "Matrix")]
     cooldown: Option<String>,
-    /// What the service must reach, for example 'p95<500ms'; can be repeated
+    /// A goal for the service, for example 'p95<500ms'; repeat the flag for more goals
     #[arg(long, value_name = "GOAL", help_heading = "Matrix")]
     objective: Vec<String>,
     /// Search the most users, or the highest rate, that meet the objective

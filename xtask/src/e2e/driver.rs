@@ -186,7 +186,7 @@ fn require_success(session: &Session, done: Finished) -> Result<Finished, Failur
         USAGE => "correct the flag or the file that the driver names above",
         PREFLIGHT => "provide what the driver names above",
         SCENARIO => "read the column Status in auto_summary.csv, and auto_summary.md for the reasons",
-        OBJECTIVE => "read which objective it is, above or in summary.md",
+        OBJECTIVE => "read above, or in summary.md, which objective was missed or is unknown",
         CLUSTER => "read the pods, events and logs that were saved, or run it again with --keep",
         _ => "read the driver's message above",
     };

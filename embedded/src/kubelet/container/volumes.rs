@@ -110,8 +110,8 @@ fn contents(
     }
     let kind = volume.as_object().and_then(|volume| volume.keys().find(|key| *key != "name"));
     Err(format!(
-        "{}: this cluster has emptyDir, configMap and secret volumes only",
-        kind.map_or("no kind", String::as_str)
+        "a volume of type {} is not supported: this cluster has emptyDir, configMap and secret volumes only",
+        kind.map_or("none", String::as_str)
     ))
 }
 

@@ -25,6 +25,9 @@ pub(super) fn step(run: &JudgedRun<'_>, rows: &[Row<'_>], points: &[Point<'_, '_
         );
     }
     let checks = checks(run);
+    if !checks.iter().any(|check| check.is_gated) {
+        return Sentence::general("Correct --gate: it selects no row, so that nothing is decided.");
+    }
     let of = |meets| checks.iter().find(|check| check.is_gated && check.meets == meets);
     if let Some(check) = of(Meets::Unknown) {
         let text = format!("{}: {}: {}", check.subject, check.goal, check.detail);
@@ -40,7 +43,7 @@ pub(super) fn step(run: &JudgedRun<'_>, rows: &[Row<'_>], points: &[Point<'_, '_
     let rows = points.iter().flat_map(|point| point.rows.iter().copied());
     Sentence::about(
         rows,
-        "Nothing: every gated point meets the objective. More users would show where it ends.",
+        "Nothing: every gated point meets the objective. Measure more users to find the capacity.",
     )
 }
 

@@ -200,7 +200,7 @@ fn of_objective(run: &JudgedRun<'_>, points: &[Point<'_, '_>]) -> (Measure, Vec<
         let how = if high.is_finite() {
             format!("met with {}, missed with {}", short(best.load()), short(high))
         } else {
-            format!("met with {}, the most that was measured or decided", short(best.load()))
+            format!("met with {}; no higher load is known to miss", short(best.load()))
         };
         let rows = best.rows.iter().map(|row| row.record.scenario.id.clone()).collect();
         Some(Carried { replicas, value: best.load(), band: (best.load(), high), how, rows })
