@@ -76,22 +76,23 @@ impl Sampler {
         self.samples.len()
     }
 
-    /// Says so if all requests to `primary` have failed so far, and they are many. The rest of the window would
-    /// only burden a service that does not work.
+    /// Says so if all requests to `primary`, or all to all endpoints, have failed so far, and they are many. The rest
+    /// of the window would only burden a service that does not work.
     pub(super) fn only_failures(&self, snapshot: &Snapshot, primary: &str) -> Option<String> {
-        if !self.live_counts {
+        let seconds = snapshot.now - self.opening.now;
+        if !self.live_counts || seconds < FAILURES_LAST_S {
             return None;
         }
         let since = snapshot.since(&self.opening);
-        let counts = since.endpoint(primary)?;
-        let (requests, seconds) = (counts.requests, snapshot.now - self.opening.now);
-        (counts.failures == requests && requests >= FAILURES_ENOUGH && seconds >= FAILURES_LAST_S).then(
-            || {
-                format!(
-                    "every request to {primary} failed, {requests} in the first {seconds:.0} s of the window"
-                )
-            },
-        )
+        let to_primary =
+            since.endpoint(primary).map(|endpoint| (format!("every request to {primary}"), endpoint));
+        let to_all = ("every request to each endpoint".to_owned(), &since.aggregated);
+        let failed = to_primary
+            .into_iter()
+            .chain([to_all])
+            .find(|(_, counts)| counts.requests >= FAILURES_ENOUGH && counts.failures == counts.requests);
+        let (which, counts) = failed?;
+        Some(format!("{which} failed, {} in the first {seconds:.0} s of the window", counts.requests))
     }
 
     /// The live figures; `None` before the second snapshot.

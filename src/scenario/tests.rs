@@ -278,6 +278,11 @@ async fn a_service_without_a_success_is_failed_and_has_no_figures() {
     let failing = run(ONE, Script { fails: true, response_ms: |_| 2, ..Script::default() }).await;
     failing.assert_judged(Verdict::Failed, "every request to POST /predict failed, 6020 in the first 3 s");
     assert!(failing.took_s < 10.0, "it is not loaded to the end of the window: {} s", failing.took_s);
+    // Also if the primary endpoint is named wrongly.
+    let renamed = ONE.replacen('{', "{inference: {primary: 'POST /other'}, ", 1);
+    let failing = run(&renamed, Script { fails: true, response_ms: |_| 2, ..Script::default() }).await;
+    assert_eq!(failing.judgement().verdict, Verdict::Failed);
+    assert!(failing.took_s < 10.0, "it is not loaded to the end of the window: {} s", failing.took_s);
     let hanging = run(ONE, Script { slots: 0.0001, response_ms: |_| 60_000, ..Script::default() }).await;
     hanging.assert_judged(Verdict::Failed, "no request finished in the window");
     let folder = tempfile::tempdir().unwrap();
