@@ -291,6 +291,11 @@ fn own_counts(record: &Value) -> Option<Counts> {
     Some(own)
 }
 
+/// Whether every replica's own count of a record is known. A replica that restarts forgets its counts.
+pub fn are_own_counts_known(record: &Value) -> bool {
+    own_counts(record).is_some()
+}
+
 /// Compares Locust's total of a whole run with the replicas' own counts, for requests and failures. Returns the
 /// difference in words; `None` if there is none.
 pub fn totals_differ(record: &Value) -> Option<String> {

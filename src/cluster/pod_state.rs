@@ -15,6 +15,8 @@ const PERMANENT: [&str; 7] = [
 ];
 /// A container that has ended this often is not expected to start.
 const CRASHES: i32 = 2;
+/// The same for one that has ended with exit code 0, as Locust's workers do each time their master leaves.
+const ENDS: i32 = 4;
 
 /// Why a pod is not ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,7 +150,8 @@ impl Part<'_> {
                 return Some(Cause { is_permanent: true, ..passing(&key("start"), words) });
             }
             if let (Some(crash), "CrashLoopBackOff") = (&crash, reason) {
-                let is_permanent = self.status.restart_count >= CRASHES;
+                let most = if self.has_ended_well() { ENDS } else { CRASHES };
+                let is_permanent = self.status.restart_count >= most;
                 let words = if is_permanent {
                     format!("{name} crashes again and again ({crash})")
                 } else {
@@ -194,6 +197,13 @@ impl Part<'_> {
     fn crashed(&self, words: String) -> Cause {
         let evidence = Evidence::Log(self.status.name.clone());
         Cause { evidence, ..passing(&format!("crash {}", self.status.name), words) }
+    }
+
+    /// Whether its last exit code was 0.
+    fn has_ended_well(&self) -> bool {
+        let ended =
+            |state: &Option<ContainerState>| state.as_ref().and_then(|state| state.terminated.clone());
+        ended(&self.status.last_state).is_some_and(|ended| ended.exit_code == 0)
     }
 
     /// How often the container has ended, and how the last time; `None` if it never has.

@@ -82,6 +82,11 @@ impl Fault {
     /// The kinds that come from outside.
     const FROM_OUTSIDE: [Self; 4] = [Self::FullDisk, Self::SecondDriver, Self::ResetByHand, Self::StopByHand];
 
+    /// Whether a replica may lose its counts, which it keeps in memory.
+    pub(crate) const fn forgets_counts(self) -> bool {
+        matches!(self, Self::Kill(Part::Replica) | Self::Delete(Part::Replica) | Self::Evict | Self::Node(_))
+    }
+
     /// Every kind that is drawn on embedded clusters.
     pub(crate) fn on_embedded() -> Vec<Self> {
         Self::with(&[NodeFault::ApiAway, NodeFault::Paused, NodeFault::KillCluster])

@@ -17,6 +17,7 @@ struct Row {
     lost: usize,
     twice: usize,
     wrong: usize,
+    unknown: usize,
     leftovers: usize,
     replicas: usize,
     other: usize,
@@ -33,6 +34,7 @@ impl Row {
         self.lost += outcome.records.lost.len();
         self.twice += outcome.records.twice.len();
         self.wrong += outcome.records.wrong.len();
+        self.unknown += outcome.records.unknown.len();
         self.leftovers += outcome.leftovers.len();
         self.replicas += outcome.replicas.len();
         self.other += outcome.records.other.len() + outcome.driver.len();
@@ -49,8 +51,8 @@ pub(crate) fn render(outcomes: &[(Fault, Outcome)]) -> String {
     }
     sum.endings.clear();
     let mut text = String::from(
-        "| fault | trials | too late | exit codes | most starts | longest | rows lost | rows twice | wrong totals | left behind | wrong replicas | other |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|---|\n",
+        "| fault | trials | too late | exit codes | most starts | longest | rows lost | rows twice | wrong totals | own counts not known | left behind | wrong replicas | other |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for (fault, row) in &rows {
         line(&mut text, fault.name(), row);
@@ -63,12 +65,23 @@ fn line(text: &mut String, name: &str, row: &Row) {
     let endings: Vec<String> =
         row.endings.iter().map(|(codes, often)| format!("{codes} (× {often})")).collect();
     let Row {
-        trials, missed, most_attempts, longest_s, lost, twice, wrong, leftovers, replicas, other, ..
+        trials,
+        missed,
+        most_attempts,
+        longest_s,
+        lost,
+        twice,
+        wrong,
+        unknown,
+        leftovers,
+        replicas,
+        other,
+        ..
     } = row;
     let endings = endings.join(", ");
     let _ = writeln!(
         text,
-        "| {name} | {trials} | {missed} | {endings} | {most_attempts} | {longest_s:.0} s | {lost} | {twice} | {wrong} | {leftovers} | {replicas} | {other} |"
+        "| {name} | {trials} | {missed} | {endings} | {most_attempts} | {longest_s:.0} s | {lost} | {twice} | {wrong} | {unknown} | {leftovers} | {replicas} | {other} |"
     );
 }
 
@@ -91,8 +104,8 @@ mod tests {
             (Fault::None, ended(&[0])),
         ];
         let text = render(&outcomes);
-        let row = "| worker: SIGKILL | 2 | 0 | 0 (× 1), 4 → 0 (× 1) | 2 | 0 s | 0 | 0 | 0 | 2 | 0 | 0 |";
+        let row = "| worker: SIGKILL | 2 | 0 | 0 (× 1), 4 → 0 (× 1) | 2 | 0 s | 0 | 0 | 0 | 0 | 2 | 0 | 0 |";
         assert!(text.contains(row), "{text}");
-        assert!(text.ends_with("| **all** | 3 | 0 |  | 2 | 0 s | 0 | 0 | 0 | 3 | 0 | 0 |\n"), "{text}");
+        assert!(text.ends_with("| **all** | 3 | 0 |  | 2 | 0 s | 0 | 0 | 0 | 0 | 3 | 0 | 0 |\n"), "{text}");
     }
 }

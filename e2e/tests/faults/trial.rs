@@ -75,7 +75,7 @@ pub(crate) fn carry_out(lane: &mut Lane, trial: &Trial, expected: Duration) -> R
     {
         outcome.driver.push(format!("it ended with {ending}: {}", run.last_lines()));
     }
-    examine_run(&run, &mut outcome);
+    examine_run(&run, trial.fault, &mut outcome);
     if trial.fault == Fault::None && outcome.records.statuses.contains_key("INFEASIBLE") {
         outcome.driver.push("the cluster has no room for this plan: use fewer lanes".into());
     }
@@ -132,7 +132,7 @@ fn conclude_second(second: &mut Run, outcome: &mut Outcome) {
                 outcome.driver.push("the second driver was refused, and has records".into());
             }
         }
-        ending if ending.is_complete() => examine_run(second, outcome),
+        ending if ending.is_complete() => examine_run(second, Fault::SecondDriver, outcome),
         ending => {
             let lines = second.last_lines();
             outcome.driver.push(format!("the second driver ended with {ending}: {lines}"));
@@ -140,7 +140,7 @@ fn conclude_second(second: &mut Run, outcome: &mut Outcome) {
     }
 }
 
-fn examine_run(run: &Run, outcome: &mut Outcome) {
+fn examine_run(run: &Run, fault: Fault, outcome: &mut Outcome) {
     let found = run.results().map_or_else(
         || Faulty { other: vec!["there are no results".into()], ..Faulty::default() },
         |results: &Path| examine(results, &PLAN),
@@ -149,6 +149,13 @@ fn examine_run(run: &Run, outcome: &mut Outcome) {
     all.lost.extend(found.lost);
     all.twice.extend(found.twice);
     all.wrong.extend(found.wrong);
+    // The fault may strike after the window, and before the replicas are asked.
+    if fault.forgets_counts() && found.unknown.len() <= 1 {
+        all.unknown.extend(found.unknown);
+    } else {
+        let told = found.unknown.iter().map(|id| format!("{id}: the replicas' own counts are not known"));
+        all.wrong.extend(told);
+    }
     all.other.extend(found.other);
     for (status, count) in found.statuses {
         *all.statuses.entry(status).or_default() += count;

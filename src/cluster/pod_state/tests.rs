@@ -136,6 +136,23 @@ fn a_crash_is_the_same_cause_while_the_container_runs_again() {
     assert!(!once.is_permanent && once.words.contains("is started again"), "{once:?}");
 }
 
+/// Locust's workers end with 0 when their master leaves, and connect to the next one.
+#[test]
+fn a_container_that_ends_well_may_do_so_more_often() {
+    let is_permanent = |restarts: i32, code: i32| {
+        let status = format!(
+            "{{containerStatuses: [{{name: locust, image: i:1, imageID: '', ready: false, restartCount: {restarts}, \
+             state: {{waiting: {{reason: CrashLoopBackOff}}}}, lastState: {{terminated: {{exitCode: {code}}}}}}}]}}"
+        );
+        why_not_ready(&pod("{containers: [{name: locust}]}", &status)).unwrap().is_permanent
+    };
+    assert_eq!(
+        [(2, 0), (3, 0), (4, 0)].map(|(restarts, code)| is_permanent(restarts, code)),
+        [false, false, true]
+    );
+    assert!(is_permanent(2, 1));
+}
+
 #[test]
 fn a_pod_that_has_ended_is_no_replica() {
     assert!(is_over(&pod("{containers: []}", "{phase: Failed, reason: Evicted}")));
