@@ -41,6 +41,13 @@ pub struct KeptCluster {
     pub stub_image: String,
 }
 
+/// kind, with the engine that `cargo xtask e2e` uses, whatever the user's profile says.
+pub fn kind() -> Command {
+    let mut command = Command::new("kind");
+    command.env("KIND_EXPERIMENTAL_PROVIDER", "docker");
+    command
+}
+
 /// `cargo xtask e2e` with the kind cluster `name`.
 pub fn xtask_e2e(name: &str, results: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(required("E2E_XTASK"));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::kind::kind;
 use crate::required;
 use crate::tool::{Running, run};
 
@@ -44,7 +45,7 @@ impl Before {
         let containers =
             lines_of(Command::new("docker").args(["ps", "--all", "--quiet", "--filter", &label]));
         let mut left: Vec<String> = containers.iter().map(|id| format!("the container {id}")).collect();
-        if lines_of(Command::new("kind").args(["get", "clusters"])).contains(name) {
+        if lines_of(kind().args(["get", "clusters"])).contains(name) {
             left.push(format!("the kind cluster {name}"));
         }
         left.extend(networks().difference(&self.networks).map(|network| format!("the network {network}")));

@@ -43,7 +43,16 @@ pub async fn run(
     if arguments.list {
         return list(&cluster, events, out).await;
     }
-    let stored = ConfigMapStore::read(&cluster, arguments.run_id.as_deref()).await?;
+    let (folder, records) = fetch(&cluster, arguments, events).await?;
+    let judged = JudgedRun::of(&records);
+    report::append_to_job(&judged)?;
+    let _ = writeln!(out, "{}", folder.display());
+    Ok(exit_code(&judged).0)
+}
+
+/// Brings the records of a run home and writes its reports. Returns the run's folder and its records.
+async fn fetch(cluster: &Cluster, arguments: &Arguments, events: &Events) -> Result<(PathBuf, Vec<Record>)> {
+    let stored = ConfigMapStore::read(cluster, arguments.run_id.as_deref()).await?;
     let run_id = arguments.run_id.as_ref().or(stored.state.as_ref().map(|state| &state.run_id));
     let records: Vec<Record> =
         stored.records.iter().filter(|record| run_id == Some(&record.run_id)).cloned().collect();
@@ -52,12 +61,9 @@ pub async fn run(
     };
     let folder = arguments.results.join(&first.run_id);
     let records = bring_home(&folder, records, events)?;
-    let judged = JudgedRun::of(&records);
     set_edited_aside(&folder, events)?;
-    report::write(&judged, &folder)?;
-    report::append_to_job(&judged)?;
-    let _ = writeln!(out, "{}", folder.display());
-    Ok(exit_code(&judged).0)
+    report::write(&JudgedRun::of(&records), &folder)?;
+    Ok((folder, records))
 }
 
 /// Prints a line for each run: its id, when it began, how many records it has, and its target.
@@ -149,8 +155,12 @@ fn no_records(namespace: &str, arguments: &Arguments, stored: &Stored) -> Error 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::FakeApi;
+    use crate::config::MOST_RUNS;
     use crate::record::tests::record;
-    use crate::record::{OriginalReplicas, RunState};
+    use crate::record::{OriginalReplicas, RunState, SHARDS, Writer};
+    use serde_json::json;
+    use std::collections::BTreeMap;
     use std::sync::{Arc, Mutex};
 
     fn home(folder: &Path, stored: Vec<Record>) -> (Result<Vec<Record>>, Vec<String>) {
@@ -160,6 +170,66 @@ mod tests {
         let records = bring_home(folder, stored, &events);
         let told = told.lock().unwrap().clone();
         (records, told)
+    }
+
+    fn state(run_id: &str) -> RunState {
+        RunState {
+            run_id: run_id.into(),
+            plan_hash: String::new(),
+            original: OriginalReplicas { inference: 1, workers: 1 },
+            restores: None,
+            began: None,
+        }
+    }
+
+    /// The content of each file in a folder.
+    fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap());
+        files
+            .map(|file| (file.file_name().into_string().unwrap(), std::fs::read(file.path()).unwrap()))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_run_whose_job_and_pod_are_deleted_is_fetched_twice_with_the_same_files() {
+        let api = FakeApi::default();
+        for number in 0..MOST_RUNS * SHARDS {
+            let name = format!("locust-load-test-results-{number}");
+            let path = format!("/api/v1/namespaces/default/configmaps/{name}");
+            api.put(&path, json!({ "metadata": { "name": name } }));
+        }
+        let recorded = [record(0, 1, 20, 80), record(1, 2, 20, 160)];
+        let cluster = api.cluster();
+        let stored = ConfigMapStore::read_to_write(&cluster, "run", 2).await.unwrap();
+        let writer = Writer { holder: "pod".into(), is_pod: true, events: Events::to(|_| {}) };
+        ConfigMapStore::begin(&cluster, writer, stored, &state("run"), &recorded).await.unwrap();
+        // From here on, the cluster has the records, and no Job and no pod.
+        let before = api.calls().len();
+        let results = tempfile::tempdir().unwrap();
+        let arguments = Arguments { results: results.path().to_owned(), run_id: None, list: false };
+        let (folder, records) = fetch(&cluster, &arguments, &Events::to(|_| {})).await.unwrap();
+        assert_eq!((folder.as_path(), records.as_slice()), (&*results.path().join("run"), &recorded[..]));
+        let first = files(&folder);
+        for name in [records::FILE_NAME, "auto_summary.csv", "report.html"] {
+            assert!(first.get(name).is_some_and(|bytes| !bytes.is_empty()), "{name}: {:?}", first.keys());
+        }
+        let is_same = |again: &BTreeMap<_, _>| {
+            assert!(first.keys().eq(again.keys()), "{:?}", again.keys());
+            for (name, bytes) in &first {
+                assert!(again[name] == *bytes, "{name} differs");
+            }
+        };
+        fetch(&cluster, &arguments, &Events::to(|_| {})).await.unwrap();
+        is_same(&files(&folder));
+        let elsewhere = tempfile::tempdir().unwrap();
+        let arguments = Arguments { results: elsewhere.path().to_owned(), run_id: None, list: false };
+        let (folder, _) = fetch(&cluster, &arguments, &Events::to(|_| {})).await.unwrap();
+        is_same(&files(&folder));
+        let calls = &api.calls()[before..];
+        assert!(
+            calls.iter().all(|call| call.starts_with("GET ") && call.contains("/configmaps/")),
+            "{calls:?}"
+        );
     }
 
     #[test]
@@ -179,13 +249,6 @@ mod tests {
 
     #[test]
     fn the_message_for_missing_records_says_whether_the_run_was_replaced() {
-        let state = |run_id: &str| RunState {
-            run_id: run_id.into(),
-            plan_hash: String::new(),
-            original: OriginalReplicas { inference: 1, workers: 1 },
-            restores: None,
-            began: None,
-        };
         let folder = tempfile::tempdir().unwrap();
         let arguments = |run_id: Option<&str>| Arguments {
             results: folder.path().to_owned(),

@@ -194,6 +194,7 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_written_is_named() {
         let error = RecordFile::create(Path::new("/proc/nothing/results.jsonl"), &[]).unwrap_err();
-        assert!(error.message.contains("/proc/nothing"), "{error}");
+        assert_eq!(error.code, crate::exit::ExitCode::Preflight);
+        assert!(error.message.contains("/proc/nothing") && error.next.is_some(), "{error}");
     }
 }

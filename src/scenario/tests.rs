@@ -11,6 +11,7 @@ mod world;
 
 use std::sync::{Arc, Mutex};
 
+use jiff::SignedDuration;
 use records::{Environment, Record};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -54,6 +55,7 @@ async fn attempt(settings: &str, script: Script) -> (Ran, crate::exit::Result<()
 
 async fn drive(settings: &str, script: Script) -> (Ran, crate::exit::Result<()>) {
     let config: Config = Settings::parse(settings).unwrap().complete().unwrap();
+    let grace = SignedDuration::from_secs(script.leaves_after.into());
     let world = World::new(script);
     let told = Arc::new(Mutex::new(Vec::new()));
     let sink = told.clone();
@@ -69,6 +71,7 @@ async fn drive(settings: &str, script: Script) -> (Ran, crate::exit::Result<()>)
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("results.jsonl");
     let cluster = cluster::cluster(&world);
+    let inference = read_workload(&cluster, &WorkloadName::deployment("inference")).await.unwrap();
     let mut matrix = Matrix {
         plan: Box::new(Grid::of(&config)),
         setup: Setup {
@@ -76,7 +79,7 @@ async fn drive(settings: &str, script: Script) -> (Ran, crate::exit::Result<()>)
             load: world.clone(),
             capabilities,
             config,
-            inference: read_workload(&cluster, &WorkloadName::deployment("inference")).await.unwrap(),
+            inference: Workload { grace, ..inference },
             workers: Workload::for_tests(WORKERS),
             environment,
             reach: PodHttp::Scripted(Pages(Arc::new(move |pod| pages.page(&pod.name)))),

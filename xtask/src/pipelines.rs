@@ -121,6 +121,34 @@ fn both_systems_run_the_same_tasks() {
     assert_eq!(tasks(&|file| file.starts_with(".github")), tasks(&|file| file == ".gitlab-ci.yml"));
 }
 
+/// The stages of the kind tests that the variables of a pipeline name.
+fn named_stages(file: &str) -> Vec<String> {
+    fn collect(content: &Value, stages: &mut Vec<String>) {
+        for (key, value) in content.as_object().into_iter().flatten() {
+            if key == "E2E_STAGES" {
+                stages.extend(value.as_str().unwrap().split(',').map(str::to_owned));
+            }
+            collect(value, stages);
+        }
+        content.as_array().into_iter().flatten().for_each(|value| collect(value, stages));
+    }
+    let mut stages = Vec::new();
+    collect(&yaml(&std::fs::read_to_string(root().join(file)).unwrap()), &mut stages);
+    stages
+}
+
+/// A word that names no stage selects nothing, and the job would pass all the same.
+#[test]
+fn the_stages_that_the_weekly_pipelines_name_exist() {
+    let tests = std::fs::read_to_string(root().join("e2e/tests/kind/main.rs")).unwrap();
+    let named = named_stages(".github/workflows/weekly.yml");
+    assert!(!named.is_empty());
+    for name in &named {
+        assert!(tests.contains(&format!("stage(\"{name}\", OnlyIfNamed, ")), "{name}");
+    }
+    assert_eq!(named, named_stages(".gitlab-ci.yml"));
+}
+
 /// Runs the lines of the jobs as they stand, with the stand-in for nixpkgs, and without Docker: it takes many
 /// minutes. `LOCUST_MATRIX_NIX` names nix; `PIPELINE_JOBS` the jobs, for example `e2e.yml:kind`.
 ///

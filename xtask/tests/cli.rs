@@ -74,6 +74,36 @@ fn without_any_tool_the_next_step_says_what_to_install() {
     assert!(stderr.contains("install kind"), "{stderr}");
 }
 
+/// Images are built in Docker, so kind must use Docker, too, even if the user's profile names another engine.
+#[test]
+fn kind_is_called_with_docker_and_the_user_reads_that_another_engine_is_not_followed() {
+    let target = TempDir::new().unwrap();
+    let programs = TempDir::new().unwrap();
+    let kind = programs.path().join("kind");
+    let seen = programs.path().join("seen");
+    let script = format!(
+        "#!/bin/sh\necho \"$1 with $KIND_EXPERIMENTAL_PROVIDER\" >> {}\necho kind v0.32.0 go1.25.0 linux/amd64\n",
+        seen.display()
+    );
+    std::fs::write(&kind, script).unwrap();
+    std::fs::set_permissions(&kind, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let with_podman = |arguments: &[&str]| {
+        let mut command = xtask(&target);
+        command.args(arguments).env("PATH", programs.path()).env("KIND_EXPERIMENTAL_PROVIDER", "podman");
+        // Nobody listens there.
+        command.env("DOCKER_HOST", format!("unix://{}", programs.path().join("docker.sock").display()));
+        run(&mut command)
+    };
+    let (_, stdout, _) = with_podman(&["doctor"]);
+    let note = "KIND_EXPERIMENTAL_PROVIDER=podman is not followed";
+    assert!(stdout.lines().any(|line| line.starts_with("✓ kind ") && line.contains(note)), "{stdout}");
+    let (code, _, stderr) = with_podman(&["e2e", "--cluster", "kind"]);
+    assert_eq!(code, 3);
+    let note = "KIND_EXPERIMENTAL_PROVIDER=podman asks kind for podman, but images are built in Docker";
+    assert!(stderr.contains(note), "{stderr}");
+    assert_eq!(std::fs::read_to_string(seen).unwrap(), "version with docker\n".repeat(2));
+}
+
 #[test]
 fn an_engine_on_another_machine_is_refused() {
     let target = TempDir::new().unwrap();

@@ -7,7 +7,7 @@ use e2e::required;
 use e2e::results::{assert_all_valid, assert_exact, only_run, records};
 use e2e::tool::{output_of, run};
 
-use e2e::kind::{KeptCluster, LOCUST};
+use e2e::kind::{KeptCluster, LOCUST, kind};
 
 const CONFIG: &str = "\
 kind: Cluster
@@ -35,7 +35,7 @@ impl SixCluster {
     }
 
     fn kind(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("kind");
+        let mut command = kind();
         command.args(&arguments[..2]).args(["--name", &self.name]).args(&arguments[2..]);
         command
     }

@@ -60,7 +60,7 @@ pub(crate) fn an_injected_container_does_not_keep_the_job_from_ending(cluster: &
     replace_pods(cluster);
     let (said, folder) = job(cluster, ONE, 0, "sidecar");
     assert!(webhook.asked() >= 5, "{}", webhook.asked());
-    for words in ["[1/1] replicas", "other containers of pod"] {
+    for words in ["[1/1] replicas", "other containers of pod", "run on: agent;"] {
         assert!(said.contains(words), "no '{words}' in: {said}");
     }
     let record = only_record(&folder);

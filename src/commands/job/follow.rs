@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::log::show_log;
 use super::patience::{Limits, Patience};
-use super::pods::{driver_cannot_start, exit_code, has_started, is_over, running, waiting};
+use super::pods::{driver_cannot_start, exit_code, has_started, other_containers, running, waiting};
 use super::submit::{SubmittedJob, has_ended};
 use crate::cluster::{Cluster, explain, patch_params};
 use crate::events::{Events, Progress};
@@ -174,12 +174,6 @@ fn mends(problem: &str) -> &'static str {
         return "build or push that image, or name another with --driver-image";
     }
     "see: kubectl describe pods -l app=locust,role=driver"
-}
-
-/// The last pod, if its driver has ended and other containers of it still run.
-fn other_containers(pods: &[Pod]) -> Option<String> {
-    let last = pods.last().filter(|pod| exit_code(pod).is_some() && !is_over(pod))?;
-    last.metadata.name.clone()
 }
 
 async fn pods_of(cluster: &Cluster, job: &SubmittedJob) -> Result<Vec<Pod>> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::pods::Waiting;
+use super::pods::{OtherContainers, Waiting};
 use crate::exit::Error;
 use crate::objects::JOB;
 
@@ -51,7 +51,7 @@ impl Patience {
 
     /// Looks at why the driver does not run, and at the pod whose driver has ended while others of its
     /// containers have not.
-    pub(super) fn look(&mut self, waiting: Option<Waiting>, others: Option<String>) -> Outcome {
+    pub(super) fn look(&mut self, waiting: Option<Waiting>, others: Option<OtherContainers>) -> Outcome {
         let is_refused = matches!(waiting, Some(Waiting::Refused(_)));
         let is_unstarted = matches!(waiting, Some(Waiting::NotStarted(_)));
         let refused = since(&mut self.refused_since, is_refused);
@@ -82,9 +82,12 @@ impl Patience {
             }
             return Outcome { news: is_news.then(|| format!("waiting: {reason}")), ..Outcome::default() };
         }
-        if let Some(pod) = others.filter(|_| others_run >= Some(OTHERS_END_WITHIN)) {
+        if let Some(OtherContainers { pod, names }) = others.filter(|_| others_run >= Some(OTHERS_END_WITHIN))
+        {
+            let names = if names.is_empty() { String::new() } else { format!(": {}", names.join(", ")) };
             let news = format!(
-                "the driver has ended, and other containers of pod {pod} run on; suspending the Job, which ends them"
+                "the driver has ended, and other containers of pod {pod} run on{names}; suspending the Job, which \
+                 ends them"
             );
             return Outcome { news: Some(news), is_over: true, error: None };
         }
@@ -164,10 +167,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_driver_that_has_ended_beside_a_running_proxy_ends_the_job() {
         let mut patience = Patience::new(LIMITS);
-        assert!(!patience.look(None, Some("a".into())).is_over);
+        let others = || {
+            let names = vec!["istio-proxy".to_owned(), "log-agent".to_owned()];
+            Some(OtherContainers { pod: "a".into(), names })
+        };
+        assert!(!patience.look(None, others()).is_over);
         advance(Duration::from_secs(20)).await;
-        let outcome = patience.look(None, Some("a".into()));
+        let outcome = patience.look(None, others());
         assert!(outcome.is_over && outcome.error.is_none());
-        assert!(outcome.news.unwrap().contains("pod a run on"));
+        let news = outcome.news.unwrap();
+        assert!(
+            news.contains("other containers of pod a run on: istio-proxy, log-agent; suspending"),
+            "{news}"
+        );
     }
 }

@@ -101,6 +101,25 @@ pub(super) fn exit_code(pod: &Pod) -> Option<i32> {
     Some(driver(pod)?.state.as_ref()?.terminated.as_ref()?.exit_code)
 }
 
+/// The containers that keep a pod running after its driver has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct OtherContainers {
+    pub(super) pod: String,
+    pub(super) names: Vec<String>,
+}
+
+/// The other containers of the last pod, if its driver has ended and they have not.
+pub(super) fn other_containers(pods: &[Pod]) -> Option<OtherContainers> {
+    let last = pods.last().filter(|pod| exit_code(pod).is_some() && !is_over(pod))?;
+    let status = last.status.as_ref()?;
+    // A cluster may add its proxy as an init container that runs as long as the pod.
+    let statuses = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    let is_ended =
+        |one: &&ContainerStatus| one.state.as_ref().is_some_and(|state| state.terminated.is_some());
+    let names = statuses.filter(|one| !is_ended(one)).map(|one| one.name.clone()).collect();
+    Some(OtherContainers { pod: last.metadata.name.clone()?, names })
+}
+
 /// The names of the pods that may still run the driver, in words.
 pub(super) fn running(pods: &[Pod]) -> Option<String> {
     let running = pods.iter().filter(|pod| !has_ended(pod));
@@ -168,6 +187,27 @@ mod tests {
         let ended = json!([container(DRIVER, &json!({ "terminated": { "exitCode": 0 } }))]);
         init_fails.status.as_mut().unwrap().container_statuses = serde_json::from_value(ended).unwrap();
         assert_eq!(driver_cannot_start(&init_fails), None, "the driver has run already");
+    }
+
+    #[test]
+    fn the_containers_that_run_on_after_the_driver_are_named() {
+        let ended = json!({ "terminated": { "exitCode": 0 } });
+        let running = json!({ "running": {} });
+        let containers = json!([
+            container("istio-proxy", &running),
+            container(DRIVER, &ended),
+            container("copier", &ended),
+        ]);
+        let mut last = pod("b", "Running", &containers);
+        let init = json!([container("istio-init", &ended), container("log-agent", &running)]);
+        last.status.as_mut().unwrap().init_container_statuses = serde_json::from_value(init).unwrap();
+        let names = vec!["log-agent".to_owned(), "istio-proxy".to_owned()];
+        let first = pod("a", "Failed", &json!([]));
+        assert_eq!(other_containers(&[first, last]), Some(OtherContainers { pod: "b".into(), names }));
+        let working = pod("a", "Running", &with_proxy(&running));
+        assert_eq!(other_containers(&[working]), None, "the driver has not ended");
+        let over = pod("a", "Succeeded", &with_proxy(&ended));
+        assert_eq!(other_containers(&[over]), None, "nothing of the pod runs");
     }
 
     #[test]

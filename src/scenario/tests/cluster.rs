@@ -1,15 +1,25 @@
 //! An API server with the two Deployments and the pods of a [`World`].
 
 use std::future::pending;
+use std::time::Duration;
 
 use http::{Method, Request, Response};
+use jiff::{SignedDuration, Timestamp};
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::time::{Instant, sleep_until};
 use tower::service_fn;
 
 use super::world::{MASTER, State, WORKERS, World};
 use crate::cluster::Cluster;
+
+/// Pods that were scaled down and use all of their grace period.
+#[derive(Clone)]
+pub(super) struct Leaving {
+    pods: Vec<Value>,
+    until: Instant,
+}
 
 /// A cluster whose API server is the world.
 pub(super) fn cluster(world: &World) -> Cluster {
@@ -23,8 +33,12 @@ pub(super) fn cluster(world: &World) -> Cluster {
             }
             let query = parts.uri.query().unwrap_or_default().to_owned();
             if query.contains("watch=true") {
-                // Nothing changes by itself here, so a list is complete.
-                return pending().await;
+                let leaving = world.state().leaving.clone();
+                return match leaving.filter(|leaving| leaving.are_watched(parts.uri.path(), &query)) {
+                    Some(leaving) => Ok(Response::new(Body::from(leaving.departures().await))),
+                    // Nothing else changes by itself here, so a list is complete.
+                    None => pending().await,
+                };
             }
             let patch = body.collect_bytes().await.unwrap_or_default();
             let answer = answer(&mut world.state(), &parts.method, parts.uri.path(), &query, &patch);
@@ -35,16 +49,53 @@ pub(super) fn cluster(world: &World) -> Cluster {
     Cluster { client, namespace: "default".into(), server: "test".into() }
 }
 
+impl Leaving {
+    /// The pods of the service from `replicas` to `before`, which are told to leave now.
+    fn begin(state: &State, replicas: u32, before: u32) -> Self {
+        let grace = state.script.leaves_after;
+        let by = Timestamp::now() + SignedDuration::from_secs(grace.into());
+        let leave = |at| {
+            let mut pod = pod(state, "inference", at);
+            pod["metadata"]["deletionTimestamp"] = by.to_string().into();
+            pod["metadata"]["deletionGracePeriodSeconds"] = grace.into();
+            pod
+        };
+        let until = Instant::now() + Duration::from_secs(grace.into());
+        Self { pods: (replicas..before).map(leave).collect(), until }
+    }
+
+    fn are_there(&self) -> bool {
+        Instant::now() < self.until
+    }
+
+    fn are_watched(&self, path: &str, query: &str) -> bool {
+        path.ends_with("/pods") && query.contains("inference") && self.are_there()
+    }
+
+    /// The events of a watch on these pods, when they have left.
+    async fn departures(&self) -> Vec<u8> {
+        sleep_until(self.until).await;
+        let left = self.pods.iter().map(|pod| json!({ "type": "DELETED", "object": pod }).to_string() + "\n");
+        left.collect::<String>().into_bytes()
+    }
+}
+
 fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[u8]) -> Value {
     let last = path.rsplit('/').next().unwrap_or_default();
     let named =
         |text: &str| [MASTER, WORKERS].into_iter().find(|name| text.contains(name)).unwrap_or("inference");
     if last == "scale" && *method == Method::PATCH {
         let patch: Value = serde_json::from_slice(patch).unwrap();
-        let replicas = patch["spec"]["replicas"].as_u64().unwrap();
+        let replicas = u32::try_from(patch["spec"]["replicas"].as_u64().unwrap()).unwrap();
         let name = named(path).to_owned();
-        state.scales += u32::from(name == "inference");
-        state.replicas.insert(name.clone(), u32::try_from(replicas).unwrap());
+        if name == "inference" {
+            state.scales += 1;
+            let before = state.replicas[&name];
+            if replicas < before {
+                state.leaving = Some(Leaving::begin(state, replicas, before));
+            }
+        }
+        state.replicas.insert(name.clone(), replicas);
         return json!({
             "apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": name}, "spec": {"replicas": replicas},
         });
@@ -85,8 +136,9 @@ fn answer(state: &mut State, method: &Method, path: &str, query: &str, patch: &[
                 other["metadata"]["ownerReferences"][0]["kind"] = "Job".into();
                 other
             });
-            let pods = pods.chain(other);
-            ("PodList", "v1", pods.collect())
+            let leaving = state.leaving.iter().filter(|leaving| name == "inference" && leaving.are_there());
+            let leaving = leaving.flat_map(|leaving| leaving.pods.clone());
+            ("PodList", "v1", pods.chain(other).chain(leaving).collect())
         }
         other => panic!("{method} {path} ({other}) is not served here"),
     };

@@ -24,6 +24,22 @@ async fn a_cause_that_lasts_is_waited_for_once_and_not_in_every_scenario() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn pods_that_leave_slowly_are_waited_for_beyond_timeouts_ready() {
+    let settings = "{replicas: [3, 1], workers: [2], users: [20], duration: 20s, cooldown: 1s, \
+                    timeouts: {ready: 40s}}";
+    let ran = run(settings, Script { leaves_after: 75, ..Script::default() }).await;
+    let judged: Vec<_> = ran.records.iter().map(judge_alone).collect();
+    assert_eq!(judged.len(), 2);
+    assert!(judged.iter().all(|judgement| judgement.verdict == Verdict::Valid), "{judged:#?}");
+    let waited = ran.records[1].timings_ms["replicas"];
+    assert!((75_000..80_000).contains(&waited), "the pods left after 75 s, and were waited for {waited} ms");
+    // At once, and not only when the wait has lasted for a while.
+    let names = "(their grace period): inference-1, inference-2";
+    let told = ran.told.iter().find(|line| line.contains("2 terminating for up to") && line.contains(names));
+    assert!(told.is_some_and(|line| line.contains("for 0 s: ")), "{:#?}", ran.told);
+}
+
+#[tokio::test(start_paused = true)]
 async fn replicas_that_somebody_else_changes_are_set_again_and_then_given_up_with_the_name() {
     let twice = Script { other_scaler: Some((2, 2)), ..Script::default() };
     assert_eq!(run(ONE, twice).await.judgement().verdict, Verdict::Valid);

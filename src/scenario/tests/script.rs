@@ -72,6 +72,8 @@ pub(super) struct Script {
     pub other_scaler: Option<(u32, u32)>,
     /// The time since the start of the load, s, at which somebody else sets the service's replicas, and their number.
     pub rescaled: Option<(f64, u32)>,
+    /// The grace period of the service's pods, s. Pods that are scaled down use all of it.
+    pub leaves_after: u32,
     /// After this many changes of the service's replicas, its tag leads to another image.
     pub image_moves_after: u32,
     /// After this many changes of the service's replicas, its pod template has another variable.
@@ -118,6 +120,7 @@ impl Default for Script {
             gate: None,
             other_scaler: None,
             rescaled: None,
+            leaves_after: 0,
             image_moves_after: u32::MAX,
             template_changes_after: u32::MAX,
             silent: None,

@@ -13,6 +13,7 @@ use records::{Endpoint, Health, Histogram, three_digits};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use super::cluster::Leaving;
 use super::open_queue::{Answer, OpenQueue};
 use super::script::{ByScript, Script};
 use crate::exit::{Error, Result};
@@ -39,6 +40,8 @@ pub(super) struct State {
     pub replicas: BTreeMap<String, u32>,
     /// How often the driver has set the service's replicas.
     pub scales: u32,
+    /// The pods of the service that were scaled down last.
+    pub leaving: Option<Leaving>,
     /// How often each pod was replaced.
     pub lives: BTreeMap<String, u32>,
     /// When a worker was killed. The load generator lists it for half a minute, and its counts are missing.
@@ -83,12 +86,12 @@ pub(super) struct World(Arc<Mutex<State>>);
 
 impl World {
     pub(super) fn new(script: Script) -> Self {
-        let replicas = ["inference", MASTER, WORKERS].map(|name| (name.to_owned(), 1)).into();
         Self(Arc::new(Mutex::new(State {
             script,
             created: Instant::now(),
-            replicas,
+            replicas: ["inference", MASTER, WORKERS].map(|name| (name.to_owned(), 1)).into(),
             scales: 0,
+            leaving: None,
             lives: BTreeMap::new(),
             worker_lost: None,
             first_started: None,
