@@ -98,7 +98,9 @@ async fn prepared(api: &FakeApi, locust: &str, results: &str) -> Result<Prepared
     let line = Line::parse_from(["run", "--locust-url", locust, "--results", results]);
     let config = Settings::parse("{replicas: [1], workers: [1], users: [4]}")?.complete()?;
     let plan = plan_of(&config);
-    let prepared = prepare(&claimed, &line.arguments, None, config, plan, &Events::to(|_| {})).await;
+    let events = Events::to(|_| {});
+    // Boxed, because it is large.
+    let prepared = Box::pin(prepare(&claimed, &line.arguments, None, config, plan, &events)).await;
     lease.release().await?;
     prepared
 }
