@@ -78,3 +78,25 @@ pub(super) fn is_generator_the_limit(probes: &[Probe]) -> bool {
 pub(super) fn made(probes: &[Probe]) -> Vec<Probe> {
     probes.iter().filter(|probe| probe.worth != Worth::GeneratorLimited).copied().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_law_takes_probes_whose_percentile_is_near_its_goal() {
+        let with = |headroom, worth| Probe {
+            load: 8.0,
+            passes: None,
+            is_certain: false,
+            worth,
+            headroom,
+            throughput: None,
+            rps: 1.0,
+            all_rps: 1.0,
+        };
+        let is_near = |headroom| with(Some(headroom), Worth::Figures).is_near();
+        assert_eq!([0.6, 0.7, 1.0, 1.4, 1.6].map(is_near), [false, true, true, true, false]);
+        assert!(!with(None, Worth::Figures).is_near() && !with(Some(1.0), Worth::Exceeded).is_near());
+    }
+}

@@ -134,6 +134,8 @@ fn each_kind_of_service_ends_in_bounded_probes_with_a_true_sentence() {
     let closed = search(Mode::Closed, &[1]);
     let cliff = sentences(&closed, |scenario| sheds(scenario, 20.0));
     assert_eq!(cliff, ["1 replica carries 20 users [20, 21]"]);
+    let few = sentences(&closed, |scenario| sheds(scenario, 3.0));
+    assert_eq!(few, ["1 replica carries 3 users [3, 4]"]);
     assert_eq!(sentences(&closed, flat), ["1 replica carries at least 1,000 users: more was not allowed"]);
     assert_eq!(sentences(&closed, never), ["1 replica never met the objective, tried with 1 to 8 users"]);
     // 12 to 100 users meet it. Twelve probes do not lead to a band of 5 %.

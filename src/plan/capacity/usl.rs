@@ -189,7 +189,8 @@ mod tests {
     }
 
     fn truth((each, contention, coherency): (f64, f64, f64), replicas: u32) -> f64 {
-        f64::from(replicas) * each / dot(&terms(replicas), &[1.0, contention, coherency])
+        let replicas = f64::from(replicas);
+        replicas * each / (1.0 + contention * (replicas - 1.0) + coherency * replicas * (replicas - 1.0))
     }
 
     /// λ, σ and κ of services that scale linearly, that queue for something, that exchange data, and that do both.
@@ -248,16 +249,27 @@ mod tests {
         let mut random = Random(Stream::new(8, 0), 0);
         for service in SERVICES {
             let mut held = [0; 3];
+            let mut spread = [(0.0, 0.0); 3];
             for _ in 0..500 {
                 let searched =
                     MEASURED[0].iter().map(|&replicas| random.searched(replicas, truth(service, replicas)));
                 let law = Scaling::of(&searched.collect::<Vec<_>>()).unwrap();
                 let found = [law.each, law.contention, law.coherency];
-                for ((held, found), truth) in
-                    held.iter_mut().zip(found).zip([service.0, service.1, service.2])
+                for (((held, spread), found), truth) in
+                    held.iter_mut().zip(&mut spread).zip(found).zip([service.0, service.1, service.2])
                 {
                     *held += u32::from((found.value - truth).abs() <= 2.0 * found.error);
+                    *spread = (spread.0 + (found.value - truth).powi(2), spread.1 + found.error.powi(2));
                 }
+            }
+            // Careful, because the capacities' own intervals are uncertain, but not useless. A parameter that is truly 0
+            // is often found exactly, because none may be negative.
+            for ((true_error, told), truth) in spread.into_iter().zip([service.0, service.1, service.2]) {
+                let wider = (told / true_error).sqrt();
+                assert!(
+                    truth == 0.0 || (1.0..4.0).contains(&wider),
+                    "{service:?}: {wider:.2} times too wide"
+                );
             }
             assert!(held.iter().all(|held| *held >= 450), "{service:?}: {held:?} of 500");
         }

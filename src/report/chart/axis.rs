@@ -52,3 +52,18 @@ fn title(axis: &Axis) -> String {
     let title = visible(&axis.title);
     axis.unit.map_or(title.clone(), |unit| format!("{title}, {unit}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::document::chart::Scale;
+
+    #[test]
+    fn ticks_whose_labels_would_touch_are_left_out() {
+        let axis = Axis::of("Users", Scale::FromZero);
+        let scale = ScaleOf::of(&axis, [0.0, 100.0], (0.0, 200.0));
+        let ticks = [0.0, 5.0, 25.0, 30.0, 100.0].map(|value| (value, value.to_string()));
+        let kept: Vec<_> = spread(ticks.to_vec(), &scale, 44.0).into_iter().map(|(_, label)| label).collect();
+        assert_eq!(kept, ["0", "25", "100"]);
+    }
+}

@@ -54,3 +54,21 @@ pub(in crate::report) const fn of_verdict(verdict: Verdict) -> (&'static str, &'
         ("#fbe2a8", "warn", "!")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_has_a_class_of_both_style_sheets_and_a_sign_of_its_kind() {
+        let sheets = [include_str!("style.css"), include_str!("../html/style.css")];
+        for verdict in Verdict::ALL {
+            let (colour, class, sign) = of_verdict(verdict);
+            assert!(
+                colour.starts_with('#') && sheets.iter().all(|sheet| sheet.contains(&format!(".{class}{{")))
+            );
+            let kind = if verdict.is_failure() { "✗" } else { "!" };
+            assert_eq!(sign, if verdict == Verdict::Valid { "✓" } else { kind });
+        }
+    }
+}

@@ -296,3 +296,11 @@ fn an_attempt_that_was_measured_again_is_told_with_its_reasons() {
     assert_has(&text, "- 1 replica, 2 workers, 20 users, attempt 1: VOID: the load was disturbed.\n");
     assert_has(&text, "Best throughput: 40.0 successful requests/s");
 }
+
+#[test]
+fn every_chart_has_a_file_of_its_own() {
+    let document = Document::of(&JudgedRun::of(&[record(0, 1, 20, 1000), record(1, 2, 20, 2000)]));
+    let charts = super::charts(&document);
+    let names: Vec<_> = charts.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["auto_summary_capacity.svg", "auto_summary_load.svg"]);
+}

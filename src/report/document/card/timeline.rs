@@ -141,7 +141,7 @@ mod tests {
             .map(|at| Sample {
                 at: f64::from(at),
                 requests: u64::from(at) * 40,
-                failures: u64::from(at / 2),
+                failures: u64::from(at),
                 p95_us: Some(1000 * u64::from(at)),
                 ..sample
             })
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(steps.len(), MOST_STEPS);
         assert!(steps.iter().all(|step| (step.rps - 40.0).abs() < 1e-9));
         assert_eq!(steps[0].p95_ms, Some(2.0));
-        assert_eq!(steps[0].failed_pct, Some(100.0 / 80.0));
+        assert_eq!(steps[0].failed_pct, Some(2.5));
     }
 
     #[test]
