@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::Settings;
 use crate::plan::{Meets, Worth};
 
 fn search(mode: Mode, replicas: &[u32]) -> Search {
@@ -221,6 +222,18 @@ fn what_ends_a_search_early_is_said() {
     );
     let late = Search { most_s: Some(30.0), ..search(Mode::Closed, &[1]) };
     assert_eq!(sentences(&late, queue), ["1 replica carries at least 36 users: the time was not enough"]);
+}
+
+#[test]
+fn the_time_to_go_falls_with_each_probe() {
+    let plan = SearchPlan { search: search(Mode::Closed, &[1, 2]) };
+    let config = Settings::parse("{users: [1]}").unwrap().complete().unwrap();
+    let ids = ["a", "b", "c", "d"];
+    let times: Vec<_> = (0..=ids.len()).map(|count| plan.remaining(&config, &ids[..count])).collect();
+    assert!(times.is_sorted_by(|before, after| before > after), "{times:?}");
+    // Two numbers of replicas with six probes each, and each takes seconds to minutes.
+    assert!((Duration::from_mins(1)..Duration::from_hours(1)).contains(&times[0]), "{times:?}");
+    assert_eq!(plan.remaining(&config, &["x"; 40]), Duration::ZERO);
 }
 
 #[test]

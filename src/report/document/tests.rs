@@ -168,3 +168,16 @@ fn a_gate_that_selects_no_row_is_told_as_what_it_is() {
     assert!(text.contains("no row is selected by --gate") && text.contains("Correct --gate"), "{text}");
     assert!(!text.contains("there is no objective") && !text.contains("every gated point"), "{text}");
 }
+
+#[test]
+fn the_next_step_is_about_the_rows_with_the_worst_verdict() {
+    let mut records = vec![record(0, 1, 20, 1000), record(1, 2, 20, 2000), record(2, 4, 20, 2600)];
+    records[1].disturbed = Some("a replica is gone".into());
+    let document = Document::of(&JudgedRun::of(&records));
+    let answer = document.sections.iter().find(|section| section.id == "answer").unwrap();
+    let text = format!("{answer:?}");
+    assert!(text.contains("For the rows that are VOID: "), "{text}");
+    let step = text.split("For the rows that are VOID").nth(1).unwrap();
+    let cited = step.split(']').next().unwrap();
+    assert!(cited.contains(&records[1].scenario.id) && !cited.contains(&records[0].scenario.id), "{cited}");
+}
