@@ -95,6 +95,7 @@ fn attempt(lane: &mut Lane, trial: &Trial, expected: Duration, shared: &Shared<'
         if problems.is_empty() { "ok".into() } else { format!("FAILED: {}", problems.join("; ")) },
         outcome.missed.as_ref().map(|why| format!(" (no fault: {why})")).unwrap_or_default(),
     ));
+    outcome.records.unmeasured.iter().for_each(|why| say(why));
     if !problems.is_empty() {
         keep_evidence(lane.folder(), trial, shared.seed);
     }

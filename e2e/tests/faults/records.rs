@@ -23,6 +23,8 @@ pub(crate) struct Faulty {
     pub(crate) unknown: Vec<String>,
     /// Anything else, such as a line that is not a record.
     pub(crate) other: Vec<String>,
+    /// Why rows have no figures, for people: a fault that passes should not cost a row.
+    pub(crate) unmeasured: Vec<String>,
     /// How many rows have each status.
     pub(crate) statuses: BTreeMap<String, usize>,
 }
@@ -85,6 +87,8 @@ fn compare(records: &str, csv: &str, plan: &[(u32, u32, u32)], mut found: Faulty
             let status = row.last().copied().unwrap_or_default();
             *found.statuses.entry(status.to_owned()).or_default() += 1;
             if CLAIMS_NOTHING.contains(&status) {
+                let why = [&record["unmeasured"], &record["disturbed"]].map(Value::to_string).join(" ");
+                found.unmeasured.push(format!("{id}: {status}: {why}"));
                 continue;
             }
             if are_own_counts_known(record) {
@@ -143,5 +147,14 @@ mod tests {
         let found = compare(&records, &csv(&[(1, "SUCCESS"), (2, "VOID")]), &PLAN, Faulty::default());
         assert_eq!(found.wrong.len(), 1, "a row that is void claims nothing: {found:?}");
         assert!(found.wrong[0].starts_with("closed-r1-w2-u4-1: "), "{found:?}");
+    }
+
+    #[test]
+    fn counts_that_a_replica_has_forgotten_are_unknown_and_not_wrong() {
+        let forgotten = record(1, 1, 5, 5).replace("{\"predict 200\":5}", "null");
+        let records = [forgotten, record(2, 1, 5, 5)].join("\n");
+        let found = compare(&records, &csv(&[(1, "SUCCESS"), (2, "FAILED")]), &PLAN, Faulty::default());
+        assert_eq!((found.unknown, found.wrong), (vec!["closed-r1-w2-u4-1".to_owned()], Vec::new()));
+        assert_eq!(found.unmeasured, ["closed-r2-w2-u4-1: FAILED: null null"]);
     }
 }

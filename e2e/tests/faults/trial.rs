@@ -157,6 +157,7 @@ fn examine_run(run: &Run, fault: Fault, outcome: &mut Outcome) {
         all.wrong.extend(told);
     }
     all.other.extend(found.other);
+    all.unmeasured.extend(found.unmeasured);
     for (status, count) in found.statuses {
         *all.statuses.entry(status).or_default() += count;
     }
