@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod environment;
+mod signals;
+
 use std::path::Path;
-use std::time::Duration;
 
 use assert_cmd::Command;
 
@@ -321,51 +323,6 @@ fn output_that_cannot_be_printed_is_an_error_and_a_closed_pipe_is_not() {
 }
 
 #[test]
-fn nothing_of_the_environment_is_needed_to_plan() {
-    let output = driver().env_clear().args(["plan", "--preset", "quick"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    let without = driver().env_clear().args(["cleanup", "--dry-run"]).output().unwrap();
-    let text = String::from_utf8(without.stderr).unwrap();
-    assert_eq!(without.status.code(), Some(3), "{text}");
-    assert!(
-        text.contains("no usable cluster: ") && text.contains("next: ") && !text.contains('\u{1b}'),
-        "{text}"
-    );
-}
-
-/// As in a bare CI job: no variable and thus no home, no standard input, and a folder whose name is no plain word.
-#[cfg(unix)]
-#[test]
-fn nothing_of_the_environment_is_needed_to_plan_and_to_report_into_a_folder_with_any_name() {
-    let place = tempfile::tempdir().unwrap();
-    let folder = place.path().join("Ünï & $(x)");
-    std::fs::create_dir(&folder).unwrap();
-    let data = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/results-v2.jsonl");
-    std::fs::copy(data, folder.join("results.jsonl")).unwrap();
-    let binary = driver().get_program().to_owned();
-    let bare = |arguments: &[&std::ffi::OsStr]| {
-        let mut command = std::process::Command::new("/bin/sh");
-        command.args(["-c", "exec \"$0\" \"$@\" <&-"]).arg(&binary).args(arguments);
-        let output = command.env_clear().current_dir(place.path()).output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let (out, err) = (text(output.stdout), text(output.stderr));
-        assert!(!out.contains('\u{1b}') && !err.contains('\u{1b}'), "{out}{err}");
-        (output.status.code().unwrap(), out, err)
-    };
-    let (code, out, err) = bare(&["plan".as_ref(), "--preset".as_ref(), "quick".as_ref()]);
-    assert_eq!((code, err.as_str()), (0, ""));
-    assert!(out.contains("4 scenarios"), "{out}");
-    // Scenarios without figures are among the records.
-    let (code, out, err) = bare(&["report".as_ref(), folder.as_os_str()]);
-    assert_eq!((code, err.as_str()), (5, ""));
-    let written: Vec<_> = out.lines().map(Path::new).collect();
-    assert!(written.iter().any(|path| path.ends_with("report.html")), "{out}");
-    assert!(written.iter().all(|path| path.parent() == Some(&folder) && path.is_file()), "{out}");
-    let names: Vec<_> = std::fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert_eq!(names, [folder], "nothing is written beside it");
-}
-
-#[test]
 fn every_file_of_a_kubeconfig_list_may_be_missing_but_not_all() {
     let folder = tempfile::tempdir().unwrap();
     let there = folder.path().join("there");
@@ -391,51 +348,4 @@ fn every_file_of_a_kubeconfig_list_may_be_missing_but_not_all() {
     }
     let text = connect("/nonexistent/a:/nonexistent/b".into());
     assert!(text.contains("/nonexistent/a, /nonexistent/b"), "{text}");
-}
-
-/// A credential plugin may ask a person, who would rather stop.
-#[test]
-fn a_signal_while_the_credential_plugin_waits_ends_both() {
-    let folder = tempfile::tempdir().unwrap();
-    let pid_file = folder.path().join("plugin.pid");
-    let script = format!("echo $$ > {0}.new; mv {0}.new {0}; exec sleep 60", pid_file.display());
-    let exec = format!(
-        "{{apiVersion: client.authentication.k8s.io/v1, command: sh, args: [-c, '{script}'], interactiveMode: Never}}"
-    );
-    let kubeconfig = folder.path().join("kubeconfig");
-    let text = format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: c\n\
-         contexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
-         clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'}}}}]\n\
-         users: [{{name: u, user: {{exec: {exec}}}}}]\n"
-    );
-    std::fs::write(&kubeconfig, text).unwrap();
-    for command in [&["job"][..], &["run"], &["cleanup"], &["fetch"], &["deploy"]] {
-        let _ = std::fs::remove_file(&pid_file);
-        let mut driver = std::process::Command::new(env!("CARGO_BIN_EXE_locust-matrix"));
-        driver.arg("--kubeconfig").arg(&kubeconfig).args(command).current_dir(folder.path());
-        let mut driver =
-            driver.env("HOME", folder.path()).stderr(std::process::Stdio::null()).spawn().unwrap();
-        let within = |what: &str, is_done: &mut dyn FnMut() -> bool| {
-            let begun = std::time::Instant::now();
-            while !is_done() {
-                assert!(begun.elapsed() < Duration::from_secs(20), "{command:?}: {what}");
-                std::thread::sleep(Duration::from_millis(10));
-            }
-        };
-        within("the plugin starts", &mut || pid_file.exists());
-        let plugin = std::fs::read_to_string(&pid_file).unwrap().trim().to_owned();
-        let signal = rustix::process::Signal::INT;
-        rustix::process::kill_process(rustix::process::Pid::from_child(&driver), signal).unwrap();
-        let mut code = None;
-        within("the driver ends", &mut || {
-            code = driver.try_wait().unwrap().map(|status| status.code());
-            code.is_some()
-        });
-        assert_eq!(code, Some(Some(130)), "{command:?}");
-        let stat = Path::new("/proc").join(plugin).join("stat");
-        within("the plugin ends", &mut || {
-            std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "))
-        });
-    }
 }
