@@ -47,9 +47,13 @@ fn the_quick_matrix_starts_and_ends_without_a_cluster() {
     let _turn = ONE_AT_A_TIME.lock();
     timed("the_quick_matrix_starts_and_ends_without_a_cluster", || {
         let before = Before::read();
-        let results = tempfile::tempdir().unwrap();
-        let ended = run(&mut xtask_e2e("lm-test-quick", results.path(), &[]));
-        let run = only_run(results.path());
+        let folder = tempfile::tempdir().unwrap();
+        let (matrix, results) = (folder.path().join("matrix.yaml"), folder.path().join("results"));
+        // Only its times are shorter than those of the preset.
+        std::fs::write(&matrix, "{preset: quick, duration: 8s, cooldown: 1s, spawn_rate: 20}").unwrap();
+        let config = ["--config", matrix.to_str().unwrap()];
+        let ended = run(&mut xtask_e2e("lm-test-quick", &results, &config));
+        let run = only_run(&results);
         assert_measured(&ended, &run, 4);
         assert!(run.join("auto_summary.md").is_file());
         before.assert_nothing_left("lm-test-quick");
