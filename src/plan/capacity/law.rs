@@ -25,7 +25,7 @@ const FALLS: f64 = 1.1;
 
 /// A capacity is known if its interval is no wider than this, on either side.
 const KNOWN: f64 = 0.05;
-/// No more probes than this refine it.
+/// Once the capacity has settled, no more probes than this refine and confirm it.
 const MOST_REFINED: usize = 7;
 /// The two-sided 95 % quantile of Student's t with 1 to 8 degrees of freedom.
 const T_975: [f64; 8] = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306];
@@ -71,8 +71,12 @@ pub(super) fn law(search: &Search, probes: &[Probe]) -> Law {
         return Law::Broken;
     }
     if let Some(capacity) = settled(search, probes) {
+        // It may have settled so late that its pair is not complete. The answer says so.
+        if probes.len() >= MOST_REFINED {
+            return Law::Done;
+        }
         return match pair(search, capacity, probes) {
-            Law::Done => refined(&estimates(search, probes), probes.len()),
+            Law::Done => refined(&estimates(search, probes)),
             missing => missing,
         };
     }
@@ -123,10 +127,9 @@ fn pair(search: &Search, capacity: f64, probes: &[Probe]) -> Law {
     missing.map_or(Law::Done, Law::Probe)
 }
 
-/// Another probe at the capacity while it is known badly, up to the usual number of probes.
-fn refined(estimates: &[f64], probes: usize) -> Law {
-    let is_known = half_width(estimates) <= KNOWN || probes >= MOST_REFINED;
-    if is_known { Law::Done } else { Law::Probe(mean(estimates)) }
+/// Another probe at the capacity while it is known badly.
+fn refined(estimates: &[f64]) -> Law {
+    if half_width(estimates) <= KNOWN { Law::Done } else { Law::Probe(mean(estimates)) }
 }
 
 /// Half of Student's 95 % interval of the mean of the estimates, on the logarithm; there must be two of them.

@@ -131,6 +131,28 @@ fn a_closed_queue_is_found_by_its_law_in_few_probes() {
 }
 
 #[test]
+fn a_noisy_queue_takes_no_more_than_seven_probes() {
+    let mut confirmed = 0;
+    for seed in 0..200 {
+        let noisy = |scenario: Scenario| {
+            let phase = (f64::from(scenario.users) * 12.9898 + f64::from(seed)).sin() * 43_758.545;
+            let factor = 1.0 + 0.16 * (phase - phase.floor() - 0.5);
+            let outcome = queue(scenario.clone());
+            let p95_s = outcome.p95_us.unwrap() as f64 / 1e6 * factor;
+            with_p95(scenario, p95_s, outcome.rps.unwrap() / factor)
+        };
+        let (_, found) = run(&search(Mode::Closed, &[2]), noisy);
+        assert!(found[0].probes <= 7, "seed {seed}: {found:?}");
+        let Capacity::Known { load, confirmed: is_confirmed, .. } = found[0].capacity else {
+            panic!("seed {seed}: {found:?}")
+        };
+        assert!((load / 80.0 - 1.0).abs() < 0.08, "seed {seed}: {found:?}");
+        confirmed += u32::from(is_confirmed);
+    }
+    assert!(confirmed > 150, "{confirmed} of 200 have their pair");
+}
+
+#[test]
 fn each_kind_of_service_ends_in_bounded_probes_with_a_true_sentence() {
     let closed = search(Mode::Closed, &[1]);
     let cliff = sentences(&closed, |scenario| sheds(scenario, 20.0));
