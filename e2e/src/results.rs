@@ -291,9 +291,10 @@ fn own_counts(record: &Value) -> Option<Counts> {
     Some(own)
 }
 
-/// Whether every replica's own count of a record is known. A replica that restarts forgets its counts.
-pub fn are_own_counts_known(record: &Value) -> bool {
-    own_counts(record).is_some()
+/// Whether a record has Locust's total of the whole run and every replica's own count. A replica that restarts forgets
+/// its counts, and so does Locust if somebody resets its statistics.
+pub fn are_totals_known(record: &Value) -> bool {
+    counts(record, Span::WholeRun).is_some() && own_counts(record).is_some()
 }
 
 /// Compares Locust's total of a whole run with the replicas' own counts, for requests and failures. Returns the

@@ -58,6 +58,8 @@ struct AtStart {
     workers: Vec<PodSummary>,
     /// The ids of the workers on the load generator's list.
     listed: BTreeSet<String>,
+    /// How often the load generator's counts had been set to zero.
+    resets: u64,
     counts: PodCounts,
 }
 

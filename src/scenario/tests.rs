@@ -214,6 +214,8 @@ async fn counts_that_fall_back_in_the_window_make_the_scenario_void() {
     // During the warm-up, which lasts 2 s, a reset does no harm.
     let ran = run(ONE, Script { reset: Some((1.0, true)), ..Script::default() }).await;
     assert_eq!((ran.judgement().reasons, ran.only().resets), (Vec::new(), 0));
+    assert_eq!(ran.only().whole_run, None, "but what was counted before it is lost");
+    assert!(run(ONE, Script::default()).await.only().whole_run.is_some());
 }
 
 #[tokio::test(start_paused = true)]

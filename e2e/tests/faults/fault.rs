@@ -82,9 +82,16 @@ impl Fault {
     /// The kinds that come from outside.
     const FROM_OUTSIDE: [Self; 4] = [Self::FullDisk, Self::SecondDriver, Self::ResetByHand, Self::StopByHand];
 
-    /// Whether a replica may lose its counts, which it keeps in memory.
+    /// Whether a replica may lose its counts, which it keeps in memory, or Locust its own.
     pub(crate) const fn forgets_counts(self) -> bool {
-        matches!(self, Self::Kill(Part::Replica) | Self::Delete(Part::Replica) | Self::Evict | Self::Node(_))
+        matches!(
+            self,
+            Self::Kill(Part::Replica)
+                | Self::Delete(Part::Replica)
+                | Self::Evict
+                | Self::Node(_)
+                | Self::ResetByHand
+        )
     }
 
     /// Every kind that is drawn on embedded clusters.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use e2e::namespace::Problem;
-use e2e::results::{HEADER, are_own_counts_known, attempt, scenario_id, totals_differ};
+use e2e::results::{HEADER, are_totals_known, attempt, scenario_id, totals_differ};
 use serde_json::Value;
 
 /// What rows without a measurement say. All others cite figures.
@@ -19,7 +19,7 @@ pub(crate) struct Faulty {
     pub(crate) twice: Vec<String>,
     /// Rows that cite figures although their totals differ from the replicas' own counts.
     pub(crate) wrong: Vec<String>,
-    /// Rows that cite figures and whose own counts are not known, as after the restart of a replica behind the window.
+    /// Rows that cite figures and whose totals are not known, as after the restart of a replica behind the window.
     pub(crate) unknown: Vec<String>,
     /// Anything else, such as a line that is not a record.
     pub(crate) other: Vec<String>,
@@ -91,7 +91,7 @@ fn compare(records: &str, csv: &str, plan: &[(u32, u32, u32)], mut found: Faulty
                 found.unmeasured.push(format!("{id}: {status}: {why}"));
                 continue;
             }
-            if are_own_counts_known(record) {
+            if are_totals_known(record) {
                 found.wrong.extend(totals_differ(record).map(|difference| format!("{id}: {difference}")));
             } else {
                 found.unknown.push(id);

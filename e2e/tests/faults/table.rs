@@ -51,7 +51,7 @@ pub(crate) fn render(outcomes: &[(Fault, Outcome)]) -> String {
     }
     sum.endings.clear();
     let mut text = String::from(
-        "| fault | trials | too late | exit codes | most starts | longest | rows lost | rows twice | wrong totals | own counts not known | left behind | wrong replicas | other |\n\
+        "| fault | trials | too late | exit codes | most starts | longest | rows lost | rows twice | wrong totals | totals not known | left behind | wrong replicas | other |\n\
          |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for (fault, row) in &rows {

@@ -153,7 +153,7 @@ fn examine_run(run: &Run, fault: Fault, outcome: &mut Outcome) {
     if fault.forgets_counts() && found.unknown.len() <= 1 {
         all.unknown.extend(found.unknown);
     } else {
-        let told = found.unknown.iter().map(|id| format!("{id}: the replicas' own counts are not known"));
+        let told = found.unknown.iter().map(|id| format!("{id}: its totals are not known"));
         all.wrong.extend(told);
     }
     all.other.extend(found.other);

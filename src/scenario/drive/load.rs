@@ -145,7 +145,15 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         self.stop_load().await?;
         match self.cut().await {
             Ok(last) => {
-                self.gathered.whole_run = Some(last.whole());
+                let whole = last.whole();
+                let window = self.gathered.window.as_ref().map_or(0, |window| window.aggregated.requests);
+                // Also before the window or after it, where it does not disturb the row.
+                if last.counts.resets > self.at_start.resets || whole.aggregated.requests < window {
+                    let error = "the counts were set to zero while the load ran".to_owned();
+                    self.setup.events.tell(Progress::WholeRunMissing { error });
+                } else {
+                    self.gathered.whole_run = Some(whole);
+                }
                 self.gather_failures(&last);
             }
             // The load has stopped, so even a pause does no harm.

@@ -46,7 +46,8 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         let workers = async { (self.await_workers().await, started.elapsed()) };
         let ((replicas, replicas_took), (workers, workers_took)) = tokio::join!(replicas, workers);
         replicas?;
-        self.at_start.listed = workers?.worker_ids();
+        let listed = workers?;
+        (self.at_start.listed, self.at_start.resets) = (listed.worker_ids(), listed.counts.resets);
         let Setup { cluster, inference, workers, reach, config, .. } = self.setup;
         self.at_start.workers = pods_of(cluster, workers).await?;
         self.at_start.replicas = pods_of(cluster, inference).await?;
