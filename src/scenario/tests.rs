@@ -211,7 +211,11 @@ async fn counts_that_fall_back_in_the_window_make_the_scenario_void() {
     )
     .await;
     assert_eq!(ran.judgement().verdict, Verdict::Void, "{:?}", ran.judgement());
-    // During the warm-up, which lasts 2 s, a reset does no harm.
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_outside_of_the_window_costs_only_the_total_of_the_whole_run() {
+    // The warm-up lasts 2 s.
     let ran = run(ONE, Script { reset: Some((1.0, true)), ..Script::default() }).await;
     assert_eq!((ran.judgement().reasons, ran.only().resets), (Vec::new(), 0));
     assert_eq!(ran.only().whole_run, None, "but what was counted before it is lost");
