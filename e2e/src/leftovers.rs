@@ -60,7 +60,7 @@ impl Before {
     }
 
     /// Sends a signal to a main job that works on the cluster `name`, and runs `cargo xtask cleanup` after SIGKILL.
-    /// Waits until nothing is left, at most [`ENDS_WITHIN`]. Returns the main job's exit code and what is left then.
+    /// Waits up to [`ENDS_WITHIN`] for the leftovers to go. Returns the main job's exit code and what is still there.
     ///
     /// # Panics
     /// If `cargo xtask cleanup` fails.

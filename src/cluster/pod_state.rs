@@ -1,6 +1,8 @@
 //! Why a pod is not ready, read from its conditions and from the states of its containers.
 
-use k8s_openapi::api::core::v1::{Container, ContainerState, ContainerStatus, Pod, PodCondition, Probe};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition, Probe,
+};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 /// States of a container that last until somebody changes something.
@@ -201,9 +203,14 @@ impl Part<'_> {
 
     /// Whether its last exit code was 0.
     fn has_ended_well(&self) -> bool {
+        self.last_end().is_some_and(|ended| ended.exit_code == 0)
+    }
+
+    /// How the container has ended the last time; `None` if it never has.
+    fn last_end(&self) -> Option<ContainerStateTerminated> {
         let ended =
             |state: &Option<ContainerState>| state.as_ref().and_then(|state| state.terminated.clone());
-        ended(&self.status.last_state).is_some_and(|ended| ended.exit_code == 0)
+        ended(&self.status.state).or_else(|| ended(&self.status.last_state))
     }
 
     /// How often the container has ended, and how the last time; `None` if it never has.
@@ -212,10 +219,8 @@ impl Part<'_> {
         if restarts == 0 {
             return None;
         }
-        let last = |state: &Option<ContainerState>| state.as_ref().and_then(|state| state.terminated.clone());
-        let ended = last(&self.status.state).or_else(|| last(&self.status.last_state));
         let times = if restarts == 1 { "1 restart".to_owned() } else { format!("{restarts} restarts") };
-        let Some(ended) = ended else { return Some(times) };
+        let Some(ended) = self.last_end() else { return Some(times) };
         let reason = ended.reason.filter(|reason| reason != "Error" && reason != "Completed");
         let reason = reason.map(|reason| format!(", {reason}")).unwrap_or_default();
         let message = ended.message.as_deref().and_then(last_line);

@@ -67,8 +67,8 @@ impl Workload {
         format!("{}{group}/{}", self.resource.plural, self.name)
     }
 
-    /// The error for a template that is another one than when this was read; `None` if it is the same. What was
-    /// measured before and what is measured now are two services then.
+    /// Compares the template with that of `object`, the same workload now. Returns an error if they differ: rows from
+    /// before and after the change measure two services.
     pub(super) fn changed_template(&self, object: &DynamicObject) -> Option<Error> {
         if self.template.is_empty() || digest_of(&object.data["spec"]["template"]) == self.template {
             return None;

@@ -70,8 +70,8 @@ fn a_viewer_that_blocks_scripts_and_style_sheets_shows_the_same() {
     assert!(blocked.errors.contains("inline style"), "the policy was not in force: {}", blocked.errors);
 }
 
-/// Puts the page into a frame of this width, opens what is hidden, and tells which elements are cut off or make it
-/// scroll sideways. `MAY` is what may be wider, because it scrolls by itself.
+/// Shows the page in a frame of `WIDTH` pixels and opens its hidden parts. Writes the names of all elements that are wider
+/// than the frame into the document. The selector `MAY` excludes elements inside of a part that has its own scroll bar.
 const LAYOUT: &str = "const frame = document.createElement('iframe');\
     frame.style = 'border:0;height:900px;width:' + WIDTH + 'px';\
     frame.onload = () => {\

@@ -22,8 +22,7 @@ pub(crate) const DEADMAN: Duration = Duration::from_mins(1);
 /// The path of the test's folder in a container.
 const FOLDER: &str = "/mnt/test";
 
-/// Most of the time, these tests wait while a load runs: with all places taken, they use less than half of two
-/// cores.
+/// Most of the time, these tests wait while a load runs, so that this many share two cores.
 static PLACES: Semaphore = Semaphore::const_new(8);
 
 /// A test's places, and the time since it got them.

@@ -16,8 +16,8 @@ use crate::deployed::Deployed;
 
 const LEASE: &str = "locust-load-test-matrix";
 
-/// Another driver has the Lease, has scaled the service, and puts it back before it releases the Lease. The next one
-/// puts back what it finds then, not what it saw while it waited.
+/// Another driver has the Lease and has scaled the service. It restores the replicas, and then releases the Lease. The
+/// driver that waited must restore the replicas of that moment, not those that it read while it waited.
 pub(crate) async fn finds_the_replicas_as_the_other_leaves_them(cluster: &Cluster, folder: &Path) {
     let deployed = Deployed::to(cluster).await;
     let scale = async |replicas: u32| {

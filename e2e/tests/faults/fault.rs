@@ -82,7 +82,7 @@ impl Fault {
     /// The kinds that come from outside.
     const FROM_OUTSIDE: [Self; 4] = [Self::FullDisk, Self::SecondDriver, Self::ResetByHand, Self::StopByHand];
 
-    /// Whether a replica may lose its counts, which it keeps in memory, or Locust its own.
+    /// Whether this fault may erase counts: those that a replica keeps in memory, or those of Locust.
     pub(crate) const fn forgets_counts(self) -> bool {
         matches!(
             self,

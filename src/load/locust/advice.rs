@@ -12,7 +12,7 @@ pub(super) fn explain(unreached: &Unreached, timed_out: &TimedOut) -> Error {
     match unreached {
         Unreached::Answer => Error::cluster(format!("Locust's master does not answer {timed_out}"))
             .next(if timed_out.last_seen.contains("timed out") {
-                // What is refused ends at once. Only packets that are dropped are waited for.
+                // A refused connection fails at once. A time-out means that something drops the packets.
                 format!(
                     "its packets may be dropped: does a NetworkPolicy admit this driver to its port 8089? \
                      (locust-matrix deploy --overlay network-policy admits it); see kubectl describe pods -l \

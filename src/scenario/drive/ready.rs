@@ -134,7 +134,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
         };
         let (generator, wanted) = (load.name().to_owned(), self.scenario.workers);
         events.tell(Progress::WorkersRestarted { generator, wanted });
-        // What is tried now takes minutes. Whoever knows the cause already can stop here.
+        // The next tries take minutes. A user who recognizes the cause can stop the run now.
         if let Some(advice) = self.not_listed(&timed_out).next {
             events.tell(Progress::note(advice));
         }

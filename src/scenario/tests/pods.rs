@@ -5,6 +5,7 @@ use super::{ONE, Verdict, attempt, run};
 use crate::exit::ExitCode;
 use crate::judge::judge_alone;
 
+const TWO: &str = "{replicas: [1, 2], workers: [2], users: [20], duration: 20s, cooldown: 1s}";
 const THREE: &str = "{replicas: [2, 4, 1], workers: [2], users: [20], duration: 20s, cooldown: 1s, \
                      timeouts: {ready: 40s}}";
 
@@ -63,8 +64,7 @@ async fn replicas_that_change_in_the_window_make_it_void_and_say_who_has_changed
 
 #[tokio::test(start_paused = true)]
 async fn a_tag_that_moves_between_two_scenarios_ends_the_run_and_keeps_what_is_recorded() {
-    let two = "{replicas: [1, 2], workers: [2], users: [20], duration: 20s, cooldown: 1s}";
-    let (ran, ended) = attempt(two, Script { image_moves_after: 1, ..Script::default() }).await;
+    let (ran, ended) = attempt(TWO, Script { image_moves_after: 1, ..Script::default() }).await;
     let error = ended.unwrap_err();
     assert_eq!(error.code, ExitCode::Usage);
     assert!(error.message.contains("image@sha256:1 is now image@sha256:2"), "{error}");
@@ -78,8 +78,7 @@ async fn a_tag_that_moves_between_two_scenarios_ends_the_run_and_keeps_what_is_r
 
 #[tokio::test(start_paused = true)]
 async fn a_template_that_changes_between_two_scenarios_ends_the_run_and_keeps_what_is_recorded() {
-    let two = "{replicas: [1, 2], workers: [2], users: [20], duration: 20s, cooldown: 1s}";
-    let (ran, ended) = attempt(two, Script { template_changes_after: 1, ..Script::default() }).await;
+    let (ran, ended) = attempt(TWO, Script { template_changes_after: 1, ..Script::default() }).await;
     let error = ended.unwrap_err();
     assert_eq!(error.code, ExitCode::Usage);
     assert!(

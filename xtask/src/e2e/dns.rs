@@ -21,8 +21,8 @@ const PODS: [&str; 4] =
     ["pods", "--namespace=kube-system", "--selector=k8s-app=kube-dns", "--ignore-not-found"];
 const READY: &str = "--output=jsonpath={range .items[*]}{.status.containerStatuses[*].ready}{\"\\n\"}{end}";
 
-/// Replaces the pods of CoreDNS once if none is ready after some seconds. It is no failure if that does not help:
-/// what needs a name later says what it lacks.
+/// Replaces the pods of CoreDNS once if none is ready after some seconds. If that does not help, it is not an
+/// error here: a later step that cannot resolve a name reports it.
 pub(super) async fn wait(session: &Session, node: &Node) -> Result<(), Failure> {
     if session.unless_stopped(is_ready(node, READY_WITHIN)).await? {
         return Ok(());

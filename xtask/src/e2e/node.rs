@@ -29,8 +29,8 @@ pub(crate) struct Node {
     remaining: Mutex<Vec<PathBuf>>,
 }
 
-/// The kubeconfig that kubeadm puts on the node.
-const ADMIN: &str = "/etc/kubernetes/admin.conf";
+/// The node's kubectl, with the kubeconfig that kubeadm puts on the node.
+const KUBECTL: [&str; 3] = ["kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"];
 
 /// The name that kind gives to the container of the only node.
 fn container(cluster: &str) -> String {
@@ -39,7 +39,7 @@ fn container(cluster: &str) -> String {
 
 /// The kubectl inside of the node, so that none has to be installed on this machine.
 pub(super) fn kubectl(cluster: &str) -> Cmd {
-    Cmd::new("docker").arg("exec").arg(container(cluster)).args(["kubectl", "--kubeconfig", ADMIN])
+    Cmd::new("docker").arg("exec").arg(container(cluster)).args(KUBECTL)
 }
 
 impl Node {
@@ -59,8 +59,7 @@ impl Node {
 
     /// What the node's kubectl prints; `None` if it does not succeed. This is for polling only.
     pub(super) async fn ask(&self, argv: &[&str]) -> Option<String> {
-        let kubectl = ["kubectl", "--kubeconfig", ADMIN];
-        let answer = self.engine.exec(&container(&self.cluster), &[&kubectl[..], argv].concat()).await;
+        let answer = self.engine.exec(&container(&self.cluster), &[&KUBECTL[..], argv].concat()).await;
         answer.filter(|(code, _)| *code == 0).map(|(_, text)| text)
     }
 
