@@ -18,7 +18,7 @@ use self::contender::{Attempt, Contender, DURATION, subject};
 use super::connection::Cluster;
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::JOB;
-use crate::wait::{Condition, Tell, poll};
+use crate::wait::{Condition, Tell, Telling, poll};
 
 /// A holder that has not renewed the Lease for this long stops. It is shorter than the duration, so that the
 /// holder knows before another driver may take the Lease.
@@ -77,12 +77,18 @@ impl Term {
 
 impl Lease {
     /// Takes the Lease for `holder`, a name that no other process has. If the present holder's pod has ended or
-    /// its Lease has expired, this driver takes its place. `lost` is cancelled when another driver has taken the
+    /// its Lease has expired, this driver takes its place; `tell` hears of a wait for that. `lost` is cancelled when another driver has taken the
     /// Lease, and when it could not be renewed for 10 s. The holder must then stop what it does.
     ///
     /// # Errors
     /// Exit code 3: another driver holds the Lease, or it does not exist; 4: the API server does not answer.
-    pub async fn acquire(cluster: &Cluster, holder: &str, lost: CancellationToken) -> Result<Self> {
+    pub async fn acquire(
+        cluster: &Cluster,
+        holder: &str,
+        lost: CancellationToken,
+        tell: &Tell<'_>,
+    ) -> Result<Self> {
+        let mut telling = Telling::new(tell);
         let mut contender = Contender::new(cluster, holder);
         let begun = Instant::now();
         let renewed = loop {
@@ -97,6 +103,7 @@ impl Lease {
             if begun.elapsed() >= ACQUIRE_WITHIN {
                 return Err(obstacle);
             }
+            telling.tell_if_due(&obstacle.message);
             sleep(with_jitter(Duration::from_millis(500))).await;
         };
         let term = Arc::new(Mutex::new(Term::begin(contender, renewed, lost)));

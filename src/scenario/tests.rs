@@ -27,6 +27,7 @@ use crate::judge::{JudgedRun, Judgement, Verdict, judge_alone};
 use crate::load::{Capabilities, LoadGenerator};
 use crate::plan::Grid;
 use crate::record::RecordFile;
+use crate::wait::silent;
 
 /// 20 users on one replica for 20 s.
 const ONE: &str = "{replicas: [1], workers: [2], users: [20], duration: 20s, cooldown: 1s}";
@@ -83,7 +84,7 @@ async fn drive(settings: &str, script: Script) -> (Ran, crate::exit::Result<()>)
             workers: Workload::for_tests(WORKERS),
             environment,
             reach: PodHttp::Scripted(Pages(Arc::new(move |pod| pages.page(&pod.name)))),
-            lease: Some(Lease::acquire(&cluster, "me", CancellationToken::new()).await.unwrap()),
+            lease: Some(Lease::acquire(&cluster, "me", CancellationToken::new(), &silent).await.unwrap()),
             events: Events::to(move |event| sink.lock().unwrap().push(event.to_string())),
             seen: Seen::default(),
         },

@@ -30,7 +30,7 @@ fn holder(api: &FakeApi) -> String {
 async fn acquire(api: &FakeApi, holder: &str) -> (Result<Lease>, CancellationToken, Duration) {
     let lost = CancellationToken::new();
     let begun = Instant::now();
-    let lease = Lease::acquire(&api.cluster(), holder, lost.clone()).await;
+    let lease = Lease::acquire(&api.cluster(), holder, lost.clone(), &silent).await;
     (lease, lost, begun.elapsed())
 }
 
@@ -99,9 +99,19 @@ async fn the_lease_of_a_pod_that_has_ended_is_taken_at_once() {
         assert!(lease.is_ok());
         assert_eq!(took < Duration::from_secs(1), at_once, "{pod:?} {took:?}");
     }
-    // A driver that is no pod is not looked for among the pods.
-    let (lease, _, took) = acquire(&held_by("laptop-1-x", "2026-01-01T00:00:00.000000Z"), "a").await;
-    assert!(lease.is_ok() && took.as_secs() >= 15, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_wait_for_a_driver_outside_the_cluster_is_told() {
+    // Its name is not looked for among the pods.
+    let api = held_by("laptop-1-x", "2026-01-01T00:00:00.000000Z");
+    let told = Mutex::new(Vec::new());
+    let tell = |waited: Duration, seen: &str| told.lock().unwrap().push((waited.as_secs(), seen.to_owned()));
+    let begun = Instant::now();
+    let lease = Lease::acquire(&api.cluster(), "a", CancellationToken::new(), &tell).await;
+    assert!(lease.is_ok() && begun.elapsed().as_secs() >= 15, "{:?}", begun.elapsed());
+    let told = told.into_inner().unwrap();
+    assert!(matches!(&told[..], [(10, seen)] if seen.contains("laptop-1-x")), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

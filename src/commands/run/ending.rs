@@ -77,6 +77,7 @@ pub(super) fn first_error<T>(results: impl IntoIterator<Item = Result<T>>, event
 mod tests {
     use super::*;
     use crate::cluster::{FakeApi, Fault, pause_autoscalers};
+    use crate::wait::silent;
     use http::Method;
     use serde_json::json;
     use std::sync::{Arc, Mutex};
@@ -102,7 +103,7 @@ mod tests {
             api.put(&format!("{DEPLOYMENTS}/{name}/scale"), scale);
         }
         let lost = CancellationToken::new();
-        let lease = Lease::acquire(&api.cluster(), "a", lost.clone()).await.unwrap();
+        let lease = Lease::acquire(&api.cluster(), "a", lost.clone(), &silent).await.unwrap();
         let told = Arc::new(Mutex::new(Vec::new()));
         let sink = told.clone();
         let events = Events::to(move |event| sink.lock().unwrap().push(event.to_string()));

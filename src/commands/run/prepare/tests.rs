@@ -13,6 +13,7 @@ use crate::exit::ExitCode;
 use crate::load::{Script, UserClass};
 use crate::plan::plan_of;
 use crate::record::SHARDS;
+use crate::wait::silent;
 
 fn able(open_model: Result<()>, script: Script) -> Capabilities {
     Capabilities {
@@ -92,7 +93,7 @@ async fn prepared(api: &FakeApi, locust: &str, results: &str) -> Result<Prepared
     }
     let _ = rustls::crypto::ring::default_provider().install_default();
     let cluster = api.cluster();
-    let lease = Lease::acquire(&cluster, "a", CancellationToken::new()).await?;
+    let lease = Lease::acquire(&cluster, "a", CancellationToken::new(), &silent).await?;
     let target = read_workload(&cluster, &WorkloadName::deployment("inference")).await?;
     let claimed = Claimed { cluster: &cluster, lease: &lease, target: &target, pauses: false };
     let line = Line::parse_from(["run", "--locust-url", locust, "--results", results]);
