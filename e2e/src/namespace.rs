@@ -10,9 +10,10 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret, Service};
 use k8s_openapi::serde::de::DeserializeOwned;
-use kube::api::{Api, DeleteParams, EvictParams, ListParams};
+use kube::api::{Api, DeleteParams, EvictParams, ListParams, Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config, Resource, ResourceExt};
+use serde_json::json;
 
 /// A problem in words.
 pub type Problem = String;
@@ -167,6 +168,20 @@ impl Namespace {
         let leases = self.list::<Lease>("")?;
         let holders = leases.into_iter().filter_map(|lease| lease.spec?.holder_identity);
         Ok(holders.filter(|holder| !holder.is_empty()).collect())
+    }
+
+    /// Takes each Lease from its holder, for tests that know that the holder does not run any more. Else the next driver
+    /// waits until the Lease has expired.
+    ///
+    /// # Errors
+    /// The API server does not answer.
+    pub fn free_leases(&self) -> Result<(), Problem> {
+        let api: Api<Lease> = Api::namespaced(self.client.clone(), &self.name);
+        let free = json!({ "spec": { "holderIdentity": "" } });
+        for lease in self.list::<Lease>("")? {
+            self.block_on(api.patch(&lease.name_any(), &PatchParams::default(), &Patch::Merge(&free)))?;
+        }
+        Ok(())
     }
 }
 

@@ -144,7 +144,7 @@ fn try_all(place: &Place, seed: u64, trials: Vec<Trial>, table_file: Option<Path
     say(&format!("{} trials with FAULTS_SEED={seed}", trials.len()));
     let count = trials.len();
     let begun = Instant::now();
-    let done = lanes::carry_out(place, seed, trials, number("FAULTS_LANES").unwrap_or(2));
+    let done = lanes::carry_out(place, seed, trials, number("FAULTS_LANES").unwrap_or(place.lanes()));
     let carried_out = done.iter().filter(|(trial, _)| trial.number > 0).count();
     let failed: Vec<String> =
         done.iter().filter(|(_, outcome)| !outcome.problems().is_empty()).map(failure).collect();

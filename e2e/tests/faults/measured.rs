@@ -59,7 +59,10 @@ fn a_search_that_is_killed_after_each_probe_measures_none_twice() {
             std::thread::sleep(Duration::from_millis(20));
         }
         match driver.wait(ENDS_WITHIN) {
-            Ending::Killed => kills += 1,
+            Ending::Killed => {
+                kills += 1;
+                cluster.namespace().free_leases().unwrap();
+            }
             ending => {
                 say(&format!("after {kills} kills: {}", driver.last_lines()));
                 break ending;

@@ -22,6 +22,15 @@ impl Place {
         }
     }
 
+    /// How many lanes there are, unless the caller says it.
+    pub(crate) fn lanes(&self) -> usize {
+        match self {
+            Self::Embedded => 3,
+            // A node of two cores has no room for more.
+            Self::Kind(_) => 2,
+        }
+    }
+
     /// Whether a fault strikes the clusters of all lanes.
     pub(crate) fn is_shared_by_lanes(&self, fault: Fault) -> bool {
         matches!((self, fault), (Self::Kind(_), Fault::Node(_)))

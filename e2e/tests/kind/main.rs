@@ -30,7 +30,7 @@ use e2e::leftovers::Before;
 use e2e::results::{assert_all_valid, assert_exact, environment, only_run, records};
 use e2e::tool::{Ended, output_of, run, timed};
 use stages::Place::{Alone, Beside, Last, OnlyIfNamed};
-use stages::{BUILDS, EMPTY, Stage};
+use stages::{BUILDS, CONFORMANCE, EMPTY, Stage};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
@@ -85,24 +85,24 @@ const STAGES: &[Stage] = &[
     stage("rights", Alone, rights::the_driver_may_do_what_its_role_says_and_no_more),
     // Each namespace takes about as long as the others. They deploy one after the other, the longest first.
     stage("embedded-build", Beside(BUILDS), builds::the_embedded_cluster_is_built_and_started),
-    stage("conformance", Beside(BUILDS), the_cluster_passes_all_checks),
+    stage("conformance", Beside(CONFORMANCE), the_cluster_passes_all_checks),
     stage("existing", Beside(EMPTY), existing::a_run_leaves_the_namespace_as_it_was),
     stage("missing-images", Beside(EMPTY), missing::an_image_that_cannot_be_pulled_is_named),
     stage("taken", Beside(EMPTY), missing::a_name_or_port_that_is_taken_is_named),
     stage("permissions", Beside(EMPTY), rights::each_missing_permission_is_named),
     stage("lost-master", Beside("team-e"), faults::a_deleted_master_costs_one_attempt),
-    stage("failed", Beside("team-e"), verdicts::a_dead_service_has_no_figures),
     stage("lost-worker", Beside("team-e"), faults::a_killed_worker_costs_one_attempt),
     stage("shop", Beside("team-d"), loads::another_service_is_measured_from_outside),
     stage("two-jobs", Beside("team-d"), stops::of_two_jobs_one_measures_its_own_matrix),
     stage("killed", Beside("team-d"), stops::a_killed_driver_is_resumed),
     stage("silent-api", Beside("team-a"), stops::a_silent_api_server_ends_the_run),
-    stage("void", Beside("team-a"), verdicts::a_killed_replica_voids_the_first_attempt),
     stage("crashing", Beside("team-b"), faults::a_crashing_replica_is_a_failure),
     stage("foreign-worker", Beside("team-b"), faults::a_foreign_worker_is_refused),
     stage("unconnected", Beside("team-b"), faults::workers_that_do_not_connect_end_the_run),
     stage("missing-master", Beside("team-b"), faults::a_missing_master_ends_the_run),
     stage("failures", Beside("team-b"), loads::failures_are_counted),
+    stage("failed", Beside("team-g"), verdicts::a_dead_service_has_no_figures),
+    stage("void", Beside("team-g"), verdicts::a_killed_replica_voids_the_first_attempt),
     stage("rules-sidecar", Beside("team-g"), rules::an_injected_container_does_not_keep_the_job_from_ending),
     stage("rules-quota", Beside("team-g"), rules::a_quota_is_told_in_the_servers_words),
     stage("rules-limits", Beside("team-g"), rules::limits_of_the_namespace_are_recorded),

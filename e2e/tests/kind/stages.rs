@@ -2,11 +2,12 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use e2e::required;
-use e2e::tool::{Clock, output_of, run, say, set_prefix};
+use e2e::tool::{Clock, Running, output_of, run, say, set_prefix};
 
-use e2e::kind::KeptCluster;
+use e2e::kind::{KeptCluster, LOCUST, deploy_arguments};
 
 const INFERENCE: &str = "deployment/inference";
 const MASTER: &str = "deployment/locust-master";
@@ -34,9 +35,11 @@ pub(crate) enum Place {
     OnlyIfNamed,
 }
 
-/// In all namespaces but these two, Locust and the stub are deployed before the first stage.
 pub(crate) const EMPTY: &str = "team-c";
+pub(crate) const CONFORMANCE: &str = "conformance";
 pub(crate) const BUILDS: &str = "builds";
+/// In all other namespaces, Locust and the stub are deployed before the first stage.
+const NOT_DEPLOYED: [&str; 3] = [EMPTY, CONFORMANCE, BUILDS];
 
 /// Runs the stages whose names contain one of the words in `E2E_STAGES`, or all of them; the last one always.
 ///
@@ -54,7 +57,7 @@ pub(crate) fn run_stages(cluster: &KeptCluster, stages: &'static [Stage]) {
     }
     let alone = |place: Place| {
         for stage in chosen.iter().filter(|stage| stage.place == place) {
-            assert!(attempt(cluster, stage), "stage {} failed: see above", stage.name);
+            assert!(attempt(cluster, stage.name, stage.run), "stage {} failed: see above", stage.name);
         }
     };
     alone(Place::Alone);
@@ -97,13 +100,16 @@ fn run_side_by_side(cluster: &KeptCluster, chosen: &[&'static Stage]) {
     }
 }
 
-/// Deploys, and then lowers the requests, because the namespaces share a node.
-fn deploy_small(cluster: &KeptCluster) {
-    cluster.deploy();
+/// Deploys with lowered requests, because the namespaces share a node. Drops `lowered` when they are.
+fn deploy_small(cluster: &KeptCluster, lowered: Sender<()>) {
     let deployments = [INFERENCE, MASTER, WORKER];
-    output_of(
-        &mut cluster.kubectl(&[&["set", "resources", "--requests=cpu=10m"], &deployments[..]].concat()),
-    );
+    let mut deploying = Running::start(&mut cluster.driver(&deploy_arguments(LOCUST, &cluster.stub_image)));
+    deploying.await_line("applied ", Duration::from_secs(30));
+    let lower = [&["set", "resources", "--requests=cpu=10m"], &deployments[..]].concat();
+    output_of(&mut cluster.kubectl(&lower));
+    drop(lowered);
+    let ended = deploying.finish();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
     for deployment in deployments {
         cluster.wait_for_rollout(deployment);
     }
@@ -122,7 +128,7 @@ fn scale(cluster: &KeptCluster, deployments: &[&str], replicas: u32) {
 }
 
 /// Runs stages one after the other in a namespace of their own. Returns the one that failed; those after it
-/// are not run. Drops `deployed` when the namespace has its deployment, or needs none.
+/// are not run. Drops `deployed` when the namespace has a deployment with lowered requests, or needs none.
 fn run_in_namespace(
     cluster: &KeptCluster,
     namespace: &'static str,
@@ -131,24 +137,26 @@ fn run_in_namespace(
 ) -> Option<&'static str> {
     set_prefix(&format!("[{namespace}] "));
     let own = cluster.create_namespace(namespace);
-    let deploy = Stage { name: "deploy", place: Place::Beside(namespace), run: deploy_small };
-    let is_ready = [EMPTY, BUILDS].contains(&namespace) || attempt(&own, &deploy);
-    drop(deployed);
-    let failed = if is_ready {
-        stages.iter().find(|stage| !attempt(&own, stage)).map(|stage| stage.name)
+    let is_ready = if NOT_DEPLOYED.contains(&namespace) {
+        drop(deployed);
+        true
     } else {
-        Some(deploy.name)
+        attempt(&own, "deploy", |own| deploy_small(own, deployed))
+    };
+    let failed = if is_ready {
+        stages.iter().find(|stage| !attempt(&own, stage.name, stage.run)).map(|stage| stage.name)
+    } else {
+        Some("deploy")
     };
     output_of(&mut cluster.kubectl_without_namespace(&["delete", "namespace", namespace, "--wait=false"]));
     failed
 }
 
 /// Runs a stage, and keeps the evidence if it fails.
-fn attempt(cluster: &KeptCluster, stage: &Stage) -> bool {
-    let name = stage.name;
+fn attempt(cluster: &KeptCluster, name: &str, stage: impl FnOnce(&KeptCluster)) -> bool {
     let _clock = Clock::start(&format!("stage {name}"));
     say(&format!("stage {name} …"));
-    let succeeded = std::panic::catch_unwind(AssertUnwindSafe(|| (stage.run)(cluster))).is_ok();
+    let succeeded = std::panic::catch_unwind(AssertUnwindSafe(|| stage(cluster))).is_ok();
     if !succeeded {
         keep_evidence(cluster, name);
     }
