@@ -16,6 +16,9 @@ pub struct Question {
     /// The search for capacities; `None` if a fixed list of scenarios was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,
+    /// How many scenarios a fixed list has; `None` for a search, and in older records.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub planned: Option<usize>,
 }
 
 /// Selects the rows that have all of these values.
@@ -63,4 +66,13 @@ pub struct Search {
     pub wanted: Option<f64>,
     /// Whether the replicas that are needed for `wanted` are measured with it at the end.
     pub confirm: bool,
+    /// How many repeats confirm it: one run of the open model, and of an endpoint that is not the primary one, has no
+    /// interval.
+    #[serde(default = "one")]
+    pub confirmations: u32,
+}
+
+/// What records had before the number was theirs to tell.
+fn one() -> u32 {
+    1
 }

@@ -185,6 +185,8 @@ pub enum UnmeasuredKind {
     NotReady,
     /// The service's address does not lead to its pods.
     Unreachable,
+    /// Every request failed from the beginning of the window, so that its rest was not measured.
+    EveryRequestFailed,
 }
 
 /// What was seen at one moment of the measurement.
@@ -263,6 +265,44 @@ impl Replica {
     pub fn total(&self) -> Option<u64> {
         self.requests.as_ref().map(|counts| counts.values().sum())
     }
+
+    /// Those that it answered with an error: HTTP statuses from 400, and codes of gRPC other than OK. `None` if its
+    /// counter tells no such status.
+    pub fn failed(&self) -> Option<u64> {
+        let counts = self.requests.as_ref()?.iter();
+        let told = counts.filter_map(|(series, count)| Some((is_error(series.rsplit(' ').next()?)?, count)));
+        told.fold(None, |failed, (is_error, count)| {
+            Some(failed.unwrap_or(0) + if is_error { *count } else { 0 })
+        })
+    }
+}
+
+/// Whether a status is one of an error; `None` if it is no status.
+fn is_error(status: &str) -> Option<bool> {
+    /// <https://github.com/grpc/grpc/blob/master/doc/statuscodes.md>, as Prometheus' middleware for gRPC writes them.
+    const GRPC: [&str; 16] = [
+        "Canceled",
+        "Unknown",
+        "InvalidArgument",
+        "DeadlineExceeded",
+        "NotFound",
+        "AlreadyExists",
+        "PermissionDenied",
+        "ResourceExhausted",
+        "FailedPrecondition",
+        "Aborted",
+        "OutOfRange",
+        "Unimplemented",
+        "Internal",
+        "Unavailable",
+        "DataLoss",
+        "Unauthenticated",
+    ];
+    match status.as_bytes() {
+        [first @ b'1'..=b'5', b'x' | b'X' | b'0'..=b'9', b'x' | b'X' | b'0'..=b'9'] => Some(*first >= b'4'),
+        b"OK" => Some(false),
+        _ => GRPC.contains(&status).then_some(true),
+    }
 }
 
 impl WorkerHealth {
@@ -274,5 +314,25 @@ impl WorkerHealth {
     /// The pod it runs in, which its id begins with.
     pub fn pod(&self) -> &str {
         self.id.split('_').next().unwrap_or(&self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_statuses_of_errors_are_counted_as_failed() {
+        let failed = |series: &[&str]| {
+            let requests = Some(series.iter().map(|one| ((*one).to_owned(), 3)).collect());
+            Replica { requests, ..Replica::default() }.failed()
+        };
+        assert_eq!(failed(&["/predict 200", "/predict 503", "/predict 4xx", "404"]), Some(9));
+        assert_eq!(failed(&["/predict 200", "/predict 2XX"]), Some(0));
+        assert_eq!(failed(&["Predict OK", "Predict Unavailable"]), Some(3));
+        assert_eq!(failed(&["Predict OK"]), Some(0));
+        assert_eq!(failed(&["bert"]), None, "the name of a model is no status");
+        assert_eq!(failed(&["Predict 13"]), None, "what a number of gRPC means, its counter does not tell");
+        assert_eq!(Replica::default().failed(), None);
     }
 }

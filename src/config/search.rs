@@ -12,6 +12,9 @@ const MOST_PROBES: usize = 12;
 /// The highest rate that is tried unless the settings say otherwise, requests/s.
 const MOST_RATE: f64 = 1000.0;
 
+/// The fewest repeats that have an interval.
+const REPEATS: u32 = 3;
+
 impl Config {
     /// The search; `None` if a fixed matrix is measured.
     pub fn search(&self) -> Option<Search> {
@@ -36,6 +39,11 @@ impl Config {
             most_pool: self.max_users,
             wanted,
             confirm: capacity.confirm,
+            confirmations: if mode == Mode::Open || !self.objective.endpoints.is_empty() {
+                REPEATS
+            } else {
+                1
+            },
         })
     }
 
@@ -45,6 +53,7 @@ impl Config {
             gates: self.gates.clone(),
             unknown_passes: self.unknown == Unknown::Pass,
             search: self.search(),
+            planned: None,
         }
     }
 }

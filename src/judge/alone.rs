@@ -46,7 +46,10 @@ fn not_measured(record: &Record, unmeasured: &Unmeasured) -> Judgement {
         UnmeasuredKind::NoPlace => (Verdict::Infeasible, Vec::new()),
         // If the script sends its workers home, they are replaced: that is no reason of its own.
         UnmeasuredKind::ScriptCannot | UnmeasuredKind::ScriptEnds => (Verdict::Failed, Vec::new()),
-        UnmeasuredKind::Broken | UnmeasuredKind::NotReady | UnmeasuredKind::Unreachable
+        UnmeasuredKind::Broken
+        | UnmeasuredKind::NotReady
+        | UnmeasuredKind::Unreachable
+        | UnmeasuredKind::EveryRequestFailed
             if changed.is_empty() =>
         {
             (Verdict::Failed, Vec::new())

@@ -4,13 +4,17 @@ use std::fmt;
 
 use records::Search;
 
-use super::certainty::{Certainty, certainty_of_row};
+use super::certainty::{Certainty, certainty_of_point, certainty_of_row};
 use super::goal::Goal;
+use super::goals::{GoalOutcome, outcome_of};
 use super::outcomes::outcomes;
+use super::points::Point;
 use super::row::Row;
 use super::run::JudgedRun;
+use super::verdict::Verdict;
 use crate::plan::{
-    Carries, Found, Meets, Needed, Parameter, Scaling, confirmation_id, found, load, load_of, needed, scaling,
+    Found, Meets, Needed, Outcome, Parameter, Scaling, Worth, confirmation_ids, found, load_of, needed,
+    scaling,
 };
 
 /// The answer of a search.
@@ -33,14 +37,41 @@ pub struct Answer {
 /// The measurement of the answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Confirmation {
-    /// The id of the scenario.
-    pub scenario: String,
+    /// The ids of its scenarios: one, or its repeats.
+    pub scenarios: Vec<String>,
     /// Whether it met the objective.
     pub meets: Meets,
-    /// The verdict of its row.
+    /// The worst verdict of its rows.
     pub status: &'static str,
     /// P95 of the primary endpoint, µs.
     pub p95: Certainty,
+}
+
+impl Confirmation {
+    /// `None` until all of its scenarios are measured, or if there are none.
+    fn of(run: &JudgedRun<'_>, outcomes: &[Outcome], ids: Vec<String>) -> Option<Self> {
+        let rows: Option<Vec<Row<'_>>> = ids.iter().map(|id| run.row(id).map(Row::of)).collect();
+        let (rows, first) = (rows?, ids.first()?);
+        let worth = |row: &&Row<'_>| {
+            let own = outcomes.iter().find(|outcome| outcome.scenario.id == row.record.scenario.id);
+            own.is_some_and(|outcome| outcome.worth == Worth::Figures)
+        };
+        let point = Point::of_usable(&rows, worth);
+        let meets = match rows.as_slice() {
+            [_] => outcomes.iter().find(|outcome| outcome.scenario.id == *first)?.objective,
+            _ => match outcome_of(&point, &rows.first()?.record.objective) {
+                GoalOutcome::Met => Meets::Met,
+                GoalOutcome::Missed => Meets::Missed,
+                GoalOutcome::Unknown { .. } => Meets::Unknown,
+            },
+        };
+        let status = rows.iter().map(|row| row.judgement.verdict).min()?.status();
+        let p95 = match rows.as_slice() {
+            [only] => certainty_of_row(only, 0.95),
+            _ => certainty_of_point(&point, 0.95),
+        };
+        Some(Self { scenarios: ids, meets, status, p95 })
+    }
 }
 
 impl Answer {
@@ -55,14 +86,7 @@ impl Answer {
         let scaling = search.wanted.and_then(|_| scaling(&found));
         let confirmation = match &needed {
             Some(Needed::Replicas { carries, .. }) => {
-                let id = confirmation_id(&search, carries.replicas);
-                id.and_then(|id| {
-                    let judged = run.row(&id)?;
-                    let outcome = outcomes.iter().find(|outcome| outcome.scenario.id == id)?;
-                    let status = judged.judgement.verdict.status();
-                    let p95 = certainty_of_row(&Row::of(judged), 0.95);
-                    Some(Confirmation { scenario: id, meets: outcome.objective, status, p95 })
-                })
+                Confirmation::of(run, &outcomes, confirmation_ids(&search, carries.replicas))
             }
             _ => None,
         };
@@ -71,39 +95,44 @@ impl Answer {
 }
 
 impl fmt::Display for Answer {
-    /// `7 replicas carry 1,000 users at P95 < 500 ms (6 would carry 905 ± 20); confirmed: P95 462 ms [451, 470]`
+    /// `7 replicas carry 1,000 users at P95 < 500 ms (6 would carry 905 [885, 925]); confirmed: P95 462 ms [451, 470]`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mode, goals) = (self.search.mode, &self.goals);
         match (&self.needed, self.search.wanted) {
             (Some(Needed::Replicas { carries, fewer, fewest }), Some(wanted)) => {
                 write!(f, "{} {} at {goals}", carry(carries.replicas), load_of(mode, wanted))?;
-                if let Some(fewer) = fewer {
-                    let Carries { replicas, load: carried, half } = *fewer;
-                    write!(f, " ({replicas} would carry {} ± {}", load(mode, carried), load(mode, half))?;
-                    if *fewest < carries.replicas {
-                        write!(f, "; {fewest} may be enough")?;
-                    }
-                    f.write_str(")")?;
+                let fewer =
+                    fewer.map(|fewer| format!("{} would carry {}", fewer.replicas, fewer.in_words(mode)));
+                let fewest = (*fewest < carries.replicas).then(|| format!("{fewest} may be enough"));
+                let more: Vec<_> = fewer.into_iter().chain(fewest).collect();
+                if !more.is_empty() {
+                    write!(f, " ({})", more.join("; "))?;
                 }
                 self.confirmation.as_ref().map_or(Ok(()), |confirmation| write!(f, "; {confirmation}"))
             }
+            (Some(Needed::TooLittle { carries, missed }), Some(wanted)) => write!(
+                f,
+                "{} is too little load: {} {} at {goals}, but {} miss it",
+                load_of(mode, wanted),
+                carry(carries.replicas),
+                load_of(mode, carries.load),
+                load_of(mode, *missed)
+            ),
             (Some(Needed::NotKnown { beyond, peak }), Some(wanted)) => {
                 write!(
                     f,
-                    "how many replicas carry {} at {goals} is not known beyond {}, which {} {} ± {}: ",
+                    "how many replicas carry {} at {goals} is not known beyond {}, which {} {}: ",
                     load_of(mode, wanted),
                     crate::events::many(beyond.replicas, "replica"),
                     if beyond.replicas == 1 { "carries" } else { "carry" },
-                    load(mode, beyond.load),
-                    load(mode, beyond.half)
+                    beyond.in_words(mode)
                 )?;
                 match peak {
                     Some(peak) => write!(
                         f,
-                        "more of them carry {} ± {} at most, with {}, so make the service scale better, or each replica \
+                        "more of them carry {} at most, with {}, so make the service scale better, or each replica \
                          faster",
-                        load(mode, peak.load),
-                        load(mode, peak.half),
+                        peak.in_words(mode),
                         peak.replicas
                     ),
                     None => f.write_str("measure more replicas"),
@@ -157,11 +186,18 @@ impl fmt::Display for Confirmation {
         let p95 =
             self.p95.value.filter(|value| value.is_finite()).map(|value| format!("P95 {} ms", ms(value)));
         let bounds = self.p95.bounds.ok().map(|b| format!(" [{}, {}]", ms(b.low), ms(b.high)));
-        let p95 = p95.map_or(self.status.to_owned(), |p95| p95 + &bounds.unwrap_or_default());
+        let has_interval = bounds.is_some();
+        let p95 = p95.map(|p95| p95 + &bounds.unwrap_or_default());
+        let is_valid = self.status == Verdict::Valid.status();
+        let status = (!is_valid || p95.is_none()).then(|| self.status.to_owned());
+        let said: Vec<_> = status.into_iter().chain(p95).collect();
+        let said = said.join(", ");
         match self.meets {
-            Meets::Met => write!(f, "confirmed: {p95}"),
-            Meets::Missed => write!(f, "but it does not hold: {p95}"),
-            Meets::Unknown => write!(f, "measured, but too close to tell: {p95}"),
+            Meets::Met => write!(f, "confirmed: {said}"),
+            Meets::Missed => write!(f, "but it does not hold: {said}"),
+            Meets::Unknown if !is_valid => write!(f, "measured, but not valid: {said}"),
+            Meets::Unknown if has_interval => write!(f, "measured, but too close to tell: {said}"),
+            Meets::Unknown => write!(f, "measured, but without an interval: {said}"),
         }
     }
 }

@@ -68,6 +68,7 @@ impl Cause {
             UnmeasuredKind::ScriptEnds => Self::ScriptEnds,
             UnmeasuredKind::NotReady => Self::NotReady,
             UnmeasuredKind::Unreachable => Self::Unreachable,
+            UnmeasuredKind::EveryRequestFailed => Self::EveryRequestFailed,
         }
     }
 

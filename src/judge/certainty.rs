@@ -82,15 +82,9 @@ fn rule_allows(row: &Row<'_>, rule: &StoppingRule) -> Result<(), NoBounds> {
     if row.counts.is_none_or(tells_failures_apart) { Ok(()) } else { Err(NoBounds::Failures) }
 }
 
-/// The rows that are repeats of each other. The first scenario's repeat at the end is not: it shows drift.
-fn repeats<'r, 'a>(point: &Point<'r, 'a>) -> Vec<&'r Row<'a>> {
-    let repeats: Vec<_> = point.rows.iter().filter(|row| !row.record.scenario.drift).copied().collect();
-    if repeats.is_empty() { point.rows.clone() } else { repeats }
-}
-
 /// A quantile of a point: over its repeats if it has some, else of its only run.
 pub fn certainty_of_point(point: &Point<'_, '_>, q: f64) -> Certainty {
-    match repeats(point).as_slice() {
+    match point.rows.as_slice() {
         [only] => certainty_of_row(only, q),
         rows => over_repeats(rows.iter().map(|row| quantile_of_row(row, q)), percentile_over_repeats),
     }
@@ -98,7 +92,7 @@ pub fn certainty_of_point(point: &Point<'_, '_>, q: f64) -> Certainty {
 
 /// The successful requests per second of a point.
 pub fn goodput_of_point(point: &Point<'_, '_>) -> Certainty {
-    match repeats(point).as_slice() {
+    match point.rows.as_slice() {
         [only] => Certainty {
             value: only.primary.map(|figures| figures.goodput),
             bounds: bounds_of_goodput(steady_intervals(only.record)),
@@ -111,13 +105,13 @@ pub fn goodput_of_point(point: &Point<'_, '_>) -> Certainty {
 /// A quantile of an endpoint that is not the primary one: only repeats give an interval.
 pub(super) fn certainty_of_endpoint(point: &Point<'_, '_>, name: &str, q: f64) -> Certainty {
     let value = |row: &&Row<'_>| quantile_of_endpoint(row.endpoint(name)?, q);
-    of_endpoint(repeats(point).iter().map(value), percentile_over_repeats)
+    of_endpoint(point.rows.iter().map(value), percentile_over_repeats)
 }
 
 /// The successful requests per second of an endpoint that is not the primary one.
 pub(super) fn goodput_of_endpoint(point: &Point<'_, '_>, name: &str) -> Certainty {
     let value = |row: &&Row<'_>| Some(Figures::of(row.endpoint(name)?, row.seconds?).goodput);
-    of_endpoint(repeats(point).iter().map(value), rate_over_repeats)
+    of_endpoint(point.rows.iter().map(value), rate_over_repeats)
 }
 
 fn of_endpoint(

@@ -1,21 +1,20 @@
 //! Which goals are met, for programs and for the exit code.
 
-use std::collections::BTreeMap;
-
-use records::{Gate, Objective, Scenario};
+use records::{Gate, Question, Scenario};
 
 use super::answer::Answer;
-use super::certainty::{Certainty, certainty_of_point, goodput_of_point};
+use super::cause::Cause;
+use super::certainty::Certainty;
 use super::check::Check;
 use super::goal::{Goal, Limited};
-use super::goals::{GoalOutcome, outcome_of_goal};
+use super::goals::{GoalOutcome, figure_of, misses, outcome_of_goal};
 use super::judged::Judged;
-use super::points::{Point, points};
+use super::points::{Point, all_points};
 use super::row::Row;
 use super::run::JudgedRun;
-use super::verdict::{Judgement, Verdict};
+use super::verdict::Judgement;
 use crate::exit::ExitCode;
-use crate::plan::{Capacity, Meets, Needed};
+use crate::plan::{Capacity, Limit, Meets, Needed};
 
 /// Every goal of every point in the order of the plan; of a search, its answers.
 pub fn checks<'r>(run: &'r JudgedRun<'_>) -> &'r [Check] {
@@ -34,11 +33,9 @@ fn all_checks(run: &JudgedRun<'_>) -> Vec<Check> {
 /// The exit code of a run, with a sentence for each check that does not let it succeed. A row without figures
 /// outweighs a missed objective.
 pub fn exit_code(run: &JudgedRun<'_>) -> (ExitCode, Vec<String>) {
-    let question = run.rows.first().map(|row| &row.record.environment.question);
-    let unknown_passes = question.is_some_and(|question| question.unknown_passes);
-    let checks = checks(run);
-    let mut reasons: Vec<String> = Vec::new();
-    for check in checks.iter().filter(|check| check.is_gated) {
+    let unknown_passes = question(run).is_some_and(|question| question.unknown_passes);
+    let mut reasons = of_the_whole_run(run);
+    for check in checks(run).iter().filter(|check| check.is_gated) {
         let Check { subject, goal, detail, .. } = check;
         match check.meets {
             Meets::Met => {}
@@ -49,16 +46,7 @@ pub fn exit_code(run: &JudgedRun<'_>) -> (ExitCode, Vec<String>) {
             )),
         }
     }
-    let has_objective = run.rows.first().is_some_and(|row| !row.record.objective.is_empty());
-    let has_gates = question.is_some_and(|question| !question.gates.is_empty());
-    if has_gates && has_objective && !unknown_passes && !checks.iter().any(|check| check.is_gated) {
-        reasons.push("objective unknown: no row is selected by --gate".to_owned());
-    }
-    if question.is_some_and(|question| question.search.is_some()) {
-        let failed = run.rows.iter().find(|row| row.has_failed());
-        reasons.splice(0..0, failed.map(failed_probe));
-    }
-    let code = if run.has_failure() {
+    let code = if run.has_failure() || not_measured(run) > 0 {
         ExitCode::Scenario
     } else if reasons.is_empty() {
         ExitCode::Success
@@ -68,14 +56,46 @@ pub fn exit_code(run: &JudgedRun<'_>) -> (ExitCode, Vec<String>) {
     (code, reasons)
 }
 
+fn question<'a>(run: &JudgedRun<'a>) -> Option<&'a Question> {
+    run.rows.first().map(|row| &row.record.environment.question)
+}
+
+/// How many scenarios of a fixed list have no record.
+fn not_measured(run: &JudgedRun<'_>) -> usize {
+    let planned = question(run).and_then(|question| question.planned);
+    planned.map_or(0, |planned| planned.saturating_sub(run.rows.len()))
+}
+
+/// Reasons not to succeed that belong to no check.
+pub fn of_the_whole_run(run: &JudgedRun<'_>) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let Some(question) = question(run) else { return reasons };
+    if question.search.is_some() {
+        let failed = run.rows.iter().find(|row| row.has_failed());
+        reasons.extend(failed.map(failed_probe));
+    }
+    let missing = not_measured(run);
+    if missing > 0 {
+        let all = missing + run.rows.len();
+        reasons.push(format!("{missing} of {all} scenarios were not measured: go on with --resume"));
+    }
+    let has_objective = run.rows.first().is_some_and(|row| !row.record.objective.is_empty());
+    let is_undecided = !question.gates.is_empty() && has_objective && !question.unknown_passes;
+    if is_undecided && !checks(run).iter().any(|check| check.is_gated) {
+        reasons.push("objective unknown: no row is selected by --gate".to_owned());
+    }
+    reasons
+}
+
 /// A probe that ends a search with exit code 5, and what to do about it.
 fn failed_probe(judged: &Judged<'_>) -> String {
     let Judgement { verdict, reasons, .. } = &judged.judgement;
     let next = judged.judgement.next_step().unwrap_or("read the reasons of its row");
     // If every request has failed, the search has learned that this load is too much.
-    let then = match (verdict, judged.record.window.is_some()) {
-        (Verdict::Failed, true) => "the search has counted it as too much load",
-        _ => "then search again",
+    let then = if judged.judgement.causes.first() == Some(&Cause::EveryRequestFailed) {
+        "the search has counted it as too much load"
+    } else {
+        "then search again"
     };
     let name = Row::of(judged).name();
     format!("probe {}: {name}: {}: {next}; {then}", verdict.status(), reasons.join("; "))
@@ -83,78 +103,64 @@ fn failed_probe(judged: &Judged<'_>) -> String {
 
 fn of_points(run: &JudgedRun<'_>, gates: &[Gate]) -> Vec<Check> {
     let rows: Vec<Row<'_>> = run.rows.iter().map(Row::of).collect();
-    let points = points(&rows);
-    let ids: Vec<String> = rows.iter().map(|row| row.record.scenario.point_id()).collect();
-    let id_of = |point: &Point<'_, '_>| point.rows.first().map(|row| row.record.scenario.point_id());
-    let valid: BTreeMap<String, &Point<'_, '_>> =
-        points.iter().filter_map(|point| Some((id_of(point)?, point))).collect();
     let mut checks = Vec::new();
-    for (at, row) in rows.iter().enumerate() {
-        let id = &ids[at];
-        if ids[..at].contains(id) {
-            continue;
-        }
-        let same: Vec<&Row<'_>> =
-            rows.iter().zip(&ids).filter(|(_, other)| *other == id).map(|(row, _)| row).collect();
-        for goal in Goal::all(&row.record.objective) {
-            let (meets, detail) = match valid.get(id) {
-                Some(point) => of_valid(point, &goal),
-                None => of_verdict(&same, &goal, &row.record.objective),
-            };
+    for point in all_points(&rows) {
+        let Some(first) = point.first() else { continue };
+        let scenario = &first.record.scenario;
+        let same = rows.iter().filter(|row| row.record.scenario.point_id() == scenario.point_id());
+        let scenarios: Vec<String> = same.map(|row| row.record.scenario.id.clone()).collect();
+        for goal in Goal::all(&first.record.objective) {
+            let (meets, detail) = of_point(&point, &goal);
             checks.push(Check {
-                subject: row.point(),
-                scenarios: same.iter().map(|row| row.record.scenario.id.clone()).collect(),
+                subject: first.point(),
+                scenarios: scenarios.clone(),
                 goal: goal.to_string(),
                 meets,
                 detail,
-                is_gated: is_selected(gates, &row.record.scenario),
+                is_gated: is_selected(gates, scenario),
             });
         }
     }
     checks
 }
 
-fn of_valid(point: &Point<'_, '_>, goal: &Goal) -> (Meets, String) {
-    let figure = figure(point, goal);
-    match outcome_of_goal(point, goal) {
-        GoalOutcome::Met => (Meets::Met, figure),
-        GoalOutcome::Missed => (Meets::Missed, figure),
-        GoalOutcome::Unknown { settle } => (Meets::Unknown, format!("{figure}; {settle}")),
+fn of_point(point: &Point<'_, '_>, goal: &Goal) -> (Meets, String) {
+    let mut said = Vec::new();
+    if !point.rows.is_empty() {
+        said.push(figure(point, goal));
     }
+    let meets = match outcome_of_goal(point, goal) {
+        GoalOutcome::Met => Meets::Met,
+        GoalOutcome::Missed => {
+            said.extend(
+                point.others.iter().rfind(|row| misses(row, goal)).map(|row| row.judgement.in_words()),
+            );
+            Meets::Missed
+        }
+        GoalOutcome::Unknown { settle } => {
+            said.push(settle);
+            Meets::Unknown
+        }
+    };
+    (meets, said.join("; "))
 }
 
 /// The figure that a goal is about, with its interval.
 fn figure(point: &Point<'_, '_>, goal: &Goal) -> String {
-    let in_words = |certainty: Certainty, scale: f64, unit: &str| {
-        let number = |value: f64| format!("{:.1}", value / scale);
-        let value = match certainty.value {
-            Some(value) if value.is_infinite() => "infinite, because requests failed".to_owned(),
-            Some(value) => format!("{} {unit}", number(value)),
-            None => "not measured".to_owned(),
-        };
-        let bounds = certainty.bounds.ok().map(|b| format!(" [{}, {}]", number(b.low), number(b.high)));
-        value + &bounds.unwrap_or_default()
+    let Certainty { value, bounds, .. } = figure_of(point, goal);
+    let (scale, digits, unit) = match goal.limited {
+        Limited::Percentile(_) => (1000.0, 1, "ms"),
+        Limited::Throughput => (1.0, 1, "requests/s"),
+        Limited::Failures => (1.0, 2, "%"),
     };
-    match (goal.limited, &goal.endpoint) {
-        (Limited::Percentile(q), None) => in_words(certainty_of_point(point, q), 1000.0, "ms"),
-        (Limited::Throughput, None) => in_words(goodput_of_point(point), 1.0, "requests/s"),
-        _ => "measured over the whole window".to_owned(),
-    }
-}
-
-/// The outcome of a point that has no valid row.
-fn of_verdict(rows: &[&Row<'_>], goal: &Goal, objective: &Objective) -> (Meets, String) {
-    let Some(row) = rows.last() else { return (Meets::Unknown, String::new()) };
-    let verdict = row.judgement.verdict;
-    let is_latency = matches!(goal.limited, Limited::Percentile(_));
-    let is_failures = goal.limited == Limited::Failures && goal.endpoint.is_none();
-    let meets = match verdict {
-        // A failed request is infinitely slow, and a service that falls behind answers later and later.
-        Verdict::Errors if is_latency || is_failures || objective.failures_pct.is_none() => Meets::Missed,
-        Verdict::Overloaded if is_latency => Meets::Missed,
-        _ => Meets::Unknown,
+    let number = |value: f64| format!("{:.digits$}", value / scale);
+    let said = match value {
+        Some(value) if value.is_infinite() => "infinite, because requests failed".to_owned(),
+        Some(value) => format!("{} {unit}", number(value)),
+        None => "not measured".to_owned(),
     };
-    (meets, format!("{}: {}", verdict.status(), row.judgement.reasons.join("; ")))
+    let bounds = bounds.ok().map(|b| format!(" [{}, {}]", number(b.low), number(b.high)));
+    said + &bounds.unwrap_or_default()
 }
 
 fn of_search(answer: &Answer, gates: &[Gate]) -> Vec<Check> {
@@ -169,9 +175,9 @@ fn of_search(answer: &Answer, gates: &[Gate]) -> Vec<Check> {
     let mut checks: Vec<Check> = Vec::new();
     for found in &answer.found {
         let meets = match found.capacity {
+            Capacity::AtLeast { limit: Limit::Unfinished, .. } | Capacity::Unknown { .. } => Meets::Unknown,
             Capacity::Known { .. } | Capacity::AtLeast { .. } => Meets::Met,
             Capacity::NeverMet { .. } => Meets::Missed,
-            Capacity::Unknown { .. } => Meets::Unknown,
         };
         let selected = gates.is_empty() || gates.iter().any(|gate| gate.replicas == Some(found.replicas));
         let is_gated = answer.needed.is_none() && selected;
@@ -184,10 +190,11 @@ fn of_search(answer: &Answer, gates: &[Gate]) -> Vec<Check> {
             (Needed::Replicas { .. }, Some(confirmation)) => confirmation.meets,
             (Needed::Replicas { .. }, None) if answer.search.confirm => Meets::Unknown,
             (Needed::Replicas { .. }, None) => Meets::Met,
+            (Needed::TooLittle { .. }, _) => Meets::Missed,
             (Needed::Nothing, _) if !checks.is_empty() && checks.iter().all(never) => Meets::Missed,
             _ => Meets::Unknown,
         };
-        let scenarios = answer.confirmation.iter().map(|one| one.scenario.clone()).collect();
+        let scenarios = answer.confirmation.as_ref().map(|one| one.scenarios.clone()).unwrap_or_default();
         checks.push(check("replicas for the wanted load".into(), scenarios, meets, answer.to_string(), true));
     }
     checks

@@ -7,12 +7,18 @@ use super::certainty::{
 };
 use super::goal::{Goal, Limited};
 use super::points::Point;
+use super::row::Row;
+use super::verdict::Verdict;
 use crate::measure::{NoBounds, repeats_for};
 
 /// More repeats than this are not recommended.
 const MOST_REPEATS: usize = 20;
 /// A window that is longer by more than this factor is not recommended.
 const LONGEST_WINDOW: f64 = 20.0;
+
+/// What could settle a goal without a figure.
+const NOT_REQUESTED: &str =
+    "no request to it was measured: compare its name with the endpoints in the cards of the report";
 
 /// The outcome of a goal.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,46 +40,104 @@ pub fn outcome_of(point: &Point<'_, '_>, objective: &Objective) -> GoalOutcome {
     goals.iter().map(|goal| outcome_of_goal(point, goal)).reduce(worse).unwrap_or(GoalOutcome::Met)
 }
 
-/// The outcome of one goal for a point.
-pub fn outcome_of_goal(point: &Point<'_, '_>, goal: &Goal) -> GoalOutcome {
-    let limit = goal.limit;
-    match (goal.limited, &goal.endpoint) {
-        (Limited::Percentile(q), None) => at_most(point, certainty_of_point(point, q), limit * 1000.0),
-        (Limited::Percentile(q), Some(name)) => {
-            at_most(point, certainty_of_endpoint(point, name, q), limit * 1000.0)
-        }
-        (Limited::Throughput, None) => at_least(point, goodput_of_point(point), limit),
-        (Limited::Throughput, Some(name)) => at_least(point, goodput_of_endpoint(point, name), limit),
-        (Limited::Failures, name) => failures(point, name.as_deref(), limit),
+/// The outcome of one goal for a point. A repeat in which the service failed requests or fell behind is a result, too: it
+/// misses the goal, and the valid ones alone do not show that the goal is met.
+pub(super) fn outcome_of_goal(point: &Point<'_, '_>, goal: &Goal) -> GoalOutcome {
+    let misses: Vec<_> = point.others.iter().copied().filter(|row| misses(row, goal)).collect();
+    let Some(valid) = of_valid_rows(point, goal) else {
+        return match (misses.is_empty(), point.others.last()) {
+            (false, _) => GoalOutcome::Missed,
+            (true, Some(row)) => GoalOutcome::Unknown { settle: row.judgement.in_words() },
+            (true, None) => GoalOutcome::Unknown { settle: "nothing was measured".into() },
+        };
+    };
+    // Failures are counted over all repeats.
+    let is_counted = goal.limited == Limited::Failures && goal.endpoint.is_none();
+    match (valid, misses.last()) {
+        (GoalOutcome::Missed, _) => GoalOutcome::Missed,
+        (valid, None) => valid,
+        (valid, Some(_)) if is_counted => valid,
+        _ if misses.len() >= point.rows.len() => GoalOutcome::Missed,
+        (_, Some(last)) => GoalOutcome::Unknown {
+            settle: format!(
+                "{} of {} repeats miss it ({}); more repeats could show how often",
+                misses.len(),
+                misses.len() + point.rows.len(),
+                last.judgement.in_words()
+            ),
+        },
     }
+}
+
+/// The outcome that the valid rows show; `None` if there is none.
+fn of_valid_rows(point: &Point<'_, '_>, goal: &Goal) -> Option<GoalOutcome> {
+    if point.rows.is_empty() {
+        return None;
+    }
+    Some(match goal.limited {
+        Limited::Percentile(_) => at_most(point, figure_of(point, goal), goal, goal.limit * 1000.0),
+        Limited::Throughput => at_least(point, figure_of(point, goal), goal),
+        Limited::Failures => match failed_pct(point, goal.endpoint.as_deref()) {
+            Some(pct) if pct <= goal.limit => GoalOutcome::Met,
+            Some(_) => GoalOutcome::Missed,
+            None => GoalOutcome::Unknown { settle: NOT_REQUESTED.to_owned() },
+        },
+    })
+}
+
+/// The figure that a goal is about: µs, requests/s, or failed requests of 100.
+pub(super) fn figure_of(point: &Point<'_, '_>, goal: &Goal) -> Certainty {
+    match (goal.limited, goal.endpoint.as_deref()) {
+        (Limited::Percentile(q), None) => certainty_of_point(point, q),
+        (Limited::Percentile(q), Some(name)) => certainty_of_endpoint(point, name, q),
+        (Limited::Throughput, None) => goodput_of_point(point),
+        (Limited::Throughput, Some(name)) => goodput_of_endpoint(point, name),
+        (Limited::Failures, name) => {
+            let value = failed_pct(point, name);
+            Certainty { value, bounds: Err(NoBounds::TooFewSamples), rows: point.rows.len() }
+        }
+    }
+}
+
+/// Whether the verdict of a row that is not valid means that it misses this goal. The verdict is about the primary
+/// endpoint.
+pub(super) fn misses(row: &Row<'_>, goal: &Goal) -> bool {
+    let is_latency = matches!(goal.limited, Limited::Percentile(_));
+    let is_failures = goal.limited == Limited::Failures;
+    // The share of failures that is allowed unless the objective names one is a part of each of its goals.
+    let is_part_of_all = row.record.objective.failures_pct.is_none();
+    goal.endpoint.is_none()
+        && match row.judgement.verdict {
+            // A failed request is infinitely slow, and a service that falls behind answers later and later.
+            Verdict::Errors => is_latency || is_failures || is_part_of_all,
+            Verdict::Overloaded => is_latency,
+            _ => false,
+        }
 }
 
 /// How far a figure is within its goal: 1 at the goal, more if it is better, 0 if it is infinitely slow. `None`
 /// without a figure, and for failures, which have no ratio.
 pub(super) fn ratio_to_goal(point: &Point<'_, '_>, goal: &Goal) -> Option<f64> {
-    match (goal.limited, &goal.endpoint) {
-        (Limited::Percentile(q), None) => Some(goal.limit * 1000.0 / certainty_of_point(point, q).value?),
-        (Limited::Percentile(q), Some(name)) => {
-            Some(goal.limit * 1000.0 / certainty_of_endpoint(point, name, q).value?)
-        }
-        (Limited::Throughput, None) => Some(goodput_of_point(point).value? / goal.limit),
-        (Limited::Throughput, Some(name)) => Some(goodput_of_endpoint(point, name).value? / goal.limit),
-        (Limited::Failures, _) => None,
+    let value = figure_of(point, goal).value;
+    match goal.limited {
+        Limited::Percentile(_) => Some(goal.limit * 1000.0 / value?),
+        Limited::Throughput => Some(value? / goal.limit),
+        Limited::Failures => None,
     }
 }
 
-/// The share of failed requests over all rows of the point. It is counted, so it needs no interval.
-fn failures(point: &Point<'_, '_>, endpoint: Option<&str>, most_pct: f64) -> GoalOutcome {
-    let counts = point.rows.iter().filter_map(|row| match endpoint {
+/// The failed requests of 100, over all repeats that tell what the service does. They are counted, so they need no interval.
+/// `None` if no request was measured.
+pub(super) fn failed_pct(point: &Point<'_, '_>, endpoint: Option<&str>) -> Option<f64> {
+    let is_result = |row: &&&Row<'_>| matches!(row.judgement.verdict, Verdict::Errors | Verdict::Overloaded);
+    let rows = point.rows.iter().chain(point.others.iter().filter(is_result));
+    let counts = rows.filter_map(|row| match endpoint {
         Some(name) => row.endpoint(name),
         None => row.counts,
     });
     let (failed, all) =
         counts.fold((0, 0), |(failed, all), counts| (failed + counts.failures, all + counts.requests));
-    if all == 0 {
-        return GoalOutcome::Unknown { settle: "no request to it was measured".into() };
-    }
-    if 100.0 * failed as f64 / all as f64 <= most_pct { GoalOutcome::Met } else { GoalOutcome::Missed }
+    (all > 0).then(|| 100.0 * failed as f64 / all as f64)
 }
 
 /// A missed goal outweighs an unknown one, which outweighs a met one.
@@ -86,31 +150,35 @@ fn worse(a: GoalOutcome, b: GoalOutcome) -> GoalOutcome {
     if weight(&b) > weight(&a) { b } else { a }
 }
 
-/// A goal that the value must not exceed. An infinite percentile misses every goal.
-fn at_most(point: &Point<'_, '_>, certainty: Certainty, goal: f64) -> GoalOutcome {
+/// A goal that the value must not exceed; `limit` is in its unit. An infinite percentile misses every goal.
+fn at_most(point: &Point<'_, '_>, certainty: Certainty, goal: &Goal, limit: f64) -> GoalOutcome {
     match (certainty.value, certainty.bounds) {
         (Some(value), _) if value.is_infinite() => GoalOutcome::Missed,
-        (_, Ok(bounds)) if bounds.high <= goal => GoalOutcome::Met,
-        (_, Ok(bounds)) if bounds.low > goal => GoalOutcome::Missed,
-        _ => GoalOutcome::Unknown { settle: settle(point, &certainty, goal) },
+        (_, Ok(bounds)) if bounds.high <= limit => GoalOutcome::Met,
+        (_, Ok(bounds)) if bounds.low > limit => GoalOutcome::Missed,
+        _ => GoalOutcome::Unknown { settle: settle(point, &certainty, goal, limit) },
     }
 }
 
 /// A goal that the value must reach.
-fn at_least(point: &Point<'_, '_>, certainty: Certainty, goal: f64) -> GoalOutcome {
+fn at_least(point: &Point<'_, '_>, certainty: Certainty, goal: &Goal) -> GoalOutcome {
+    let limit = goal.limit;
     match certainty.bounds {
-        Ok(bounds) if bounds.low >= goal => GoalOutcome::Met,
-        Ok(bounds) if bounds.high < goal => GoalOutcome::Missed,
-        _ => GoalOutcome::Unknown { settle: settle(point, &certainty, goal) },
+        Ok(bounds) if bounds.low >= limit => GoalOutcome::Met,
+        Ok(bounds) if bounds.high < limit => GoalOutcome::Missed,
+        _ => GoalOutcome::Unknown { settle: settle(point, &certainty, goal, limit) },
     }
 }
 
 /// What could settle an unknown outcome.
-fn settle(point: &Point<'_, '_>, certainty: &Certainty, goal: f64) -> String {
+fn settle(point: &Point<'_, '_>, certainty: &Certainty, goal: &Goal, limit: f64) -> String {
+    if certainty.value.is_none() && certainty.bounds.is_err() {
+        return NOT_REQUESTED.to_owned();
+    }
     let seconds = point.rows.first().and_then(|row| row.seconds).unwrap_or(0.0);
     match certainty.bounds {
         Ok(bounds) => {
-            let distance = (certainty.value.unwrap_or(goal) / goal).ln().abs();
+            let distance = (certainty.value.unwrap_or(limit) / limit).ln().abs();
             let too_close =
                 || "the value is too close to the goal for a test of reasonable length".to_owned();
             if certainty.rows > 1 {
@@ -149,7 +217,6 @@ fn settle(point: &Point<'_, '_>, certainty: &Certainty, goal: f64) -> String {
 mod tests {
     use super::*;
     use crate::judge::points::points;
-    use crate::judge::row::Row;
     use crate::judge::tests::alone;
     use crate::record::tests::record;
     use records::{Histogram, Mode, Record};
@@ -235,8 +302,10 @@ mod tests {
         assert_eq!(outcome(&repeats, &goal("GET /window: rps>=4")), GoalOutcome::Met);
         let one = outcome(&repeats[..1], &goal("GET /window: p95<80ms"));
         assert!(matches!(&one, GoalOutcome::Unknown { settle } if settle.contains("repeats")), "{one:?}");
-        let absent = outcome(&repeats, &goal("GET /nowhere: failures<1%"));
-        assert!(matches!(absent, GoalOutcome::Unknown { .. }), "{absent:?}");
+        for absent in ["GET /nowhere: failures<1%", "GET /nowhere: p95<80ms", "GET /nowhere: rps>=4"] {
+            let outcome = outcome(&repeats, &goal(absent));
+            assert_eq!(outcome, GoalOutcome::Unknown { settle: NOT_REQUESTED.to_owned() });
+        }
     }
 
     #[test]

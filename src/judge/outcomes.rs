@@ -1,5 +1,6 @@
 //! What a plan may learn from the records.
 
+use super::cause::Cause;
 use super::goal::{Goal, Limited};
 use super::goals::{GoalOutcome, outcome_of, ratio_to_goal};
 use super::judged::Judged;
@@ -19,12 +20,7 @@ fn outcome(judged: &Judged<'_>) -> Outcome {
     let row = Row::of(judged);
     let worth = worth(&row);
     let record = row.record;
-    let point = Point {
-        rows: vec![&row],
-        recorded: 1,
-        rps: row.primary.map_or(0.0, |figures| figures.goodput),
-        p95_us: row.p95_us(),
-    };
+    let point = Point::of_one(&row);
     let objective = match (worth, row.primary.is_some()) {
         (Worth::Exceeded, _) => Meets::Missed,
         (Worth::Figures, true) => match outcome_of(&point, &record.objective) {
@@ -58,12 +54,16 @@ fn worth(row: &Row<'_>) -> Worth {
         // An uneven spread of connections belongs to a service behind a load balancer of connections.
         Verdict::Valid | Verdict::Imbalanced => Worth::Figures,
         Verdict::Errors | Verdict::Overloaded => Worth::Exceeded,
-        // Every request has failed.
-        Verdict::Failed if row.requests.is_some() => Worth::Exceeded,
+        // It may be too much load; a script or a setting that is wrong says nothing about load.
+        Verdict::Failed if has_only_failures(&row.judgement.causes) => Worth::Exceeded,
         Verdict::LoadgenLimited => Worth::GeneratorLimited,
         Verdict::Unstable | Verdict::Undersampled => Worth::Unclear,
         Verdict::Failed | Verdict::Void | Verdict::Infeasible => Worth::Nothing,
     }
+}
+
+fn has_only_failures(causes: &[Cause]) -> bool {
+    causes.first() == Some(&Cause::EveryRequestFailed)
 }
 
 #[cfg(test)]
@@ -98,5 +98,24 @@ mod tests {
         assert_eq!(all.worth, Worth::Exceeded);
         let void = of(|record| (record.attempt, record.disturbed) = (2, Some("a pod is gone".into())));
         assert_eq!((void.worth, void.objective), (Worth::Nothing, Meets::Unknown));
+    }
+
+    #[test]
+    fn only_failures_of_every_request_are_too_much_load() {
+        use records::UnmeasuredKind::{Broken, EveryRequestFailed, ScriptEnds};
+        let nothing = |kind| {
+            of(|record| {
+                record.window = None;
+                record.unmeasured = Some(records::Unmeasured::new(kind, "why"));
+            })
+        };
+        let of_kind = |kind| nothing(kind).worth;
+        assert_eq!(
+            [EveryRequestFailed, Broken, ScriptEnds].map(of_kind),
+            [Worth::Exceeded, Worth::Nothing, Worth::Nothing]
+        );
+        // Requests finished, but none to the endpoint that is named: the setting is wrong, not the load.
+        let other = of(|record| record.environment.primary = "POST /other".into());
+        assert_eq!((other.worth, other.objective), (Worth::Nothing, Meets::Unknown));
     }
 }

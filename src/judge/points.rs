@@ -7,25 +7,60 @@ use super::row::Row;
 /// Relative change between the first scenario and its repeat at the end from which they show drift.
 const DRIFT: f64 = 0.10;
 
-/// The valid repeats of one point of the matrix.
+/// The repeats of one point of the matrix.
 #[derive(Clone, Debug)]
 pub struct Point<'r, 'a> {
-    /// The rows behind it, valid ones only, in the order they were measured.
+    /// The rows behind it, valid ones only, in the order they were measured. The first scenario's repeat at the end is
+    /// among them only if no other one is valid: it shows drift.
     pub rows: Vec<&'r Row<'a>>,
+    /// The rows that are not valid.
+    pub others: Vec<&'r Row<'a>>,
     /// How many were recorded.
     pub recorded: usize,
-    /// Median of their throughput, requests/s of the primary endpoint.
+    /// Median throughput of the valid rows, requests/s of the primary endpoint; 0 if there is none.
     pub rps: f64,
     /// Median of their P95, µs; rows with too few samples for a P95 are left out.
     pub p95_us: Option<u64>,
 }
 
-impl Point<'_, '_> {
-    /// Its rows in words, for sentences.
+impl<'r, 'a> Point<'r, 'a> {
+    fn of(recorded: Vec<&'r Row<'a>>) -> Self {
+        let count = recorded.len();
+        let (mut rows, others): (Vec<_>, Vec<_>) =
+            recorded.into_iter().partition(|row| row.is_valid() && row.primary.is_some());
+        if rows.iter().any(|row| !row.record.scenario.drift) {
+            rows.retain(|row| !row.record.scenario.drift);
+        }
+        Self { others, recorded: count, ..Self::with(rows) }
+    }
+
+    fn with(rows: Vec<&'r Row<'a>>) -> Self {
+        let rps = median(rows.iter().filter_map(|row| Some(row.primary?.goodput)).collect());
+        let p95_us = median_of_counts(rows.iter().filter_map(|row| row.p95_us()).collect());
+        Self { recorded: rows.len(), rows, others: Vec::new(), rps: rps.unwrap_or(0.0), p95_us }
+    }
+
+    /// A point of these rows, of which only some have figures that can be used.
+    pub(super) fn of_usable(rows: &'r [Row<'a>], is_usable: impl Fn(&&'r Row<'a>) -> bool) -> Self {
+        let (usable, others): (Vec<_>, Vec<_>) = rows.iter().partition(|row| is_usable(row));
+        Self { others, recorded: rows.len(), ..Self::with(usable) }
+    }
+
+    /// A point of this row alone, whatever its verdict is.
+    pub(super) fn of_one(row: &'r Row<'a>) -> Self {
+        Self::with(vec![row])
+    }
+
+    /// Its first row, a valid one if there is one.
+    pub fn first(&self) -> Option<&'r Row<'a>> {
+        self.rows.first().or(self.others.first()).copied()
+    }
+
+    /// Its valid rows in words, for sentences.
     pub fn name(&self) -> String {
-        let Some(first) = self.rows.first() else { return String::new() };
+        let Some(first) = self.first() else { return String::new() };
         match self.rows.len() {
-            1 => first.name(),
+            0 | 1 => first.name(),
             repeats => format!("{} (median of {repeats} valid rows)", first.point()),
         }
     }
@@ -42,6 +77,11 @@ impl Point<'_, '_> {
 
 /// The points that have a valid row, in the order of their first.
 pub fn points<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<Point<'r, 'a>> {
+    all_points(rows).into_iter().filter(|point| !point.rows.is_empty()).collect()
+}
+
+/// All points, in the order of their first row.
+pub fn all_points<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<Point<'r, 'a>> {
     let mut points: Vec<(String, Vec<&Row<'_>>)> = Vec::new();
     for row in rows {
         let id = row.record.scenario.point_id();
@@ -50,14 +90,7 @@ pub fn points<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<Point<'r, 'a>> {
             None => points.push((id, vec![row])),
         }
     }
-    let valid = points.into_iter().filter_map(|(_, all)| {
-        let recorded = all.len();
-        let rows: Vec<_> = all.into_iter().filter(|row| row.is_valid() && row.primary.is_some()).collect();
-        let rps = median(rows.iter().filter_map(|row| Some(row.primary?.goodput)).collect())?;
-        let p95_us = median_of_counts(rows.iter().filter_map(|row| row.p95_us()).collect());
-        Some(Point { rows, recorded, rps, p95_us })
-    });
-    valid.collect()
+    points.into_iter().map(|(_, recorded)| Point::of(recorded)).collect()
 }
 
 /// The first scenario and its repeat at the end; `None` if it was not repeated.
@@ -133,6 +166,22 @@ mod tests {
         assert!((points[0].rps - 40.5).abs() < 1e-9, "{}", points[0].rps);
         assert_eq!(points[0].spread(), ((40.0, 42.0), Some((100_000, 100_000))));
         assert_eq!(points[0].name(), "1 replica, 2 workers, 20 users (median of 3 valid rows)");
+    }
+
+    #[test]
+    fn the_repeat_at_the_end_is_no_part_of_its_point() {
+        let mut last = repeat(5, 2, 600);
+        last.scenario.drift = true;
+        let figures = |records: &[Record]| {
+            let judged = alone(records);
+            let rows: Vec<_> = judged.iter().map(Row::of).collect();
+            let points = points(&rows);
+            (points.len(), points[0].rows.len(), points[0].rps)
+        };
+        assert_eq!(figures(&[repeat(0, 1, 800), last.clone()]), (1, 1, 40.0));
+        let mut void = repeat(0, 1, 800);
+        void.disturbed = Some("a replica is gone".into());
+        assert_eq!(figures(&[void, last]), (1, 1, 30.0), "no other one is valid");
     }
 
     #[test]

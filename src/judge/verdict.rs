@@ -71,6 +71,14 @@ impl Judgement {
         Self { verdict, reasons, causes }
     }
 
+    /// `ERRORS: 5.00 % of requests failed`
+    pub fn in_words(&self) -> String {
+        match self.reasons.as_slice() {
+            [] => self.verdict.status().to_owned(),
+            reasons => format!("{}: {}", self.verdict.status(), reasons.join("; ")),
+        }
+    }
+
     /// What the user can do about the first reason of the verdict; `None` for a valid scenario.
     pub fn next_step(&self) -> Option<&'static str> {
         self.causes.first().map(|cause| cause.next_step())

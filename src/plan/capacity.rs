@@ -29,7 +29,7 @@ pub use needed::{Needed, needed, scaling};
 use probe::{Probe, is_generator_the_limit, made};
 use rounded::{Rounded, whole};
 pub use usl::{Parameter, Scaling};
-pub(crate) use words::{load, load_of};
+pub(crate) use words::load_of;
 
 use super::contract::{Plan, expected, hex};
 use super::outcome::{Outcome, Worth};
@@ -125,11 +125,13 @@ impl SearchPlan {
     }
 }
 
-/// What the outcomes show about each number of replicas that was begun, in the order of the search.
+/// What the outcomes show about each number of replicas, in the order of the search.
 pub fn found(search: &Search, outcomes: &[Outcome]) -> Vec<Found> {
     let replay = replay(search, outcomes);
     let found = |(replicas, probes): &(u32, Vec<Probe>)| found_of(search, *replicas, probes, replay.is_late);
-    replay.probes.iter().map(found).collect()
+    let begun = replay.probes.iter().map(found);
+    let not_begun = search.replicas.iter().skip(replay.probes.len());
+    begun.chain(not_begun.map(|replicas| found_of(search, *replicas, &[], replay.is_late))).collect()
 }
 
 fn found_of(search: &Search, replicas: u32, probes: &[Probe], is_late: bool) -> Found {
@@ -161,41 +163,51 @@ fn replay(search: &Search, outcomes: &[Outcome]) -> Replay {
         }
         replay.probes.push((replicas, probes));
     }
-    replay.next = confirmation(search, &replay, measured)
-        .filter(|scenario| !outcomes.iter().any(|outcome| outcome.scenario.id == scenario.id));
+    replay.next = confirmations(search, &replay, measured)
+        .into_iter()
+        .find(|scenario| !outcomes.iter().any(|outcome| outcome.scenario.id == scenario.id));
     replay
 }
 
-/// The scenario that confirms the answer: the replicas that are needed, with the load that is wanted.
-fn confirmation(search: &Search, replay: &Replay, index: usize) -> Option<Scenario> {
-    let wanted = search.wanted.filter(|_| search.confirm)?;
+/// The scenarios that confirm the answer: the replicas that are needed, with the load that is wanted.
+fn confirmations(search: &Search, replay: &Replay, index: usize) -> Vec<Scenario> {
+    let Some(wanted) = search.wanted.filter(|_| search.confirm) else { return Vec::new() };
     let found: Vec<_> = replay
         .probes
         .iter()
         .map(|(replicas, probes)| found_of(search, *replicas, probes, replay.is_late))
         .collect();
     match needed(&found, wanted) {
-        Needed::Replicas { carries, .. } => Some(scenario(search, carries.replicas, wanted, index)),
-        Needed::NotKnown { .. } | Needed::Nothing => None,
+        Needed::Replicas { carries, .. } => confirming(search, carries.replicas, wanted, index),
+        Needed::TooLittle { .. } | Needed::NotKnown { .. } | Needed::Nothing => Vec::new(),
     }
 }
 
-/// The id of the scenario that confirms the answer; `None` if it is not asked for.
-pub fn confirmation_id(search: &Search, replicas: u32) -> Option<String> {
-    let wanted = search.wanted.filter(|_| search.confirm)?;
-    Some(scenario(search, replicas, wanted, 0).id)
+fn confirming(search: &Search, replicas: u32, wanted: f64, index: usize) -> Vec<Scenario> {
+    let repeats = (1..=search.confirmations).zip(index..);
+    repeats.map(|(repeat, index)| repeated(search, replicas, wanted, index, repeat)).collect()
+}
+
+/// The ids of the scenarios that confirm the answer; none if that is not asked for.
+pub fn confirmation_ids(search: &Search, replicas: u32) -> Vec<String> {
+    let Some(wanted) = search.wanted.filter(|_| search.confirm) else { return Vec::new() };
+    confirming(search, replicas, wanted, 0).into_iter().map(|scenario| scenario.id).collect()
 }
 
 /// The scenario of a load.
 fn scenario(search: &Search, replicas: u32, load: f64, index: usize) -> Scenario {
+    repeated(search, replicas, load, index, 1)
+}
+
+fn repeated(search: &Search, replicas: u32, load: f64, index: usize, repeat: u32) -> Scenario {
     let (users, rate) = match search.mode {
         Mode::Closed => (whole(load), None),
         Mode::Open => (pool(search, load), Some(load)),
     };
     let (mode, workers) = (search.mode, search.workers);
     let mut scenario =
-        Scenario { id: String::new(), index, mode, replicas, workers, users, rate, repeat: 1, drift: false };
-    scenario.id = format!("{}-1", scenario.point_id());
+        Scenario { id: String::new(), index, mode, replicas, workers, users, rate, repeat, drift: false };
+    scenario.id = format!("{}-{repeat}", scenario.point_id());
     scenario
 }
 

@@ -19,6 +19,11 @@ pub(super) fn render(answer: &Answer) -> Vec<u8> {
             "not_known_beyond": carries(beyond),
             "peak": peak.as_ref().map(carries),
         }),
+        Some(Needed::TooLittle { carries: more, missed }) => json!({
+            "replicas": null,
+            "carry_more": carries(more),
+            "missed": missed,
+        }),
         Some(Needed::Nothing) => json!({"replicas": null}),
         None => Value::Null,
     };
@@ -47,7 +52,8 @@ fn scaling(scaling: &Scaling) -> Value {
 }
 
 fn carries(carries: &Carries) -> Value {
-    json!({"replicas": carries.replicas, "load": carries.load, "plus_minus": carries.half})
+    let high = carries.high.is_finite().then_some(carries.high);
+    json!({"replicas": carries.replicas, "load": carries.load, "band": [carries.low, high]})
 }
 
 fn found(found: &Found) -> Value {
@@ -71,7 +77,7 @@ fn found(found: &Found) -> Value {
 }
 
 fn confirmation(confirmation: &Confirmation) -> Value {
-    let Confirmation { scenario, meets, status, p95 } = confirmation;
+    let Confirmation { scenarios, meets, status, p95 } = confirmation;
     let outcome = match meets {
         Meets::Met => "met",
         Meets::Missed => "missed",
@@ -79,7 +85,8 @@ fn confirmation(confirmation: &Confirmation) -> Value {
     };
     let ms = |us: f64| us / 1000.0;
     json!({
-        "scenario": scenario,
+        "scenario": scenarios.first(),
+        "scenarios": scenarios,
         "outcome": outcome,
         "status": status,
         "p95_ms": p95.value.filter(|value| value.is_finite()).map(ms),

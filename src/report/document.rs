@@ -34,7 +34,7 @@ pub use section::{Block, Section};
 pub use sentence::Sentence;
 pub use table::{Alignment, Column, Table, TableRow};
 
-use crate::judge::{JudgedRun, Row, points};
+use crate::judge::{JudgedRun, Row, all_points};
 
 /// A report.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,19 +56,20 @@ impl Document {
     pub fn of(run: &JudgedRun<'_>) -> Self {
         let rows: Vec<Row<'_>> = run.rows.iter().map(Row::of).collect();
         let (open, closed): (Vec<_>, Vec<_>) = rows.iter().cloned().partition(Row::is_open);
-        let points = points(&rows);
+        let all = all_points(&rows);
+        let points: Vec<_> = all.iter().filter(|point| !point.rows.is_empty()).cloned().collect();
         let sections = [
-            answer::section(run, &rows, &points),
+            answer::section(run, &rows, &all),
             verdicts::section(&rows),
             attempts::section(run),
             failures::section(&rows),
             data_notes::section(&rows),
-            charts::capacity(run, &points),
+            charts::capacity(run, &all),
             charts::curves(&points),
             scenarios::closed(&closed),
             scenarios::open(&open),
             Some(findings::key_findings(&points)),
-            objective::section(run, &points),
+            objective::section(run, &all),
             Some(findings::performance(&points)),
             Some(findings::latency(&points)),
             repeats::section(&points),

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::judge::{Check, JudgedRun, Row, checks};
+use crate::judge::{Check, JudgedRun, Row, checks, of_the_whole_run};
 use crate::plan::Meets;
 
 /// The bytes of the file. Its figures are those of the last valid row whose goals decide, in the order of the plan, so
@@ -24,9 +24,14 @@ pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
         "p(95)": ms(0.95),
         "p(99)": ms(0.99),
     });
+    let unknown_passes = run.rows.first().is_some_and(|row| row.record.environment.question.unknown_passes);
     let gated = || checks.iter().filter(|check| check.is_gated);
-    let passes = gated().filter(|check| check.meets == Meets::Met).count();
-    let fails = gated().count() - passes;
+    let passes = gated()
+        .filter(|check| check.meets == Meets::Met || (check.meets == Meets::Unknown && unknown_passes))
+        .count();
+    // As the exit code, it also fails by rows without figures and by what belongs to no goal.
+    let without_figures = run.rows.iter().filter(|row| row.has_failed()).count();
+    let fails = gated().count() - passes + without_figures + of_the_whole_run(run).len();
     let share = if passes + fails > 0 { passes as f64 / (passes + fails) as f64 } else { 1.0 };
     let counts = row.and_then(|row| row.counts);
     let document = json!({

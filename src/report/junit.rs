@@ -6,7 +6,7 @@
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::judge::{Check, JudgedRun, Row, checks};
+use crate::judge::{Check, JudgedRun, Row, checks, of_the_whole_run};
 use crate::plan::Meets;
 
 /// The bytes of the file.
@@ -16,6 +16,7 @@ pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
     let scenarios = run.rows.iter().map(|judged| scenario(&Row::of(judged)));
     let mut objectives = TestSuite::new("objectives");
     objectives.add_test_cases(checks(run).iter().map(|check| objective(check, unknown_passes)));
+    objectives.add_test_cases(whole_run(run));
     let mut report = Report::new("locust-matrix");
     report.add_test_suites(scenarios.chain([objectives]));
     let text = report.to_string().unwrap_or_default();
@@ -64,6 +65,18 @@ fn objective(check: &Check, unknown_passes: bool) -> TestCase {
     case.set_classname("objectives");
     case.set_system_out(format!("{detail}\nscenarios: {}", scenarios.join(" ")));
     case
+}
+
+/// What does not let the run succeed, and has no case of its own.
+fn whole_run(run: &JudgedRun<'_>) -> Option<TestCase> {
+    let reasons = of_the_whole_run(run);
+    if reasons.is_empty() {
+        return None;
+    }
+    let mut case =
+        TestCase::new("the whole run", not(NonSuccessKind::Failure, "incomplete", &reasons.join("; ")));
+    case.set_classname("objectives");
+    Some(case)
 }
 
 fn not(kind: NonSuccessKind, type_: &str, message: &str) -> TestCaseStatus {

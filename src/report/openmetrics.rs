@@ -64,7 +64,7 @@ fn write_all(text: &mut String, run: &JudgedRun<'_>) -> std::fmt::Result {
             "# HELP locust_matrix_capacity The most users, or requests/s, that meet the objective."
         )?;
         for found in &answer.found {
-            if let Some((_, load)) = found.capacity.carried() {
+            if let Some((_, load, _)) = found.capacity.carried() {
                 let replicas = found.replicas;
                 writeln!(text, "locust_matrix_capacity{{model=\"{model}\",replicas=\"{replicas}\"}} {load}")?;
             }

@@ -165,6 +165,13 @@ fn gitlab_reads_the_last_row_that_decides() {
     assert_eq!(all["metrics"]["http_req_duration"]["p(95)"], 100.0);
     assert_eq!(all["metrics"]["http_reqs"]["rate"], 40.0);
     assert_eq!(all["metrics"]["checks"]["passes"], 1);
+    let mut incomplete = every_kind()[..1].to_vec();
+    let checks = |records: &[Record]| of(records)["metrics"]["checks"].clone();
+    assert_eq!(checks(&incomplete)["fails"], 0);
+    incomplete[0].environment.question.planned = Some(2);
+    assert_eq!((&checks(&incomplete)["fails"], &checks(&incomplete)["passes"]), (&1.into(), &1.into()));
+    let junit = String::from_utf8(junit::render(&JudgedRun::of(&incomplete))).unwrap();
+    assert!(junit.contains("1 of 2 scenarios were not measured"), "{junit}");
     let none = of(&every_kind()[3..4]);
     assert_eq!(none["metrics"]["http_req_duration"]["p(95)"], Value::Null);
 }
@@ -199,6 +206,7 @@ pub(crate) fn searched(wanted: Option<f64>, users: &[(u32, u32)]) -> Vec<Record>
         most_pool: 1000,
         wanted,
         confirm: true,
+        confirmations: 1,
     };
     let probe = |(index, &(replicas, users)): (usize, &(u32, u32))| {
         let rps = 80 * u64::from(replicas);
@@ -231,8 +239,7 @@ fn the_answer_is_in_every_report() {
     let records = searched(Some(110.0), &probes);
     let run = JudgedRun::of(&records);
     let answer = Answer::of(&run).unwrap();
-    let line =
-        "3 replicas carry 110 users at P95 < 500 ms (2 would carry 80 ± 0); confirmed: P95 458 ms [457, 458]";
+    let line = "3 replicas carry 110 users at P95 < 500 ms (2 would carry 80 [80, 80]); confirmed: P95 458 ms [457, 458]";
     assert_eq!(answer.to_string(), line);
     let json: Value = serde_json::from_slice(&capacity_json::render(&answer)).unwrap();
     assert_eq!((&json["answer"], &json["needed"]["replicas"]), (&Value::from(line), &Value::from(3)));
@@ -255,7 +262,7 @@ fn four_capacities_have_their_law_in_the_report() {
     let records = searched(Some(250.0), &probes_of_four());
     let run = JudgedRun::of(&records);
     let answer = Answer::of(&run).unwrap();
-    let line = "7 replicas carry 250 users at P95 < 500 ms (6 would carry 240 ± ";
+    let line = "7 replicas carry 250 users at P95 < 500 ms (6 would carry 240 [";
     assert!(answer.to_string().starts_with(line), "{answer}");
     let markdown = String::from_utf8(markdown::render(&Document::of(&run))).unwrap();
     let law = "the 4 that were measured follow the Universal Scalability Law with λ = 40.0 ± ";
@@ -270,7 +277,7 @@ fn an_answer_beyond_what_was_measured_is_unknown_and_ends_6() {
     let run = JudgedRun::of(&records);
     let (code, reasons) = crate::judge::exit_code(&run);
     assert_eq!(code, crate::exit::ExitCode::Threshold);
-    assert!(reasons[0].contains("is not known beyond 2 replicas, which carry 80 ± 0"), "{reasons:?}");
+    assert!(reasons[0].contains("is not known beyond 2 replicas, which carry 80 [80, 80]"), "{reasons:?}");
 }
 
 #[test]
@@ -330,6 +337,7 @@ fn the_summary_of_a_job_is_added_to_what_other_steps_have_written() {
 #[test]
 fn every_answer_fits_the_published_schema() {
     use crate::events::tests::validate::{fields, problem, published};
+    use crate::plan::Needed;
     let schema: Value = serde_json::from_str(include_str!("../../docs/capacity.schema.json")).unwrap();
     let confirmed = [&PROBES[..], &[(3, 110)]].concat();
     let runs = [
@@ -341,10 +349,16 @@ fn every_answer_fits_the_published_schema() {
         searched(Some(250.0), &probes_of_four()),
     ];
     let mut missing = published(&schema, "capacity.json");
-    for records in runs {
-        let run = JudgedRun::of(&records);
-        let answer: Value =
-            serde_json::from_slice(&capacity_json::render(&Answer::of(&run).unwrap())).unwrap();
+    let mut answers: Vec<_> =
+        runs.iter().map(|records| Answer::of(&JudgedRun::of(records)).unwrap()).collect();
+    let Some(Needed::Replicas { carries, .. }) = answers[1].needed else { panic!("{answers:?}") };
+    answers.push(Answer {
+        needed: Some(Needed::TooLittle { carries, missed: 115.0 }),
+        confirmation: None,
+        ..answers[1].clone()
+    });
+    for answer in answers {
+        let answer: Value = serde_json::from_slice(&capacity_json::render(&answer)).unwrap();
         assert_eq!(problem(&answer, schema.as_object().unwrap(), &schema), None, "{answer}");
         for field in fields(&answer, &schema, &schema, "capacity.json") {
             missing.remove(&field);

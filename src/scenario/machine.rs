@@ -55,6 +55,11 @@ pub enum Event {
 }
 
 impl Event {
+    /// The service answers nothing but errors.
+    pub(super) fn every_request_failed(reason: impl Into<String>) -> Self {
+        Self::Failed(Unmeasured::new(UnmeasuredKind::EveryRequestFailed, reason.into()))
+    }
+
     /// The scenario cannot be measured, because something is broken.
     pub(super) fn broken(reason: impl Into<String>) -> Self {
         Self::Failed(Unmeasured::new(UnmeasuredKind::Broken, reason.into()))

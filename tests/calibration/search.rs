@@ -142,6 +142,7 @@ fn search_cells(replicas: &[u32], run: u64, cell: impl Fn(&Scenario) -> Cell) ->
         most_pool: 1000,
         wanted: None,
         confirm: false,
+        confirmations: 1,
     };
     let plan = SearchPlan { search: search.clone() };
     let mut records: Vec<Record> = Vec::new();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use records::{Environment, Record, Scenario};
+use records::{Environment, Question, Record, Scenario};
 
 use super::super::web_ui::forward_to_master;
 use super::arguments::Arguments;
@@ -136,7 +136,7 @@ pub(super) async fn prepare(
         generator: capabilities.name.clone(),
         percentile_digits: capabilities.percentile_digits,
         order_seed: config.is_shuffled().then_some(config.seed),
-        question: config.question(),
+        question: Question { planned: plan.scenarios().map(<[_]>::len), ..config.question() },
         provenance: provenance(cluster, present_pods.iter().chain(&worker_pods), &config).await,
     };
     let setup = Setup {

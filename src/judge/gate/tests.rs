@@ -1,4 +1,4 @@
-use records::{Mode, Record, Unmeasured, UnmeasuredKind};
+use records::{Mode, Objective, Record, Unmeasured, UnmeasuredKind};
 
 use super::*;
 use crate::record::tests::record;
@@ -82,4 +82,68 @@ fn gates_select_the_rows_that_decide() {
         (code, reasons[0].as_str()),
         (ExitCode::Threshold, "objective unknown: no row is selected by --gate")
     );
+}
+
+/// Three repeats of which this many of 800 requests failed.
+fn repeats(failures: [u64; 3], most_pct: f64) -> Vec<Record> {
+    let of = |(index, failures)| {
+        let mut record = row(index, 1, 20, 500);
+        record.scenario.repeat = u32::try_from(index).unwrap() + 1;
+        record.scenario.id = format!("{}-{}", record.scenario.point_id(), record.scenario.repeat);
+        record.objective.failures_pct = Some(most_pct);
+        let counts = &mut record.window.as_mut().unwrap().endpoints[0];
+        counts.failures = failures;
+        counts.succeeded = records::Histogram::of_ms([(100, counts.requests - failures)]);
+        record
+    };
+    failures.into_iter().enumerate().map(of).collect()
+}
+
+#[test]
+fn repeats_in_which_the_service_fails_count_against_it() {
+    // 5, 5 and 0.5 % of the requests failed: 3.5 % of all.
+    let (code, reasons) = end(&repeats([40, 40, 4], 1.0));
+    assert_eq!(code, ExitCode::Threshold, "{reasons:?}");
+    assert!(reasons[0].contains("P95 < 500 ms") && reasons[0].contains("ERRORS: "), "{reasons:?}");
+    assert!(reasons[1].contains("failures < 1 %: 3.50 %"), "{reasons:?}");
+    // One of three: it is not known how often.
+    let (code, reasons) = end(&repeats([10, 4, 4], 1.0));
+    assert_eq!(code, ExitCode::Threshold, "{reasons:?}");
+    assert!(
+        reasons.len() == 1 && reasons[0].contains("1 of 3 repeats miss it (ERRORS: "),
+        "0.75 % of all requests failed, which is allowed: {reasons:?}"
+    );
+    assert_eq!(end(&repeats([4, 4, 4], 1.0)).0, ExitCode::Success);
+}
+
+#[test]
+fn scenarios_without_a_record_are_told() {
+    let planned = |planned| {
+        let mut records = [row(0, 1, 20, 150)];
+        records[0].environment.question.planned = Some(planned);
+        end(&records)
+    };
+    assert_eq!(planned(1).0, ExitCode::Success);
+    let (code, reasons) = planned(24);
+    assert_eq!(code, ExitCode::Scenario);
+    assert_eq!(reasons, ["23 of 24 scenarios were not measured: go on with --resume"]);
+}
+
+#[test]
+fn goals_of_endpoints_are_told_with_their_figures() {
+    let with = |goal: &str| {
+        let mut record = row(0, 1, 20, 150);
+        let goal: crate::config::Goal = goal.parse().unwrap();
+        record.objective = Objective::default().with(goal.objective().clone());
+        end(&[record]).1.join("\n")
+    };
+    let absent = with("GET /windw: p99<80ms");
+    assert!(
+        absent.contains("GET /windw: P99 < 80 ms: not measured; no request to it was measured"),
+        "{absent}"
+    );
+    let failures = with("failures<1%");
+    assert_eq!(failures, "", "met");
+    let throughput = with("rps>=50");
+    assert!(throughput.contains(": 40.0 requests/s ["), "{throughput}");
 }

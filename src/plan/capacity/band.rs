@@ -47,6 +47,8 @@ pub enum Capacity {
         load: f64,
         /// Why nothing greater is known.
         limit: Limit,
+        /// A smaller load that misses the objective.
+        missed_below: Option<f64>,
     },
     /// No load that was tried meets the objective.
     NeverMet {
@@ -121,18 +123,23 @@ fn limit(search: &Search, probes: &[Probe], End { is_done, is_late }: End) -> Li
 fn capacity(search: &Search, probes: &[Probe], limit: Limit) -> Capacity {
     let (passing, failing) = ends(probes);
     let estimates = estimates(search, probes);
-    if holds(search, probes) && estimates.len() >= 2 {
+    // Without a load that misses, nothing has shown that the service is full.
+    if holds(search, probes) && estimates.len() >= 2 && probes.iter().any(|probe| probe.passes == Some(false))
+    {
         return by_law(probes, &estimates);
     }
+    let missed_below = |passing: f64| {
+        let below = probes.iter().filter(|probe| probe.passes == Some(false) && probe.load < passing);
+        below.map(|probe| probe.load).reduce(f64::max)
+    };
     match (passing, failing) {
         (Some(low), Some(high)) => {
             let certain = |load: f64| probes.iter().any(|probe| probe.is_at(load) && probe.is_certain);
-            let below = probes.iter().filter(|probe| probe.passes == Some(false) && probe.load < low);
-            let missed_below = below.map(|probe| probe.load).reduce(f64::max);
+            let missed_below = missed_below(low);
             let confirmed = certain(low) && certain(high);
             Capacity::Known { load: low, low, high, confirmed, missed_below }
         }
-        (Some(load), None) => Capacity::AtLeast { load, limit },
+        (Some(load), None) => Capacity::AtLeast { load, limit, missed_below: missed_below(load) },
         // Less load that was measured badly may meet it.
         (None, Some(missed))
             if matches!(limit, Limit::MostProbes | Limit::Unclear)
@@ -163,11 +170,20 @@ fn by_law(probes: &[Probe], estimates: &[f64]) -> Capacity {
 }
 
 impl Capacity {
-    /// The load that is carried for sure, with the best estimate.
-    pub(crate) fn carried(&self) -> Option<(f64, f64)> {
+    /// The load that is carried for sure, the best estimate, and the load that is not carried for sure, which is
+    /// infinite if none is known.
+    pub(crate) fn carried(&self) -> Option<(f64, f64, f64)> {
         match self {
-            Self::Known { load, low, .. } => Some((*low, *load)),
-            Self::AtLeast { load, .. } => Some((*load, *load)),
+            Self::Known { load, low, high, .. } => Some((*low, *load, *high)),
+            Self::AtLeast { load, .. } => Some((*load, *load, f64::INFINITY)),
+            Self::NeverMet { .. } | Self::Unknown { .. } => None,
+        }
+    }
+
+    /// A smaller load that misses the objective.
+    pub(super) fn missed_below(&self) -> Option<f64> {
+        match self {
+            Self::Known { missed_below, .. } | Self::AtLeast { missed_below, .. } => *missed_below,
             Self::NeverMet { .. } | Self::Unknown { .. } => None,
         }
     }
@@ -185,15 +201,11 @@ impl fmt::Display for Found {
                 if !confirmed {
                     f.write_str(", not confirmed by a probe on each side")?;
                 }
-                match missed_below {
-                    Some(missed) => {
-                        write!(f, "; fewer do not: {} miss the objective", load_of(mode, *missed))
-                    }
-                    None => Ok(()),
-                }
+                fewer_do_not(f, mode, *missed_below)
             }
-            Capacity::AtLeast { load: carried, limit } => {
-                write!(f, "{replicas} {carry} at least {}: {limit}", load_of(mode, *carried))
+            Capacity::AtLeast { load: carried, limit, missed_below } => {
+                write!(f, "{replicas} {carry} at least {}: {limit}", load_of(mode, *carried))?;
+                fewer_do_not(f, mode, *missed_below)
             }
             Capacity::NeverMet { least, most } => {
                 let tried = if least < most {
@@ -211,6 +223,13 @@ impl fmt::Display for Found {
             }
         }
     }
+}
+
+fn fewer_do_not(f: &mut fmt::Formatter<'_>, mode: Mode, missed_below: Option<f64>) -> fmt::Result {
+    missed_below.map_or(Ok(()), |missed| {
+        let fewer = if mode == Mode::Closed { "fewer do not" } else { "less does not" };
+        write!(f, "; {fewer}: {} miss the objective", load_of(mode, missed))
+    })
 }
 
 impl fmt::Display for Limit {

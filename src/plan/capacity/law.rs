@@ -23,6 +23,9 @@ const APART: f64 = 1.3;
 /// See [`APART`].
 const FALLS: f64 = 1.1;
 
+/// A service has free slots if this share of more load is also more throughput.
+const GROWS: f64 = 0.7;
+
 /// A capacity is known if its interval is no wider than this, on either side.
 const KNOWN: f64 = 0.05;
 /// Once the capacity has settled, no more probes than this refine and confirm it.
@@ -55,6 +58,7 @@ pub(super) fn holds(search: &Search, probes: &[Probe]) -> bool {
         && search.goal_s.is_some()
         && !probes.iter().any(Probe::is_cliff)
         && !probes.iter().any(|one| probes.iter().any(|other| is_better_with_more(one, other)))
+        && !probes.iter().any(|one| probes.iter().any(|other| is_not_full(one, other)))
         && (estimates.is_empty() || most <= SAME_LAW * least)
 }
 
@@ -62,6 +66,13 @@ pub(super) fn holds(search: &Search, probes: &[Probe]) -> bool {
 fn is_better_with_more(smaller: &Probe, greater: &Probe) -> bool {
     let falls = |(smaller, greater): (f64, f64)| greater > FALLS * smaller;
     greater.load > APART * smaller.load && smaller.headroom.zip(greater.headroom).is_some_and(falls)
+}
+
+/// Whether throughput still grows with the load at the greater of two loads, whose percentile is near its goal: the
+/// service has free slots there, and its response times do not yet follow the law.
+fn is_not_full(smaller: &Probe, greater: &Probe) -> bool {
+    let load = greater.load / smaller.load;
+    greater.is_near() && load > APART && greater.rps > smaller.rps * (1.0 + GROWS * (load - 1.0))
 }
 
 /// What the law says after these probes; there must be one.
@@ -124,7 +135,12 @@ fn pair(search: &Search, capacity: f64, probes: &[Probe]) -> Law {
     let below = search.rounded((PAIR.0 * capacity + TINY).floor());
     let above = search.rounded((PAIR.1 * capacity - TINY).ceil());
     let missing = [below, above].into_iter().find(|load| !probes.iter().any(|probe| probe.is_at(*load)));
-    missing.map_or(Law::Done, Law::Probe)
+    match missing {
+        Some(load) => Law::Probe(load),
+        None if probes.iter().any(|probe| probe.passes == Some(false)) => Law::Done,
+        // Far more load shows whether the service is full at all.
+        None => Law::Broken,
+    }
 }
 
 /// Another probe at the capacity while it is known badly.

@@ -16,10 +16,17 @@ pub enum Needed {
     Replicas {
         /// The fewest replicas that carry it, with what they carry.
         carries: Carries,
-        /// One replica fewer.
+        /// One replica fewer; `None` if there is none, or if nothing is known about it.
         fewer: Option<Carries>,
-        /// The fewest replicas that may carry it: the upper end of their interval reaches it.
+        /// The fewest replicas that may carry it: the upper end of their band reaches it, or they were not measured.
         fewest: u32,
+    },
+    /// The replicas that carry it do so only with more load, such as a service that is better with more users.
+    TooLittle {
+        /// The fewest replicas that carry more than this load.
+        carries: Carries,
+        /// A load that is no smaller, and misses the objective with them.
+        missed: f64,
     },
     /// More than can be told from these capacities.
     NotKnown {
@@ -46,19 +53,34 @@ pub fn needed(found: &[Found], wanted: f64) -> Needed {
     };
     let of = |replicas: u32| {
         let own = measured.iter().find(|carries| carries.replicas == replicas).copied();
-        own.or_else(|| by_law(replicas))
+        match own {
+            // Where the measurement ended too early, the law may know more.
+            Some(own) if own.high.is_infinite() => {
+                by_law(replicas).filter(|law| law.low > own.low).or(Some(own))
+            }
+            Some(own) => Some(own),
+            None => by_law(replicas),
+        }
     };
     let has_law = scaling.is_some() || line.is_some();
     let furthest = f64::from(most.replicas) * if has_law { FURTHEST } else { 1.0 };
     let candidates = || (1_u32..).take_while(|replicas| f64::from(*replicas) <= furthest).filter_map(of);
-    if let Some(carries) = candidates().find(|carries| carries.load - carries.half >= wanted) {
+    if let Some(carries) = candidates().find(|carries| carries.low >= wanted) {
+        let own = found.iter().find(|found| found.replicas == carries.replicas);
+        if let Some(missed) =
+            own.and_then(|own| own.capacity.missed_below()).filter(|missed| wanted <= *missed)
+        {
+            return Needed::TooLittle { carries, missed };
+        }
         let fewer = carries.replicas.checked_sub(1).filter(|fewer| *fewer > 0).and_then(of);
-        let fewest = candidates().find(|carries| carries.load + carries.half >= wanted);
-        return Needed::Replicas { carries, fewer, fewest: fewest.unwrap_or(carries).replicas };
+        // Those that are known to carry less are not enough, and neither are fewer of them.
+        let too_few =
+            (1..carries.replicas).rfind(|replicas| of(*replicas).is_some_and(|it| it.high < wanted));
+        return Needed::Replicas { carries, fewer, fewest: too_few.unwrap_or(0) + 1 };
     }
     let best = candidates().max_by(|a, b| a.load.total_cmp(&b.load));
     let falls = |best: &Carries| f64::from(best.replicas) + 1.0 <= furthest;
-    let peak = best.filter(|best| falls(best) && best.load + best.half < wanted && scaling.is_some());
+    let peak = best.filter(|best| falls(best) && best.high < wanted && scaling.is_some());
     Needed::NotKnown { beyond: most, peak }
 }
 
@@ -77,8 +99,8 @@ fn measured(found: &[Found]) -> Vec<Carries> {
 }
 
 fn carries(found: &Found) -> Option<Carries> {
-    let (low, load) = found.capacity.carried()?;
-    Some(Carries { replicas: found.replicas, load, half: load - low })
+    let (low, load, high) = found.capacity.carried()?;
+    Some(Carries { replicas: found.replicas, load, low, high })
 }
 
 /// The load per replica with the half-width of its logarithm, if at least two numbers of replicas agree on it.
@@ -105,6 +127,7 @@ fn line(found: &[Found]) -> Option<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::band::Limit;
     use super::*;
     use records::Mode;
 
@@ -124,7 +147,7 @@ mod tests {
         let found = [found(1, 150.0), found(2, 303.0), found(4, 600.0)];
         let Needed::Replicas { carries, fewer, .. } = needed(&found, 1000.0) else { panic!() };
         assert_eq!((carries.replicas, fewer.unwrap().replicas), (7, 6));
-        assert!((carries.load - 1053.0).abs() < 5.0 && carries.half < 20.0, "{carries:?}");
+        assert!((carries.load - 1053.0).abs() < 5.0 && carries.high - carries.low < 40.0, "{carries:?}");
         assert!(matches!(needed(&found, 1300.0), Needed::NotKnown { beyond, .. } if beyond.replicas == 4));
         // Three were not measured, and one of them less is what was.
         let Needed::Replicas { carries, fewer, .. } = needed(&found, 400.0) else { panic!() };
@@ -171,5 +194,39 @@ mod tests {
         let linear = by_law(38.0, 0.0, 0.0);
         let Needed::NotKnown { beyond, peak: None } = needed(&linear, 700.0) else { panic!() };
         assert_eq!(beyond.replicas, 8);
+    }
+
+    #[test]
+    fn a_lower_bound_is_no_capacity_and_a_band_may_reach_the_load() {
+        let at_least = |replicas, load| Found {
+            capacity: Capacity::AtLeast { load, limit: Limit::Generator, missed_below: None },
+            ..found(replicas, load)
+        };
+        // The line through 1 and 2 says more than the measurement of 4, which ended too early.
+        let early = [found(1, 150.0), found(2, 300.0), at_least(4, 330.0)];
+        let Needed::Replicas { carries, fewer, fewest } = needed(&early, 500.0) else { panic!() };
+        assert_eq!((carries.replicas, fewest), (4, 4), "{carries:?}");
+        assert!((carries.load - 600.0).abs() < 1.0 && (fewer.unwrap().load - 450.0).abs() < 1.0, "{fewer:?}");
+        // Without a line, 4 may carry it.
+        let bent = [found(1, 150.0), found(2, 250.0), at_least(4, 330.0), found(8, 800.0)];
+        let Needed::Replicas { carries, fewest, .. } = needed(&bent, 500.0) else { panic!() };
+        assert_eq!((carries.replicas, fewest), (8, 3), "3 were not measured");
+        // Between 58 and 62: one may be enough for 60.
+        let one = [found(1, 60.0), found(2, 120.0)];
+        let Needed::Replicas { carries, fewest, .. } = needed(&one, 60.5) else { panic!() };
+        assert_eq!((carries.replicas, fewest), (2, 1));
+    }
+
+    #[test]
+    fn replicas_that_need_more_load_are_no_answer_for_less() {
+        let of = |capacity| [Found { capacity, ..found(1, 40.0) }];
+        let known =
+            Capacity::Known { load: 40.0, low: 40.0, high: 41.0, confirmed: true, missed_below: Some(16.0) };
+        let least = Capacity::AtLeast { load: 40.0, limit: Limit::MostLoad, missed_below: Some(16.0) };
+        for capacity in [known, least] {
+            let found = of(capacity);
+            assert!(matches!(needed(&found, 10.0), Needed::TooLittle { missed: 16.0, .. }), "{found:?}");
+            assert!(matches!(needed(&found, 30.0), Needed::Replicas { .. }), "{found:?}");
+        }
     }
 }

@@ -67,8 +67,8 @@ impl Scaling {
         let possible = possible.filter(|linear| linear[0] > 0.0 && linear[1] >= 0.0 && linear[2] >= 0.0);
         let linear = possible.min_by(|a, b| residuals(a).total_cmp(&residuals(b)))?;
         // What the intervals of the capacities say, or how badly the law fits if that is more.
-        let own = measured.iter().map(|carries| (carries.half / carries.load / ERRORS).powi(2)).sum::<f64>()
-            / measured.len() as f64;
+        let halves = measured.iter().filter_map(Carries::relative_half);
+        let own = halves.map(|half| (half / ERRORS).powi(2)).sum::<f64>() / measured.len() as f64;
         let misfit = residuals(&linear) / (measured.len() - linear.len()) as f64;
         let variance = own.max(misfit).max(LEAST_ERROR * LEAST_ERROR);
         let covariance = inverse(&normal(&rows))?.map(|row| row.map(|value| value * variance));
@@ -207,10 +207,8 @@ mod tests {
     #[test]
     fn capacities_without_noise_give_their_law_again() {
         for service in SERVICES {
-            let exact = MEASURED[0].iter().map(|&replicas| Carries {
-                half: 0.0,
-                ..Carries::of_log(replicas, truth(service, replicas), 0.0)
-            });
+            let exact =
+                MEASURED[0].iter().map(|&replicas| Carries::of_log(replicas, truth(service, replicas), 0.0));
             let found = Scaling::of(&exact.collect::<Vec<_>>()).unwrap();
             assert!((found.each.value / service.0 - 1.0).abs() < 1e-9, "{found:?}");
             assert!((found.contention.value - service.1).abs() < 1e-9, "{found:?}");
@@ -234,8 +232,8 @@ mod tests {
                         .collect();
                     let law = Scaling::of(&searched).unwrap();
                     for (held, replicas) in held.iter_mut().zip(1..) {
-                        let Carries { load, half, .. } = law.carries(replicas);
-                        *held += u32::from((load - truth(service, replicas)).abs() <= half);
+                        let Carries { low, high, .. } = law.carries(replicas);
+                        *held += u32::from((low..=high).contains(&truth(service, replicas)));
                     }
                 }
                 let least = held.iter().min().unwrap();

@@ -3,6 +3,7 @@
 use records::Mode;
 
 use super::super::outcome::{Meets, Outcome, Worth};
+use super::probe::Probe;
 use super::rounded::whole;
 
 /// `1,000`, or `12.5` for a rate.
@@ -28,6 +29,14 @@ pub(super) fn outcome(outcome: &Outcome) -> &'static str {
     match (outcome.worth, outcome.objective) {
         (Worth::Figures, Meets::Met) => "met",
         (Worth::Exceeded, _) | (Worth::Figures, Meets::Missed) => "missed",
+        // One run of the open model has no interval, so that only its figures tell.
+        (Worth::Figures, Meets::Unknown) if outcome.scenario.rate.is_some() => {
+            match Probe::of(outcome, 0.0).passes {
+                Some(true) => "met, without an interval",
+                Some(false) => "missed, without an interval",
+                None => "not clear",
+            }
+        }
         (Worth::Figures, Meets::Unknown) => "too close to tell",
         (Worth::GeneratorLimited, _) => "load generator at its limit",
         (Worth::Unclear, _) => "not clear",

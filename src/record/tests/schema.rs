@@ -32,6 +32,7 @@ fn complete() -> Record {
     environment.limits = [("inference".to_owned(), "CPU 200m".to_owned())].into();
     environment.question.gates =
         vec![Gate { replicas: Some(1), workers: Some(2), users: Some(20), rate: Some(12.5) }];
+    environment.question.planned = Some(1);
     environment.question.search = Some(Search {
         mode: Mode::Open,
         replicas: vec![1, 2],
@@ -45,6 +46,7 @@ fn complete() -> Record {
         most_pool: 1000,
         wanted: Some(50.0),
         confirm: true,
+        confirmations: 1,
     });
     environment.provenance =
         Provenance { nodes: vec!["node".into()], settings: json!({"users": [20]}), ..Provenance::default() };

@@ -41,11 +41,12 @@ pub(super) fn section(run: &JudgedRun<'_>, rows: &[Row<'_>], points: &[Point<'_,
     facts.extend(measured(run).map(|sentence| ("Measured".into(), sentence)));
     let mut blocks = vec![Block::Facts(facts)];
     if let Some(answer) = &answer {
-        let confirmation = answer.confirmation.as_ref().map(|one| one.scenario.as_str());
+        let confirms =
+            |id: &String| answer.confirmation.as_ref().is_some_and(|one| one.scenarios.contains(id));
         let sentences = answer.found.iter().map(|found| {
             let probes = rows.iter().filter(|row| {
                 let scenario = &row.record.scenario;
-                scenario.replicas == found.replicas && Some(scenario.id.as_str()) != confirmation
+                scenario.replicas == found.replicas && !confirms(&scenario.id)
             });
             Sentence::about(probes, format!("{found} ({} probes).", found.probes))
         });
@@ -87,20 +88,18 @@ fn measured(run: &JudgedRun<'_>) -> Option<Sentence> {
 /// The rows that the answer of a search rests on.
 fn probes<'r, 'a>(rows: &'r [Row<'a>], answer: &Answer) -> Vec<&'r Row<'a>> {
     match &answer.confirmation {
-        Some(one) => rows.iter().filter(|row| row.record.scenario.id == one.scenario).collect(),
+        Some(one) => rows.iter().filter(|row| one.scenarios.contains(&row.record.scenario.id)).collect(),
         None => rows.iter().collect(),
     }
 }
 
 /// What a fixed list of scenarios shows.
 fn of_grid(run: &JudgedRun<'_>, points: &[Point<'_, '_>]) -> Vec<Sentence> {
-    if points.is_empty() {
-        return vec![Sentence::general("None: no row is valid.")];
-    }
     if objective::has_goals(run) {
         return objective::outcomes(points);
     }
-    findings::best_of_all(points)
+    let best = findings::best_of_all(points);
+    if best.is_empty() { vec![Sentence::general("None: no row is valid.")] } else { best }
 }
 
 /// Whether the run passes, how many goals are met, and the first check that is not.

@@ -102,9 +102,7 @@ fn is_id(word: &str) -> bool {
 /// The replicas that counted answers with an error status, with their counts.
 fn replicas(row: &Row<'_>) -> String {
     let failed = row.record.replicas.iter().filter_map(|replica| {
-        let is_error = |key: &str| key.rsplit(' ').next().is_some_and(|status| status >= "400");
-        let counts = replica.requests.as_ref()?.iter().filter(|(key, _)| is_error(key));
-        let failed: u64 = counts.map(|(_, count)| count).sum();
+        let failed = replica.failed()?;
         (failed > 0).then(|| format!("{failed} on {}", replica.pod))
     });
     let failed: Vec<_> = failed.collect();

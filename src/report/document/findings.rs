@@ -22,9 +22,10 @@ pub(super) fn key_findings(points: &[Point<'_, '_>]) -> Section {
     Section::of_lists("key-findings", "Key findings", vec![Block::list(items)], otherwise)
 }
 
-/// The best rows of each model.
+/// The best valid rows of each model.
 pub(super) fn best_of_all(points: &[Point<'_, '_>]) -> Vec<Sentence> {
-    let (open, closed): (Vec<_>, Vec<_>) = points.iter().partition(|point| point.is_open());
+    let valid = points.iter().filter(|point| !point.rows.is_empty());
+    let (open, closed): (Vec<_>, Vec<_>) = valid.partition(|point| point.is_open());
     let mut items = best(&closed, "");
     items.extend(best(&open, " in the open model"));
     items
@@ -69,7 +70,7 @@ fn averages(closed: &[&Point<'_, '_>]) -> Option<Sentence> {
 
 /// `20 users on 2 workers`, or `50 requests/s (open) on 2 workers`.
 pub(super) fn load_in_words(point: &Point<'_, '_>) -> Option<String> {
-    let load = point.rows.first()?.load();
+    let load = point.first()?.load();
     Some(format!("{load} on {}", many(point.scenario()?.workers, "worker")))
 }
 

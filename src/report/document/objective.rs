@@ -89,7 +89,7 @@ fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> Outcome<'
     });
     let unknown = unknown.filter(|(point, _)| met.is_none_or(|met| point.replicas() < met.replicas()));
     let of_repeats = |point: &Point<'_, '_>| match point.rows.len() {
-        1 => String::new(),
+        0 | 1 => String::new(),
         repeats => format!(" over {repeats} valid rows"),
     };
     let mut cited = Vec::new();
@@ -106,18 +106,22 @@ fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> Outcome<'
             replicas(point),
             of_repeats(point)
         ));
-        cited.extend(point.rows.clone());
+        cited.extend(all_rows(point));
     }
     if said.is_empty() {
         let measured: Vec<u32> = same.iter().map(|point| point.replicas()).collect();
         said.push(format!("no valid row keeps to it (measured with {})", replicas_in_words(&measured)));
-        cited = same.iter().flat_map(|point| point.rows.clone()).collect();
+        cited = same.iter().flat_map(|point| all_rows(point)).collect();
     }
     Outcome { enough: met.map(Point::replicas), said: said.join("; "), cited }
 }
 
+fn all_rows<'r, 'a>(point: &Point<'r, 'a>) -> impl Iterator<Item = &'r Row<'a>> {
+    point.rows.iter().chain(&point.others).copied()
+}
+
 fn objective(point: &Point<'_, '_>) -> Objective {
-    point.rows.first().map(|row| row.record.objective.clone()).unwrap_or_default()
+    point.first().map(|row| row.record.objective.clone()).unwrap_or_default()
 }
 
 /// `1 replica`, or `1, 2 and 4 replicas`.

@@ -2,15 +2,15 @@
 
 use records::Scenario;
 
-use crate::judge::Point;
+use crate::judge::{Point, Row};
 
 impl Point<'_, '_> {
     pub(super) fn scenario(&self) -> Option<&Scenario> {
-        self.rows.first().map(|row| &row.record.scenario)
+        self.first().map(|row| &row.record.scenario)
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.rows.first().is_some_and(|row| row.is_open())
+        self.first().is_some_and(Row::is_open)
     }
 
     /// Whether both have the same model and the same workers.

@@ -184,7 +184,10 @@ fn an_objective_has_a_section_and_a_failed_scenario_has_no_figures() {
     failed.objective.p95_ms = Some(500);
     failed.unmeasured = Some(Unmeasured::new(UnmeasuredKind::Broken, "the service crashes"));
     let text = render(&[failed]);
-    assert_has(&text, "## Objective: P95 < 500 ms, at most 1 % failed\n\nNo scenario is valid");
+    assert_has(
+        &text,
+        "## Objective: P95 < 500 ms, at most 1 % failed\n\n- 20 users on 2 workers: whether 1 replica keeps to it is unknown: FAILED: the service crashes.",
+    );
     assert_has(&text, "| 1 | 2 | 20 | FAILED | – | – | – | – | – | – | – | – |");
     assert_has(&text, "No scenario is valid: there is nothing to cite.");
 }

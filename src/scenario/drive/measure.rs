@@ -153,7 +153,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                     }
                     if let Some(why) = sampler.only_failures(&snapshot, &self.setup.config.inference.primary)
                     {
-                        return Err(Event::broken(why));
+                        return Err(Event::every_request_failed(why));
                     }
                     if sampler.add(snapshot).is_multiple_of(SAMPLES_PER_LIVE_LINE)
                         && let Some(live) = sampler.live()

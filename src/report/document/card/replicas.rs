@@ -15,16 +15,12 @@ pub(super) fn table(row: &Row<'_>) -> Option<Table> {
     ]);
     let all: u64 = replicas.iter().filter_map(records::Replica::total).sum();
     for replica in replicas {
-        let failed = replica.requests.as_ref().map(|counts| {
-            let is_error = |key: &str| key.rsplit(' ').next().is_some_and(|status| status >= "400");
-            counts.iter().filter(|(key, _)| is_error(key)).map(|(_, count)| *count).sum::<u64>()
-        });
         let share = replica.total().filter(|_| all > 0).map(|total| 100.0 * total as f64 / all as f64);
         let cells = vec![
             Cell::text(&replica.pod),
             Cell::count(replica.total()),
             Cell::number(share, 1),
-            Cell::count(failed),
+            Cell::count(replica.failed()),
             Cell::number(replica.under_way, 1),
         ];
         table.push([row], cells);

@@ -187,7 +187,7 @@ fn of_objective(run: &JudgedRun<'_>, points: &[Point<'_, '_>]) -> (Measure, Vec<
     let is_open = closed.is_empty();
     let points: Vec<_> = if is_open { points.iter().collect() } else { closed };
     let outcome = |point: &Point<'_, '_>| {
-        point.rows.first().map_or(GoalOutcome::Met, |row| outcome_of(point, &row.record.objective))
+        point.first().map_or(GoalOutcome::Met, |row| outcome_of(point, &row.record.objective))
     };
     let judged: Vec<_> = points.into_iter().map(|point| (point, outcome(point))).collect();
     let carried = replicas_of(judged.iter().map(|(point, _)| *point)).into_iter().filter_map(|replicas| {
@@ -215,7 +215,8 @@ fn of_objective(run: &JudgedRun<'_>, points: &[Point<'_, '_>]) -> (Measure, Vec<
 
 /// Without an objective: the best throughput.
 fn of_throughput(points: &[Point<'_, '_>]) -> (Measure, Vec<Carried>) {
-    let carried = replicas_of(points.iter()).into_iter().filter_map(|replicas| {
+    let points: Vec<_> = points.iter().filter(|point| !point.rows.is_empty()).collect();
+    let carried = replicas_of(points.iter().copied()).into_iter().filter_map(|replicas| {
         let same = points.iter().filter(|point| point.replicas() == replicas);
         let best = same.max_by(|a, b| a.rps.total_cmp(&b.rps))?;
         let bounds = goodput_of_point(best).bounds.ok();

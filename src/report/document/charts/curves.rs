@@ -9,6 +9,8 @@ use crate::report::document::{Block, Cell, Column, Section, Sentence, Table};
 
 /// The next load is past the knee if it brings less than this factor of the throughput, as the latency advice has it.
 const LEVEL: f64 = 1.1;
+/// The loads that are compared differ by this factor at least.
+const APART: f64 = 1.2;
 /// P95 has a logarithmic axis if its values differ by more than this factor.
 const WIDE: f64 = 20.0;
 
@@ -23,7 +25,7 @@ pub(in crate::report::document) fn curves(points: &[Point<'_, '_>]) -> Option<Se
         let lines = lines(&points);
         let knees: Vec<Sentence> = lines.iter().filter_map(|line| line.sentence(is_open)).collect();
         if !knees.is_empty() {
-            let lead = "The knee, from which more load brings less than 10 % more throughput:";
+            let lead = "The knee, from which more load brings less than 10 % more throughput (of loads that differ by a fifth or more):";
             blocks.push(Block::led(lead, knees));
         }
         blocks.push(Block::Chart(Box::new(chart(&lines, is_open))));
@@ -36,8 +38,8 @@ struct Line<'p, 'r, 'a> {
     points: Vec<&'p Point<'r, 'a>>,
     /// Throughput and P95 of each point.
     marks: Vec<(Mark, Option<Mark>)>,
-    /// Which of the points is the knee.
-    knee: Option<usize>,
+    /// Which of the points is the knee, and which one shows it.
+    knee: Option<(usize, usize)>,
     look: usize,
     dash: usize,
 }
@@ -57,9 +59,14 @@ fn lines<'p, 'r, 'a>(points: &[&'p Point<'r, 'a>]) -> Vec<Line<'p, 'r, 'a>> {
     let line = |key: &(u32, u32)| {
         let mut own: Vec<_> = points.iter().copied().filter(|point| pods(point) == *key).collect();
         own.sort_by(|a, b| a.load().total_cmp(&b.load()));
-        let is_level = |pair: &[&Point<'_, '_>]| pair[1].rps < LEVEL * pair[0].rps;
+        // Loads that hardly differ have hardly different throughput, before the knee, too.
+        let next = |point: &Point<'_, '_>| own.iter().position(|more| more.load() >= APART * point.load());
+        let knee = own.iter().enumerate().find_map(|(at, point)| {
+            let beyond = next(point)?;
+            (own[beyond].rps < LEVEL * point.rps).then_some((at, beyond))
+        });
         Line {
-            knee: own.windows(2).position(is_level),
+            knee,
             marks: own.iter().map(|point| (throughput(point), p95(point))).collect(),
             points: own,
             look: order(keys.iter().map(|key| key.0).collect(), key.0),
@@ -77,9 +84,13 @@ impl Line<'_, '_, '_> {
         })
     }
 
+    fn is_knee(&self, at: usize) -> bool {
+        self.knee.is_some_and(|(knee, _)| knee == at)
+    }
+
     fn sentence(&self, is_open: bool) -> Option<Sentence> {
-        let at = self.knee?;
-        let (knee, beyond) = (self.points.get(at)?, self.points.get(at + 1)?);
+        let (at, beyond) = self.knee?;
+        let (knee, beyond) = (self.points.get(at)?, self.points.get(beyond)?);
         let text = format!(
             "{}: {} at {:.1} requests/s; {} give {:.1}.",
             self.name(),
@@ -93,7 +104,7 @@ impl Line<'_, '_, '_> {
 
     fn series(&self, mark: fn(&(Mark, Option<Mark>)) -> Option<&Mark>) -> Series {
         let marks = self.points.iter().zip(&self.marks).enumerate().filter_map(|(at, (point, marks))| {
-            let is_knee = self.knee == Some(at);
+            let is_knee = self.is_knee(at);
             let mark = mark(marks)?.clone();
             let title = if is_knee { format!("{}; the knee", mark.title) } else { mark.title };
             let scenario = point.scenario().map(|scenario| scenario.id.clone());
@@ -206,7 +217,7 @@ fn table(lines: &[Line<'_, '_, '_>], is_open: bool) -> Table {
                 Cell::response_time(point.p95_us),
                 Cell::number(band(p95.as_ref(), |ends| ends.0), 1),
                 Cell::number(band(p95.as_ref(), |ends| ends.1), 1),
-                Cell::text(if line.knee == Some(at) { "knee" } else { "" }),
+                Cell::text(if line.is_knee(at) { "knee" } else { "" }),
             ];
             table.push(point.rows.iter().copied(), cells);
         }
