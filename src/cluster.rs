@@ -31,7 +31,7 @@ mod unready;
 mod workload;
 
 pub use autoscaler::{is_left_paused, pause_autoscalers, refuse_autoscaled, resume_autoscalers};
-pub use connection::{Cluster, ClusterFlags, FIELD_MANAGER, patch_params};
+pub use connection::{Cluster, ClusterFlags, FIELD_MANAGER, patch_params, watching};
 pub use evidence::refusal_in;
 pub use failure::explain;
 #[cfg(test)]
@@ -51,4 +51,4 @@ pub use readiness::{Assessment, assess};
 pub use rollout::await_ready;
 pub use scale::{may_scale, rescaled, scale};
 pub use unready::Unready;
-pub use workload::{Workload, read_workload};
+pub use workload::{Workload, put_back, read_workload};

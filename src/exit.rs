@@ -101,6 +101,34 @@ impl Error {
         Self::new(ExitCode::Interrupted, message)
     }
 
+    /// Gives the flags that choose the cluster to each kubectl of the next step, which else would look at, or change,
+    /// objects of the current context.
+    #[must_use]
+    pub fn with_kubectl_flags(mut self, flags: &str) -> Self {
+        /// The commands that messages name. Elsewhere in a sentence, kubectl is only a program.
+        const VERBS: [&str; 10] = [
+            "api-resources",
+            "create",
+            "delete",
+            "describe",
+            "get",
+            "logs",
+            "rollout",
+            "scale",
+            "top",
+            "version",
+        ];
+        let Some(next) = self.next.take() else { return self };
+        let mut parts = next.split("kubectl ");
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let verb = part.split([' ', '`', ';', ',']).next().unwrap_or_default();
+            let flags = if VERBS.contains(&verb) { flags } else { "" };
+            text = format!("{text}kubectl {flags}{part}");
+        }
+        Self { next: Some(text), ..self }
+    }
+
     /// Adds the next step.
     #[must_use]
     pub fn next(mut self, next: impl Into<String>) -> Self {
@@ -145,5 +173,30 @@ mod tests {
     fn an_error_is_displayed_with_its_next_step() {
         let error = Error::usage("--users: 0 is not a load").next("give a number of 1 or more");
         assert_eq!(error.to_string(), "--users: 0 is not a load\n  next: give a number of 1 or more");
+    }
+
+    #[test]
+    fn commands_of_kubectl_get_the_flags_of_the_cluster() {
+        let next = |next: &str| {
+            let error = Error::cluster("x").next(next).with_kubectl_flags("--context 'a b' --namespace n ");
+            error.next.unwrap()
+        };
+        assert_eq!(
+            next("kubectl scale deployment/a --replicas=1; kubectl get pods"),
+            "kubectl --context 'a b' --namespace n scale deployment/a --replicas=1; kubectl --context 'a b' --namespace n \
+             get pods"
+        );
+        assert_eq!(
+            next("so that `kubectl version` works"),
+            "so that `kubectl --context 'a b' --namespace n version` works"
+        );
+        assert_eq!(
+            next("kubectl config get-contexts; kubectl scales it"),
+            "kubectl config get-contexts; kubectl scales it"
+        );
+        assert_eq!(
+            Error::cluster("x").next("kubectl get pods").with_kubectl_flags("").next.unwrap(),
+            "kubectl get pods"
+        );
     }
 }

@@ -103,6 +103,7 @@ async fn dispatch(cli: &Cli, out: &mut (dyn Write + Send)) -> Result<ExitCode> {
     let is_run = matches!(cli.command, Command::Run(_) | Command::Job(_));
     let console = Arc::new(Console::open(cli.json_events, is_run && !cli.plain));
     let ended = command(cli, &console, out).await;
+    let ended = ended.map_err(|error| error.with_kubectl_flags(&cli.cluster.for_kubectl()));
     console.close(ended.as_ref().err().map(|error| format!("error: {error}")).as_deref());
     ended
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use kube::api::PatchParams;
 use kube::client::ClientBuilder;
 use kube::core::NamespaceResourceScope;
+use kube::runtime::watcher::Config as WatchConfig;
 use kube::{Api, Client, Config, Resource};
 use tower::BoxError;
 use tower::buffer::BufferLayer;
@@ -30,10 +31,15 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const VERSION_WITHIN: Duration = Duration::from_secs(10);
 /// How long the API server may take until it begins to answer a call.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
-/// An answer that stands still for this long is given up, so that a lost API server does not block the driver. A
-/// watch without an event is opened again, which costs little. Connections that wait for their next call do not
-/// count, as they would with kube's own read timeout.
-const STANDS_STILL: Duration = Duration::from_secs(30);
+/// An answer that stands still for this long is given up, so that a lost API server does not block the driver.
+/// Connections that wait for their next call do not count, as they would with kube's own read timeout.
+pub(super) const STANDS_STILL: Duration = Duration::from_secs(30);
+/// The API server ends a watch after this time, s, and it is opened again. It is shorter than [`STANDS_STILL`], so that a
+/// watch without an event is not taken for an API server that is away: bookmarks come once a minute only.
+const WATCH_FOR_S: u32 = 20;
+
+/// Where a pod finds the name of its namespace.
+const OWN_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
 /// Calls that may be on their way at once; others wait.
 const CALLS_AT_ONCE: usize = 1024;
@@ -42,6 +48,11 @@ const OTHER_CONTEXT: &str =
     "give --kubeconfig and --context, or set KUBECONFIG; `kubectl config get-contexts` lists the contexts";
 const LOG_IN: &str =
     "log in again, so that `kubectl version` works, or choose another context with --context";
+
+/// How objects are watched.
+pub fn watching() -> WatchConfig {
+    WatchConfig::default().timeout(WATCH_FOR_S)
+}
 
 /// Parameters of a merge patch with this program's field manager.
 pub fn patch_params() -> PatchParams {
@@ -61,6 +72,25 @@ pub struct ClusterFlags {
     /// Namespace (default: the context's namespace, or the pod's own)
     #[arg(long, short, value_name = "NAME", global = true, env = "LOCUST_MATRIX_NAMESPACE")]
     pub namespace: Option<String>,
+}
+
+impl ClusterFlags {
+    /// The same flags for kubectl, each with a space behind it.
+    pub fn for_kubectl(&self) -> String {
+        let kubeconfig = self.kubeconfig.as_ref().map(|path| path.display().to_string());
+        let flags = [("kubeconfig", &kubeconfig), ("context", &self.context), ("namespace", &self.namespace)];
+        let given = flags.into_iter().filter_map(|(name, value)| Some((name, value.as_deref()?)));
+        given.fold(String::new(), |all, (name, value)| format!("{all}--{name} {} ", quoted(value)))
+    }
+}
+
+/// A value as a word for a shell.
+fn quoted(value: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:@+,".contains(c);
+    if !value.is_empty() && value.chars().all(is_plain) {
+        return value.to_owned();
+    }
+    format!("'{}'", value.replace('\'', "'\\''"))
 }
 
 /// A connection to a cluster, bound to one namespace.
@@ -130,6 +160,13 @@ impl Cluster {
         }
     }
 
+    /// Whether this program runs in a pod of this cluster and of this namespace. A pod of CI may work on another one.
+    pub fn is_our_pods_own(&self) -> bool {
+        let host = std::env::var("KUBERNETES_SERVICE_HOST").unwrap_or_default();
+        let namespace = std::fs::read_to_string(OWN_NAMESPACE).unwrap_or_default();
+        is_at(&self.server, &host) && namespace.trim() == self.namespace
+    }
+
     /// Whether the API server answers.
     ///
     /// # Errors
@@ -146,6 +183,14 @@ impl Cluster {
     {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
+}
+
+/// Whether the address of a server has this host.
+fn is_at(server: &str, host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let own = server.parse::<http::Uri>().ok().and_then(|uri| uri.host().map(str::to_owned));
+    let own = own.as_deref().map(|own| own.trim_start_matches('[').trim_end_matches(']'));
+    !host.is_empty() && [Some(host), Some("kubernetes.default.svc")].contains(&own)
 }
 
 /// A client whose calls end in time, and are tried again where that does no harm.

@@ -16,6 +16,10 @@ use super::workload::Workload;
 /// How long the API server may take. The wait goes on without it.
 const WITHIN: Duration = Duration::from_secs(5);
 
+/// The reasons of the events by which cluster-autoscaler (also that of GKE Autopilot) and Karpenter tell that a node
+/// comes for a pod.
+const NODE_COMES: [&str; 2] = ["TriggeredScaleUp", "Nominated"];
+
 /// A cause in words, with the pod's name and with what the cluster tells about it.
 pub(super) async fn explained(cluster: &Cluster, pod: &Pod, cause: &Cause) -> String {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
@@ -60,6 +64,20 @@ pub(super) async fn refusal(cluster: &Cluster, workload: &Workload, begun: Times
     let is_new = |event: &Event| seen_at(event).is_some_and(|at| at.as_second() >= begun.as_second());
     let refusals = events.into_iter().filter(|event| is_ours(event) && is_new(event));
     last_line(refusal_in(&refusals.max_by_key(seen_at)?.message?))
+}
+
+/// What an autoscaler of nodes says about the pods that have no place: that a node comes for one of them. `None` if none
+/// says so.
+pub(super) async fn new_node(cluster: &Cluster, pods: &[Pod]) -> Option<String> {
+    let is_ours = |event: &Event| pods.iter().any(|pod| pod.metadata.uid == event.involved_object.uid);
+    for reason in NODE_COMES {
+        let events = timeout(WITHIN, list(cluster, &format!("reason={reason}"))).await.unwrap_or_default();
+        let newest = events.into_iter().filter(is_ours).max_by_key(seen_at);
+        if let Some(message) = newest.and_then(|event| last_line(&event.message?)) {
+            return Some(format!("{reason}: {message}"));
+        }
+    }
+    None
 }
 
 /// The server's own words in the message of an event about a pod that could not be created.
@@ -115,5 +133,33 @@ mod tests {
             "pod inference-1: crashes again and again; last line of its log: no answer from \
              https://…@models.example/v1"
         );
+    }
+
+    #[tokio::test]
+    async fn a_node_that_comes_for_one_of_the_pods_is_told() {
+        let told = async |uid: &str| {
+            let service = service_fn(async |request: Request<Body>| {
+                let scaled = request.uri().query().is_some_and(|query| query.contains("TriggeredScaleUp"));
+                // As cluster-autoscaler writes it.
+                let event = json!({
+                    "metadata": {}, "reason": "TriggeredScaleUp", "type": "Normal",
+                    "involvedObject": { "kind": "Pod", "name": "inference-1", "uid": "p1" },
+                    "message": "pod triggered scale-up: [{pool-1 1->2 (max: 5)}]",
+                });
+                let items = if scaled { json!([event]) } else { json!([]) };
+                let list = json!({ "apiVersion": "v1", "kind": "EventList", "metadata": {}, "items": items });
+                Ok::<_, Infallible>(Response::new(Body::from(list.to_string().into_bytes())))
+            });
+            let client = Client::new(service, "default");
+            let cluster = Cluster { client, namespace: "default".into(), server: "test".into() };
+            let pod: Pod =
+                serde_json::from_value(json!({ "metadata": { "name": "a", "uid": uid } })).unwrap();
+            new_node(&cluster, &[pod]).await
+        };
+        assert_eq!(
+            told("p1").await.unwrap(),
+            "TriggeredScaleUp: pod triggered scale-up: [{pool-1 1->2 (max: 5)}]"
+        );
+        assert_eq!(told("p2").await, None, "that node is for another pod");
     }
 }

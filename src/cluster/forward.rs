@@ -7,6 +7,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::ListParams;
+use kube::client::UpgradeConnectionError;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -26,6 +27,16 @@ pub enum Destination {
     Pod(String),
     /// Any ready pod of this workload.
     ReadyPodOf(Box<Workload>),
+}
+
+impl Destination {
+    /// The name of the pod.
+    async fn pod(&self, cluster: &Cluster) -> Result<String> {
+        match self {
+            Self::Pod(name) => Ok(name.clone()),
+            Self::ReadyPodOf(workload) => find_ready_pod(cluster, workload).await,
+        }
+    }
 }
 
 /// A port of this machine that is bound, but not forwarded yet.
@@ -66,6 +77,30 @@ impl PortForward {
     /// Exit code 3: no local port can be bound.
     pub async fn open(cluster: &Cluster, destination: Destination, port: u16) -> Result<Self> {
         Self::through(LocalPort::bind(0).await?, cluster, destination, port)
+    }
+
+    /// Asks once for a forwarded port, to find out whether it may be. What may be mended by waiting is not reported.
+    ///
+    /// # Errors
+    /// Exit code 3: the API server, or a proxy before it, refuses to forward ports.
+    pub async fn may_open(cluster: &Cluster, destination: &Destination, port: u16) -> Result<()> {
+        let Ok(pod) = destination.pod(cluster).await else { return Ok(()) };
+        let asked = cluster.api::<Pod>().portforward(&pod, &[port]).await;
+        let Err(kube::Error::UpgradeConnection(UpgradeConnectionError::ProtocolSwitch(status))) = asked
+        else {
+            return Ok(());
+        };
+        if !status.is_client_error() {
+            return Ok(());
+        }
+        let problem = format!(
+            "ports of pod {}/{pod} cannot be forwarded: the API server answers {status}",
+            cluster.namespace
+        );
+        Err(Error::preflight(problem).next(
+            "ask for the right to get and create pods/portforward (a proxy must let WebSockets through), give Locust's \
+             address with --locust-url, or measure with: locust-matrix job",
+        ))
     }
 
     /// Forwards a local port that is already bound to `port` of the destination.
@@ -110,10 +145,7 @@ async fn forward(
     port: u16,
     mut local: TcpStream,
 ) -> Result<()> {
-    let pod = match destination {
-        Destination::Pod(name) => name.clone(),
-        Destination::ReadyPodOf(workload) => find_ready_pod(cluster, workload).await?,
-    };
+    let pod = destination.pod(cluster).await?;
     let subject = format!("port {port} of pod {}/{pod}", cluster.namespace);
     let mut forwarder =
         cluster.api::<Pod>().portforward(&pod, &[port]).await.map_err(|error| explain(&subject, &error))?;

@@ -230,7 +230,10 @@ fn is_taken(other: &str) -> Error {
 
 fn is_held(cluster: &Cluster, other: &str) -> Error {
     Error::preflight(format!("another driver is running in namespace {}: {other}", cluster.namespace))
-        .next(format!("wait for it, or end it with: kubectl delete job {JOB}"))
+        .next(format!(
+            "wait for it, or end it: kubectl delete job {JOB}, if its name begins with that; else it is a run of another \
+             Job or machine"
+        ))
 }
 
 fn is_silent(cluster: &Cluster) -> Error {

@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-/// States of a container that last until somebody changes something.
-const PERMANENT: [&str; 7] = [
+/// States in which a container cannot start.
+const CANNOT_START: [&str; 7] = [
     "ErrImagePull",
     "ImagePullBackOff",
     "ErrImageNeverPull",
@@ -14,6 +14,18 @@ const PERMANENT: [&str; 7] = [
     "CreateContainerConfigError",
     "CreateContainerError",
     "RunContainerError",
+];
+/// In the messages of these states, what passes by itself: the kubelet waits for its own caches, or for a runtime or a
+/// registry that is busy, and tries again.
+const PASSES: [&str; 8] = [
+    "failed to sync",
+    "timed out",
+    "deadline exceeded",
+    "timeout",
+    "connection refused",
+    "connection reset",
+    "too many requests",
+    "429",
 ];
 /// A container that has ended this often is not expected to start.
 const CRASHES: i32 = 2;
@@ -42,6 +54,12 @@ pub(super) enum Evidence {
     Log(String),
     /// The pod's latest warning.
     Warning,
+}
+
+/// Whether a state lasts until somebody changes something. The kubelet says `ImagePullBackOff` once it has tried again.
+fn lasts(reason: &str, message: &str) -> bool {
+    let message = message.to_lowercase();
+    reason == "ImagePullBackOff" || !PASSES.iter().any(|passes| message.contains(passes))
 }
 
 /// Whether the pod's condition `Ready` is true.
@@ -146,10 +164,10 @@ impl Part<'_> {
         let crash = self.crash();
         if let Some(waiting) = &state.waiting {
             let reason = waiting.reason.as_deref().unwrap_or("no reason given");
-            if PERMANENT.contains(&reason) {
+            if CANNOT_START.contains(&reason) {
                 let message = waiting.message.as_deref().unwrap_or("no message");
                 let words = format!("cannot start {name} (image {}): {reason}: {message}", self.status.image);
-                return Some(Cause { is_permanent: true, ..passing(&key("start"), words) });
+                return Some(Cause { is_permanent: lasts(reason, message), ..passing(&key("start"), words) });
             }
             if let (Some(crash), "CrashLoopBackOff") = (&crash, reason) {
                 let most = if self.has_ended_well() { ENDS } else { CRASHES };

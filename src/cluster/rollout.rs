@@ -6,11 +6,11 @@ use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::DynamicObject;
-use kube::runtime::watcher::{Config as WatchConfig, Event};
+use kube::runtime::watcher::Event;
 use kube::runtime::{WatchStreamExt, watcher};
 use tokio::time::{Instant, sleep_until};
 
-use super::connection::Cluster;
+use super::connection::{Cluster, watching};
 use super::evidence;
 use super::failure::explain;
 use super::listed::Listed;
@@ -112,8 +112,8 @@ enum Change {
 impl Wait<'_> {
     async fn run(&mut self, overdue: Option<&Overdue>, tell: &Tell<'_>) -> Result<(), Unready> {
         let Self { cluster, workload, .. } = *self;
-        let by_name = WatchConfig::default().fields(&format!("metadata.name={}", workload.name));
-        let by_label = WatchConfig::default().labels(&workload.selector);
+        let by_name = watching().fields(&format!("metadata.name={}", workload.name));
+        let by_label = watching().labels(&workload.selector);
         let objects = watcher(workload.api(cluster), by_name).default_backoff();
         let pods = watcher(cluster.api::<Pod>(), by_label).default_backoff();
         let mut changes = stream::select(
@@ -282,7 +282,11 @@ impl Wait<'_> {
                 return self.refused(problem, since).await.map(Err);
             }
             Assessment::Unplaced(problem) if unplaced >= Some(self.unplaced_for) => {
-                return Some(Err(Unready::Unplaced(problem)));
+                // A node that is on its way is waited for as long as anything else.
+                let Some(node) = evidence::new_node(self.cluster, &self.pods).await else {
+                    return Some(Err(Unready::Unplaced(problem)));
+                };
+                (self.unplaced_for, self.last_seen) = (self.limit * 3, format!("{problem}; {node}"));
             }
             Assessment::Rescaled(to) if rescaled >= Some(RESCALED_FOR) => {
                 let by = object.and_then(|object| replicas_set_by(&object.metadata));

@@ -15,7 +15,18 @@ use super::failure::explain;
 use super::kinds;
 use crate::config::WorkloadName;
 use crate::exit::{Error, Result};
+use crate::objects::{MASTER, WORKERS};
 use crate::plan::hex;
+
+/// How to get back to the template with which a run began. The scripts of Locust are in a ConfigMap, to which no rollout
+/// goes back.
+pub fn put_back(kind: &str, name: &str) -> String {
+    if [MASTER, WORKERS].contains(&name) {
+        "deploy the locustfile and the settings of that run again, and use --resume".to_owned()
+    } else {
+        format!("put the template back (kubectl rollout undo {kind}/{name}) and use --resume")
+    }
+}
 
 /// The parts of a workload that the driver needs in order to scale it and to find its pods.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,10 +88,7 @@ impl Workload {
         let message = format!(
             "the pod template of {id} has changed since the run began, such as a variable, a limit or the test script"
         );
-        Some(Error::usage(message).next(format!(
-            "start a new run, or put the template back (kubectl rollout undo {kind}/{}) and use --resume",
-            self.name
-        )))
+        Some(Error::usage(message).next(format!("start a new run, or {}", put_back(&kind, &self.name))))
     }
 
     /// The image of each container, by the name that records have for it.

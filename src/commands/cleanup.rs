@@ -7,7 +7,7 @@ use crate::cluster::{Cluster, ClusterFlags, await_gone};
 use crate::deploy::{Deletion, Overlay, delete, job, objects};
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
-use crate::objects::{DRIVER_PODS, RESULTS_APP};
+use crate::objects::{JOB, RESULTS_APP};
 use crate::secrets::hide_credentials;
 
 /// Arguments of `cleanup`.
@@ -21,8 +21,8 @@ pub struct Arguments {
     dry_run: bool,
 }
 
-/// How long the driver's pod may take to end.
-const ENDS_WITHIN: Duration = Duration::from_mins(3);
+/// How long the driver's pod may take to end beyond its own grace period, in which it puts back the replicas.
+const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
 /// Deletes the objects that this program created; prints one object per line to `out`. Objects of the same names
 /// that it did not create are left alone, and the events name them.
@@ -43,9 +43,12 @@ pub async fn run(
     let deletion = delete(&cluster, &job, arguments.dry_run).await?;
     show(out, events, &deletion);
     if !deletion.deleted.is_empty() && !arguments.dry_run {
-        await_gone(&cluster, DRIVER_PODS, ENDS_WITHIN).await.map_err(|timed_out| {
-            Error::cluster(format!("the driver's pod does not end {timed_out}"))
-                .next(format!("kubectl delete pod -l {DRIVER_PODS} --force"))
+        let pods = format!("job-name={JOB}");
+        let tell = events.waiting("the driver's pod to end");
+        await_gone(&cluster, &pods, ENDS_WITHIN, &tell).await.map_err(|timed_out| {
+            Error::cluster(format!("the driver's pod does not end {timed_out}")).next(format!(
+                "see what keeps it: kubectl describe pods -l {pods}; then run cleanup again, which deletes the rest"
+            ))
         })?;
     }
     let mut rest = objects(Overlay::Kind, &[], None)?;

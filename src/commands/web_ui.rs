@@ -39,6 +39,7 @@ pub(super) async fn forward_to_master(
 ) -> Result<PortForward> {
     let master = read_workload(cluster, &WorkloadName::deployment(MASTER)).await?;
     let destination = Destination::ReadyPodOf(Box::new(master));
+    PortForward::may_open(cluster, &destination, WEB_PORT).await?;
     let Some(port) = port else {
         return PortForward::open(cluster, destination, WEB_PORT).await;
     };

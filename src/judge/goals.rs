@@ -75,8 +75,8 @@ fn of_valid_rows(point: &Point<'_, '_>, goal: &Goal) -> Option<GoalOutcome> {
         return None;
     }
     Some(match goal.limited {
-        Limited::Percentile(_) => at_most(point, figure_of(point, goal), goal, goal.limit * 1000.0),
-        Limited::Throughput => at_least(point, figure_of(point, goal), goal),
+        Limited::Percentile(_) => at_most(point, figure_of(point, goal), goal.limit * 1000.0),
+        Limited::Throughput => at_least(point, figure_of(point, goal), goal.limit),
         Limited::Failures => match failed_pct(point, goal.endpoint.as_deref()) {
             Some(pct) if pct <= goal.limit => GoalOutcome::Met,
             Some(_) => GoalOutcome::Missed,
@@ -151,27 +151,26 @@ fn worse(a: GoalOutcome, b: GoalOutcome) -> GoalOutcome {
 }
 
 /// A goal that the value must not exceed; `limit` is in its unit. An infinite percentile misses every goal.
-fn at_most(point: &Point<'_, '_>, certainty: Certainty, goal: &Goal, limit: f64) -> GoalOutcome {
+fn at_most(point: &Point<'_, '_>, certainty: Certainty, limit: f64) -> GoalOutcome {
     match (certainty.value, certainty.bounds) {
         (Some(value), _) if value.is_infinite() => GoalOutcome::Missed,
         (_, Ok(bounds)) if bounds.high <= limit => GoalOutcome::Met,
         (_, Ok(bounds)) if bounds.low > limit => GoalOutcome::Missed,
-        _ => GoalOutcome::Unknown { settle: settle(point, &certainty, goal, limit) },
+        _ => GoalOutcome::Unknown { settle: settle(point, &certainty, limit) },
     }
 }
 
 /// A goal that the value must reach.
-fn at_least(point: &Point<'_, '_>, certainty: Certainty, goal: &Goal) -> GoalOutcome {
-    let limit = goal.limit;
+fn at_least(point: &Point<'_, '_>, certainty: Certainty, limit: f64) -> GoalOutcome {
     match certainty.bounds {
         Ok(bounds) if bounds.low >= limit => GoalOutcome::Met,
         Ok(bounds) if bounds.high < limit => GoalOutcome::Missed,
-        _ => GoalOutcome::Unknown { settle: settle(point, &certainty, goal, limit) },
+        _ => GoalOutcome::Unknown { settle: settle(point, &certainty, limit) },
     }
 }
 
 /// What could settle an unknown outcome.
-fn settle(point: &Point<'_, '_>, certainty: &Certainty, goal: &Goal, limit: f64) -> String {
+fn settle(point: &Point<'_, '_>, certainty: &Certainty, limit: f64) -> String {
     if certainty.value.is_none() && certainty.bounds.is_err() {
         return NOT_REQUESTED.to_owned();
     }

@@ -7,10 +7,13 @@ use super::found::{Autoscaler, KEDA_PAUSED, Kind, PAUSED, autoscalers_of};
 use crate::cluster::connection::{Cluster, patch_params};
 use crate::cluster::failure::explain;
 use crate::cluster::workload::Workload;
-use crate::exit::{Error, Result};
+use crate::exit::{Error, ExitCode, Result};
 
 /// The fields of a HorizontalPodAutoscaler's spec that a pause changes.
 const CHANGED: [&str; 3] = ["minReplicas", "maxReplicas", "behavior"];
+
+/// How often a change is tried that conflicts with another one.
+const CONFLICTS: usize = 5;
 
 /// Pauses every autoscaler of a workload that will have up to `most` replicas. Returns their names. One that a
 /// killed run has left paused stays so.
@@ -21,22 +24,31 @@ const CHANGED: [&str; 3] = ["minReplicas", "maxReplicas", "behavior"];
 /// # Errors
 /// Exit code 3 if the permission is missing, else 4.
 pub async fn pause_autoscalers(cluster: &Cluster, workload: &Workload, most: u32) -> Result<Vec<String>> {
-    let (found, _) = autoscalers_of(cluster, workload).await;
+    let (found, unknown) = autoscalers_of(cluster, workload).await;
+    if let Some(why) = unknown {
+        // One that is not seen would undo each step of the matrix.
+        return Err(not_listed(workload, &why).next(
+            "add the rule {apiGroups: [autoscaling], resources: [horizontalpodautoscalers], verbs: [list, patch]} to the \
+             Role, or leave --pause-autoscaler out",
+        ));
+    }
     let mut paused = Vec::new();
     for one in &found {
-        let changes = match one.kind {
+        patch(cluster, one, "pause", |one| match one.kind {
             Kind::HorizontalPodAutoscaler => pause_of(one, most),
             Kind::ScaledObject if one.is_paused_by_us() => None,
             Kind::ScaledObject => {
                 Some(json!({ "metadata": { "annotations": { KEDA_PAUSED: "true", PAUSED: "{}" } } }))
             }
-        };
-        if let Some(changes) = changes {
-            patch(cluster, one, "pause", changes).await?;
-        }
+        })
+        .await?;
         paused.push(one.title());
     }
     Ok(paused)
+}
+
+fn not_listed(workload: &Workload, why: &str) -> Error {
+    Error::preflight(format!("autoscalers of {} cannot be listed: {why}", workload.describe()))
 }
 
 /// Puts back every autoscaler of a workload that this program has paused. Returns their names.
@@ -46,21 +58,20 @@ pub async fn pause_autoscalers(cluster: &Cluster, workload: &Workload, most: u32
 pub async fn resume_autoscalers(cluster: &Cluster, workload: &Workload) -> Result<Vec<String>> {
     let (found, unknown) = autoscalers_of(cluster, workload).await;
     if let Some(why) = unknown {
-        return Err(Error::cluster(format!(
-            "autoscalers of {} cannot be listed: {why}",
-            workload.describe()
-        ))
-        .next(format!("if one has the annotation {PAUSED}, put back what it says")));
+        let next = format!("if one has the annotation {PAUSED}, put back what it says");
+        return Err(Error { code: ExitCode::Cluster, ..not_listed(workload, &why) }.next(next));
     }
     let (mut resumed, mut failed) = (Vec::new(), None);
     for one in found.iter().filter(|one| one.is_paused_by_us()) {
-        let changes = match one.kind {
-            Kind::HorizontalPodAutoscaler => resume_of(one),
+        let resumed_now = patch(cluster, one, "resume", |one| match one.kind {
+            // Somebody else may have put it back meanwhile.
+            _ if !one.is_paused_by_us() => None,
+            Kind::HorizontalPodAutoscaler => Some(resume_of(one)),
             Kind::ScaledObject => {
-                json!({ "metadata": { "annotations": { KEDA_PAUSED: null, PAUSED: null } } })
+                Some(json!({ "metadata": { "annotations": { KEDA_PAUSED: null, PAUSED: null } } }))
             }
-        };
-        match patch(cluster, one, "resume", changes).await {
+        });
+        match resumed_now.await {
             Ok(()) => resumed.push(one.title()),
             Err(error) => failed = failed.or(Some(error)),
         }
@@ -68,14 +79,31 @@ pub async fn resume_autoscalers(cluster: &Cluster, workload: &Workload) -> Resul
     failed.map_or(Ok(resumed), Err)
 }
 
-async fn patch(cluster: &Cluster, one: &Autoscaler, verb: &str, mut changes: Value) -> Result<()> {
-    // If somebody has changed it since it was read, that change would be lost.
-    changes["metadata"]["resourceVersion"] = json!(one.object.metadata.resource_version);
+/// Changes an autoscaler, if there is something to change. Its controller writes its status all the time, so that it is
+/// read again if it has changed since.
+async fn patch(
+    cluster: &Cluster,
+    one: &Autoscaler,
+    verb: &str,
+    changes: impl Fn(&Autoscaler) -> Option<Value>,
+) -> Result<()> {
     let api = one.kind.api(cluster);
-    let patched = api.patch(one.name(), &patch_params(), &Patch::Merge(changes)).await;
-    patched.map(drop).map_err(|error| {
-        let explained = explain(&format!("{verb} {}", one.title()), &error);
-        match error {
+    let mut one = one.clone();
+    for left in (0..CONFLICTS).rev() {
+        let Some(mut changes) = changes(&one) else { return Ok(()) };
+        // If somebody has changed it since it was read, that change would be lost.
+        changes["metadata"]["resourceVersion"] = json!(one.object.metadata.resource_version);
+        let refused = match api.patch(one.name(), &patch_params(), &Patch::Merge(changes)).await {
+            Ok(_) => return Ok(()),
+            Err(kube::Error::Api(status)) if status.code == 409 && left > 0 => {
+                let read = api.get(one.name()).await;
+                one.object = read.map_err(|error| explain(&format!("read {}", one.title()), &error))?;
+                continue;
+            }
+            Err(error) => error,
+        };
+        let explained = explain(&format!("{verb} {}", one.title()), &refused);
+        return Err(match refused {
             kube::Error::Api(status) if status.code == 403 => explained.next(format!(
                 "add the rule {{apiGroups: ['{}'], resources: [{}], verbs: [list, patch]}} to the Role \
                  (locust-matrix deploy --config FILE with pause_autoscaler: true does), or {verb} it by hand",
@@ -83,8 +111,9 @@ async fn patch(cluster: &Cluster, one: &Autoscaler, verb: &str, mut changes: Val
                 one.kind.resource().plural
             )),
             _ => explained,
-        }
-    })
+        });
+    }
+    Ok(())
 }
 
 /// The change that pauses a HorizontalPodAutoscaler; `None` if it is paused already, for as many replicas.

@@ -141,3 +141,34 @@ async fn a_missing_right_to_pause_is_named_with_the_rule_to_add() {
     assert_eq!(error.code, ExitCode::Preflight);
     assert!(error.to_string().contains("resources: [horizontalpodautoscalers]"), "{error}");
 }
+
+#[tokio::test]
+async fn a_conflict_with_the_autoscalers_own_controller_is_tried_again() {
+    let api = FakeApi::default();
+    api.put(&format!("{HPAS}/scale-bert"), hpa(&bert(), &Value::Null));
+    let (cluster, workload) = (api.cluster(), Workload::for_tests("bert"));
+    let before = spec(&api);
+    let conflicts = |api: &FakeApi| {
+        let mut left = 3;
+        api.fail(move |method, _, _| {
+            let is_patch = *method == http::Method::PATCH && left > 0;
+            left -= i32::from(is_patch);
+            is_patch.then_some(Fault::Refused(409))
+        });
+    };
+    conflicts(&api);
+    pause_autoscalers(&cluster, &workload, 8).await.unwrap();
+    assert_eq!(spec(&api)["maxReplicas"], 8);
+    conflicts(&api);
+    resume_autoscalers(&cluster, &workload).await.unwrap();
+    assert_eq!(spec(&api)["maxReplicas"], before["maxReplicas"]);
+}
+
+#[tokio::test]
+async fn autoscalers_that_cannot_be_listed_are_not_paused_in_silence() {
+    let api = FakeApi::default();
+    api.fail(|_, path, _| path.contains("autoscal").then_some(Fault::Refused(403)));
+    let error = pause_autoscalers(&api.cluster(), &Workload::for_tests("bert"), 8).await.unwrap_err();
+    assert_eq!(error.code, ExitCode::Preflight);
+    assert!(error.to_string().contains("horizontalpodautoscalers"), "{error}");
+}

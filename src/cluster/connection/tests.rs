@@ -81,3 +81,28 @@ async fn the_proxy_of_the_kubeconfig_is_used_and_named() {
     assert!(error.message.contains(&format!("127.0.0.1:{proxy}/ of proxy-url")), "{error}");
     assert!(!error.message.contains("pl4nted"), "{error}");
 }
+
+#[test]
+fn the_flags_for_kubectl_are_those_that_were_given() {
+    let flags = |kubeconfig: Option<&str>, context: Option<&str>, namespace: Option<&str>| {
+        let owned = |value: Option<&str>| value.map(str::to_owned);
+        let kubeconfig = kubeconfig.map(PathBuf::from);
+        ClusterFlags { kubeconfig, context: owned(context), namespace: owned(namespace) }.for_kubectl()
+    };
+    assert_eq!(flags(None, None, None), "");
+    assert_eq!(
+        flags(Some("/a b/it's"), Some("gke_p_europe-west1_c"), Some("shop")),
+        "--kubeconfig '/a b/it'\\''s' --context gke_p_europe-west1_c --namespace shop "
+    );
+}
+
+#[test]
+fn a_pod_knows_its_own_cluster_by_its_address() {
+    assert!(is_at("https://10.96.0.1/", "10.96.0.1") && is_at("https://10.96.0.1:6443/", "10.96.0.1"));
+    assert!(
+        is_at("https://[fd00::1]:443/", "fd00::1") && is_at("https://kubernetes.default.svc/", "10.96.0.1")
+    );
+    assert!(!is_at("https://10.96.0.10/", "10.96.0.1") && !is_at("https://api.example.com/", "10.96.0.1"));
+    assert!(!is_at("staging (https://10.96.0.1/)", "10.96.0.1"), "a context was chosen");
+    assert!(!is_at("https://kubernetes.default.svc/", ""), "this is no pod");
+}

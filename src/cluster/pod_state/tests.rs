@@ -158,3 +158,27 @@ fn a_pod_that_has_ended_is_no_replica() {
     assert!(is_over(&pod("{containers: []}", "{phase: Failed, reason: Evicted}")));
     assert!(!is_over(&pod("{containers: []}", "{phase: Running}")));
 }
+
+#[test]
+fn what_passes_by_itself_is_waited_for() {
+    let fails = |reason: &str, message: &str| {
+        let state = format!("{{waiting: {{reason: {reason}, message: {message:?}}}}}");
+        let status = format!("{{containerStatuses: [{}]}}", container("bert", false, 0, &state));
+        startup_failure(&pod("{containers: [{name: bert}]}", &status)).is_some()
+    };
+    for (reason, message) in [
+        ("CreateContainerConfigError", "failed to sync secret cache: timed out waiting for the condition"),
+        ("CreateContainerError", "context deadline exceeded"),
+        ("ErrImagePull", "unexpected status code 429 Too Many Requests"),
+        ("ErrImagePull", "dial tcp 10.0.0.1:443: i/o timeout"),
+    ] {
+        assert!(!fails(reason, message), "{reason}: {message}");
+    }
+    for (reason, message) in [
+        ("CreateContainerConfigError", "secret \"s\" not found"),
+        ("ErrImagePull", "failed to resolve reference \"r/i:1\": r/i:1: not found"),
+        ("ImagePullBackOff", "Back-off pulling image \"r/i:1\": dial tcp 10.0.0.1:443: i/o timeout"),
+    ] {
+        assert!(fails(reason, message), "{reason}: {message}");
+    }
+}

@@ -1,6 +1,15 @@
-//! An API server that answers every list with the same objects and never reports a change.
+//! An API server that answers every list with the same objects and never reports a change. As real ones do, it ends each
+//! watch after the time that the watch asks for, and the client gives up an answer that stands still.
 
-use std::future::pending;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http_body::Frame;
+use tokio::time::Sleep;
+use tokio_util::bytes::Bytes;
+use tower::ServiceBuilder;
+use tower_http::timeout::ResponseBodyTimeoutLayer;
 
 use http::{Request, Response};
 use kube::Client;
@@ -12,6 +21,35 @@ use super::*;
 use crate::wait::silent;
 
 const LIMIT: Duration = Duration::from_mins(3);
+
+/// The body of an answer.
+enum Answer {
+    /// Of a watch without an event.
+    Quiet(Pin<Box<Sleep>>),
+    /// Of a list.
+    Whole(Option<Bytes>),
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
+        match &mut *self {
+            Self::Quiet(sleep) => sleep.as_mut().poll(context).map(|()| None),
+            Self::Whole(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+        }
+    }
+}
+
+/// The time for which a watch asks, else the hour of a real server.
+fn asked(query: &str) -> Duration {
+    let seconds = query.split('&').find_map(|one| one.strip_prefix("timeoutSeconds="));
+    Duration::from_secs(seconds.map_or(3600, |seconds| seconds.parse().unwrap()))
+}
 
 /// Waits for two replicas of a Deployment that has these pods.
 async fn await_two(pods: Vec<Value>) -> Result<(), Unready> {
@@ -56,18 +94,19 @@ async fn await_in(
             Some("events") => ("EventList", "v1", vec![probe_failed()]),
             _ => ("DeploymentList", "apps/v1", vec![deployment.clone()]),
         };
-        let watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
+        let query = request.uri().query().unwrap_or_default().to_owned();
         async move {
-            if watch {
-                return pending().await;
+            if query.contains("watch=true") {
+                return Ok(Response::new(Answer::Quiet(Box::pin(tokio::time::sleep(asked(&query))))));
             }
             let list = json!({
                 "apiVersion": version, "kind": kind, "metadata": { "resourceVersion": "1" }, "items": items,
             });
-            Ok::<_, std::convert::Infallible>(Response::new(Body::from(list.to_string().into_bytes())))
+            Ok::<_, Infallible>(Response::new(Answer::Whole(Some(Bytes::from(list.to_string())))))
         }
     });
-    let client = Client::new(service, "default");
+    let stands_still = ResponseBodyTimeoutLayer::new(super::super::connection::STANDS_STILL);
+    let client = Client::new(ServiceBuilder::new().layer(stands_still).service(service), "default");
     let cluster = Cluster { client, namespace: "default".into(), server: "test".into() };
     let workload = Workload { uid: uid.into(), ..Workload::for_tests("inference") };
     await_ready(&cluster, &workload, 2, LIMIT, overdue, tell).await

@@ -7,7 +7,6 @@ use futures::{StreamExt, stream};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{ListParams, Patch};
-use kube::runtime::watcher::Config as WatchConfig;
 use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::json;
 use tokio::time::timeout;
@@ -17,7 +16,7 @@ use super::log::show_log;
 use super::patience::{Limits, Patience};
 use super::pods::{driver_cannot_start, exit_code, has_started, other_containers, running, waiting};
 use super::submit::{SubmittedJob, has_ended};
-use crate::cluster::{Cluster, explain, patch_params};
+use crate::cluster::{Cluster, explain, patch_params, watching};
 use crate::events::{Events, Progress};
 use crate::exit::{Error, ExitCode, Result};
 use crate::objects::JOB;
@@ -112,8 +111,8 @@ async fn follow_pods(
     events: &Events,
     log: &(dyn Fn(&str) + Sync),
 ) -> Result<ExitCode> {
-    let pods = watcher(cluster.api::<Pod>(), WatchConfig::default().labels(&job.selector()));
-    let jobs = watcher(cluster.api::<Job>(), WatchConfig::default().fields(&format!("metadata.name={JOB}")));
+    let pods = watcher(cluster.api::<Pod>(), watching().labels(&job.selector()));
+    let jobs = watcher(cluster.api::<Job>(), watching().fields(&format!("metadata.name={JOB}")));
     // A change is only a reason to read the pods and the Job again; its content does not matter.
     let mut changes =
         stream::select(pods.default_backoff().map(drop).boxed(), jobs.default_backoff().map(drop).boxed());
@@ -138,7 +137,7 @@ async fn follow_pods(
             if let Some(code) = last_exit {
                 events.tell(Progress::JobContinues { pod: name.clone(), exit_code: code });
             }
-            show_log(cluster, &name, log).await;
+            show_log(cluster, &name, events, log).await;
             shown.insert(name.clone());
             last_exit = container_exit_code(cluster, &name).await.or(last_exit);
         }
@@ -166,11 +165,19 @@ async fn follow_pods(
 
 /// What helps against a container that cannot start.
 fn mends(problem: &str) -> &'static str {
-    let has = |words: &[&str]| words.iter().any(|word| problem.contains(word));
-    if has(&["unauthorized", "authentication", "denied", "no basic auth"]) {
+    let lower = problem.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    // So Docker Hub answers for an image that does not exist.
+    if has(&["does not exist or may require"]) {
+        return "push that image, name another with --driver-image, or, if it is private, name a secret with the \
+                registry's credentials as job.imagePullSecrets in the settings";
+    }
+    let refused =
+        ["unauthorized", "authorization failed", "failed to authorize", "anonymous token", "forbidden"];
+    if has(&refused) || has(&["authentication", "denied", "no basic auth"]) {
         return "name a secret with the registry's credentials as job.imagePullSecrets in the settings";
     }
-    if has(&["ErrImage", "ImagePull", "InvalidImageName"]) {
+    if has(&["errimage", "imagepull", "invalidimagename"]) {
         return "build or push that image, or name another with --driver-image";
     }
     "see: kubectl describe pods -l app=locust,role=driver"
@@ -218,11 +225,10 @@ fn code_of(exit: Option<i32>) -> ExitCode {
 
 /// The exit code of the driver in this pod. Its log ends a moment before the pod's status has the exit code.
 async fn container_exit_code(cluster: &Cluster, pod: &str) -> Option<i32> {
-    let mut changes =
-        watcher(cluster.api::<Pod>(), WatchConfig::default().fields(&format!("metadata.name={pod}")))
-            .default_backoff()
-            .applied_objects()
-            .boxed();
+    let mut changes = watcher(cluster.api::<Pod>(), watching().fields(&format!("metadata.name={pod}")))
+        .default_backoff()
+        .applied_objects()
+        .boxed();
     let ended = async {
         while let Some(change) = changes.next().await {
             if let Some(code) = change.ok().as_ref().and_then(exit_code) {
@@ -263,9 +269,19 @@ mod tests {
     fn the_advice_fits_the_reason() {
         let pull = "pod a: cannot start container driver (image r/d:1): ErrImagePull:";
         assert!(mends(&format!("{pull} not found")).contains("--driver-image"));
-        assert!(
-            mends(&format!("{pull} 401 Unauthorized: authentication required")).contains("imagePullSecrets")
-        );
+        // As containerd tells the answers of registries.
+        for refused in [
+            "failed to pull and unpack image: failed to resolve reference: failed to authorize: failed to fetch anonymous \
+             token: unexpected status from GET request to https://r/token: 401 Unauthorized",
+            "failed to resolve reference: unexpected status from HEAD request to https://r/v2/d/manifests/1: 403 Forbidden",
+        ] {
+            let advice = mends(&format!("{pull} {refused}"));
+            assert!(advice.contains("imagePullSecrets") && !advice.contains("--driver-image"), "{advice}");
+        }
+        let hub = "failed to resolve reference \"docker.io/library/locust-driver:1\": pull access denied, repository does \
+                   not exist or may require authorization: server message: insufficient_scope: authorization failed";
+        let advice = mends(&format!("{pull} {hub}"));
+        assert!(advice.contains("imagePullSecrets") && advice.contains("--driver-image"), "{advice}");
         let config =
             "pod a: cannot start container driver: CreateContainerConfigError: secret \"s\" not found";
         assert!(!mends(config).contains("image"));

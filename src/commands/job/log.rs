@@ -9,17 +9,22 @@ use kube::api::LogParams;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::pods::{DRIVER, has_ended};
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, explain};
+use crate::events::{Events, Progress};
 
 /// How long the API server may be silent before this gives up.
 const API_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+/// How long to wait before a log that could not be read is asked for again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
 /// Passes the log of a pod's driver line by line to `log` until its container has ended. A lost connection is
-/// reopened after the last line. If the API server stays silent, this returns, and the caller reports it.
-pub(super) async fn show_log(cluster: &Cluster, pod: &str, log: &(dyn Fn(&str) + Sync)) {
+/// reopened after the last line. That the log cannot be read is told, once. If the API server stays silent, or the pod's
+/// node does, this returns, and the caller sees to it.
+pub(super) async fn show_log(cluster: &Cluster, pod: &str, events: &Events, log: &(dyn Fn(&str) + Sync)) {
     let pods = cluster.api::<Pod>();
     let mut position = Position::default();
     let mut last_answer = Instant::now();
+    let mut is_told = false;
     loop {
         let since_time = position.reopen();
         let container = Some(DRIVER.to_owned());
@@ -27,9 +32,18 @@ pub(super) async fn show_log(cluster: &Cluster, pod: &str, log: &(dyn Fn(&str) +
             LogParams { container, follow: true, timestamps: true, since_time, ..LogParams::default() };
         let rest = match pods.log_stream(pod, &params).await {
             Ok(stream) => show_lines(stream, &mut position, log).await,
-            Err(_) => None,
+            Err(error) => {
+                if !is_told {
+                    let why = explain(&format!("read the log of pod {pod}"), &error).message;
+                    events.tell(Progress::note(format!("the run is followed without its log: {why}")));
+                    is_told = true;
+                }
+                sleep(ASK_AGAIN_AFTER).await;
+                None
+            }
         };
         match timeout(API_ANSWERS_WITHIN, pods.get_opt(pod)).await {
+            Ok(Ok(Some(pod))) if is_lost(&pod) => return,
             Ok(Ok(Some(pod))) if !has_ended(&pod) => {
                 last_answer = Instant::now();
                 sleep(Duration::from_millis(200)).await;
@@ -45,6 +59,13 @@ pub(super) async fn show_log(cluster: &Cluster, pod: &str, log: &(dyn Fn(&str) +
             Ok(Err(_)) | Err(_) => sleep(Duration::from_secs(1)).await,
         }
     }
+}
+
+/// Whether the pod's node does not answer any more: its pods stay as they were, with an unknown readiness, until they are
+/// evicted.
+fn is_lost(pod: &Pod) -> bool {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "Unknown")
 }
 
 /// Shows all complete lines of a log. Returns what follows the last of them: a line that was cut off.

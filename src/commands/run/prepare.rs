@@ -68,7 +68,7 @@ pub(super) async fn prepare(
         (Locust::new(&forward.url)?.of_the_manifests(), Some(forward))
     };
     let load = load.with_longest(longest);
-    let reach = if is_inside_cluster(arguments) {
+    let reach = if is_inside_cluster(arguments, cluster) {
         PodHttp::InsideCluster(client)
     } else {
         PodHttp::OutsideCluster(client, cluster.clone())
@@ -182,10 +182,10 @@ fn is_of_the_manifests(url: &str) -> bool {
 
 /// Whether this program runs in a pod and can reach other pods by their addresses. Only a Job has a run id from
 /// outside. A Locust may also be given by an address from outside, such as that of a node's port.
-fn is_inside_cluster(arguments: &Arguments) -> bool {
+fn is_inside_cluster(arguments: &Arguments, cluster: &Cluster) -> bool {
     arguments.run_id.is_some()
         || arguments.locust_url.as_deref().is_some_and(is_of_the_manifests)
-        || std::env::var_os("KUBERNETES_SERVICE_HOST").is_some()
+        || cluster.is_our_pods_own()
 }
 
 /// Refuses a plan before anything is measured, if the load generator or its test script can run none of it.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use records::Record;
 
 use super::arguments::Arguments;
+use crate::cluster::put_back;
 use crate::events::{Events, Progress};
 use crate::exit::{Error, Result};
 use crate::record::{RecordFile, Recovered, RunState, Stored, merge};
@@ -90,9 +91,8 @@ pub(super) fn refuse_changed_templates(
                  a limit or the test script",
                 record.run_id
             );
-            let object = if name.contains('/') { name.clone() } else { format!("deployment/{name}") };
-            return Err(Error::usage(message)
-                .next(format!("start a new run, or put the template back: kubectl rollout undo {object}")));
+            let (kind, name) = name.split_once('/').unwrap_or(("deployment", name));
+            return Err(Error::usage(message).next(format!("start a new run, or {}", put_back(kind, name))));
         }
     }
     Ok(())
