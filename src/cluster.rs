@@ -48,7 +48,7 @@ pub use pod_http::ScriptedPods;
 pub use pod_state::startup_failure;
 pub use pods::{ContainerFacts, PodSummary, delete_pods_of, pods_of};
 pub use readiness::{Assessment, assess};
-pub use rollout::await_ready;
+pub use rollout::{Patience, await_ready};
 pub use scale::{may_scale, rescaled, scale};
 pub use unready::Unready;
 pub use workload::{Workload, put_back, read_workload};

@@ -21,7 +21,7 @@ mod workload;
 pub use address::{PodPage, Probe};
 pub use capacity::{CapacitySettings, GateFlag, SearchedLoad, Unknown};
 pub use check::{MOST_RUNS, refuse_credentials};
-pub use complete::{Config, Inference, RecordSettings, Timeouts};
+pub use complete::{Config, Inference, RecordSettings, Timeouts, pool_for};
 pub use counter::Counter;
 pub use flags::MatrixFlags;
 pub use job::JobSettings;

@@ -26,7 +26,7 @@ pub async fn is_left_paused(cluster: &Cluster, workload: &Workload) -> bool {
 /// Exit code 3: an autoscaler is active.
 pub async fn refuse_autoscaled(cluster: &Cluster, workload: &Workload, events: &Events) -> Result<()> {
     let (found, unknown) = autoscalers_of(cluster, workload).await;
-    if let Some(why) = unknown {
+    if let Some((why, _)) = unknown {
         events.tell(Progress::note(format!(
             "whether an autoscaler scales {} is not known: {why}",
             workload.describe()

@@ -66,10 +66,16 @@ pub(super) async fn refusal(cluster: &Cluster, workload: &Workload, begun: Times
     last_line(refusal_in(&refusals.max_by_key(seen_at)?.message?))
 }
 
-/// What an autoscaler of nodes says about the pods that have no place: that a node comes for one of them. `None` if none
-/// says so.
-pub(super) async fn new_node(cluster: &Cluster, pods: &[Pod]) -> Option<String> {
-    let is_ours = |event: &Event| pods.iter().any(|pod| pod.metadata.uid == event.involved_object.uid);
+/// What an autoscaler of nodes has said since `begun` about the pods that have no place: that a node comes for one of them.
+/// `None` if none says so.
+pub(super) async fn new_node(cluster: &Cluster, pods: &[Pod], begun: Timestamp) -> Option<String> {
+    let has_no_node = |pod: &&Pod| pod.spec.as_ref().is_none_or(|spec| spec.node_name.is_none());
+    let is_ours = |event: &Event| {
+        let mut waiting = pods.iter().filter(has_no_node);
+        // Events have whole seconds.
+        let is_new = seen_at(event).is_some_and(|at| at.as_second() >= begun.as_second());
+        is_new && waiting.any(|pod| pod.metadata.uid == event.involved_object.uid)
+    };
     for reason in NODE_COMES {
         let events = timeout(WITHIN, list(cluster, &format!("reason={reason}"))).await.unwrap_or_default();
         let newest = events.into_iter().filter(is_ours).max_by_key(seen_at);
@@ -137,7 +143,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_node_that_comes_for_one_of_the_pods_is_told() {
-        let told = async |uid: &str| {
+        let told = async |uid: &str, node: Option<&str>, begun: &str| {
             let service = service_fn(async |request: Request<Body>| {
                 let scaled = request.uri().query().is_some_and(|query| query.contains("TriggeredScaleUp"));
                 // As cluster-autoscaler writes it.
@@ -145,6 +151,7 @@ mod tests {
                     "metadata": {}, "reason": "TriggeredScaleUp", "type": "Normal",
                     "involvedObject": { "kind": "Pod", "name": "inference-1", "uid": "p1" },
                     "message": "pod triggered scale-up: [{pool-1 1->2 (max: 5)}]",
+                    "lastTimestamp": "2026-01-01T00:00:10Z",
                 });
                 let items = if scaled { json!([event]) } else { json!([]) };
                 let list = json!({ "apiVersion": "v1", "kind": "EventList", "metadata": {}, "items": items });
@@ -152,14 +159,18 @@ mod tests {
             });
             let client = Client::new(service, "default");
             let cluster = Cluster { client, namespace: "default".into(), server: "test".into() };
-            let pod: Pod =
-                serde_json::from_value(json!({ "metadata": { "name": "a", "uid": uid } })).unwrap();
-            new_node(&cluster, &[pod]).await
+            let pod: Pod = serde_json::from_value(json!({
+                "metadata": { "name": "a", "uid": uid }, "spec": { "containers": [], "nodeName": node },
+            }))
+            .unwrap();
+            new_node(&cluster, &[pod], begun.parse().unwrap()).await
         };
         assert_eq!(
-            told("p1").await.unwrap(),
+            told("p1", None, "2026-01-01T00:00:05Z").await.unwrap(),
             "TriggeredScaleUp: pod triggered scale-up: [{pool-1 1->2 (max: 5)}]"
         );
-        assert_eq!(told("p2").await, None, "that node is for another pod");
+        assert_eq!(told("p2", None, "2026-01-01T00:00:05Z").await, None, "that node is for another pod");
+        assert_eq!(told("p1", Some("n"), "2026-01-01T00:00:05Z").await, None, "it has come");
+        assert_eq!(told("p1", None, "2026-01-01T01:00:00Z").await, None, "that was an hour ago");
     }
 }

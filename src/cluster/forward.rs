@@ -90,7 +90,8 @@ impl PortForward {
         else {
             return Ok(());
         };
-        if !status.is_client_error() {
+        // A pod that is gone, or a server that is busy, is another matter.
+        if !matches!(status.as_u16(), 400 | 401 | 403 | 405) {
             return Ok(());
         }
         let problem = format!(

@@ -17,7 +17,7 @@ const CANNOT_START: [&str; 7] = [
 ];
 /// In the messages of these states, what passes by itself: the kubelet waits for its own caches, or for a runtime or a
 /// registry that is busy, and tries again.
-const PASSES: [&str; 8] = [
+const PASSES: [&str; 7] = [
     "failed to sync",
     "timed out",
     "deadline exceeded",
@@ -25,7 +25,6 @@ const PASSES: [&str; 8] = [
     "connection refused",
     "connection reset",
     "too many requests",
-    "429",
 ];
 /// A container that has ended this often is not expected to start.
 const CRASHES: i32 = 2;
@@ -56,10 +55,11 @@ pub(super) enum Evidence {
     Warning,
 }
 
-/// Whether a state lasts until somebody changes something. The kubelet says `ImagePullBackOff` once it has tried again.
-fn lasts(reason: &str, message: &str) -> bool {
+/// Whether a state lasts until somebody changes something. While the kubelet waits to pull again, its message repeats why
+/// the last pull failed, from Kubernetes 1.32 on; older ones say only that it waits.
+fn lasts(message: &str) -> bool {
     let message = message.to_lowercase();
-    reason == "ImagePullBackOff" || !PASSES.iter().any(|passes| message.contains(passes))
+    !PASSES.iter().any(|passes| message.contains(passes))
 }
 
 /// Whether the pod's condition `Ready` is true.
@@ -167,7 +167,7 @@ impl Part<'_> {
             if CANNOT_START.contains(&reason) {
                 let message = waiting.message.as_deref().unwrap_or("no message");
                 let words = format!("cannot start {name} (image {}): {reason}: {message}", self.status.image);
-                return Some(Cause { is_permanent: lasts(reason, message), ..passing(&key("start"), words) });
+                return Some(Cause { is_permanent: lasts(message), ..passing(&key("start"), words) });
             }
             if let (Some(crash), "CrashLoopBackOff") = (&crash, reason) {
                 let most = if self.has_ended_well() { ENDS } else { CRASHES };

@@ -24,9 +24,18 @@ use super::workload::{Workload, rule_for};
 use crate::exit::{Error, ExitCode, Result};
 use crate::wait::{Tell, Telling, TimedOut, with_causes};
 
-/// A pod must stay unplaced this long before the cluster counts as too small. When resources become free,
-/// the scheduler tries again at once.
-const UNPLACED_FOR: Duration = Duration::from_millis(1500);
+/// How long a wait may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Until all pods are ready.
+    pub ready: Duration,
+    /// For how long pods may find no node before the cluster counts as too small. When resources become free, the scheduler
+    /// tries again at once.
+    pub place: Duration,
+}
+
+/// How often an autoscaler that has said that a node comes is asked again.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// A refusal from before the wait may be over: its controller tries again after longer and longer pauses.
 const REFUSED_BEFORE_FOR: Duration = Duration::from_mins(2);
 /// The spec must have other replicas than those asked for this long before somebody else counts as the one who
@@ -38,7 +47,7 @@ const LEAVES_WITHIN: Duration = Duration::from_secs(30);
 /// Waits until exactly `replicas` pods of the workload are ready and no other pod of it is left. Every
 /// [`TELL_EVERY`](crate::wait::TELL_EVERY), `tell` hears what was seen last.
 ///
-/// `limit` is the time in which pods become ready. Terminating pods have a time of their own, which the API server
+/// `patience.ready` is the time in which pods become ready. Terminating pods have a time of their own, which the API server
 /// knows: their grace period. The limit counts anew once the last of them has left, because it may have held what
 /// the others wait for. A workload that starts its pods one by one gets `minReadySeconds` for each of them in
 /// addition.
@@ -51,11 +60,11 @@ pub async fn await_ready(
     cluster: &Cluster,
     workload: &Workload,
     replicas: u32,
-    limit: Duration,
+    Patience { ready, place }: Patience,
     overdue: Option<&Overdue>,
     tell: &Tell<'_>,
 ) -> Result<(), Unready> {
-    let limit = limit + one_by_one(workload, replicas);
+    let limit = ready + one_by_one(workload, replicas);
     let mut wait = Wait {
         cluster,
         workload,
@@ -68,7 +77,9 @@ pub async fn await_ready(
         last_seen: "nothing".into(),
         are_leaving: false,
         unplaced_since: None,
-        unplaced_for: UNPLACED_FOR,
+        unplaced_for: place,
+        place,
+        node_comes: false,
         rescaled_since: None,
     };
     let ended = wait.run(overdue, tell).await;
@@ -100,6 +111,10 @@ struct Wait<'a> {
     unplaced_since: Option<Instant>,
     /// How long pods may stay unplaced or refused.
     unplaced_for: Duration,
+    /// The same before anything is known about the reason.
+    place: Duration,
+    /// Whether an autoscaler has said that a node comes.
+    node_comes: bool,
     rescaled_since: Option<Instant>,
 }
 
@@ -262,7 +277,7 @@ impl Wait<'_> {
         let is_unplaced = matches!(assessment, Assessment::Unplaced(_) | Assessment::Refused { .. });
         let unplaced = begin(&mut self.unplaced_since, is_unplaced);
         if !is_unplaced {
-            self.unplaced_for = UNPLACED_FOR;
+            self.unplaced_for = self.place;
         }
         let rescaled = begin(&mut self.rescaled_since, matches!(assessment, Assessment::Rescaled(_)));
         if matches!(assessment, Assessment::NotYet(_) | Assessment::Broken(_))
@@ -282,11 +297,16 @@ impl Wait<'_> {
                 return self.refused(problem, since).await.map(Err);
             }
             Assessment::Unplaced(problem) if unplaced >= Some(self.unplaced_for) => {
-                // A node that is on its way is waited for as long as anything else.
-                let Some(node) = evidence::new_node(self.cluster, &self.pods).await else {
+                // A node that is on its way is waited for, until the time for everything is over.
+                let is_late = self.node_comes && Instant::now() >= self.deadline;
+                let node =
+                    evidence::new_node(self.cluster, &self.pods, self.begun).await.filter(|_| !is_late);
+                let Some(node) = node else {
                     return Some(Err(Unready::Unplaced(problem)));
                 };
-                (self.unplaced_for, self.last_seen) = (self.limit * 3, format!("{problem}; {node}"));
+                self.node_comes = true;
+                self.unplaced_for += ASK_AGAIN_AFTER;
+                self.last_seen = format!("{problem}; {node}");
             }
             Assessment::Rescaled(to) if rescaled >= Some(RESCALED_FOR) => {
                 let by = object.and_then(|object| replicas_set_by(&object.metadata));

@@ -8,7 +8,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::cluster::{Cluster, ClusterFlags, Unready, await_ready, last_words, read_workload};
+use crate::cluster::{Cluster, ClusterFlags, Patience, Unready, await_ready, last_words, read_workload};
 use crate::config::{MatrixFlags, Settings, Span, WorkloadName};
 use crate::deploy::{
     Approved, Image, Overlay, Scripts, allow_scaling, apply, approve, diff, objects, refuse_foreign,
@@ -143,6 +143,9 @@ pub async fn print_changes(
     Ok(ExitCode::Success)
 }
 
+/// How long pods may find no node: longer than an autoscaler of nodes takes to say that one comes.
+const PLACED_WITHIN: Duration = Duration::from_secs(15);
+
 /// Waits until a Deployment has the replicas of its spec.
 async fn await_deployment(
     cluster: &Cluster,
@@ -154,7 +157,8 @@ async fn await_deployment(
     let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
     let workload = read_workload(cluster, &WorkloadName::deployment(name)).await?;
     let tell = events.waiting(name);
-    if let Err(unready) = await_ready(cluster, &workload, workload.replicas, limit, None, &tell).await {
+    let patience = Patience { ready: limit, place: PLACED_WITHIN };
+    if let Err(unready) = await_ready(cluster, &workload, workload.replicas, patience, None, &tell).await {
         let pods = if matches!(name, MASTER | WORKERS) { LOAD_PODS } else { STUB_PODS };
         let advice = match &unready {
             // There is no pod to look at.

@@ -66,6 +66,11 @@ impl Config {
                 self.max_users
             )));
         }
+        let workers = self.workers.iter().copied().max().unwrap_or(1);
+        if let Some(pool) = self.pool.filter(|pool| *pool < workers) {
+            return Err(Error::usage(format!("pool: {pool} users are less than {workers} workers"))
+                .next("give each worker a user or more: each gets an equal share of the arrivals"));
+        }
         if let Some(rate) = self.spawn_rate
             && !(rate.is_finite() && rate >= 0.1)
         {
@@ -98,6 +103,7 @@ impl Config {
             ("duration", self.duration),
             ("timeouts.master", self.timeouts.master),
             ("timeouts.ready", self.timeouts.ready),
+            ("timeouts.place", self.timeouts.place),
             ("timeouts.workers", self.timeouts.workers),
             ("timeouts.ramp", self.timeouts.ramp),
             ("timeouts.stop", self.timeouts.stop),
@@ -339,9 +345,14 @@ mod tests {
         (config.users, config.rates) = (vec![], vec![12.5]);
         config.clone().checked().unwrap();
         assert_eq!(
-            (config.pool_for(12.5), config.pool_for(1e4)),
-            (125, 1000),
-            "enough for response times of 10 s, but at most max_users"
+            (
+                config.pool_for(12.5, 1),
+                config.pool_for(12.5, 2),
+                config.pool_for(0.5, 8),
+                config.pool_for(1e4, 2)
+            ),
+            (171, 192, 40, 1000),
+            "enough for response times of 10 s at each worker, but at most max_users"
         );
         config.rates = vec![];
         assert!(config.checked().unwrap_err().message.starts_with("users: has no value"));

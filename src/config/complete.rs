@@ -96,6 +96,10 @@ pub struct Timeouts {
     pub master: Span,
     /// Until every replica of the service is ready.
     pub ready: Span,
+    /// For how long pods may find no node before the cluster counts as too small. A cluster that adds nodes needs longer,
+    /// until its autoscaler says that one comes.
+    #[serde(skip_serializing_if = "is_default_place")]
+    pub place: Span,
     /// Until Locust's master lists exactly the requested workers.
     pub workers: Span,
     /// Until every user runs, in addition to users / spawn rate.
@@ -109,11 +113,20 @@ fn is_default(unknown: &Unknown) -> bool {
     *unknown == Unknown::default()
 }
 
+/// See [`Timeouts::place`].
+const PLACE: Span = Span::from_millis(1500);
+
+/// The hash of a plan that leaves it out is that of plans from before it.
+fn is_default_place(place: &Span) -> bool {
+    *place == PLACE
+}
+
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
             master: Span::from_secs(90),
             ready: Span::from_secs(180),
+            place: PLACE,
             workers: Span::from_secs(90),
             ramp: Span::from_secs(60),
             stop: Span::from_secs(150),
@@ -179,6 +192,21 @@ impl Inference {
     }
 }
 
+/// Users that are enough at response times of 10 s. Each worker gets an equal share of the arrivals, which are random, and
+/// has users of its own: four standard deviations more than are busy there on average, so that an arrival does not wait for
+/// a user while those of other workers are free.
+pub fn pool_for(rate: f64, workers: u32) -> u32 {
+    let workers = workers.max(1);
+    let busy = rate * 10.0 / f64::from(workers);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "positive, and the cast saturates"
+    )]
+    let each = (busy + 4.0 * busy.sqrt() + 1.0).ceil() as u32;
+    each.saturating_mul(workers)
+}
+
 impl Config {
     /// Users started per second in a scenario of `users`: the setting, else a tenth of the users, but at
     /// least 1. A search makes many short measurements, and starts its users in half of the time.
@@ -187,16 +215,9 @@ impl Config {
         self.spawn_rate.unwrap_or_else(|| (f64::from(users) / ramp_s).max(1.0))
     }
 
-    /// Users of the open model for a rate: the setting, else as many as are busy at response times of 10 s,
-    /// but at most `max_users`.
-    pub fn pool_for(&self, rate: f64) -> u32 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "positive, and the cast saturates"
-        )]
-        let enough = (rate * 10.0).ceil() as u32;
-        self.pool.unwrap_or_else(|| enough.clamp(1, self.max_users))
+    /// Users of the open model for a rate: the setting, else [`pool_for`], but at most `max_users`.
+    pub fn pool_for(&self, rate: f64, workers: u32) -> u32 {
+        self.pool.unwrap_or_else(|| pool_for(rate, workers).clamp(1, self.max_users))
     }
 
     /// The longest measurement of a scenario.

@@ -7,7 +7,7 @@ use clap::Args;
 use super::capacity::{CapacitySettings, GateFlag, SearchedLoad, Unknown};
 use super::complete::Inference;
 use super::method::Until;
-use super::objective::Goal;
+use super::objective::{Goal, primary_first};
 use super::preset::Preset;
 use super::settings::Settings;
 use super::span::Span;
@@ -145,8 +145,13 @@ impl Settings {
         override_with(&mut settings.cooldown, flags.cooldown.as_ref());
         override_with(&mut settings.max_users, flags.max_users.as_ref());
         override_with(&mut settings.spawn_rate, flags.spawn_rate.as_ref());
+        if !flags.objective.is_empty() {
+            // The file may name the primary endpoint, and a flag need not.
+            settings.objective = primary_first(settings.objective, &settings.inference.primary);
+        }
         for Goal(goal) in &flags.objective {
-            settings.objective = settings.objective.with(goal.clone());
+            let goal = primary_first(goal.clone(), &settings.inference.primary);
+            settings.objective = settings.objective.with(goal);
         }
         if !flags.gate.is_empty() {
             settings.gates = flags.gate.iter().map(|GateFlag(gate)| *gate).collect();
@@ -160,7 +165,10 @@ impl Settings {
 
 /// The search of the settings file, changed by the flags; `None` if neither asks for one.
 fn capacity(in_file: Option<CapacitySettings>, flags: &MatrixFlags) -> Option<CapacitySettings> {
-    let implied = flags.for_users.map(|_| SearchedLoad::Users).or(flags.for_rate.map(|_| SearchedLoad::Rate));
+    // A limit for rates alone asks for rates, unless the file says what is searched.
+    let limited = flags.max_rate.filter(|_| in_file.is_none()).map(|_| SearchedLoad::Rate);
+    let of_rates = flags.for_rate.map(|_| SearchedLoad::Rate).or(limited);
+    let implied = flags.for_users.map(|_| SearchedLoad::Users).or(of_rates);
     let of = flags.capacity.or(implied);
     let is_asked_for = of.is_some()
         || flags.confirm
@@ -225,5 +233,23 @@ mod tests {
         };
         assert_eq!(url("preset: full\n"), "http://127.64.128.1:8000");
         assert_eq!(url("inference: {url: \"http://shop\"}\n"), "http://shop");
+    }
+
+    #[test]
+    fn a_goal_of_a_flag_replaces_that_of_a_file_that_names_the_primary_endpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("matrix.yaml");
+        for (in_file, flag) in [
+            ("{objective: {endpoints: {'POST /predict': {p95_ms: 500, rps: 10}}}}", "p95<300ms"),
+            ("{objective: {p95_ms: 500, rps: 10}}", "POST /predict: p95<300ms"),
+            ("{objective: {p95_ms: 500, rps: 10}}", "p95<300ms"),
+        ] {
+            std::fs::write(&path, in_file).unwrap();
+            let objective = vec![flag.parse().unwrap()];
+            let flags = MatrixFlags { config: Some(path.clone()), objective, ..MatrixFlags::default() };
+            let objective = Settings::from_flags(&flags).unwrap().complete().unwrap().objective;
+            assert_eq!((objective.p95_ms, objective.rps), (Some(300), Some(10.0)), "{in_file} {flag}");
+            assert!(objective.endpoints.is_empty());
+        }
     }
 }

@@ -124,6 +124,14 @@ fn whole_ms(value: &str) -> Result<u32, String> {
     whole.map(|ms| ms.round() as u32).ok_or_else(|| format!("'{value}' is not a time of whole ms, 1 or more"))
 }
 
+/// The objective with the goals of the primary endpoint in the place of those without a name.
+pub(super) fn primary_first(mut objective: Objective, primary: &str) -> Objective {
+    match objective.endpoints.remove(primary) {
+        Some(goals) => objective.with(goals),
+        None => objective,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

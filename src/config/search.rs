@@ -95,6 +95,21 @@ pub(super) fn check_capacity(config: &Config) -> Result<()> {
         (_, None, None) if capacity.confirm => {
             return refuse("there is nothing to confirm", "add --for-users or --for-rate");
         }
+        (SearchedLoad::Users, ..) if capacity.max_rate.is_some() => {
+            return refuse(
+                "max_rate is for rates, and users are searched",
+                "search rates (--capacity rate), or limit users with --max-users",
+            );
+        }
+        (_, _, Some(rate)) if capacity.confirm && rate > capacity.max_rate.unwrap_or(MOST_RATE) => {
+            return refuse(
+                &format!(
+                    "for_rate: {rate} is more than max_rate, {}",
+                    capacity.max_rate.unwrap_or(MOST_RATE)
+                ),
+                "raise it on purpose with --max-rate, once the service's owners know",
+            );
+        }
         (_, Some(users), _) if capacity.confirm && users > config.max_users => {
             return refuse(
                 &format!("for_users: {users} is more than max_users, {}", config.max_users),
@@ -143,6 +158,9 @@ mod tests {
             config.search().map(|search| (search.mode, search.wanted)),
             Some((Mode::Open, Some(50.0)))
         );
+        let limited = MatrixFlags { for_rate: None, max_rate: Some(50.0), ..flags };
+        let search = Settings::from_flags(&limited).unwrap().complete().unwrap().search().unwrap();
+        assert_eq!((search.mode, search.most), (Mode::Open, 50.0), "a limit for rates asks for rates");
         let question = config.question();
         assert_eq!((question.gates[0].replicas, question.gates[0].users), (Some(4), Some(100)));
         assert!(question.unknown_passes && "replicas=many".parse::<GateFlag>().is_err());
@@ -162,6 +180,11 @@ mod tests {
                 "for_users: 2000 is more",
             ),
             ("{capacity: {max_rate: 0}, objective: {p95_ms: 5}}", "a rate is not possible"),
+            ("{capacity: {max_rate: 50}, objective: {p95_ms: 5}}", "max_rate is for rates"),
+            (
+                "{capacity: {of: rate, confirm: true, for_rate: 3000}, objective: {p95_ms: 5}}",
+                "for_rate: 3000 is more than max_rate, 1000",
+            ),
         ] {
             let error = config(text).unwrap_err();
             assert!(error.message.starts_with(&format!("capacity: {problem}")), "{error}");

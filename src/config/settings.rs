@@ -10,6 +10,7 @@ use super::complete::{Config, Inference, RecordSettings, Timeouts};
 use super::job::JobSettings;
 use super::list;
 use super::method::Until;
+use super::objective::primary_first;
 use super::preset::Preset;
 use super::settings_error::explain;
 use super::span::Span;
@@ -140,11 +141,7 @@ impl Settings {
     pub fn complete(self) -> Result<Config> {
         self.job.check()?;
         let preset = self.preset.unwrap_or_default().defaults();
-        let mut objective = self.objective;
-        // The primary endpoint may be named, too.
-        if let Some(primary) = objective.endpoints.remove(&self.inference.primary) {
-            objective = objective.with(primary);
-        }
+        let objective = primary_first(self.objective, &self.inference.primary);
         Config {
             replicas: self.replicas.unwrap_or_else(|| preset.replicas.to_vec()),
             workers: self.workers.unwrap_or_else(|| preset.workers.to_vec()),

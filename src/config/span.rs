@@ -18,6 +18,11 @@ impl Span {
         Self(Duration::from_secs(seconds))
     }
 
+    /// A duration of whole milliseconds.
+    pub const fn from_millis(milliseconds: u64) -> Self {
+        Self(Duration::from_millis(milliseconds))
+    }
+
     /// The duration as the standard library's type.
     pub const fn get(self) -> Duration {
         self.0

@@ -34,7 +34,10 @@ fn all_checks(run: &JudgedRun<'_>) -> Vec<Check> {
 /// outweighs a missed objective.
 pub fn exit_code(run: &JudgedRun<'_>) -> (ExitCode, Vec<String>) {
     let unknown_passes = question(run).is_some_and(|question| question.unknown_passes);
-    let mut reasons = of_the_whole_run(run);
+    let is_search = question(run).is_some_and(|question| question.search.is_some());
+    let failed = run.rows.iter().find(|row| is_search && row.has_failed());
+    let mut reasons: Vec<String> =
+        failed.map(failed_probe).into_iter().chain(of_the_whole_run(run)).collect();
     for check in checks(run).iter().filter(|check| check.is_gated) {
         let Check { subject, goal, detail, .. } = check;
         match check.meets {
@@ -66,18 +69,16 @@ fn not_measured(run: &JudgedRun<'_>) -> usize {
     planned.map_or(0, |planned| planned.saturating_sub(run.rows.len()))
 }
 
-/// Reasons not to succeed that belong to no check.
+/// Reasons not to succeed that belong to no check and no row.
 pub fn of_the_whole_run(run: &JudgedRun<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
     let Some(question) = question(run) else { return reasons };
-    if question.search.is_some() {
-        let failed = run.rows.iter().find(|row| row.has_failed());
-        reasons.extend(failed.map(failed_probe));
-    }
     let missing = not_measured(run);
     if missing > 0 {
         let all = missing + run.rows.len();
-        reasons.push(format!("{missing} of {all} scenarios were not measured: go on with --resume"));
+        reasons.push(format!(
+            "{missing} of {all} scenarios have no record: wait for the run, or go on with --resume"
+        ));
     }
     let has_objective = run.rows.first().is_some_and(|row| !row.record.objective.is_empty());
     let is_undecided = !question.gates.is_empty() && has_objective && !question.unknown_passes;

@@ -26,10 +26,12 @@ pub struct Point<'r, 'a> {
 impl<'r, 'a> Point<'r, 'a> {
     fn of(recorded: Vec<&'r Row<'a>>) -> Self {
         let count = recorded.len();
-        let (mut rows, others): (Vec<_>, Vec<_>) =
+        let is_drift = |row: &&Row<'_>| row.record.scenario.drift;
+        let (mut rows, mut others): (Vec<_>, Vec<_>) =
             recorded.into_iter().partition(|row| row.is_valid() && row.primary.is_some());
-        if rows.iter().any(|row| !row.record.scenario.drift) {
-            rows.retain(|row| !row.record.scenario.drift);
+        if !rows.iter().all(is_drift) {
+            rows.retain(|row| !is_drift(row));
+            others.retain(|row| !is_drift(row));
         }
         Self { others, recorded: count, ..Self::with(rows) }
     }

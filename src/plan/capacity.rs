@@ -33,7 +33,7 @@ pub(crate) use words::load_of;
 
 use super::contract::{Plan, expected, hex};
 use super::outcome::{Outcome, Worth};
-use crate::config::Config;
+use crate::config::{Config, pool_for};
 use crate::events::Progress;
 
 /// Users of the first probe per replica: enough to fill the slots of most services.
@@ -42,6 +42,9 @@ const FIRST_USERS: f64 = 8.0;
 const FIRST_RATE: f64 = 10.0;
 /// A search of one number of replicas ends after this many measurements that do not tell enough.
 const MOST_UNCLEAR: usize = 2;
+/// A search of one number of replicas ends after this many loads of which no request succeeded: something else than load is
+/// wrong.
+const MOST_DEAD: usize = 2;
 /// Probes that one number of replicas usually takes, for the expected time.
 const USUAL_PROBES: u32 = 6;
 
@@ -229,7 +232,8 @@ fn next_load(search: &Search, replicas: u32, probes: &[Probe]) -> Option<f64> {
     let known = made(probes);
     let nothing = known.iter().any(|probe| probe.worth == Worth::Nothing);
     let unclear = known.iter().filter(|probe| probe.passes.is_none()).count();
-    if nothing || unclear > MOST_UNCLEAR {
+    if nothing || unclear > MOST_UNCLEAR || known.iter().filter(|probe| probe.is_dead()).count() >= MOST_DEAD
+    {
         return None;
     }
     let load = match law(search, &known) {
@@ -260,7 +264,7 @@ fn is_load(load: f64, scenario: &Scenario) -> bool {
 
 /// Users for this rate, as [`Config::pool_for`] has it.
 fn pool(search: &Search, rate: f64) -> u32 {
-    search.pool.unwrap_or_else(|| whole((rate * 10.0).ceil()).clamp(1, search.most_pool))
+    search.pool.unwrap_or_else(|| pool_for(rate, search.workers).clamp(1, search.most_pool))
 }
 
 #[cfg(test)]

@@ -96,7 +96,8 @@ fn points(config: &Config, repeat: u32) -> Vec<Scenario> {
     for &replicas in &config.replicas {
         for &workers in &config.workers {
             let closed = config.users.iter().map(|users| (Mode::Closed, *users, None));
-            let open = config.rates.iter().map(|rate| (Mode::Open, config.pool_for(*rate), Some(*rate)));
+            let open =
+                config.rates.iter().map(|rate| (Mode::Open, config.pool_for(*rate, workers), Some(*rate)));
             for (mode, users, rate) in closed.chain(open) {
                 let mut scenario = Scenario {
                     id: String::new(),

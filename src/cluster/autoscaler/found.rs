@@ -73,12 +73,15 @@ impl Autoscaler {
     }
 }
 
+/// Why autoscalers cannot be listed, and the server's code.
+pub(super) type Unlisted = (String, Option<u16>);
+
 /// The autoscalers of a workload that are active or that this program has paused; and why some kind of them cannot
 /// be listed.
 pub(super) async fn autoscalers_of(
     cluster: &Cluster,
     workload: &Workload,
-) -> (Vec<Autoscaler>, Option<String>) {
+) -> (Vec<Autoscaler>, Option<Unlisted>) {
     let mut found = Vec::new();
     let mut unknown = None;
     for kind in [Kind::ScaledObject, Kind::HorizontalPodAutoscaler] {
@@ -88,7 +91,13 @@ pub(super) async fn autoscalers_of(
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             // Without KEDA, too, this is the answer to those who may not list everything.
             Err(kube::Error::Api(status)) if status.code == 403 && kind == Kind::ScaledObject => {}
-            Err(error) => unknown = Some(with_causes(&error)),
+            Err(error) => {
+                let code = match &error {
+                    kube::Error::Api(status) => Some(status.code),
+                    _ => None,
+                };
+                unknown = Some((with_causes(&error), code));
+            }
         }
     }
     found.retain(|one| scales(&one.object.data["spec"]["scaleTargetRef"], one.kind, workload));

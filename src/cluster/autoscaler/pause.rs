@@ -3,7 +3,7 @@
 use kube::api::Patch;
 use serde_json::{Map, Value, json};
 
-use super::found::{Autoscaler, KEDA_PAUSED, Kind, PAUSED, autoscalers_of};
+use super::found::{Autoscaler, KEDA_PAUSED, Kind, PAUSED, Unlisted, autoscalers_of};
 use crate::cluster::connection::{Cluster, patch_params};
 use crate::cluster::failure::explain;
 use crate::cluster::workload::Workload;
@@ -27,10 +27,15 @@ pub async fn pause_autoscalers(cluster: &Cluster, workload: &Workload, most: u32
     let (found, unknown) = autoscalers_of(cluster, workload).await;
     if let Some(why) = unknown {
         // One that is not seen would undo each step of the matrix.
-        return Err(not_listed(workload, &why).next(
-            "add the rule {apiGroups: [autoscaling], resources: [horizontalpodautoscalers], verbs: [list, patch]} to the \
-             Role, or leave --pause-autoscaler out",
-        ));
+        let error = not_listed(workload, &why);
+        return Err(if error.code == ExitCode::Preflight {
+            error.next(
+                "add the rule {apiGroups: [autoscaling], resources: [horizontalpodautoscalers], verbs: [list, patch]} to \
+                 the Role (locust-matrix deploy --config FILE with pause_autoscaler: true does)",
+            )
+        } else {
+            error.next("check that the cluster runs: kubectl get --raw /readyz")
+        });
     }
     let mut paused = Vec::new();
     for one in &found {
@@ -47,8 +52,9 @@ pub async fn pause_autoscalers(cluster: &Cluster, workload: &Workload, most: u32
     Ok(paused)
 }
 
-fn not_listed(workload: &Workload, why: &str) -> Error {
-    Error::preflight(format!("autoscalers of {} cannot be listed: {why}", workload.describe()))
+fn not_listed(workload: &Workload, (why, code): &Unlisted) -> Error {
+    let code = if *code == Some(403) { ExitCode::Preflight } else { ExitCode::Cluster };
+    Error::new(code, format!("autoscalers of {} cannot be listed: {why}", workload.describe()))
 }
 
 /// Puts back every autoscaler of a workload that this program has paused. Returns their names.

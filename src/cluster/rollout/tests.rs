@@ -21,6 +21,7 @@ use super::*;
 use crate::wait::silent;
 
 const LIMIT: Duration = Duration::from_mins(3);
+const PATIENCE: Patience = Patience { ready: LIMIT, place: Duration::from_millis(1500) };
 
 /// The body of an answer.
 enum Answer {
@@ -109,7 +110,7 @@ async fn await_in(
     let client = Client::new(ServiceBuilder::new().layer(stands_still).service(service), "default");
     let cluster = Cluster { client, namespace: "default".into(), server: "test".into() };
     let workload = Workload { uid: uid.into(), ..Workload::for_tests("inference") };
-    await_ready(&cluster, &workload, 2, LIMIT, overdue, tell).await
+    await_ready(&cluster, &workload, 2, PATIENCE, overdue, tell).await
 }
 
 fn pod(name: &str, status: &Value) -> Value {
@@ -145,7 +146,7 @@ async fn pods_that_cannot_be_placed_end_the_wait_long_before_the_deadline() {
     let unready = await_two(vec![pod("a", &unschedulable)]).await.unwrap_err();
     assert!(matches!(unready, Unready::Unplaced(_)));
     assert_eq!(unready.describe("inference"), "pods of inference cannot be placed: Insufficient cpu");
-    assert!((UNPLACED_FOR..Duration::from_secs(10)).contains(&begun.elapsed()));
+    assert!((PATIENCE.place..Duration::from_secs(10)).contains(&begun.elapsed()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -149,6 +149,10 @@ async fn follow_pods(
                 .next("its records are kept: locust-matrix fetch"));
         };
         if has_ended(&current) {
+            // A pod may have ended after its log was given up.
+            if let Some(last) = pods.last().and_then(|pod| pod.metadata.name.as_deref()) {
+                last_exit = container_exit_code(cluster, last).await.or(last_exit);
+            }
             return exit_code_of(&current, last_exit);
         }
         // While the log was shown, the pods have changed.

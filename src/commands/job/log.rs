@@ -14,6 +14,11 @@ use crate::events::{Events, Progress};
 
 /// How long the API server may be silent before this gives up.
 const API_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
+/// A pod that is still there so long after its end, s, is on a node that is lost. The clocks of this machine and of the API
+/// server may differ.
+const LOST_AFTER_S: i64 = 60;
+/// That a log cannot be read is told after this many tries.
+const TOLD_AFTER: u32 = 3;
 /// How long to wait before a log that could not be read is asked for again.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
@@ -24,26 +29,34 @@ pub(super) async fn show_log(cluster: &Cluster, pod: &str, events: &Events, log:
     let pods = cluster.api::<Pod>();
     let mut position = Position::default();
     let mut last_answer = Instant::now();
-    let mut is_told = false;
+    let mut unread = 0;
     loop {
         let since_time = position.reopen();
         let container = Some(DRIVER.to_owned());
         let params =
             LogParams { container, follow: true, timestamps: true, since_time, ..LogParams::default() };
         let rest = match pods.log_stream(pod, &params).await {
-            Ok(stream) => show_lines(stream, &mut position, log).await,
+            Ok(stream) => {
+                unread = 0;
+                show_lines(stream, &mut position, log).await
+            }
             Err(error) => {
-                if !is_told {
+                unread += 1;
+                if unread == TOLD_AFTER {
                     let why = explain(&format!("read the log of pod {pod}"), &error).message;
-                    events.tell(Progress::note(format!("the run is followed without its log: {why}")));
-                    is_told = true;
+                    events
+                        .tell(Progress::note(format!("{why}; the run goes on, and the log is tried again")));
                 }
                 sleep(ASK_AGAIN_AFTER).await;
                 None
             }
         };
         match timeout(API_ANSWERS_WITHIN, pods.get_opt(pod)).await {
-            Ok(Ok(Some(pod))) if is_lost(&pod) => return,
+            Ok(Ok(Some(found))) if is_lost(&found) => {
+                let lost = "it was evicted, and its node does not say that it has ended; the Job goes on with another pod";
+                events.tell(Progress::note(format!("pod {pod}: {lost}")));
+                return;
+            }
             Ok(Ok(Some(pod))) if !has_ended(&pod) => {
                 last_answer = Instant::now();
                 sleep(Duration::from_millis(200)).await;
@@ -61,11 +74,11 @@ pub(super) async fn show_log(cluster: &Cluster, pod: &str, events: &Events, log:
     }
 }
 
-/// Whether the pod's node does not answer any more: its pods stay as they were, with an unknown readiness, until they are
-/// evicted.
+/// Whether the pod's node does not answer any more: the pod was evicted, and is still there long after its grace period.
+/// The time of its deletion has that period in it.
 fn is_lost(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "Unknown")
+    let gone_by = pod.metadata.deletion_timestamp.as_ref().map(|time| time.0.as_second());
+    gone_by.is_some_and(|gone_by| Timestamp::now().as_second() > gone_by + LOST_AFTER_S)
 }
 
 /// Shows all complete lines of a log. Returns what follows the last of them: a line that was cut off.

@@ -126,7 +126,7 @@ fn scenarios_without_a_record_are_told() {
     assert_eq!(planned(1).0, ExitCode::Success);
     let (code, reasons) = planned(24);
     assert_eq!(code, ExitCode::Scenario);
-    assert_eq!(reasons, ["23 of 24 scenarios were not measured: go on with --resume"]);
+    assert_eq!(reasons, ["23 of 24 scenarios have no record: wait for the run, or go on with --resume"]);
 }
 
 #[test]

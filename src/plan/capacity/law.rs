@@ -58,7 +58,7 @@ pub(super) fn holds(search: &Search, probes: &[Probe]) -> bool {
         && search.goal_s.is_some()
         && !probes.iter().any(Probe::is_cliff)
         && !probes.iter().any(|one| probes.iter().any(|other| is_better_with_more(one, other)))
-        && !probes.iter().any(|one| probes.iter().any(|other| is_not_full(one, other)))
+        && !probes.iter().any(|one| probes.iter().any(|other| is_not_full(one, other, search.think_s)))
         && (estimates.is_empty() || most <= SAME_LAW * least)
 }
 
@@ -68,11 +68,12 @@ fn is_better_with_more(smaller: &Probe, greater: &Probe) -> bool {
     greater.load > APART * smaller.load && smaller.headroom.zip(greater.headroom).is_some_and(falls)
 }
 
-/// Whether throughput still grows with the load at the greater of two loads, whose percentile is near its goal: the
-/// service has free slots there, and its response times do not yet follow the law.
-fn is_not_full(smaller: &Probe, greater: &Probe) -> bool {
-    let load = greater.load / smaller.load;
-    greater.is_near() && load > APART && greater.rps > smaller.rps * (1.0 + GROWS * (load - 1.0))
+/// Whether throughput still grows with the users under way at the greater of two loads, whose percentile is near its goal:
+/// the service has free slots there, and its response times do not yet follow the law. Users that think are not counted:
+/// with them, throughput grows far beyond the knee.
+fn is_not_full(smaller: &Probe, greater: &Probe, think_s: f64) -> bool {
+    let more = greater.under_way(think_s) / smaller.under_way(think_s);
+    greater.is_near() && more > APART && greater.rps > smaller.rps * (1.0 + GROWS * (more - 1.0))
 }
 
 /// What the law says after these probes; there must be one.
@@ -83,7 +84,8 @@ pub(super) fn law(search: &Search, probes: &[Probe]) -> Law {
     }
     if let Some(capacity) = settled(search, probes) {
         // It may have settled so late that its pair is not complete. The answer says so.
-        if probes.len() >= MOST_REFINED {
+        let has_missed = probes.iter().any(|probe| probe.passes == Some(false));
+        if probes.len() >= MOST_REFINED && has_missed {
             return Law::Done;
         }
         return match pair(search, capacity, probes) {

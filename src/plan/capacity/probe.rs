@@ -53,6 +53,11 @@ impl Probe {
         self.passes == Some(false) && self.headroom.is_none_or(|headroom| headroom >= 1.0 || headroom <= 0.0)
     }
 
+    /// Whether no request succeeded.
+    pub(super) fn is_dead(&self) -> bool {
+        self.worth == Worth::Exceeded && self.rps <= 0.0
+    }
+
     /// Whether its percentile is so close to the goal that the law can be used.
     pub(super) fn is_near(&self) -> bool {
         let headroom = self.headroom.filter(|_| self.worth == Worth::Figures);
@@ -62,9 +67,14 @@ impl Probe {
     /// The users at which the percentile would be at its goal, by the law of a closed loop: without think time, the
     /// response time is in proportion to the users.
     pub(super) fn estimate(&self, think_s: f64) -> Option<f64> {
-        let thinking = (self.all_rps * think_s).min(0.95 * self.load);
+        let under_way = self.under_way(think_s);
         let headroom = self.headroom.filter(|_| self.worth == Worth::Figures)?;
-        Some((self.load - thinking) * headroom + thinking)
+        Some(under_way * headroom + self.load - under_way)
+    }
+
+    /// The users that do not think, by Little's law.
+    pub(super) fn under_way(&self, think_s: f64) -> f64 {
+        self.load - (self.all_rps * think_s).min(0.95 * self.load)
     }
 }
 

@@ -281,6 +281,21 @@ fn a_service_with_free_slots_is_not_taken_for_a_full_one() {
     }
 }
 
+/// Four slots of 200 ms and users that think for 1 s: 20 requests/s at most, so that P95 is at 500 ms with 30 users.
+#[test]
+fn think_time_does_not_look_like_free_slots() {
+    let mut closed = search(Mode::Closed, &[1]);
+    closed.think_s = 1.0;
+    let thinking = |scenario: Scenario| {
+        let users = f64::from(scenario.users);
+        let rps = (users / 1.2).min(20.0);
+        with_p95(scenario, users / rps - 1.0, rps)
+    };
+    let (outcomes, found) = run(&closed, thinking);
+    let Capacity::Known { load, .. } = found[0].capacity else { panic!("{found:?}") };
+    assert!((load / 30.0 - 1.0).abs() <= 0.05 && outcomes.len() <= 10, "{found:?}");
+}
+
 #[test]
 fn the_open_model_is_confirmed_by_repeats_and_replicas_without_a_probe_are_told() {
     let confirmed =

@@ -30,7 +30,7 @@ fn both_models_share_a_matrix_and_no_id() {
     let mut config = config(Preset::Quick);
     (config.replicas, config.users, config.rates) = (vec![1], vec![20], vec![12.5, 30.0]);
     let ids: Vec<_> = Grid::of(&config).scenarios.into_iter().map(|s| (s.id, s.users)).collect();
-    let expected = [("closed-r1-w2-u20-1", 20), ("open-r1-w2-q12.5-1", 125), ("open-r1-w2-q30-1", 300)];
+    let expected = [("closed-r1-w2-u20-1", 20), ("open-r1-w2-q12.5-1", 192), ("open-r1-w2-q30-1", 400)];
     assert_eq!(ids, expected.map(|(id, users)| (id.to_owned(), users)));
 }
 

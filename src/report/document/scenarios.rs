@@ -27,7 +27,7 @@ pub(super) fn closed(rows: &[Row<'_>]) -> Option<Section> {
 pub(super) fn open(rows: &[Row<'_>]) -> Option<Section> {
     let mut columns = columns(Column::measured("Rate", "requests/s"));
     columns.extend(["Users at most", "Due", "Late", "Skipped"].map(Column::numbers));
-    columns.push(Column::measured("Latest start", "ms"));
+    columns.push(Column::measured("Latest start since the load began", "ms"));
     let mut table = Table::new(columns);
     for row in rows {
         let scenario = &row.record.scenario;

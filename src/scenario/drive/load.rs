@@ -165,6 +165,8 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
                 }
             }
         }
+        // The load is over: what somebody starts by hand after the run is not to be ended by its switch.
+        let _ = self.setup.load.snapshot(Duration::ZERO).await;
         let Setup { cluster, inference, workers, reach, config, .. } = self.setup;
         let (replicas, workers) = tokio::try_join!(pods_of(cluster, inference), pods_of(cluster, workers))?;
         // A pod that has not answered before the load does not answer now.

@@ -6,7 +6,7 @@ use records::{Scenario, Unmeasured, UnmeasuredKind};
 use tokio::time::Instant;
 
 use super::{Drive, POLL_EVERY};
-use crate::cluster::{Unready, await_ready, delete_pods_of, pods_of, scale};
+use crate::cluster::{Patience, Unready, await_ready, delete_pods_of, pods_of, scale};
 use crate::events::{Progress, many};
 use crate::exit::Error;
 use crate::load::{LoadGenerator, Snapshot, Unreached};
@@ -67,11 +67,12 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     /// Waits for the replicas. If somebody else changes their number, it is set again, a few times.
     async fn await_replicas(&self) -> Result<(), Event> {
         let Setup { cluster, inference, config, events, seen, .. } = self.setup;
-        let (wanted, limit) = (self.scenario.replicas, config.timeouts.ready.get());
+        let wanted = self.scenario.replicas;
+        let patience = Patience { ready: config.timeouts.ready.get(), place: config.timeouts.place.get() };
         let tell = events.waiting(&inference.name);
         let mut set_again = 0;
         let unready = loop {
-            match await_ready(cluster, inference, wanted, limit, Some(&seen.overdue), &tell).await {
+            match await_ready(cluster, inference, wanted, patience, Some(&seen.overdue), &tell).await {
                 Ok(()) => return Ok(()),
                 Err(Unready::Rescaled { .. }) if set_again < SET_AGAIN => {
                     set_again += 1;
@@ -166,9 +167,10 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     }
 
     async fn await_worker_pods(&self, limit: Duration) -> Result<(), Event> {
-        let Setup { cluster, workers, events, .. } = self.setup;
+        let Setup { cluster, workers, events, config, .. } = self.setup;
         let tell = events.waiting(&workers.name);
-        await_ready(cluster, workers, self.scenario.workers, limit, None, &tell).await.map_err(|unready| {
+        let patience = Patience { ready: limit, place: config.timeouts.place.get() };
+        await_ready(cluster, workers, self.scenario.workers, patience, None, &tell).await.map_err(|unready| {
             let problem = unready.describe(&workers.name);
             match unready {
                 Unready::Unplaced(_) => Event::Failed(Unmeasured::new(UnmeasuredKind::NoPlace, problem)),
