@@ -29,7 +29,7 @@ pub use confidence::{
 };
 pub use estimate::{Estimate, percentile_name, samples_needed};
 pub use figures::Figures;
-pub use little::{Little, accounted, little};
+pub use little::{Little, accounted, little, mean_wait_s};
 pub use membership::changes;
 pub use omission::{corrected, typical_cycle_us};
 pub use overload::KeepsUp;

@@ -1,5 +1,6 @@
 //! Why a pod is not ready, read from its conditions and from the states of its containers.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
     Container, ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition, Probe,
 };
@@ -26,6 +27,8 @@ const PASSES: [&str; 7] = [
     "connection reset",
     "too many requests",
 ];
+/// In this time, s, the kubelet tries again two or three times.
+const PASSES_WITHIN_S: i64 = 30;
 /// A container that has ended this often is not expected to start.
 const CRASHES: i32 = 2;
 /// The same for one that has ended with exit code 0, as Locust's workers do each time their master leaves.
@@ -55,11 +58,13 @@ pub(super) enum Evidence {
     Warning,
 }
 
-/// Whether a state lasts until somebody changes something. While the kubelet waits to pull again, its message repeats why
-/// the last pull failed, from Kubernetes 1.32 on; older ones say only that it waits.
-fn lasts(message: &str) -> bool {
+/// Whether a state lasts until somebody changes something. What may pass by itself is waited for while the pod is young. While
+/// the kubelet waits to pull again, its message repeats why the last pull failed, from Kubernetes 1.32 on; older ones say
+/// only that it waits.
+fn lasts(message: &str, started: Option<Timestamp>) -> bool {
     let message = message.to_lowercase();
-    !PASSES.iter().any(|passes| message.contains(passes))
+    let is_young = started.is_none_or(|at| Timestamp::now().duration_since(at).as_secs() < PASSES_WITHIN_S);
+    !(is_young && PASSES.iter().any(|passes| message.contains(passes)))
 }
 
 /// Whether the pod's condition `Ready` is true.
@@ -115,6 +120,8 @@ struct Part<'a> {
     spec: Option<&'a Container>,
     /// Its place among the init containers, from 1, and their number.
     place: (usize, usize),
+    /// When the kubelet began with the pod.
+    started: Option<Timestamp>,
 }
 
 /// The containers of a pod in the order in which they must become ready: the init containers as the spec lists
@@ -122,6 +129,7 @@ struct Part<'a> {
 fn parts(pod: &Pod) -> Vec<Part<'_>> {
     let Some(status) = pod.status.as_ref() else { return Vec::new() };
     let specs = pod.spec.as_ref();
+    let started = status.start_time.as_ref().map(|time| time.0);
     let inits = specs.and_then(|spec| spec.init_containers.as_deref()).unwrap_or_default();
     let init_statuses = status.init_container_statuses.as_deref().unwrap_or_default();
     let mut parts: Vec<Part<'_>> = Vec::new();
@@ -129,12 +137,12 @@ fn parts(pod: &Pod) -> Vec<Part<'_>> {
         let spec = inits.iter().find(|spec| spec.name == status.name);
         let runs_on = spec.is_some_and(|spec| spec.restart_policy.as_deref() == Some("Always"));
         let role = if runs_on { Role::Sidecar } else { Role::Init };
-        parts.push(Part { role, status, spec, place: (at + 1, init_statuses.len()) });
+        parts.push(Part { role, status, spec, place: (at + 1, init_statuses.len()), started });
     }
     let mains = specs.map(|spec| spec.containers.as_slice()).unwrap_or_default();
     for status in status.container_statuses.iter().flatten() {
         let spec = mains.iter().find(|spec| spec.name == status.name);
-        parts.push(Part { role: Role::Main, status, spec, place: (0, 0) });
+        parts.push(Part { role: Role::Main, status, spec, place: (0, 0), started });
     }
     parts
 }
@@ -167,7 +175,10 @@ impl Part<'_> {
             if CANNOT_START.contains(&reason) {
                 let message = waiting.message.as_deref().unwrap_or("no message");
                 let words = format!("cannot start {name} (image {}): {reason}: {message}", self.status.image);
-                return Some(Cause { is_permanent: lasts(message), ..passing(&key("start"), words) });
+                return Some(Cause {
+                    is_permanent: lasts(message, self.started),
+                    ..passing(&key("start"), words)
+                });
             }
             if let (Some(crash), "CrashLoopBackOff") = (&crash, reason) {
                 let most = if self.has_ended_well() { ENDS } else { CRASHES };

@@ -168,6 +168,13 @@ mod tests {
     }
 
     #[test]
+    fn rates_are_refused_where_users_are_searched() {
+        let error = config("{capacity: {}, rates: [10], objective: {p95_ms: 5}}").unwrap_err();
+        assert!(error.message.starts_with("rates: a search for users"), "{error}");
+        assert!(config("{capacity: {of: rate}, rates: [10], objective: {p95_ms: 5}}").is_ok());
+    }
+
+    #[test]
     fn a_search_that_cannot_be_made_is_refused() {
         for (text, problem) in [
             ("{capacity: {}}", "there is no objective"),

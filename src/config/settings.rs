@@ -5,7 +5,7 @@ use std::path::Path;
 use records::{Gate, Objective};
 use serde::{Deserialize, Serialize};
 
-use super::capacity::{CapacitySettings, Unknown};
+use super::capacity::{CapacitySettings, SearchedLoad, Unknown};
 use super::complete::{Config, Inference, RecordSettings, Timeouts};
 use super::job::JobSettings;
 use super::list;
@@ -140,6 +140,12 @@ impl Settings {
     /// As [`Config::checked`].
     pub fn complete(self) -> Result<Config> {
         self.job.check()?;
+        let searches_users =
+            self.capacity.as_ref().is_some_and(|capacity| capacity.of == SearchedLoad::Users);
+        if searches_users && self.rates.is_some() {
+            return Err(Error::usage("rates: a search for users measures none")
+                .next("search rates with --capacity rate, or leave the rates out"));
+        }
         let preset = self.preset.unwrap_or_default().defaults();
         let objective = primary_first(self.objective, &self.inference.primary);
         Config {

@@ -7,7 +7,7 @@ use records::{Endpoint, Histogram, Mode, Record};
 use super::judged::Judged;
 use super::verdict::{Judgement, Verdict};
 use crate::events::many;
-use crate::measure::{Estimate, Figures, NoBounds, Sections, corrected, typical_cycle_us};
+use crate::measure::{Estimate, Figures, NoBounds, Sections, corrected, mean_wait_s, typical_cycle_us};
 
 /// One scenario's row.
 #[derive(Clone, Debug)]
@@ -83,6 +83,7 @@ impl<'a> Row<'a> {
     pub fn corrected(&self) -> Option<(Histogram, u64)> {
         let counts = self.counts.filter(|_| !self.is_open())?;
         let think_s = self.record.stopping_rule.as_ref().map_or(0.0, |rule| rule.think_s);
+        let think_s = mean_wait_s(think_s, &self.record.intervals);
         let mut others = Histogram::default();
         for endpoint in &self.record.window.as_ref()?.endpoints {
             if endpoint.label() != counts.label() {
@@ -140,5 +141,22 @@ mod tests {
         let row = Row::of(&judged[0]);
         assert_eq!(row.name(), "1 replica, 2 workers, 12.5 requests/s (open), repeat 2");
         assert!(row.corrected().is_none(), "the open model omits nothing");
+    }
+
+    #[test]
+    fn waits_that_were_measured_belong_to_the_cycle_as_those_of_the_settings_do() {
+        let cycle = |think_s: f64, waited_s: Option<f64>| {
+            let mut record = record(0, 1, 20, 800);
+            record.stopping_rule.as_mut().unwrap().think_s = think_s;
+            for interval in &mut record.intervals {
+                interval.waited_s = waited_s.map(|each| each * interval.requests as f64);
+            }
+            let records = [record];
+            Row::of(&alone(&records)[0]).corrected().unwrap().1
+        };
+        let without = cycle(0.0, None);
+        assert_eq!(cycle(1.0, None), without + 1_000_000);
+        assert_eq!(cycle(0.0, Some(1.0)), without + 1_000_000);
+        assert_eq!(cycle(1.0, Some(0.5)), without + 1_000_000, "the longer one");
     }
 }

@@ -9,6 +9,7 @@
 use records::{Histogram, Interval, StoppingRule, nearest_rank};
 
 use super::estimate::samples_needed;
+use super::little::mean_wait_s;
 use super::student::t_975;
 
 /// The number of sections that a window is cut into. More are worse: they depend on each other.
@@ -19,6 +20,9 @@ const FEWEST_SECTIONS: usize = 3;
 const RESPONSES: f64 = 10.0;
 /// The same for P99 and above.
 const RESPONSES_OF_TAIL: f64 = 50.0;
+
+/// Waits that are a smaller share of the response time are those of the load generator itself.
+const NO_WAIT: f64 = 0.05;
 
 /// With a think time a closed loop can be near its knee, where a queue remembers longer than a section. This factor
 /// brings the coverage there back to 95 %.
@@ -120,6 +124,8 @@ pub struct Sections {
     window: Section,
     seconds: f64,
     mean_response_s: f64,
+    /// Whether users wait after their requests, by what was measured.
+    has_waits: bool,
 }
 
 /// The requests to the primary endpoint in some intervals.
@@ -159,11 +165,13 @@ impl Sections {
     pub fn of(steady: &[Interval]) -> Self {
         let requests: u64 = steady.iter().map(|interval| interval.requests).sum();
         let total_ms: f64 = steady.iter().map(|interval| interval.total_ms).sum();
+        let mean_response_s = if requests == 0 { f64::INFINITY } else { total_ms / 1000.0 / requests as f64 };
         Self {
             parts: parts(steady).map(Section::of).collect(),
             window: Section::of(steady),
             seconds: steady.iter().map(|interval| interval.seconds).sum(),
-            mean_response_s: if requests == 0 { f64::INFINITY } else { total_ms / 1000.0 / requests as f64 },
+            mean_response_s,
+            has_waits: mean_wait_s(0.0, steady) > NO_WAIT * mean_response_s,
         }
     }
 
@@ -180,7 +188,7 @@ impl Sections {
             return Err(NoBounds::TooShort { needed_s });
         }
         let (value_us, half_width) = self.quantile(q)?;
-        let near_the_knee = if rule.think_s > 0.0 { WIDER_WITH_THINK_TIME } else { 1.0 };
+        let near_the_knee = if rule.think_s > 0.0 || self.has_waits { WIDER_WITH_THINK_TIME } else { 1.0 };
         let ended_early = if rule.stop_early_after_s.is_some() { WIDER_IF_ENDED_EARLY } else { 1.0 };
         let wider = f64::max(near_the_knee, ended_early);
         Ok(Bounds::around(value_us, wider * half_width, rule.resolution_us))

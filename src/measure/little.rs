@@ -5,6 +5,8 @@
 //! script. The time in their wait times is measured where the load generator tells it. No fixed think time describes
 //! users that are paced: what they wait shrinks as the service slows.
 
+use records::Interval;
+
 /// How far the two sides may be apart.
 const WITHIN: f64 = 0.05;
 /// A window shorter than so many mean responses cannot tell: too much of it is requests that were begun
@@ -26,6 +28,13 @@ pub enum Little {
         /// It would have to be so long, s.
         needed_s: f64,
     },
+}
+
+/// The time that a user waits after a request, s: the setting, or what was measured if that is more.
+pub fn mean_wait_s(think_s: f64, window: &[Interval]) -> f64 {
+    let requests: u64 = window.iter().map(|interval| interval.requests).sum();
+    let waited_s: f64 = window.iter().filter_map(|interval| interval.waited_s).sum();
+    f64::max(think_s, waited_s / requests.max(1) as f64)
 }
 
 /// The users that a closed window of `seconds` accounts for: throughput × (response time + think time), with the longer

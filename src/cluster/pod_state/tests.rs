@@ -161,11 +161,14 @@ fn a_pod_that_has_ended_is_no_replica() {
 
 #[test]
 fn what_passes_by_itself_is_waited_for() {
-    let fails = |reason: &str, message: &str| {
+    let fails_after = |seconds: i64, reason: &str, message: &str| {
         let state = format!("{{waiting: {{reason: {reason}, message: {message:?}}}}}");
-        let status = format!("{{containerStatuses: [{}]}}", container("bert", false, 0, &state));
+        let started = Timestamp::now() - jiff::SignedDuration::from_secs(seconds);
+        let bert = container("bert", false, 0, &state);
+        let status = format!("{{startTime: '{started}', containerStatuses: [{bert}]}}");
         startup_failure(&pod("{containers: [{name: bert}]}", &status)).is_some()
     };
+    let fails = |reason: &str, message: &str| fails_after(5, reason, message);
     for (reason, message) in [
         ("CreateContainerConfigError", "failed to sync secret cache: timed out waiting for the condition"),
         ("CreateContainerError", "context deadline exceeded"),
@@ -177,6 +180,7 @@ fn what_passes_by_itself_is_waited_for() {
         ),
     ] {
         assert!(!fails(reason, message), "{reason}: {message}");
+        assert!(fails_after(40, reason, message), "it does not pass: {reason}: {message}");
     }
     for (reason, message) in [
         ("CreateContainerConfigError", "secret \"s\" not found"),
