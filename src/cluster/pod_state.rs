@@ -129,7 +129,8 @@ struct Part<'a> {
 fn parts(pod: &Pod) -> Vec<Part<'_>> {
     let Some(status) = pod.status.as_ref() else { return Vec::new() };
     let specs = pod.spec.as_ref();
-    let started = status.start_time.as_ref().map(|time| time.0);
+    // The embedded cluster does not tell when its kubelet began.
+    let started = status.start_time.as_ref().or(pod.metadata.creation_timestamp.as_ref()).map(|time| time.0);
     let inits = specs.and_then(|spec| spec.init_containers.as_deref()).unwrap_or_default();
     let init_statuses = status.init_container_statuses.as_deref().unwrap_or_default();
     let mut parts: Vec<Part<'_>> = Vec::new();

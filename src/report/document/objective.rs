@@ -101,6 +101,12 @@ fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> Outcome<'
     }
     if let Some((point, settle)) = unknown {
         let verb = form(point.replicas(), "keeps", "keep");
+        // The reasons stand in the section on verdicts; without them, more loads share a sentence.
+        let without_valid = point.others.last().filter(|_| point.rows.is_empty());
+        let settle = without_valid.map_or_else(
+            || settle.clone(),
+            |row| format!("no valid row ({})", row.judgement.verdict.status()),
+        );
         said.push(format!(
             "whether {} {verb} to it is unknown{}: {settle}",
             replicas(point),
