@@ -232,8 +232,7 @@ fn next_load(search: &Search, replicas: u32, probes: &[Probe]) -> Option<f64> {
     let known = made(probes);
     let nothing = known.iter().any(|probe| probe.worth == Worth::Nothing);
     let unclear = known.iter().filter(|probe| probe.passes.is_none()).count();
-    if nothing || unclear > MOST_UNCLEAR || known.iter().filter(|probe| probe.is_dead()).count() >= MOST_DEAD
-    {
+    if nothing || unclear > MOST_UNCLEAR || (known.len() >= MOST_DEAD && known.iter().all(Probe::is_dead)) {
         return None;
     }
     let load = match law(search, &known) {
