@@ -60,7 +60,7 @@ impl Before {
     }
 
     /// Sends a signal to a main job that works on the cluster `name`, and runs `cargo xtask cleanup` after SIGKILL.
-    /// Waits up to [`ENDS_WITHIN`] for the leftovers to go. Returns the main job's exit code and what is still there.
+    /// Waits up to [`ENDS_WITHIN`] until the main job has left nothing behind. Returns its exit code, and what still exists.
     ///
     /// # Panics
     /// If `cargo xtask cleanup` fails.

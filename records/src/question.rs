@@ -72,7 +72,7 @@ pub struct Search {
     pub confirmations: u32,
 }
 
-/// What records had before the number was theirs to tell.
+/// The number of confirming runs in records that do not tell it.
 fn one() -> u32 {
     1
 }

@@ -75,7 +75,7 @@ pub struct ClusterFlags {
 }
 
 impl ClusterFlags {
-    /// The same flags for kubectl, each with a space behind it.
+    /// These flags as arguments of kubectl, each followed by a space; empty if none was given.
     pub fn for_kubectl(&self) -> String {
         let kubeconfig = self.kubeconfig.as_ref().map(|path| path.display().to_string());
         let flags = [("kubeconfig", &kubeconfig), ("context", &self.context), ("namespace", &self.namespace)];

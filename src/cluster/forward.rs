@@ -79,7 +79,8 @@ impl PortForward {
         Self::through(LocalPort::bind(0).await?, cluster, destination, port)
     }
 
-    /// Asks once for a forwarded port, to find out whether it may be. What may be mended by waiting is not reported.
+    /// Opens a forwarded port once, to check that the API server permits it. Returns no error for problems that a later try
+    /// may not have, such as a pod that is not ready.
     ///
     /// # Errors
     /// Exit code 3: the API server, or a proxy before it, refuses to forward ports.
@@ -90,7 +91,7 @@ impl PortForward {
         else {
             return Ok(());
         };
-        // A pod that is gone, or a server that is busy, is another matter.
+        // Other statuses are those of a pod that is gone or of a busy server: a later try may succeed.
         if !matches!(status.as_u16(), 400 | 401 | 403 | 405) {
             return Ok(());
         }

@@ -16,8 +16,8 @@ const CANNOT_START: [&str; 7] = [
     "CreateContainerError",
     "RunContainerError",
 ];
-/// In the messages of these states, what passes by itself: the kubelet waits for its own caches, or for a runtime or a
-/// registry that is busy, and tries again.
+/// Words in the messages of these states that name a passing problem: the kubelet waits for its own caches, or a runtime or a
+/// registry is busy. The kubelet tries again.
 const PASSES: [&str; 7] = [
     "failed to sync",
     "timed out",
@@ -27,7 +27,7 @@ const PASSES: [&str; 7] = [
     "connection reset",
     "too many requests",
 ];
-/// In this time, s, the kubelet tries again two or three times.
+/// A pod counts as young for this long after its start, s. The kubelet tries two or three times in it.
 const PASSES_WITHIN_S: i64 = 30;
 /// A container that has ended this often is not expected to start.
 const CRASHES: i32 = 2;
@@ -58,9 +58,9 @@ pub(super) enum Evidence {
     Warning,
 }
 
-/// Whether a state lasts until somebody changes something. What may pass by itself is waited for while the pod is young. While
-/// the kubelet waits to pull again, its message repeats why the last pull failed, from Kubernetes 1.32 on; older ones say
-/// only that it waits.
+/// Whether a container stays in this state until somebody changes something. A young pod may leave it by itself if the message
+/// names a problem that passes. From Kubernetes 1.32 on, the message of `ImagePullBackOff` repeats why the pull failed; older
+/// versions say only that the kubelet waits.
 fn lasts(message: &str, started: Option<Timestamp>) -> bool {
     let message = message.to_lowercase();
     let is_young = started.is_none_or(|at| Timestamp::now().duration_since(at).as_secs() < PASSES_WITHIN_S);

@@ -21,7 +21,7 @@ pub struct Arguments {
     dry_run: bool,
 }
 
-/// How long the driver's pod may take to end beyond its own grace period, in which it puts back the replicas.
+/// How long the driver's pod may exist after its grace period has ended. It restores the replicas within that period.
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
 
 /// Deletes the objects that this program created; prints one object per line to `out`. Objects of the same names

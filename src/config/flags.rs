@@ -165,7 +165,7 @@ impl Settings {
 
 /// The search of the settings file, changed by the flags; `None` if neither asks for one.
 fn capacity(in_file: Option<CapacitySettings>, flags: &MatrixFlags) -> Option<CapacitySettings> {
-    // A limit for rates alone asks for rates, unless the file says what is searched.
+    // Without a search in the file, --max-rate alone means a search for rates.
     let limited = flags.max_rate.filter(|_| in_file.is_none()).map(|_| SearchedLoad::Rate);
     let of_rates = flags.for_rate.map(|_| SearchedLoad::Rate).or(limited);
     let implied = flags.for_users.map(|_| SearchedLoad::Users).or(of_rates);

@@ -54,7 +54,7 @@ fn worth(row: &Row<'_>) -> Worth {
         // An uneven spread of connections belongs to a service behind a load balancer of connections.
         Verdict::Valid | Verdict::Imbalanced => Worth::Figures,
         Verdict::Errors | Verdict::Overloaded => Worth::Exceeded,
-        // It may be too much load; a script or a setting that is wrong says nothing about load.
+        // Too much load can cause this. The other causes, such as a wrong script or setting, do not depend on the load.
         Verdict::Failed if has_only_failures(&row.judgement.causes) => Worth::Exceeded,
         Verdict::LoadgenLimited => Worth::GeneratorLimited,
         Verdict::Unstable | Verdict::Undersampled => Worth::Unclear,

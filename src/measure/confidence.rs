@@ -124,7 +124,7 @@ pub struct Sections {
     window: Section,
     seconds: f64,
     mean_response_s: f64,
-    /// Whether users wait after their requests, by what was measured.
+    /// Whether the measured wait times show that users wait after their requests.
     has_waits: bool,
 }
 

@@ -30,7 +30,7 @@ pub enum Little {
     },
 }
 
-/// The time that a user waits after a request, s: the setting, or what was measured if that is more.
+/// The mean time that a user waits after a request, s: `think_s` of the settings, or the measured mean if that is longer.
 pub fn mean_wait_s(think_s: f64, window: &[Interval]) -> f64 {
     let requests: u64 = window.iter().map(|interval| interval.requests).sum();
     let waited_s: f64 = window.iter().filter_map(|interval| interval.waited_s).sum();

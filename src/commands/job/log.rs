@@ -14,17 +14,17 @@ use crate::events::{Events, Progress};
 
 /// How long the API server may be silent before this gives up.
 const API_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
-/// A pod that is still there so long after its end, s, is on a node that is lost. The clocks of this machine and of the API
-/// server may differ.
+/// If a pod still exists this long after its grace period, s, its node is lost. This is long enough for clocks of this machine
+/// and of the API server that differ by some seconds.
 const LOST_AFTER_S: i64 = 60;
-/// That a log cannot be read is told after this many tries.
+/// After this many failed tries to read a log, the user is told why.
 const TOLD_AFTER: u32 = 3;
 /// How long to wait before a log that could not be read is asked for again.
 const ASK_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
 /// Passes the log of a pod's driver line by line to `log` until its container has ended. A lost connection is
-/// reopened after the last line. That the log cannot be read is told, once. If the API server stays silent, or the pod's
-/// node does, this returns, and the caller sees to it.
+/// reopened after the last line. `events` gets a note if the log cannot be read. If the API server does not answer, or the
+/// pod's node is lost, this returns before the container has ended.
 pub(super) async fn show_log(cluster: &Cluster, pod: &str, events: &Events, log: &(dyn Fn(&str) + Sync)) {
     let pods = cluster.api::<Pod>();
     let mut position = Position::default();
@@ -74,8 +74,8 @@ pub(super) async fn show_log(cluster: &Cluster, pod: &str, events: &Events, log:
     }
 }
 
-/// Whether the pod's node does not answer any more: the pod was evicted, and is still there long after its grace period.
-/// The time of its deletion has that period in it.
+/// Whether the pod's node is lost: the pod was deleted, and still exists long after its grace period. `deletionTimestamp` is
+/// the end of that period.
 fn is_lost(pod: &Pod) -> bool {
     let gone_by = pod.metadata.deletion_timestamp.as_ref().map(|time| time.0.as_second());
     gone_by.is_some_and(|gone_by| Timestamp::now().as_second() > gone_by + LOST_AFTER_S)
