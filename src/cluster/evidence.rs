@@ -60,9 +60,7 @@ pub(super) async fn refusal(cluster: &Cluster, workload: &Workload, begun: Times
         object.uid.as_deref() == Some(&workload.uid)
             || object.kind.as_deref() == Some("ReplicaSet") && rest.is_some_and(|rest| rest.starts_with('-'))
     };
-    // Events have whole seconds.
-    let is_new = |event: &Event| seen_at(event).is_some_and(|at| at.as_second() >= begun.as_second());
-    let refusals = events.into_iter().filter(|event| is_ours(event) && is_new(event));
+    let refusals = events.into_iter().filter(|event| is_ours(event) && is_since(event, begun));
     last_line(refusal_in(&refusals.max_by_key(seen_at)?.message?))
 }
 
@@ -72,9 +70,7 @@ pub(super) async fn new_node(cluster: &Cluster, pods: &[Pod], begun: Timestamp) 
     let has_no_node = |pod: &&Pod| pod.spec.as_ref().is_none_or(|spec| spec.node_name.is_none());
     let is_ours = |event: &Event| {
         let mut waiting = pods.iter().filter(has_no_node);
-        // Events have whole seconds.
-        let is_new = seen_at(event).is_some_and(|at| at.as_second() >= begun.as_second());
-        is_new && waiting.any(|pod| pod.metadata.uid == event.involved_object.uid)
+        is_since(event, begun) && waiting.any(|pod| pod.metadata.uid == event.involved_object.uid)
     };
     for reason in NODE_COMES {
         let events = timeout(WITHIN, list(cluster, &format!("reason={reason}"))).await.unwrap_or_default();
@@ -96,6 +92,11 @@ pub fn refusal_in(message: &str) -> &str {
 async fn list(cluster: &Cluster, fields: &str) -> Vec<Event> {
     let events = cluster.api::<Event>().list(&ListParams::default().fields(fields)).await;
     events.map(|events| events.items).unwrap_or_default()
+}
+
+/// Whether the event was seen since this time. Events have whole seconds.
+fn is_since(event: &Event, begun: Timestamp) -> bool {
+    seen_at(event).is_some_and(|at| at.as_second() >= begun.as_second())
 }
 
 fn seen_at(event: &Event) -> Option<Timestamp> {

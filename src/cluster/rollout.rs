@@ -297,11 +297,11 @@ impl Wait<'_> {
                 return self.refused(problem, since).await.map(Err);
             }
             Assessment::Unplaced(problem) if unplaced >= Some(self.unplaced_for) => {
-                // A node that is on its way is waited for, until the time for everything is over.
-                let is_late = self.node_comes && Instant::now() >= self.deadline;
-                let node =
-                    evidence::new_node(self.cluster, &self.pods, self.begun).await.filter(|_| !is_late);
-                let Some(node) = node else {
+                // A node that an autoscaler has announced is waited for until the deadline.
+                if self.node_comes && Instant::now() >= self.deadline {
+                    return Some(Err(Unready::Unplaced(problem)));
+                }
+                let Some(node) = evidence::new_node(self.cluster, &self.pods, self.begun).await else {
                     return Some(Err(Unready::Unplaced(problem)));
                 };
                 self.node_comes = true;

@@ -50,10 +50,8 @@ pub async fn run(flags: &ClusterFlags, arguments: &Arguments, events: &Events) -
         // A run that was killed may have left one paused. Then it stays so until the end of this one.
         let pauses = config.pause_autoscaler || is_left_paused(&cluster, &target).await;
         let holder = arguments.holder.clone().unwrap_or_else(unique_holder);
-        let lease = {
-            let tell = events.waiting("the Lease");
-            Lease::acquire(&cluster, &holder, superseded.clone(), &tell).await?
-        };
+        let tell = events.waiting("the Lease");
+        let lease = Lease::acquire(&cluster, &holder, superseded.clone(), &tell).await?;
         Ok((cluster, target, pauses, lease))
     };
     let (cluster, target, pauses, lease) = signals::unless_interrupted(&interrupted, preparing).await?;

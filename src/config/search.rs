@@ -2,7 +2,7 @@
 
 use records::{Mode, Question, Search};
 
-use super::capacity::{SearchedLoad, Unknown};
+use super::capacity::{CapacitySettings, SearchedLoad, Unknown};
 use super::complete::Config;
 use super::span::Span;
 use crate::exit::{Error, Result};
@@ -23,7 +23,7 @@ impl Config {
             SearchedLoad::Users => {
                 (Mode::Closed, f64::from(self.max_users), capacity.for_users.map(f64::from))
             }
-            SearchedLoad::Rate => (Mode::Open, capacity.max_rate.unwrap_or(MOST_RATE), capacity.for_rate),
+            SearchedLoad::Rate => (Mode::Open, most_rate(capacity), capacity.for_rate),
         };
         Some(Search {
             mode,
@@ -56,6 +56,11 @@ impl Config {
             planned: None,
         }
     }
+}
+
+/// The highest rate that a search may try, requests/s.
+fn most_rate(capacity: &CapacitySettings) -> f64 {
+    capacity.max_rate.unwrap_or(MOST_RATE)
 }
 
 /// Checks a search.
@@ -101,12 +106,9 @@ pub(super) fn check_capacity(config: &Config) -> Result<()> {
                 "search rates (--capacity rate), or limit users with --max-users",
             );
         }
-        (_, _, Some(rate)) if capacity.confirm && rate > capacity.max_rate.unwrap_or(MOST_RATE) => {
+        (_, _, Some(rate)) if capacity.confirm && rate > most_rate(capacity) => {
             return refuse(
-                &format!(
-                    "for_rate: {rate} is more than max_rate, {}",
-                    capacity.max_rate.unwrap_or(MOST_RATE)
-                ),
+                &format!("for_rate: {rate} is more than max_rate, {}", most_rate(capacity)),
                 "raise it on purpose with --max-rate, once the service's owners know",
             );
         }

@@ -6,7 +6,7 @@ use records::Search;
 
 use super::certainty::{Certainty, certainty_of_point, certainty_of_row};
 use super::goal::Goal;
-use super::goals::{GoalOutcome, outcome_of};
+use super::goals::outcome_of;
 use super::outcomes::outcomes;
 use super::points::Point;
 use super::row::Row;
@@ -59,11 +59,7 @@ impl Confirmation {
         let point = Point::of_usable(&rows, worth);
         let meets = match rows.as_slice() {
             [_] => outcomes.iter().find(|outcome| outcome.scenario.id == *first)?.objective,
-            _ => match outcome_of(&point, &rows.first()?.record.objective) {
-                GoalOutcome::Met => Meets::Met,
-                GoalOutcome::Missed => Meets::Missed,
-                GoalOutcome::Unknown { .. } => Meets::Unknown,
-            },
+            _ => outcome_of(&point, &rows.first()?.record.objective).meets(),
         };
         let status = rows.iter().map(|row| row.judgement.verdict).min()?.status();
         let p95 = match rows.as_slice() {

@@ -1,6 +1,6 @@
 //! Which goals are met, for programs and for the exit code.
 
-use records::{Gate, Question, Scenario};
+use records::{Gate, Scenario};
 
 use super::answer::Answer;
 use super::cause::Cause;
@@ -22,8 +22,8 @@ pub fn checks<'r>(run: &'r JudgedRun<'_>) -> &'r [Check] {
 }
 
 fn all_checks(run: &JudgedRun<'_>) -> Vec<Check> {
-    let Some(first) = run.rows.first() else { return Vec::new() };
-    let gates = &first.record.environment.question.gates;
+    let Some(question) = run.question() else { return Vec::new() };
+    let gates = &question.gates;
     match Answer::of(run) {
         Some(answer) => of_search(&answer, gates),
         None => of_points(run, gates),
@@ -33,8 +33,8 @@ fn all_checks(run: &JudgedRun<'_>) -> Vec<Check> {
 /// The exit code of a run, with a sentence for each check that does not let it succeed. A row without figures
 /// outweighs a missed objective.
 pub fn exit_code(run: &JudgedRun<'_>) -> (ExitCode, Vec<String>) {
-    let unknown_passes = question(run).is_some_and(|question| question.unknown_passes);
-    let is_search = question(run).is_some_and(|question| question.search.is_some());
+    let unknown_passes = run.unknown_passes();
+    let is_search = run.question().is_some_and(|question| question.search.is_some());
     let failed = run.rows.iter().find(|row| is_search && row.has_failed());
     let mut reasons: Vec<String> =
         failed.map(failed_probe).into_iter().chain(of_the_whole_run(run)).collect();
@@ -59,20 +59,16 @@ pub fn exit_code(run: &JudgedRun<'_>) -> (ExitCode, Vec<String>) {
     (code, reasons)
 }
 
-fn question<'a>(run: &JudgedRun<'a>) -> Option<&'a Question> {
-    run.rows.first().map(|row| &row.record.environment.question)
-}
-
 /// How many scenarios of a fixed list have no record.
 fn not_measured(run: &JudgedRun<'_>) -> usize {
-    let planned = question(run).and_then(|question| question.planned);
+    let planned = run.question().and_then(|question| question.planned);
     planned.map_or(0, |planned| planned.saturating_sub(run.rows.len()))
 }
 
 /// Reasons not to succeed that belong to no check and no row.
 pub fn of_the_whole_run(run: &JudgedRun<'_>) -> Vec<String> {
     let mut reasons = Vec::new();
-    let Some(question) = question(run) else { return reasons };
+    let Some(question) = run.question() else { return reasons };
     let missing = not_measured(run);
     if missing > 0 {
         let all = missing + run.rows.len();
@@ -104,12 +100,14 @@ fn failed_probe(judged: &Judged<'_>) -> String {
 
 fn of_points(run: &JudgedRun<'_>, gates: &[Gate]) -> Vec<Check> {
     let rows: Vec<Row<'_>> = run.rows.iter().map(Row::of).collect();
+    let ids: Vec<String> = rows.iter().map(|row| row.record.scenario.point_id()).collect();
     let mut checks = Vec::new();
     for point in all_points(&rows) {
         let Some(first) = point.first() else { continue };
         let scenario = &first.record.scenario;
-        let same = rows.iter().filter(|row| row.record.scenario.point_id() == scenario.point_id());
-        let scenarios: Vec<String> = same.map(|row| row.record.scenario.id.clone()).collect();
+        let id = scenario.point_id();
+        let same = rows.iter().zip(&ids).filter(|(_, other)| **other == id);
+        let scenarios: Vec<String> = same.map(|(row, _)| row.record.scenario.id.clone()).collect();
         for goal in Goal::all(&first.record.objective) {
             let (meets, detail) = of_point(&point, &goal);
             checks.push(Check {
@@ -127,23 +125,19 @@ fn of_points(run: &JudgedRun<'_>, gates: &[Gate]) -> Vec<Check> {
 
 fn of_point(point: &Point<'_, '_>, goal: &Goal) -> (Meets, String) {
     let mut said = Vec::new();
-    if !point.rows.is_empty() {
+    if point.has_valid_row() {
         said.push(figure(point, goal));
     }
-    let meets = match outcome_of_goal(point, goal) {
-        GoalOutcome::Met => Meets::Met,
+    let outcome = outcome_of_goal(point, goal);
+    match &outcome {
+        GoalOutcome::Met => {}
         GoalOutcome::Missed => {
-            said.extend(
-                point.others.iter().rfind(|row| misses(row, goal)).map(|row| row.judgement.in_words()),
-            );
-            Meets::Missed
+            let missing = point.others.iter().rfind(|row| misses(row, goal));
+            said.extend(missing.map(|row| row.judgement.in_words()));
         }
-        GoalOutcome::Unknown { settle } => {
-            said.push(settle);
-            Meets::Unknown
-        }
-    };
-    (meets, said.join("; "))
+        GoalOutcome::Unknown { settle } => said.push(settle.clone()),
+    }
+    (outcome.meets(), said.join("; "))
 }
 
 /// The figure that a goal is about, with its interval.

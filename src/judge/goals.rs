@@ -10,6 +10,7 @@ use super::points::Point;
 use super::row::Row;
 use super::verdict::Verdict;
 use crate::measure::{NoBounds, repeats_for};
+use crate::plan::Meets;
 
 /// More repeats than this are not recommended.
 const MOST_REPEATS: usize = 20;
@@ -32,6 +33,17 @@ pub enum GoalOutcome {
         /// What would settle it, in words.
         settle: String,
     },
+}
+
+impl GoalOutcome {
+    /// The same without what would settle it.
+    pub(super) fn meets(&self) -> Meets {
+        match self {
+            Self::Met => Meets::Met,
+            Self::Missed => Meets::Missed,
+            Self::Unknown { .. } => Meets::Unknown,
+        }
+    }
 }
 
 /// The outcome of the whole objective for a point: missed if a goal is missed, else unknown if one is unknown.
@@ -71,7 +83,7 @@ pub(super) fn outcome_of_goal(point: &Point<'_, '_>, goal: &Goal) -> GoalOutcome
 
 /// The outcome that the valid rows show; `None` if there is none.
 fn of_valid_rows(point: &Point<'_, '_>, goal: &Goal) -> Option<GoalOutcome> {
-    if point.rows.is_empty() {
+    if !point.has_valid_row() {
         return None;
     }
     Some(match goal.limited {

@@ -2,7 +2,7 @@
 
 use super::cause::Cause;
 use super::goal::{Goal, Limited};
-use super::goals::{GoalOutcome, outcome_of, ratio_to_goal};
+use super::goals::{outcome_of, ratio_to_goal};
 use super::judged::Judged;
 use super::points::Point;
 use super::row::Row;
@@ -23,11 +23,7 @@ fn outcome(judged: &Judged<'_>) -> Outcome {
     let point = Point::of_one(&row);
     let objective = match (worth, row.primary.is_some()) {
         (Worth::Exceeded, _) => Meets::Missed,
-        (Worth::Figures, true) => match outcome_of(&point, &record.objective) {
-            GoalOutcome::Met => Meets::Met,
-            GoalOutcome::Missed => Meets::Missed,
-            GoalOutcome::Unknown { .. } => Meets::Unknown,
-        },
+        (Worth::Figures, true) => outcome_of(&point, &record.objective).meets(),
         _ => Meets::Unknown,
     };
     let goals = Goal::all(&record.objective);

@@ -53,6 +53,11 @@ impl<'r, 'a> Point<'r, 'a> {
         Self::with(vec![row])
     }
 
+    /// Whether a row of it is valid.
+    pub fn has_valid_row(&self) -> bool {
+        !self.rows.is_empty()
+    }
+
     /// Its first row, a valid one if there is one.
     pub fn first(&self) -> Option<&'r Row<'a>> {
         self.rows.first().or(self.others.first()).copied()
@@ -79,7 +84,7 @@ impl<'r, 'a> Point<'r, 'a> {
 
 /// The points that have a valid row, in the order of their first.
 pub fn points<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<Point<'r, 'a>> {
-    all_points(rows).into_iter().filter(|point| !point.rows.is_empty()).collect()
+    all_points(rows).into_iter().filter(Point::has_valid_row).collect()
 }
 
 /// All points, in the order of their first row.

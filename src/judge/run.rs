@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use records::Record;
+use records::{Question, Record};
 
 use super::alone::judge_alone;
 use super::check::Check;
@@ -60,6 +60,16 @@ impl<'a> JudgedRun<'a> {
         let last =
             attempts.filter(|attempt| attempt.record.scenario.id == id).max_by_key(|one| one.record.attempt);
         last.is_some_and(|last| last.judgement.verdict == Verdict::Void && last.record.attempt < ATTEMPTS)
+    }
+
+    /// What the run was started to find out; `None` without a row.
+    pub fn question(&self) -> Option<&'a Question> {
+        self.rows.first().map(|row| &row.record.environment.question)
+    }
+
+    /// Whether a goal that cannot be decided counts as met for the exit code.
+    pub fn unknown_passes(&self) -> bool {
+        self.question().is_some_and(|question| question.unknown_passes)
     }
 
     /// The row of a scenario.

@@ -181,20 +181,21 @@ fn confirmations(search: &Search, replay: &Replay, index: usize) -> Vec<Scenario
         .map(|(replicas, probes)| found_of(search, *replicas, probes, replay.is_late))
         .collect();
     match needed(&found, wanted) {
-        Needed::Replicas { carries, .. } => confirming(search, carries.replicas, wanted, index),
+        Needed::Replicas { carries, .. } => confirming(search, carries.replicas, index),
         Needed::TooLittle { .. } | Needed::NotKnown { .. } | Needed::Nothing => Vec::new(),
     }
 }
 
-fn confirming(search: &Search, replicas: u32, wanted: f64, index: usize) -> Vec<Scenario> {
+/// The scenarios that confirm these replicas, from this index on; none if that is not asked for.
+fn confirming(search: &Search, replicas: u32, index: usize) -> Vec<Scenario> {
+    let Some(wanted) = search.wanted.filter(|_| search.confirm) else { return Vec::new() };
     let repeats = (1..=search.confirmations).zip(index..);
     repeats.map(|(repeat, index)| repeated(search, replicas, wanted, index, repeat)).collect()
 }
 
 /// The ids of the scenarios that confirm the answer; none if that is not asked for.
 pub fn confirmation_ids(search: &Search, replicas: u32) -> Vec<String> {
-    let Some(wanted) = search.wanted.filter(|_| search.confirm) else { return Vec::new() };
-    confirming(search, replicas, wanted, 0).into_iter().map(|scenario| scenario.id).collect()
+    confirming(search, replicas, 0).into_iter().map(|scenario| scenario.id).collect()
 }
 
 /// The scenario of a load.

@@ -57,7 +57,7 @@ impl Document {
         let rows: Vec<Row<'_>> = run.rows.iter().map(Row::of).collect();
         let (open, closed): (Vec<_>, Vec<_>) = rows.iter().cloned().partition(Row::is_open);
         let all = all_points(&rows);
-        let points: Vec<_> = all.iter().filter(|point| !point.rows.is_empty()).cloned().collect();
+        let points: Vec<_> = all.iter().filter(|point| point.has_valid_row()).cloned().collect();
         let sections = [
             answer::section(run, &rows, &all),
             verdicts::section(&rows),

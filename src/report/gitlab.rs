@@ -24,7 +24,7 @@ pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
         "p(95)": ms(0.95),
         "p(99)": ms(0.99),
     });
-    let unknown_passes = run.rows.first().is_some_and(|row| row.record.environment.question.unknown_passes);
+    let unknown_passes = run.unknown_passes();
     let gated = || checks.iter().filter(|check| check.is_gated);
     let passes = gated()
         .filter(|check| check.meets == Meets::Met || (check.meets == Meets::Unknown && unknown_passes))

@@ -11,8 +11,7 @@ use crate::plan::Meets;
 
 /// The bytes of the file.
 pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
-    let question = run.rows.first().map(|row| &row.record.environment.question);
-    let unknown_passes = question.is_some_and(|question| question.unknown_passes);
+    let unknown_passes = run.unknown_passes();
     let scenarios = run.rows.iter().map(|judged| scenario(&Row::of(judged)));
     let mut objectives = TestSuite::new("objectives");
     objectives.add_test_cases(checks(run).iter().map(|check| objective(check, unknown_passes)));

@@ -74,7 +74,7 @@ impl Autoscaler {
 }
 
 /// Why autoscalers cannot be listed, and the server's code.
-pub(super) type Unlisted = (String, Option<u16>);
+type Unlisted = (String, Option<u16>);
 
 /// The autoscalers of a workload that are active or that this program has paused; and why some kind of them cannot
 /// be listed.

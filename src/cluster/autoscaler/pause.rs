@@ -3,7 +3,7 @@
 use kube::api::Patch;
 use serde_json::{Map, Value, json};
 
-use super::found::{Autoscaler, KEDA_PAUSED, Kind, PAUSED, Unlisted, autoscalers_of};
+use super::found::{Autoscaler, KEDA_PAUSED, Kind, PAUSED, autoscalers_of};
 use crate::cluster::connection::{Cluster, patch_params};
 use crate::cluster::failure::explain;
 use crate::cluster::workload::Workload;
@@ -25,17 +25,16 @@ const CONFLICTS: usize = 5;
 /// Exit code 3 if the permission is missing, else 4.
 pub async fn pause_autoscalers(cluster: &Cluster, workload: &Workload, most: u32) -> Result<Vec<String>> {
     let (found, unknown) = autoscalers_of(cluster, workload).await;
-    if let Some(why) = unknown {
+    if let Some((why, code)) = unknown {
         // One that is not seen would undo each step of the matrix.
-        let error = not_listed(workload, &why);
-        return Err(if error.code == ExitCode::Preflight {
-            error.next(
-                "add the rule {apiGroups: [autoscaling], resources: [horizontalpodautoscalers], verbs: [list, patch]} to \
-                 the Role (locust-matrix deploy --config FILE with pause_autoscaler: true does)",
-            )
+        let (code, next) = if code == Some(403) {
+            let rule = "add the rule {apiGroups: [autoscaling], resources: [horizontalpodautoscalers], verbs: [list, patch]} to \
+                 the Role (locust-matrix deploy --config FILE with pause_autoscaler: true does)";
+            (ExitCode::Preflight, rule)
         } else {
-            error.next("check that the cluster runs: kubectl get --raw /readyz")
-        });
+            (ExitCode::Cluster, "check that the cluster runs: kubectl get --raw /readyz")
+        };
+        return Err(not_listed(workload, &why, code).next(next));
     }
     let mut paused = Vec::new();
     for one in &found {
@@ -52,8 +51,7 @@ pub async fn pause_autoscalers(cluster: &Cluster, workload: &Workload, most: u32
     Ok(paused)
 }
 
-fn not_listed(workload: &Workload, (why, code): &Unlisted) -> Error {
-    let code = if *code == Some(403) { ExitCode::Preflight } else { ExitCode::Cluster };
+fn not_listed(workload: &Workload, why: &str, code: ExitCode) -> Error {
     Error::new(code, format!("autoscalers of {} cannot be listed: {why}", workload.describe()))
 }
 
@@ -63,9 +61,9 @@ fn not_listed(workload: &Workload, (why, code): &Unlisted) -> Error {
 /// Exit code 3 if the permission is missing, else 4; the others are put back all the same.
 pub async fn resume_autoscalers(cluster: &Cluster, workload: &Workload) -> Result<Vec<String>> {
     let (found, unknown) = autoscalers_of(cluster, workload).await;
-    if let Some(why) = unknown {
+    if let Some((why, _)) = unknown {
         let next = format!("if one has the annotation {PAUSED}, put back what it says");
-        return Err(Error { code: ExitCode::Cluster, ..not_listed(workload, &why) }.next(next));
+        return Err(not_listed(workload, &why, ExitCode::Cluster).next(next));
     }
     let (mut resumed, mut failed) = (Vec::new(), None);
     for one in found.iter().filter(|one| one.is_paused_by_us()) {

@@ -176,9 +176,17 @@ fn mends(problem: &str) -> &'static str {
         return "push that image, name another with --driver-image, or, if it is private, name a secret with the \
                 registry's credentials as job.imagePullSecrets in the settings";
     }
-    let refused =
-        ["unauthorized", "authorization failed", "failed to authorize", "anonymous token", "forbidden"];
-    if has(&refused) || has(&["authentication", "denied", "no basic auth"]) {
+    let refused = [
+        "unauthorized",
+        "authorization failed",
+        "failed to authorize",
+        "anonymous token",
+        "forbidden",
+        "authentication",
+        "denied",
+        "no basic auth",
+    ];
+    if has(&refused) {
         return "name a secret with the registry's credentials as job.imagePullSecrets in the settings";
     }
     if has(&["errimage", "imagepull", "invalidimagename"]) {

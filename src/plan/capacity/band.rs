@@ -7,7 +7,7 @@ use records::{Mode, Search};
 use super::super::outcome::Worth;
 use super::bracket::ends;
 use super::law::{estimates, half_width, holds, mean};
-use super::probe::{Probe, is_generator_the_limit, made};
+use super::probe::{Probe, has_missed, is_generator_the_limit, made};
 use super::words::{load, load_of};
 use crate::events::many;
 
@@ -124,8 +124,7 @@ fn capacity(search: &Search, probes: &[Probe], limit: Limit) -> Capacity {
     let (passing, failing) = ends(probes);
     let estimates = estimates(search, probes);
     // Without a load that misses, nothing has shown that the service is full.
-    if holds(search, probes) && estimates.len() >= 2 && probes.iter().any(|probe| probe.passes == Some(false))
-    {
+    if holds(search, probes) && estimates.len() >= 2 && has_missed(probes) {
         return by_law(probes, &estimates);
     }
     let missed_below = |passing: f64| {

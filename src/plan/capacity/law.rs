@@ -2,7 +2,7 @@
 
 use records::{Mode, Search};
 
-use super::probe::Probe;
+use super::probe::{Probe, has_missed};
 use super::rounded::Rounded;
 
 /// The first guess aims a little lower, so that it does not overload the service.
@@ -84,8 +84,7 @@ pub(super) fn law(search: &Search, probes: &[Probe]) -> Law {
     }
     if let Some(capacity) = settled(search, probes) {
         // It may have settled so late that its pair is not complete. The answer says so.
-        let has_missed = probes.iter().any(|probe| probe.passes == Some(false));
-        if probes.len() >= MOST_REFINED && has_missed {
+        if probes.len() >= MOST_REFINED && has_missed(probes) {
             return Law::Done;
         }
         return match pair(search, capacity, probes) {
@@ -100,8 +99,8 @@ pub(super) fn law(search: &Search, probes: &[Probe]) -> Law {
         let is_probed = probes.iter().any(|probe| probe.is_at(mean));
         return if is_probed { pair(search, mean, probes) } else { Law::Probe(mean) };
     }
-    let passes = |wanted: bool| probes.iter().any(|probe| probe.passes == Some(wanted));
-    if passes(true) && passes(false) && probes.len() > 2 {
+    let has_met = probes.iter().any(|probe| probe.passes == Some(true));
+    if has_met && has_missed(probes) && probes.len() > 2 {
         // From much better than the goal to much worse, with nothing in between: a jump.
         return Law::Broken;
     }
@@ -139,7 +138,7 @@ fn pair(search: &Search, capacity: f64, probes: &[Probe]) -> Law {
     let missing = [below, above].into_iter().find(|load| !probes.iter().any(|probe| probe.is_at(*load)));
     match missing {
         Some(load) => Law::Probe(load),
-        None if probes.iter().any(|probe| probe.passes == Some(false)) => Law::Done,
+        None if has_missed(probes) => Law::Done,
         // Far more load shows whether the service is full at all.
         None => Law::Broken,
     }

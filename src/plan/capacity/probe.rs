@@ -84,6 +84,11 @@ pub(super) fn is_generator_the_limit(probes: &[Probe]) -> bool {
     probes.iter().filter(|probe| probe.worth == Worth::GeneratorLimited).count() >= 2
 }
 
+/// Whether a load misses the objective.
+pub(super) fn has_missed(probes: &[Probe]) -> bool {
+    probes.iter().any(|probe| probe.passes == Some(false))
+}
+
 /// The probes whose load was made: they alone tell something about the service.
 pub(super) fn made(probes: &[Probe]) -> Vec<Probe> {
     probes.iter().filter(|probe| probe.worth != Worth::GeneratorLimited).copied().collect()

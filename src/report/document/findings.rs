@@ -24,7 +24,7 @@ pub(super) fn key_findings(points: &[Point<'_, '_>]) -> Section {
 
 /// The best valid rows of each model.
 pub(super) fn best_of_all(points: &[Point<'_, '_>]) -> Vec<Sentence> {
-    let valid = points.iter().filter(|point| !point.rows.is_empty());
+    let valid = points.iter().filter(|point| point.has_valid_row());
     let (open, closed): (Vec<_>, Vec<_>) = valid.partition(|point| point.is_open());
     let mut items = best(&closed, "");
     items.extend(best(&open, " in the open model"));

@@ -102,7 +102,7 @@ fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> Outcome<'
     if let Some((point, settle)) = unknown {
         let verb = form(point.replicas(), "keeps", "keep");
         // The reasons stand in the section on verdicts; without them, more loads share a sentence.
-        let without_valid = point.others.last().filter(|_| point.rows.is_empty());
+        let without_valid = point.others.last().filter(|_| !point.has_valid_row());
         let settle = without_valid.map_or_else(
             || settle.clone(),
             |row| format!("no valid row ({})", row.judgement.verdict.status()),

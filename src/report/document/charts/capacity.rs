@@ -215,7 +215,7 @@ fn of_objective(run: &JudgedRun<'_>, points: &[Point<'_, '_>]) -> (Measure, Vec<
 
 /// Without an objective: the best throughput.
 fn of_throughput(points: &[Point<'_, '_>]) -> (Measure, Vec<Carried>) {
-    let points: Vec<_> = points.iter().filter(|point| !point.rows.is_empty()).collect();
+    let points: Vec<_> = points.iter().filter(|point| point.has_valid_row()).collect();
     let carried = replicas_of(points.iter().copied()).into_iter().filter_map(|replicas| {
         let same = points.iter().filter(|point| point.replicas() == replicas);
         let best = same.max_by(|a, b| a.rps.total_cmp(&b.rps))?;
