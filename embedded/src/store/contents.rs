@@ -13,6 +13,9 @@ use crate::kinds::{self, Kind};
 use crate::refusal::Refusal;
 use crate::time;
 
+/// How often a name is drawn for an object with a `generateName`, as by the API server since Kubernetes 1.30.
+const NAMES_DRAWN: usize = 8;
+
 /// The contents behind a lock. Clones share the same contents.
 #[derive(Clone, Debug)]
 pub(super) struct SharedContents(Arc<Mutex<Contents>>);
@@ -68,8 +71,13 @@ impl Contents {
     pub(super) fn create(&mut self, kind: &'static Kind, mut object: Value) -> Result<Arc<Value>, Refusal> {
         let prefix = metadata::text(&object, "generateName").to_owned();
         if metadata::text(&object, "name").is_empty() && !prefix.is_empty() {
-            let name = format!("{prefix}{}", metadata::random_suffix());
-            metadata::of(&mut object).insert("name".into(), json!(name));
+            for _ in 0..NAMES_DRAWN {
+                let name = format!("{prefix}{}", metadata::random_suffix());
+                metadata::of(&mut object).insert("name".into(), json!(name));
+                if !self.objects.contains_key(&Key::of(kind, &object)) {
+                    break;
+                }
+            }
         }
         let key = Key::of(kind, &object);
         if key.name.is_empty() {
