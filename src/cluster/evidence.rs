@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::ListParams;
 use tokio::time::timeout;
@@ -19,6 +19,20 @@ const WITHIN: Duration = Duration::from_secs(5);
 /// The reasons of the events by which cluster-autoscaler (also that of GKE Autopilot) and Karpenter tell that a node
 /// comes for a pod.
 const NODE_COMES: [&str; 2] = ["TriggeredScaleUp", "Nominated"];
+/// An announced node that has not come after this time does not come: cluster-autoscaler and Karpenter give up on a node
+/// after 15 min, too (`--max-node-provision-time`, and the registration of a NodeClaim).
+const NODE_COMES_WITHIN: SignedDuration = SignedDuration::from_mins(15);
+
+/// Whether a node comes for pods that have no place.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NewNode {
+    /// An autoscaler has announced one, in these words.
+    Announced(String),
+    /// No autoscaler says so, or its events may not be read.
+    None,
+    /// The API server did not answer.
+    Unknown,
+}
 
 /// A cause in words, with the pod's name and with what the cluster tells about it.
 pub(super) async fn explained(cluster: &Cluster, pod: &Pod, cause: &Cause) -> String {
@@ -64,22 +78,33 @@ pub(super) async fn refusal(cluster: &Cluster, workload: &Workload, begun: Times
     last_line(refusal_in(&refusals.max_by_key(seen_at)?.message?))
 }
 
-/// What an autoscaler of nodes has said since `begun` about the pods that have no place: that a node comes for one of them.
-/// `None` if none says so.
-pub(super) async fn new_node(cluster: &Cluster, pods: &[Pod], begun: Timestamp) -> Option<String> {
+/// What an autoscaler of nodes has said in the last 15 min about the pods that have no place. The wait that heard it first may
+/// have ended since, and the same pods wait on.
+pub(super) async fn new_node(cluster: &Cluster, pods: &[Pod]) -> NewNode {
+    let since = Timestamp::now() - NODE_COMES_WITHIN;
     let has_no_node = |pod: &&Pod| pod.spec.as_ref().is_none_or(|spec| spec.node_name.is_none());
     let is_ours = |event: &Event| {
         let mut waiting = pods.iter().filter(has_no_node);
-        is_since(event, begun) && waiting.any(|pod| pod.metadata.uid == event.involved_object.uid)
+        is_since(event, since) && waiting.any(|pod| pod.metadata.uid == event.involved_object.uid)
     };
+    let mut otherwise = NewNode::None;
     for reason in NODE_COMES {
-        let events = timeout(WITHIN, list(cluster, &format!("reason={reason}"))).await.unwrap_or_default();
+        let params = ListParams::default().fields(&format!("reason={reason}"));
+        let events = match timeout(WITHIN, cluster.api::<Event>().list(&params)).await {
+            Ok(Ok(events)) => events.items,
+            // Without the permission, waiting does not help.
+            Ok(Err(kube::Error::Api(status))) if status.code < 500 && status.code != 429 => continue,
+            Ok(Err(_)) | Err(_) => {
+                otherwise = NewNode::Unknown;
+                continue;
+            }
+        };
         let newest = events.into_iter().filter(is_ours).max_by_key(seen_at);
         if let Some(message) = newest.and_then(|event| last_line(&event.message?)) {
-            return Some(format!("{reason}: {message}"));
+            return NewNode::Announced(format!("{reason}: {message}"));
         }
     }
-    None
+    otherwise
 }
 
 /// The server's own words in the message of an event about a pod that could not be created.
@@ -144,19 +169,24 @@ mod tests {
 
     #[tokio::test]
     async fn a_node_that_comes_for_one_of_the_pods_is_told() {
-        let told = async |uid: &str, node: Option<&str>, begun: &str| {
-            let service = service_fn(async |request: Request<Body>| {
+        let told = async |uid: &str, node: Option<&str>, minutes_ago: i64, code: u16| {
+            let at = (Timestamp::now() - SignedDuration::from_mins(minutes_ago)).to_string();
+            let service = service_fn(move |request: Request<Body>| {
                 let scaled = request.uri().query().is_some_and(|query| query.contains("TriggeredScaleUp"));
                 // As cluster-autoscaler writes it.
                 let event = json!({
                     "metadata": {}, "reason": "TriggeredScaleUp", "type": "Normal",
                     "involvedObject": { "kind": "Pod", "name": "inference-1", "uid": "p1" },
                     "message": "pod triggered scale-up: [{pool-1 1->2 (max: 5)}]",
-                    "lastTimestamp": "2026-01-01T00:00:10Z",
+                    "lastTimestamp": at,
                 });
                 let items = if scaled { json!([event]) } else { json!([]) };
                 let list = json!({ "apiVersion": "v1", "kind": "EventList", "metadata": {}, "items": items });
-                Ok::<_, Infallible>(Response::new(Body::from(list.to_string().into_bytes())))
+                let status = json!({ "kind": "Status", "status": "Failure", "code": code, "message": "" });
+                let answer = if code == 200 { list } else { status };
+                let answer =
+                    Response::builder().status(code).body(Body::from(answer.to_string().into_bytes()));
+                async { Ok::<_, Infallible>(answer.unwrap()) }
             });
             let client = Client::new(service, "default");
             let cluster = Cluster { client, namespace: "default".into(), server: "test".into() };
@@ -164,14 +194,17 @@ mod tests {
                 "metadata": { "name": "a", "uid": uid }, "spec": { "containers": [], "nodeName": node },
             }))
             .unwrap();
-            new_node(&cluster, &[pod], begun.parse().unwrap()).await
+            new_node(&cluster, &[pod]).await
         };
-        assert_eq!(
-            told("p1", None, "2026-01-01T00:00:05Z").await.unwrap(),
-            "TriggeredScaleUp: pod triggered scale-up: [{pool-1 1->2 (max: 5)}]"
-        );
-        assert_eq!(told("p2", None, "2026-01-01T00:00:05Z").await, None, "that node is for another pod");
-        assert_eq!(told("p1", Some("n"), "2026-01-01T00:00:05Z").await, None, "it has come");
-        assert_eq!(told("p1", None, "2026-01-01T01:00:00Z").await, None, "that was an hour ago");
+        let announced = || {
+            NewNode::Announced("TriggeredScaleUp: pod triggered scale-up: [{pool-1 1->2 (max: 5)}]".into())
+        };
+        assert_eq!(told("p1", None, 0, 200).await, announced());
+        assert_eq!(told("p1", None, 5, 200).await, announced(), "to an earlier wait for the same pod");
+        assert_eq!(told("p2", None, 0, 200).await, NewNode::None, "that node is for another pod");
+        assert_eq!(told("p1", Some("n"), 0, 200).await, NewNode::None, "it has come");
+        assert_eq!(told("p1", None, 60, 200).await, NewNode::None, "that was an hour ago");
+        assert_eq!(told("p1", None, 0, 403).await, NewNode::None, "events may not be read");
+        assert_eq!(told("p1", None, 0, 503).await, NewNode::Unknown);
     }
 }

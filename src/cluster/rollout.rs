@@ -1,5 +1,7 @@
 //! Waiting by watch until a workload has exactly the requested pods.
 
+mod words;
+
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
@@ -11,13 +13,12 @@ use kube::runtime::{WatchStreamExt, watcher};
 use tokio::time::{Instant, sleep_until};
 
 use super::connection::{Cluster, watching};
-use super::evidence;
+use super::evidence::{self, NewNode};
 use super::failure::explain;
 use super::listed::Listed;
 use super::managers::replicas_set_by;
 use super::overdue::Overdue;
 use super::owned::Owners;
-use super::pod_state::why_not_ready;
 use super::readiness::{Assessment, assess, leave_by};
 use super::unready::Unready;
 use super::workload::{Workload, rule_for};
@@ -79,7 +80,7 @@ pub async fn await_ready(
         unplaced_since: None,
         unplaced_for: place,
         place,
-        node_comes: false,
+        announced: None,
         rescaled_since: None,
     };
     let ended = wait.run(overdue, tell).await;
@@ -113,8 +114,8 @@ struct Wait<'a> {
     unplaced_for: Duration,
     /// The same before anything is known about the reason.
     place: Duration,
-    /// Whether an autoscaler has said that a node comes.
-    node_comes: bool,
+    /// What an autoscaler of nodes has said, if one has announced a node for these pods.
+    announced: Option<String>,
     rescaled_since: Option<Instant>,
 }
 
@@ -164,11 +165,12 @@ impl Wait<'_> {
                 }
                 None if Instant::now() >= self.deadline => {
                     let last_seen = if is_away { self.last_seen.clone() } else { self.in_words().await };
+                    let is_unplaced = self.unplaced_since.is_some();
                     let timed_out = TimedOut { after: self.started.elapsed(), last_seen };
-                    return Err(if is_away {
-                        Unready::Away(timed_out)
-                    } else {
-                        Unready::TimedOut(timed_out)
+                    return Err(match is_away {
+                        true => Unready::Away(timed_out),
+                        false if is_unplaced => Unready::Unplaced(timed_out.last_seen),
+                        false => Unready::TimedOut(timed_out),
                     });
                 }
                 None if Instant::now() >= telling.due() => {
@@ -277,7 +279,7 @@ impl Wait<'_> {
         let is_unplaced = matches!(assessment, Assessment::Unplaced(_) | Assessment::Refused { .. });
         let unplaced = begin(&mut self.unplaced_since, is_unplaced);
         if !is_unplaced {
-            self.unplaced_for = self.place;
+            (self.unplaced_for, self.announced) = (self.place, None);
         }
         let rescaled = begin(&mut self.rescaled_since, matches!(assessment, Assessment::Rescaled(_)));
         if matches!(assessment, Assessment::NotYet(_) | Assessment::Broken(_))
@@ -297,16 +299,16 @@ impl Wait<'_> {
                 return self.refused(problem, since).await.map(Err);
             }
             Assessment::Unplaced(problem) if unplaced >= Some(self.unplaced_for) => {
-                // A node that an autoscaler has announced is waited for until the deadline.
-                if self.node_comes && Instant::now() >= self.deadline {
-                    return Some(Err(Unready::Unplaced(problem)));
+                match evidence::new_node(self.cluster, &self.pods).await {
+                    NewNode::Announced(words) => self.announced = Some(words),
+                    // What is not known is asked again.
+                    NewNode::Unknown => {}
+                    // Events are kept for an hour at most, and an announced node is waited for until the deadline.
+                    NewNode::None if self.announced.is_some() => {}
+                    NewNode::None => return Some(Err(Unready::Unplaced(problem))),
                 }
-                let Some(node) = evidence::new_node(self.cluster, &self.pods, self.begun).await else {
-                    return Some(Err(Unready::Unplaced(problem)));
-                };
-                self.node_comes = true;
                 self.unplaced_for += ASK_AGAIN_AFTER;
-                self.last_seen = format!("{problem}; {node}");
+                self.last_seen = self.with_announced(problem);
             }
             Assessment::Rescaled(to) if rescaled >= Some(RESCALED_FOR) => {
                 let by = object.and_then(|object| replicas_set_by(&object.metadata));
@@ -315,12 +317,21 @@ impl Wait<'_> {
             Assessment::Refused { problem, since } if self.unplaced_for == REFUSED_BEFORE_FOR => {
                 self.last_seen = not_tried_again(&problem, since);
             }
-            Assessment::Unplaced(problem) | Assessment::Refused { problem, .. } => self.last_seen = problem,
+            Assessment::Unplaced(problem) => self.last_seen = self.with_announced(problem),
+            Assessment::Refused { problem, .. } => self.last_seen = problem,
             Assessment::Rescaled(to) => {
                 self.last_seen = format!("its spec has {to} replicas, not {}", self.replicas);
             }
         }
         None
+    }
+
+    /// Why pods have no place, and the node that was announced for them.
+    fn with_announced(&self, problem: String) -> String {
+        match &self.announced {
+            Some(node) => format!("{problem}; {node}"),
+            None => problem,
+        }
     }
 
     /// What follows from a refusal that lasts; `None` if it may be over.
@@ -343,29 +354,6 @@ impl Wait<'_> {
     /// Whether pods are missing that nobody has made.
     fn lacks_pods(&self) -> bool {
         self.pods.len() < self.replicas as usize
-    }
-
-    /// What was seen last, with what the cluster tells about the first pod that is not ready.
-    async fn in_words(&self) -> String {
-        let Some((pod, cause)) = self.first_unready(false) else { return self.last_seen.clone() };
-        let explained = evidence::explained(self.cluster, pod, &cause).await;
-        match explained.split_once(&cause.words) {
-            Some((_, more)) if self.last_seen.contains(&cause.words) => format!("{}{more}", self.last_seen),
-            _ => self.last_seen.clone(),
-        }
-    }
-
-    async fn broken(&self) -> String {
-        match self.first_unready(true) {
-            Some((pod, cause)) => evidence::explained(self.cluster, pod, &cause).await,
-            None => self.last_seen.clone(),
-        }
-    }
-
-    fn first_unready(&self, only_permanent: bool) -> Option<(&Pod, super::pod_state::Cause)> {
-        let staying = self.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
-        let mut unready = staying.filter_map(|pod| Some((pod, why_not_ready(pod)?)));
-        unready.find(|(_, cause)| cause.is_permanent || !only_permanent)
     }
 }
 

@@ -179,6 +179,11 @@ fn capacity(in_file: Option<CapacitySettings>, flags: &MatrixFlags) -> Option<Ca
         return None;
     }
     let mut capacity = in_file.unwrap_or_default();
+    if of.is_some_and(|of| of != capacity.of) {
+        // What the file says about the other model's load is no part of this search.
+        let CapacitySettings { max_probes, max_time, .. } = capacity;
+        capacity = CapacitySettings { max_probes, max_time, ..CapacitySettings::default() };
+    }
     capacity.of = of.unwrap_or(capacity.of);
     capacity.confirm |= flags.confirm;
     override_with(&mut capacity.for_users, flags.for_users.as_ref());
@@ -233,6 +238,28 @@ mod tests {
         };
         assert_eq!(url("preset: full\n"), "http://127.64.128.1:8000");
         assert_eq!(url("inference: {url: \"http://shop\"}\n"), "http://shop");
+    }
+
+    #[test]
+    fn a_flag_that_searches_the_other_model_drops_the_loads_of_the_files_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("matrix.yaml");
+        let search = |text: &str, flags: MatrixFlags| {
+            std::fs::write(&file, format!("{{capacity: {text}, objective: {{p95_ms: 500}}}}")).unwrap();
+            let flags = MatrixFlags { config: Some(file.clone()), ..flags };
+            Settings::from_flags(&flags).unwrap().complete().unwrap().search().unwrap()
+        };
+        let rates = "{of: rate, max_rate: 50, for_rate: 40, confirm: true, max_probes: 7}";
+        let of_users = MatrixFlags { capacity: Some(SearchedLoad::Users), ..MatrixFlags::default() };
+        let found = search(rates, of_users);
+        assert_eq!((found.mode, found.wanted, found.confirm), (records::Mode::Closed, None, false));
+        assert_eq!(found.most_probes, 7, "this holds for both models");
+        let for_users = MatrixFlags { for_users: Some(9), ..MatrixFlags::default() };
+        assert_eq!(search(rates, for_users).wanted, Some(9.0));
+        let for_rate = MatrixFlags { for_rate: Some(30.0), ..MatrixFlags::default() };
+        assert_eq!(search("{for_users: 9}", for_rate.clone()).wanted, Some(30.0));
+        let same = search(rates, for_rate);
+        assert_eq!((same.most, same.wanted, same.confirm), (50.0, Some(30.0), true), "the same model");
     }
 
     #[test]

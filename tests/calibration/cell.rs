@@ -1,6 +1,7 @@
 //! What is simulated, and how long it is measured.
 
 use fake_inference::simulation::{Arrivals, Connections, Load, Service, Simulation, Think};
+use locust_matrix::config::pool_for;
 
 /// Mean service time of every cell, s.
 const SERVICE_S: f64 = 0.1;
@@ -81,12 +82,7 @@ impl Cell {
     /// Requests at this share of the capacity.
     pub(crate) fn open(replicas: usize, utilization: f64, service: (&str, Service)) -> Self {
         let rate = utilization * (SLOTS * replicas) as f64 / SERVICE_S;
-        let pool = (10.0 * rate).ceil();
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a small positive number"
-        )]
+        let pool = pool_for(rate, 1);
         let load = Load::Open { rate, arrivals: Arrivals::Poisson, users: pool as usize };
         let name = format!("open, {}, {replicas} × {SLOTS} slots, load {utilization}", service.0);
         // A queue near capacity needs minutes to reach its steady state.

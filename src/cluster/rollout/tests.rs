@@ -90,12 +90,15 @@ async fn await_in(
         "status": { "observedGeneration": 1, "replicas": pods.len(), "updatedReplicas": pods.len(), "conditions": conditions },
     });
     let service = service_fn(move |request: Request<Body>| {
+        let query = request.uri().query().unwrap_or_default().to_owned();
         let (kind, version, items) = match request.uri().path().rsplit('/').next() {
             Some("pods") => ("PodList", "v1", pods.clone()),
+            Some("events") if query.contains("TriggeredScaleUp") => {
+                ("EventList", "v1", vec![node_announced()])
+            }
             Some("events") => ("EventList", "v1", vec![probe_failed()]),
             _ => ("DeploymentList", "apps/v1", vec![deployment.clone()]),
         };
-        let query = request.uri().query().unwrap_or_default().to_owned();
         async move {
             if query.contains("watch=true") {
                 return Ok(Response::new(Answer::Quiet(Box::pin(tokio::time::sleep(asked(&query))))));
@@ -126,6 +129,14 @@ fn probe_failed() -> Value {
     })
 }
 
+/// An autoscaler announces a node for the pod `expected`.
+fn node_announced() -> Value {
+    json!({
+        "metadata": {}, "involvedObject": { "uid": "expected" }, "reason": "TriggeredScaleUp", "type": "Normal",
+        "message": "pod triggered scale-up", "lastTimestamp": Timestamp::now().to_string(),
+    })
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_deployment_that_is_not_ready_in_time_is_named_with_what_was_seen_last() {
     let starting = json!({ "conditions": [{ "type": "Ready", "status": "False" }] });
@@ -147,6 +158,13 @@ async fn pods_that_cannot_be_placed_end_the_wait_long_before_the_deadline() {
     assert!(matches!(unready, Unready::Unplaced(_)));
     assert_eq!(unready.describe("inference"), "pods of inference cannot be placed: Insufficient cpu");
     assert!((PATIENCE.place..Duration::from_secs(10)).contains(&begun.elapsed()));
+    // A node that was announced and does not come: the pods had all of the time, and still have no place.
+    let begun = Instant::now();
+    let unready = await_two(vec![pod("expected", &unschedulable)]).await.unwrap_err();
+    assert!(matches!(unready, Unready::Unplaced(_)), "{unready:?}");
+    let words = unready.describe("inference");
+    assert!(words.contains("Insufficient cpu; TriggeredScaleUp: pod triggered scale-up"), "{words}");
+    assert!(begun.elapsed() >= LIMIT, "{:?}", begun.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

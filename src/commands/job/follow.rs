@@ -123,6 +123,14 @@ async fn follow_pods(
         if matches!(timeout(LOOK_EVERY, changes.next()).await, Ok(None)) {
             return Err(Error::cluster("the watch on the Job ended"));
         }
+        // The Job before its pods: of one that has ended, these are all.
+        let current = cluster.api::<Job>().get_opt(JOB).await;
+        let current = current.map_err(|error| explain("read the Job", &error))?;
+        let Some(current) = current.filter(|current| current.metadata.uid.as_deref() == Some(&job.uid))
+        else {
+            return Err(Error::cluster("the Job was deleted while it ran")
+                .next("its records are kept: locust-matrix fetch"));
+        };
         let pods = pods_of(cluster, job).await?;
         for pod in &pods {
             let name = pod.metadata.name.clone().unwrap_or_default();
@@ -141,13 +149,6 @@ async fn follow_pods(
             shown.insert(name.clone());
             last_exit = container_exit_code(cluster, &name).await.or(last_exit);
         }
-        let current = cluster.api::<Job>().get_opt(JOB).await;
-        let current = current.map_err(|error| explain("read the Job", &error))?;
-        let Some(current) = current.filter(|current| current.metadata.uid.as_deref() == Some(&job.uid))
-        else {
-            return Err(Error::cluster("the Job was deleted while it ran")
-                .next("its records are kept: locust-matrix fetch"));
-        };
         if has_ended(&current) {
             // A pod may have ended after its log was given up.
             if let Some(last) = pods.last().and_then(|pod| pod.metadata.name.as_deref()) {

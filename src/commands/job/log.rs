@@ -8,15 +8,12 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::LogParams;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::pods::{DRIVER, has_ended};
+use super::pods::{DRIVER, has_ended, is_lost};
 use crate::cluster::{Cluster, explain};
 use crate::events::{Events, Progress};
 
 /// How long the API server may be silent before this gives up.
 const API_ANSWERS_WITHIN: Duration = Duration::from_secs(30);
-/// If a pod still exists this long after its grace period, s, its node is lost. This is long enough for clocks of this machine
-/// and of the API server that differ by some seconds.
-const LOST_AFTER_S: i64 = 60;
 /// After this many failed tries to read a log, the user is told why.
 const TOLD_AFTER: u32 = 3;
 /// How long to wait before a log that could not be read is asked for again.
@@ -52,11 +49,7 @@ pub(super) async fn show_log(cluster: &Cluster, pod: &str, events: &Events, log:
             }
         };
         match timeout(API_ANSWERS_WITHIN, pods.get_opt(pod)).await {
-            Ok(Ok(Some(found))) if is_lost(&found) => {
-                let lost = "it was evicted, and its node does not say that it has ended; the Job goes on with another pod";
-                events.tell(Progress::note(format!("pod {pod}: {lost}")));
-                return;
-            }
+            Ok(Ok(Some(found))) if is_lost(&found) => return,
             Ok(Ok(Some(pod))) if !has_ended(&pod) => {
                 last_answer = Instant::now();
                 sleep(Duration::from_millis(200)).await;
@@ -72,13 +65,6 @@ pub(super) async fn show_log(cluster: &Cluster, pod: &str, events: &Events, log:
             Ok(Err(_)) | Err(_) => sleep(Duration::from_secs(1)).await,
         }
     }
-}
-
-/// Whether the pod's node is lost: the pod was deleted, and still exists long after its grace period. `deletionTimestamp` is
-/// the end of that period.
-fn is_lost(pod: &Pod) -> bool {
-    let gone_by = pod.metadata.deletion_timestamp.as_ref().map(|time| time.0.as_second());
-    gone_by.is_some_and(|gone_by| Timestamp::now().as_second() > gone_by + LOST_AFTER_S)
 }
 
 /// Shows all complete lines of a log. Returns what follows the last of them: a line that was cut off.

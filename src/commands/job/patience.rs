@@ -31,6 +31,7 @@ pub(super) struct Patience {
     refused_since: Option<Instant>,
     unstarted_since: Option<Instant>,
     others_since: Option<Instant>,
+    lost_since: Option<Instant>,
     told: Option<String>,
 }
 
@@ -46,7 +47,14 @@ pub(super) struct Outcome {
 
 impl Patience {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, refused_since: None, unstarted_since: None, others_since: None, told: None }
+        Self {
+            limits,
+            refused_since: None,
+            unstarted_since: None,
+            others_since: None,
+            lost_since: None,
+            told: None,
+        }
     }
 
     /// Looks at why the driver does not run, and at the pod whose driver has ended while others of its
@@ -56,6 +64,7 @@ impl Patience {
         let is_unstarted = matches!(waiting, Some(Waiting::NotStarted(_)));
         let refused = since(&mut self.refused_since, is_refused);
         let unstarted = since(&mut self.unstarted_since, is_unstarted);
+        let lost = since(&mut self.lost_since, matches!(waiting, Some(Waiting::Lost(_))));
         let others_run = since(&mut self.others_since, others.is_some());
         if let Some(waiting) = waiting {
             let reason = waiting.reason().to_owned();
@@ -75,8 +84,20 @@ impl Patience {
                 );
                 return Outcome::failed(&reason, &next);
             }
+            if lost >= Some(self.limits.ready) {
+                let seconds = self.limits.ready.as_secs();
+                let error = Error::cluster(format!(
+                    "the driver is lost: {reason}; it was waited for {seconds} s (timeouts.ready)"
+                ));
+                let next = format!(
+                    "its records are kept (locust-matrix fetch), and the Job is suspended; once the node is back or deleted, let it \
+                     go on: kubectl patch job {JOB} -p '{{\"spec\":{{\"suspend\":false}}}}'"
+                );
+                return Outcome { news: None, is_over: true, error: Some(error.next(next)) };
+            }
             let key = without_pod(&reason);
-            let is_news = self.told.as_ref() != Some(&key) && (is_refused || unstarted >= Some(TOLD_AFTER));
+            let is_due = is_refused || lost.is_some() || unstarted >= Some(TOLD_AFTER);
+            let is_news = self.told.as_ref() != Some(&key) && is_due;
             if is_news {
                 self.told = Some(key);
             }
@@ -162,6 +183,20 @@ mod tests {
         let error = patience.look(Some(unstarted()), None).error.unwrap();
         assert_eq!(error.code, ExitCode::Preflight);
         assert!(error.message.contains("0/1 nodes; it was waited for 180 s"), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_driver_whose_node_is_lost_is_told_at_once_and_ends_the_wait_after_the_ready_timeout() {
+        let lost = || Some(Waiting::Lost("pod a was evicted".into()));
+        let mut patience = Patience::new(LIMITS);
+        assert_eq!(patience.look(lost(), None).news.as_deref(), Some("waiting: pod a was evicted"));
+        advance(Duration::from_secs(179)).await;
+        let outcome = patience.look(lost(), None);
+        assert!(outcome.news.is_none() && !outcome.is_over, "told once: {outcome:?}");
+        advance(Duration::from_secs(1)).await;
+        let error = patience.look(lost(), None).error.unwrap();
+        assert_eq!(error.code, ExitCode::Cluster);
+        assert!(error.message.contains("is lost: pod a was evicted; it was waited for 180 s"), "{error}");
     }
 
     #[tokio::test(start_paused = true)]

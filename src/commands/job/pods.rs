@@ -8,6 +8,9 @@ use crate::cluster::{refusal_in, startup_failure};
 
 /// The name of the driver's container.
 pub(super) const DRIVER: &str = "driver";
+/// If a pod still exists this long after its grace period, s, its node is lost. This is long enough for clocks of this machine
+/// and of the API server that differ by some seconds.
+const LOST_AFTER_S: i64 = 60;
 
 /// Why the driver does not run yet, in words for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,13 +19,15 @@ pub(super) enum Waiting {
     Refused(String),
     /// The pod has not started. Time may help.
     NotStarted(String),
+    /// The pod's node is lost. As long as nobody says that the pod has ended, the Job creates no other.
+    Lost(String),
 }
 
 impl Waiting {
     /// The reason in words.
     pub(super) fn reason(&self) -> &str {
         match self {
-            Self::Refused(reason) | Self::NotStarted(reason) => reason,
+            Self::Refused(reason) | Self::NotStarted(reason) | Self::Lost(reason) => reason,
         }
     }
 }
@@ -31,6 +36,9 @@ impl Waiting {
 /// from creating the next one. `refusals` are the Job's events.
 pub(super) fn waiting(pods: &[Pod], refusals: &[Event]) -> Option<Waiting> {
     if let Some(pod) = pods.iter().rfind(|pod| !has_ended(pod)) {
+        if is_lost(pod) {
+            return Some(Waiting::Lost(lost_words(pod)));
+        }
         return (!has_started(pod)).then(|| Waiting::NotStarted(not_started_because(pod)));
     }
     let created = pods.iter().filter_map(|pod| Some(pod.metadata.creation_timestamp.as_ref()?.0)).max();
@@ -50,6 +58,19 @@ fn seen_at(event: &Event) -> Option<Timestamp> {
     let last = event.last_timestamp.as_ref().map(|time| time.0);
     last.or_else(|| event.event_time.as_ref().map(|time| time.0))
         .or_else(|| event.metadata.creation_timestamp.as_ref().map(|time| time.0))
+}
+
+/// Whether the pod's node is lost: the pod was deleted, and still exists long after its grace period. `deletionTimestamp` is
+/// the end of that period.
+pub(super) fn is_lost(pod: &Pod) -> bool {
+    let gone_by = pod.metadata.deletion_timestamp.as_ref().map(|time| time.0.as_second());
+    gone_by.is_some_and(|gone_by| Timestamp::now().as_second() > gone_by + LOST_AFTER_S)
+}
+
+fn lost_words(pod: &Pod) -> String {
+    let name = pod.metadata.name.as_deref().unwrap_or_default();
+    let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or_default();
+    format!("pod {name} was evicted, and its node {node} does not say that it has ended")
 }
 
 fn not_started_because(pod: &Pod) -> String {
