@@ -11,6 +11,9 @@
 //! `scenario` is the single conductor; `exit`, `wait`, `files`, `http`, `events`, `objects` and `secrets` may be
 //! used by every module.
 
+#[cfg(test)]
+extern crate self as locust_matrix;
+
 pub mod cli;
 pub mod cluster;
 pub mod commands;
@@ -19,6 +22,8 @@ pub mod deploy;
 pub mod events;
 pub mod exit;
 pub mod files;
+#[cfg(test)]
+mod golden;
 pub mod http;
 pub mod judge;
 pub mod load;

@@ -40,7 +40,7 @@ pub fn write(run: &JudgedRun<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// The files of the report, with their names.
-fn render(run: &JudgedRun<'_>) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn render(run: &JudgedRun<'_>) -> Vec<(String, Vec<u8>)> {
     let document = Document::of(run);
     let mut files: Vec<_> = document
         .datasets

@@ -56,8 +56,6 @@ pub struct Search {
     pub most_s: Option<f64>,
     /// The strictest goal for a percentile of the primary endpoint, s; `None` if there is none.
     pub goal_s: Option<f64>,
-    /// Mean time that a user of the closed model waits after each response, s.
-    pub think_s: f64,
     /// Users of the open model, if they were set.
     pub pool: Option<u32>,
     /// The most users of the open model.

@@ -34,7 +34,6 @@ impl Config {
             most_probes: capacity.max_probes.unwrap_or(MOST_PROBES),
             most_s: capacity.max_time.map(Span::secs),
             goal_s: self.objective.goals().iter().map(|(_, ms)| f64::from(*ms) / 1000.0).reduce(f64::min),
-            think_s: self.think_time.secs(),
             pool: self.pool,
             most_pool: self.max_users,
             wanted,

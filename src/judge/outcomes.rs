@@ -37,7 +37,7 @@ fn outcome(judged: &Judged<'_>) -> Outcome {
         worth,
         objective,
         rps: row.primary.map(|figures| figures.goodput),
-        all_rps: row.aggregated.map(|figures| figures.rps),
+        under_way: row.aggregated.and_then(|figures| Some(figures.rps * figures.mean_ms? / 1000.0)),
         p95_us: row.p95_us(),
         headroom: if worth == Worth::Exceeded { Some(0.0) } else { headroom },
         throughput: lowest(|goal| goal.limited == Limited::Throughput),

@@ -13,8 +13,9 @@ pub struct Outcome {
     pub objective: Meets,
     /// Successful requests of the primary endpoint per second; `None` if nothing was measured.
     pub rps: Option<f64>,
-    /// Finished requests of all endpoints per second.
-    pub all_rps: Option<f64>,
+    /// Requests of all endpoints that are under way at a time, on average: by Little's law, the sum of their response times over
+    /// the length of the window. The other users think.
+    pub under_way: Option<f64>,
     /// P95 of the primary endpoint, µs; `None` if there are too few samples for it.
     pub p95_us: Option<u64>,
     /// The lowest ratio of a goal for a percentile to that percentile, over all of them. A failed request is

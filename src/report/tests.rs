@@ -201,7 +201,6 @@ pub(crate) fn searched(wanted: Option<f64>, users: &[(u32, u32)]) -> Vec<Record>
         most_probes: 12,
         most_s: None,
         goal_s: Some(0.5),
-        think_s: 0.0,
         pool: None,
         most_pool: 1000,
         wanted,
@@ -219,7 +218,9 @@ pub(crate) fn searched(wanted: Option<f64>, users: &[(u32, u32)]) -> Vec<Record>
         }
         let rule = record.stopping_rule.as_mut().unwrap();
         rule.think_s = 0.0;
-        let counts = &mut record.window.as_mut().unwrap().endpoints[0];
+        let window = record.window.as_mut().unwrap();
+        window.aggregated.total_ms = (ms * window.aggregated.requests) as f64;
+        let counts = &mut window.endpoints[0];
         counts.histogram = ::records::Histogram::of_ms([(ms, counts.requests)]);
         counts.succeeded = counts.histogram.clone();
         record.objective.p95_ms = Some(500);

@@ -137,7 +137,6 @@ fn search_cells(replicas: &[u32], run: u64, cell: impl Fn(&Scenario) -> Cell) ->
         most_probes: 12,
         most_s: None,
         goal_s: Some(f64::from(P95_MS) / 1000.0),
-        think_s: 0.0,
         pool: None,
         most_pool: 1000,
         wanted: None,

@@ -122,7 +122,7 @@ fn limit(search: &Search, probes: &[Probe], End { is_done, is_late }: End) -> Li
 
 fn capacity(search: &Search, probes: &[Probe], limit: Limit) -> Capacity {
     let (passing, failing) = ends(probes);
-    let estimates = estimates(search, probes);
+    let estimates = estimates(probes);
     // Without a load that misses, nothing has shown that the service is full.
     if holds(search, probes) && estimates.len() >= 2 && has_missed(probes) {
         return by_law(probes, &estimates);

@@ -13,6 +13,8 @@ const SETTLED: f64 = 0.02;
 const SAME_LAW: f64 = 1.3;
 /// The most by which a probe may differ from the one before it while no percentile is near its goal.
 const STEP: f64 = 4.0;
+/// A service that is not known to be full is tried with so much more load, at least.
+const LEAST_STEP: f64 = 2.0;
 /// The confirming pair: a load below the capacity, which must meet the objective, and one above, which must miss it.
 const PAIR: (f64, f64) = (0.95, 1.05);
 
@@ -45,20 +47,20 @@ pub(super) enum Law {
 }
 
 /// The estimates of the capacity: one from each probe near the goal. The first probe only tells the throughput.
-pub(super) fn estimates(search: &Search, probes: &[Probe]) -> Vec<f64> {
+pub(super) fn estimates(probes: &[Probe]) -> Vec<f64> {
     let near = probes.iter().skip(1).filter(|probe| probe.is_near());
-    near.filter_map(|probe| probe.estimate(search.think_s)).collect()
+    near.filter_map(Probe::estimate).collect()
 }
 
 /// Whether the law holds for these probes.
 pub(super) fn holds(search: &Search, probes: &[Probe]) -> bool {
-    let estimates = estimates(search, probes);
+    let estimates = estimates(probes);
     let (least, most) = range(&estimates);
     search.mode == Mode::Closed
         && search.goal_s.is_some()
         && !probes.iter().any(Probe::is_cliff)
         && !probes.iter().any(|one| probes.iter().any(|other| is_better_with_more(one, other)))
-        && !probes.iter().any(|one| probes.iter().any(|other| is_not_full(one, other, search.think_s)))
+        && !probes.iter().any(|one| probes.iter().any(|other| is_not_full(one, other)))
         && (estimates.is_empty() || most <= SAME_LAW * least)
 }
 
@@ -71,9 +73,19 @@ fn is_better_with_more(smaller: &Probe, greater: &Probe) -> bool {
 /// Whether throughput still grows with the users under way at the greater of two loads, whose percentile is near its goal:
 /// the service has free slots there, and its response times do not yet follow the law. Users that think are not counted:
 /// with them, throughput grows far beyond the knee.
-fn is_not_full(smaller: &Probe, greater: &Probe, think_s: f64) -> bool {
-    let more = greater.under_way(think_s) / smaller.under_way(think_s);
-    greater.is_near() && more > APART && greater.rps > smaller.rps * (1.0 + GROWS * (more - 1.0))
+fn is_not_full(smaller: &Probe, greater: &Probe) -> bool {
+    greater.is_near() && grows(smaller, greater) == Some(true)
+}
+
+/// Whether throughput grows little, although far more users are under way at the greater of two loads.
+fn is_full(smaller: &Probe, greater: &Probe) -> bool {
+    grows(smaller, greater) == Some(false)
+}
+
+/// Whether throughput grows with the users under way; `None` if hardly more of them are under way.
+fn grows(smaller: &Probe, greater: &Probe) -> Option<bool> {
+    let more = greater.under_way / smaller.under_way;
+    (more > APART).then_some(greater.rps > smaller.rps * (1.0 + GROWS * (more - 1.0)))
 }
 
 /// What the law says after these probes; there must be one.
@@ -82,17 +94,22 @@ pub(super) fn law(search: &Search, probes: &[Probe]) -> Law {
     if !holds(search, probes) {
         return Law::Broken;
     }
-    if let Some(capacity) = settled(search, probes) {
+    let guess = FIRST_GUESS * (first.rps * search.goal_s.unwrap_or(0.0) + first.thinking());
+    let has_guess = probes.len() == 1 && first.passes == Some(true) && guess > first.load * LEAST_STEP;
+    if !has_guess && let Some(load) = without_a_full_one(search, probes) {
+        return Law::Probe(load);
+    }
+    if let Some(capacity) = settled(probes) {
         // It may have settled so late that its pair is not complete. The answer says so.
         if probes.len() >= MOST_REFINED && has_missed(probes) {
             return Law::Done;
         }
         return match pair(search, capacity, probes) {
-            Law::Done => refined(&estimates(search, probes)),
+            Law::Done => refined(&estimates(probes)),
             missing => missing,
         };
     }
-    let estimates = estimates(search, probes);
+    let estimates = estimates(probes);
     if !estimates.is_empty() {
         let mean = search.rounded(mean(&estimates));
         // A capacity of few users has no other whole number of users near it.
@@ -104,24 +121,32 @@ pub(super) fn law(search: &Search, probes: &[Probe]) -> Law {
         // From much better than the goal to much worse, with nothing in between: a jump.
         return Law::Broken;
     }
-    let estimate = last.estimate(search.think_s).map(|load| load.clamp(last.load / STEP, last.load * STEP));
-    let guess = FIRST_GUESS * (first.rps * search.goal_s.unwrap_or(0.0) + first.all_rps * search.think_s);
-    let load = if probes.len() == 1 && first.passes == Some(true) && guess > first.load * 1.1 {
-        Some(guess)
-    } else {
-        estimate
-    };
+    let estimate = last.estimate().map(|load| load.clamp(last.load / STEP, last.load * STEP));
+    let load = if has_guess { Some(guess) } else { estimate };
     match load.map(|load| search.rounded(load)) {
         Some(load) if !probes.iter().any(|probe| probe.is_at(load)) => Law::Probe(load),
         _ => Law::Broken,
     }
 }
 
+/// While every load meets the objective and none is known to fill the service, the law only knows the least that it carries.
+/// With users that think, or a goal near the unloaded response time, that is hardly more than the last load: so much more is
+/// probed that it shows whether the service is full.
+fn without_a_full_one(search: &Search, probes: &[Probe]) -> Option<f64> {
+    let last = probes.last()?;
+    let is_full = |one: &Probe| probes.iter().any(|other| is_full(other, one));
+    if probes.iter().any(|probe| probe.passes != Some(true) || is_full(probe)) {
+        return None;
+    }
+    let load = search.rounded(last.load * last.headroom?.clamp(LEAST_STEP, STEP));
+    (!probes.iter().any(|probe| probe.is_at(load))).then_some(load)
+}
+
 /// The capacity once the estimates have settled, and never another one after that.
-fn settled(search: &Search, probes: &[Probe]) -> Option<f64> {
+fn settled(probes: &[Probe]) -> Option<f64> {
     (3..=probes.len()).find_map(|count| {
-        let all = estimates(search, &probes[..count]);
-        let before = estimates(search, &probes[..count - 1]);
+        let all = estimates(&probes[..count]);
+        let before = estimates(&probes[..count - 1]);
         let has_moved = |by: f64| by.abs() >= SETTLED;
         if before.is_empty() || all.len() == before.len() {
             return None;

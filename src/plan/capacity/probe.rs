@@ -22,13 +22,13 @@ pub(super) struct Probe {
     pub(super) throughput: Option<f64>,
     /// See [`Outcome::rps`].
     pub(super) rps: f64,
-    /// See [`Outcome::all_rps`].
-    pub(super) all_rps: f64,
+    /// See [`Outcome::under_way`]; no more than the load.
+    pub(super) under_way: f64,
 }
 
 impl Probe {
     pub(super) fn of(outcome: &Outcome, load: f64) -> Self {
-        let Outcome { worth, objective, rps, all_rps, headroom, throughput, .. } = *outcome;
+        let Outcome { worth, objective, rps, under_way, headroom, throughput, .. } = *outcome;
         let by_figures = || {
             let ratios = [headroom, throughput];
             ratios.into_iter().flatten().reduce(f64::min).map(|lowest| lowest >= 1.0)
@@ -40,8 +40,8 @@ impl Probe {
             _ => None,
         };
         let is_certain = worth == Worth::Exceeded || objective != Meets::Unknown;
-        let (rps, all_rps) = (rps.unwrap_or(0.0), all_rps.or(rps).unwrap_or(0.0));
-        Self { load, passes, is_certain, worth, headroom, throughput, rps, all_rps }
+        let (rps, under_way) = (rps.unwrap_or(0.0), under_way.map_or(load, |users| users.min(load)));
+        Self { load, passes, is_certain, worth, headroom, throughput, rps, under_way }
     }
 
     pub(super) fn is_at(&self, load: f64) -> bool {
@@ -64,17 +64,16 @@ impl Probe {
         headroom.is_some_and(|headroom| (1.0 / NEAR..=NEAR).contains(&headroom))
     }
 
-    /// The users at which the percentile would be at its goal, by the law of a closed loop: without think time, the
-    /// response time is in proportion to the users.
-    pub(super) fn estimate(&self, think_s: f64) -> Option<f64> {
-        let under_way = self.under_way(think_s);
+    /// The users at which the percentile would be at its goal, by the law of a closed loop: the response time is in proportion
+    /// to the users that do not think.
+    pub(super) fn estimate(&self) -> Option<f64> {
         let headroom = self.headroom.filter(|_| self.worth == Worth::Figures)?;
-        Some(under_way * headroom + self.load - under_way)
+        Some(self.under_way * headroom + self.thinking())
     }
 
-    /// The users that do not think, by Little's law.
-    pub(super) fn under_way(&self, think_s: f64) -> f64 {
-        self.load - (self.all_rps * think_s).min(0.95 * self.load)
+    /// The users that think.
+    pub(super) fn thinking(&self) -> f64 {
+        self.load - self.under_way
     }
 }
 
@@ -108,7 +107,7 @@ mod tests {
             headroom,
             throughput: None,
             rps: 1.0,
-            all_rps: 1.0,
+            under_way: 8.0,
         };
         let is_near = |headroom| with(Some(headroom), Worth::Figures).is_near();
         assert_eq!([0.6, 0.7, 1.0, 1.4, 1.6].map(is_near), [false, true, true, true, false]);

@@ -13,7 +13,6 @@ fn search(mode: Mode, replicas: &[u32]) -> Search {
         most_probes: 12,
         most_s: None,
         goal_s: Some(0.5),
-        think_s: 0.0,
         pool: None,
         most_pool: 1000,
         wanted: None,
@@ -36,7 +35,7 @@ fn with_p95(scenario: Scenario, p95_s: f64, rps: f64) -> Outcome {
         worth: Worth::Figures,
         objective,
         rps: Some(rps),
-        all_rps: Some(rps),
+        under_way: Some(rps * p95_s),
         p95_us: Some(p95_us),
         headroom: Some(0.5 / p95_s),
         throughput: None,
@@ -281,19 +280,20 @@ fn a_service_with_free_slots_is_not_taken_for_a_full_one() {
     }
 }
 
-/// Four slots of 200 ms and users that think for 1 s: 20 requests/s at most, so that P95 is at 500 ms with 30 users.
+/// Four slots of 200 ms and users that think: 20 requests/s at most, so that P95 is at 500 ms with 20 · (think time + 0.5 s)
+/// users. With long think times, hardly any of them are under way before the service is full.
 #[test]
 fn think_time_does_not_look_like_free_slots() {
-    let mut closed = search(Mode::Closed, &[1]);
-    closed.think_s = 1.0;
-    let thinking = |scenario: Scenario| {
-        let users = f64::from(scenario.users);
-        let rps = (users / 1.2).min(20.0);
-        with_p95(scenario, users / rps - 1.0, rps)
-    };
-    let (outcomes, found) = run(&closed, thinking);
-    let Capacity::Known { load, .. } = found[0].capacity else { panic!("{found:?}") };
-    assert!((load / 30.0 - 1.0).abs() <= 0.05 && outcomes.len() <= 10, "{found:?}");
+    for (think_s, truth) in [(1.0, 30.0), (5.0, 110.0), (30.0, 610.0)] {
+        let thinking = |scenario: Scenario| {
+            let users = f64::from(scenario.users);
+            let rps = (users / (think_s + 0.2)).min(20.0);
+            with_p95(scenario, users / rps - think_s, rps)
+        };
+        let (outcomes, found) = run(&search(Mode::Closed, &[1]), thinking);
+        let Capacity::Known { load, .. } = found[0].capacity else { panic!("{think_s} s: {found:?}") };
+        assert!((load / truth - 1.0).abs() <= 0.05 && outcomes.len() <= 11, "{think_s} s: {found:?}");
+    }
 }
 
 #[test]

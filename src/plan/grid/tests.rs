@@ -86,7 +86,7 @@ fn outcome(scenario: &Scenario) -> Outcome {
         worth: Worth::Nothing,
         objective: Meets::Unknown,
         rps: None,
-        all_rps: None,
+        under_way: None,
         p95_us: None,
         headroom: None,
         throughput: None,

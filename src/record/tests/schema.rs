@@ -41,7 +41,6 @@ fn complete() -> Record {
         most_probes: 12,
         most_s: Some(60.0),
         goal_s: Some(0.5),
-        think_s: 0.0,
         pool: Some(20),
         most_pool: 1000,
         wanted: Some(50.0),
