@@ -22,7 +22,7 @@ pub use document::Document;
 
 use crate::exit::{Error, Result};
 use crate::files::replace;
-use crate::judge::{Answer, JudgedRun};
+use crate::judge::{Answer, JudgedRun, Row};
 
 /// Writes the report in every format into `folder`; returns the files written. Each file is replaced as a
 /// whole, or not at all.
@@ -30,34 +30,44 @@ use crate::judge::{Answer, JudgedRun};
 /// # Errors
 /// Exit code 3: the folder cannot be written.
 pub fn write(run: &JudgedRun<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
-    let files = render(run);
-    let problem = |error: std::io::Error| unwritable(folder, &error);
-    let sums = checksums::announce(folder, &files).map_err(problem)?;
-    let written =
-        files.iter().map(|(name, bytes)| write_file(folder.join(name), bytes)).collect::<Result<_>>()?;
-    checksums::note(folder, sums).map_err(problem)?;
+    let mut written = Vec::new();
+    render(run, &mut |name, bytes| {
+        let problem = |error: std::io::Error| unwritable(folder, &error);
+        let sums = checksums::announce(folder, &name, &bytes).map_err(problem)?;
+        let path = folder.join(name);
+        replace(&path, &bytes).map_err(|error| unwritable(&path, &error))?;
+        checksums::note(folder, sums).map_err(problem)?;
+        written.push(path);
+        Ok(())
+    })?;
     Ok(written)
 }
 
-/// The files of the report, with their names.
-pub(crate) fn render(run: &JudgedRun<'_>) -> Vec<(String, Vec<u8>)> {
+/// Hands out the files of the report with their names, one after the other: all of them together would take the memory of
+/// a large run twice.
+pub(crate) fn render(
+    run: &JudgedRun<'_>,
+    write: &mut dyn FnMut(String, Vec<u8>) -> Result<()>,
+) -> Result<()> {
+    let rows: Vec<Row<'_>> = run.rows.iter().map(Row::of).collect();
     let document = Document::of(run);
-    let mut files: Vec<_> = document
-        .datasets
-        .iter()
-        .map(|dataset| (format!("{}.csv", dataset.name), csv::render(&dataset.table)))
-        .collect();
-    files.push(("auto_summary.md".to_owned(), markdown::render(&document)));
-    files.extend(markdown::charts(&document).into_iter().map(|(name, chart)| (name, chart::file(chart))));
-    files.push(("report.html".to_owned(), html::render(&document)));
-    files.push(("summary.md".to_owned(), summary::render(run)));
-    files.push(("junit.xml".to_owned(), junit::render(run)));
-    files.push(("load-performance.json".to_owned(), gitlab::render(run)));
-    files.push(("metrics.txt".to_owned(), openmetrics::render(run)));
-    if let Some(answer) = Answer::of(run) {
-        files.push(("capacity.json".to_owned(), capacity_json::render(&answer)));
+    for dataset in &document.datasets {
+        write(format!("{}.csv", dataset.name), csv::render(&dataset.table))?;
     }
-    files
+    write("auto_summary.md".to_owned(), markdown::render(&document))?;
+    for (name, chart) in markdown::charts(&document) {
+        write(name, chart::file(chart))?;
+    }
+    write("report.html".to_owned(), html::render(&document, document::cards(&rows)))?;
+    drop(document);
+    write("summary.md".to_owned(), summary::render(run))?;
+    write("junit.xml".to_owned(), junit::render(run))?;
+    write("load-performance.json".to_owned(), gitlab::render(run))?;
+    write("metrics.txt".to_owned(), openmetrics::render(run))?;
+    if let Some(answer) = Answer::of(run) {
+        write("capacity.json".to_owned(), capacity_json::render(&answer))?;
+    }
+    Ok(())
 }
 
 /// Renames the reports in `folder` that somebody has edited since they were written; returns each with its new name.
@@ -88,11 +98,6 @@ fn append(path: &Path, bytes: &[u8]) -> Result<()> {
         Error::preflight(format!("{JOB_SUMMARY} {}: cannot be written: {error}", path.display()))
             .next(format!("unset {JOB_SUMMARY}, or let it name a file that can be written"))
     })
-}
-
-fn write_file(path: PathBuf, bytes: &[u8]) -> Result<PathBuf> {
-    replace(&path, bytes).map_err(|error| unwritable(&path, &error))?;
-    Ok(path)
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Error {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::upgrade::{OLDEST, upgrade};
@@ -32,8 +33,13 @@ impl std::error::Error for ReadError {}
 /// # Errors
 /// A line is not a record, or has a version that this program does not read.
 pub fn read(text: &str) -> Result<Vec<Record>, ReadError> {
-    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    lines.map(|(at, line)| record(line).map_err(|problem| ReadError { line: at + 1, problem })).collect()
+    let mut records: Vec<Record> = Vec::new();
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let mut record = record(line).map_err(|problem| ReadError { line: at + 1, problem })?;
+        record.compact(records.last());
+        records.push(record);
+    }
+    Ok(records)
 }
 
 /// Reads the lines that are records and leaves out the others, such as a last line of which only half was written.
@@ -41,16 +47,26 @@ pub fn read_complete_lines(text: &str) -> Vec<Record> {
     text.lines().filter_map(|line| record(line).ok()).collect()
 }
 
+/// The part of a record that says how to read the rest.
+#[derive(Deserialize)]
+struct Format {
+    #[serde(default)]
+    version: Value,
+}
+
 fn record(line: &str) -> Result<Record, String> {
     let not_a_record = |error: serde_json::Error| format!("is not a record: {error}");
-    let value: Value = serde_json::from_str(line).map_err(not_a_record)?;
-    let Some(version) = value["version"].as_u64() else {
+    let Format { version } = serde_json::from_str(line).map_err(not_a_record)?;
+    let Some(version) = version.as_u64() else {
         return Err("is not a record: it has no version".into());
     };
     match version {
         newer if newer > u64::from(VERSION) => Err(format!("has format {newer}, newer than {VERSION}")),
         older if older < OLDEST => Err(format!("has format {older}, which is older than {OLDEST}")),
-        2 => serde_json::from_value(upgrade(value)).map_err(not_a_record),
+        2 => {
+            let value = serde_json::from_str(line).map_err(not_a_record)?;
+            serde_json::from_value(upgrade(value)).map_err(not_a_record)
+        }
         _ => serde_json::from_str(line).map_err(not_a_record),
     }
 }

@@ -1,6 +1,7 @@
 //! Response times as counts per bucket.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -10,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
     /// The buckets in ascending order, each with the number of samples up to and including it: a quantile is a binary
-    /// search.
-    up_to: Vec<(u64, u64)>,
+    /// search. Copies share them: most records have the same histogram several times.
+    up_to: Arc<[(u64, u64)]>,
 }
 
 /// Counts per bucket in µs, in any order. Counts of the same bucket are added.
@@ -31,7 +32,7 @@ impl FromIterator<(u64, u64)> for Histogram {
             seen = seen.saturating_add(*samples);
             *samples = seen;
         }
-        Self { up_to }
+        Self { up_to: up_to.into() }
     }
 }
 
@@ -60,7 +61,7 @@ impl Histogram {
     }
 
     /// Whether it has no bucket.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.up_to.is_empty()
     }
 
@@ -81,8 +82,19 @@ impl Histogram {
         self.up_to.get(at).map(|(bucket, _)| *bucket).filter(|_| rank > 0)
     }
 
+    /// Keeps its buckets once if another histogram has the same.
+    pub(crate) fn share_with(&mut self, other: &Self) {
+        if self == other {
+            self.up_to = Arc::clone(&other.up_to);
+        }
+    }
+
     /// Adds the samples of another histogram.
     pub fn add(&mut self, other: &Self) {
+        if self.is_empty() {
+            *self = other.clone();
+            return;
+        }
         *self = self.iter().chain(other.iter()).collect();
     }
 
@@ -99,6 +111,9 @@ impl Histogram {
     /// The samples that came after `earlier`, a snapshot of the same growing histogram.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
+        if earlier.is_empty() {
+            return self.clone();
+        }
         let mut earlier = earlier.iter().peekable();
         let counts = self.iter().filter_map(|(bucket, count)| {
             while earlier.next_if(|(before, _)| *before < bucket).is_some() {}

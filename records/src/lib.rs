@@ -4,6 +4,7 @@
 //! the same types. A record holds observations only: no verdict, no interval, nothing that is concluded.
 //! The driver's `judge` concludes, each time anew.
 
+mod compact;
 mod file;
 mod health;
 mod histogram;
@@ -14,6 +15,7 @@ mod open;
 mod question;
 mod record;
 mod scenario;
+mod shared;
 mod upgrade;
 mod window;
 
@@ -30,4 +32,5 @@ pub use record::{
     WorkerHealth,
 };
 pub use scenario::{Mode, Scenario};
+pub use shared::Shared;
 pub use window::{Endpoint, Window};

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Health, HealthWindow, Interval, Membership, Objective, OpenCounts, Question, Scenario, StoppingRule,
-    Window,
+    Health, HealthWindow, Interval, Membership, Objective, OpenCounts, Question, Scenario, Shared,
+    StoppingRule, Window,
 };
 
 /// The version of the record format; a reader refuses a newer one and upgrades version 2.
@@ -27,7 +27,7 @@ pub struct Record {
     /// Which try of this scenario it is, from 1.
     pub attempt: u32,
     /// Where and against what it ran.
-    pub environment: Environment,
+    pub environment: Shared<Environment>,
     /// When scaling began.
     pub started_at: Timestamp,
     /// When the last figure was taken.

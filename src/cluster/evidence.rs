@@ -158,6 +158,7 @@ mod tests {
             key: "crashes".into(),
             words: "crashes again and again".into(),
             is_permanent: false,
+            crashed_from: None,
             evidence: Evidence::Log("stub".into()),
         };
         assert_eq!(

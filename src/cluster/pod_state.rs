@@ -43,6 +43,8 @@ pub(super) struct Cause {
     pub words: String,
     /// Whether waiting cannot help.
     pub is_permanent: bool,
+    /// When the container began that has crashed; `None` for any other cause.
+    pub crashed_from: Option<Timestamp>,
     /// What could tell more about it.
     pub evidence: Evidence,
 }
@@ -91,12 +93,16 @@ pub(super) fn why_not_ready(pod: &Pod) -> Option<Cause> {
     parts.iter().find_map(Part::obstacle).or_else(|| Some(gates(pod)))
 }
 
-/// Why this pod cannot start until somebody changes something; `None` for a pod that starts or may still start.
-pub fn startup_failure(pod: &Pod) -> Option<String> {
+/// Why this pod cannot start until somebody changes something; `None` for a pod that starts or may still start. A container
+/// that began before `begun` may have crashed because of the load that it had: its next start decides.
+pub fn startup_failure(pod: &Pod, begun: Timestamp) -> Option<String> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let parts = parts(pod);
     let mut causes = parts.iter().filter_map(Part::obstacle);
-    causes.find(|cause| cause.is_permanent).map(|cause| format!("pod {name}: {}", cause.words))
+    let is_over = |cause: &Cause| cause.crashed_from.is_some_and(|from| from.as_second() < begun.as_second());
+    causes
+        .find(|cause| cause.is_permanent && !is_over(cause))
+        .map(|cause| format!("pod {name}: {}", cause.words))
 }
 
 /// Restarts of the containers that run as long as the pod does.
@@ -228,7 +234,8 @@ impl Part<'_> {
 
     fn crashed(&self, words: String) -> Cause {
         let evidence = Evidence::Log(self.status.name.clone());
-        Cause { evidence, ..passing(&format!("crash {}", self.status.name), words) }
+        let crashed_from = self.last_end().and_then(|ended| ended.started_at).map(|time| time.0);
+        Cause { crashed_from, evidence, ..passing(&format!("crash {}", self.status.name), words) }
     }
 
     /// Whether its last exit code was 0.
@@ -311,7 +318,7 @@ fn gates(pod: &Pod) -> Cause {
 }
 
 fn passing(key: &str, words: String) -> Cause {
-    Cause { key: key.to_owned(), words, is_permanent: false, evidence: Evidence::None }
+    Cause { key: key.to_owned(), words, is_permanent: false, crashed_from: None, evidence: Evidence::None }
 }
 
 fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {

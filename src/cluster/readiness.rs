@@ -33,6 +33,15 @@ pub enum Assessment {
     Broken(String),
 }
 
+/// The times that an assessment depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// When the wait began: from then on the workload has no load.
+    pub begun: Timestamp,
+    /// The present.
+    pub now: Timestamp,
+}
+
 /// Assesses a workload that should have `replicas` replicas, by its own pods.
 ///
 /// kube's own `is_deployment_completed` checks neither the generation nor the replica count, so it can be
@@ -43,7 +52,7 @@ pub fn assess(
     object: Option<&DynamicObject>,
     pods: &[Pod],
     replicas: u32,
-    now: Timestamp,
+    Times { begun, now }: Times,
 ) -> Assessment {
     let Some(object) = object else { return Assessment::NotYet("it does not exist".into()) };
     let status = Status::of(kind, object);
@@ -62,7 +71,7 @@ pub fn assess(
     let all_updated = status
         .updated
         .is_none_or(|updated| usize::try_from(updated).is_ok_and(|updated| updated >= staying().count()));
-    let failure = |pod| startup_failure(pod).filter(|_| all_updated || matches_template(pod, object));
+    let failure = |pod| startup_failure(pod, begun).filter(|_| all_updated || matches_template(pod, object));
     if let Some(problem) = staying().find_map(failure) {
         return Assessment::Broken(problem);
     }

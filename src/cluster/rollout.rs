@@ -19,7 +19,7 @@ use super::listed::Listed;
 use super::managers::replicas_set_by;
 use super::overdue::Overdue;
 use super::owned::Owners;
-use super::readiness::{Assessment, assess, leave_by};
+use super::readiness::{Assessment, Times, assess, leave_by};
 use super::unready::Unready;
 use super::workload::{Workload, rule_for};
 use crate::exit::{Error, ExitCode, Result};
@@ -253,7 +253,8 @@ impl Wait<'_> {
     }
 
     fn assess(&self, object: Option<&DynamicObject>) -> Assessment {
-        assess(&self.workload.resource, object, &self.pods, self.replicas, Timestamp::now())
+        let times = Times { begun: self.begun, now: Timestamp::now() };
+        assess(&self.workload.resource, object, &self.pods, self.replicas, times)
     }
 
     /// What follows from the present state; `None` if the wait goes on.

@@ -55,7 +55,8 @@ pub(crate) fn record(index: usize, replicas: u32, users: u32, requests: u64) -> 
             order_seed: None,
             question: records::Question::default(),
             provenance: records::Provenance::default(),
-        },
+        }
+        .into(),
         started_at: Timestamp::from_second(1_700_000_000).unwrap(),
         finished_at: Timestamp::from_second(1_700_000_030).unwrap(),
         timings_ms: BTreeMap::from([("scale".into(), 1200)]),

@@ -12,16 +12,14 @@ use crate::plan::hex;
 /// The checksums, as `sha256sum --check` reads them.
 const FILE: &str = "reports.sha256";
 
-/// Notes what will be written beside what was: a program that is killed while it replaces the files leaves both kinds.
-/// Returns the checksums of the new files, for [`note`].
-pub(super) fn announce(folder: &Path, files: &[(String, Vec<u8>)]) -> io::Result<Sums> {
-    let new: Sums = files.iter().map(|(name, bytes)| (name.clone(), [checksum(bytes)].into())).collect();
+/// Notes what will be written beside what was: a program that is killed while it replaces the file leaves one or the other.
+/// Returns the checksum of the new file, for [`note`].
+pub(super) fn announce(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<Sums> {
+    let sum = checksum(bytes);
     let mut sums = read(folder);
-    for (name, of_file) in &new {
-        sums.entry(name.clone()).or_default().extend(of_file.iter().cloned());
-    }
+    sums.entry(name.to_owned()).or_default().insert(sum.clone());
     write(folder, &sums)?;
-    Ok(new)
+    Ok([(name.to_owned(), [sum].into())].into())
 }
 
 /// Notes what was written, in place of what was there before.
@@ -97,8 +95,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("auto_summary.md");
         let write = |text: &str| {
-            let files = [("auto_summary.md".to_owned(), text.as_bytes().to_vec())];
-            let sums = announce(folder.path(), &files).unwrap();
+            let sums = announce(folder.path(), "auto_summary.md", text.as_bytes()).unwrap();
             std::fs::write(&path, text).unwrap();
             note(folder.path(), sums).unwrap();
         };
@@ -122,11 +119,10 @@ mod tests {
     fn a_report_whose_writer_was_killed_is_not_taken_for_an_edited_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.md");
-        let files = |text: &str| [("a.md".to_owned(), text.as_bytes().to_vec())];
         std::fs::write(&path, "first").unwrap();
-        let first = announce(folder.path(), &files("first")).unwrap();
+        let first = announce(folder.path(), "a.md", b"first").unwrap();
         note(folder.path(), first).unwrap();
-        let second = announce(folder.path(), &files("second")).unwrap();
+        let second = announce(folder.path(), "a.md", b"second").unwrap();
         assert_eq!(set_aside(folder.path()).unwrap(), [], "it is still the first one");
         std::fs::write(&path, "second").unwrap();
         assert_eq!(set_aside(folder.path()).unwrap(), [], "it is the second one already");

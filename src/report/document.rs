@@ -28,7 +28,7 @@ mod verdicts;
 mod whole_runs;
 
 pub use auto_summary::Dataset;
-pub use card::Card;
+pub use card::{Card, cards};
 pub use cell::Cell;
 pub use section::{Block, Section};
 pub use sentence::Sentence;
@@ -43,8 +43,6 @@ pub struct Document {
     pub title: String,
     /// The sections in reading order.
     pub sections: Vec<Section>,
-    /// A card per scenario, in the order of the plan.
-    pub cards: Vec<Card>,
     /// The id of each scenario and its name, in the order of the plan.
     pub scenarios: Vec<(String, String)>,
     /// The tables for programs.
@@ -83,7 +81,6 @@ impl Document {
         Self {
             title: "Load test summary".into(),
             sections: sections.into_iter().flatten().collect(),
-            cards: card::cards(&rows),
             scenarios: rows.iter().map(|row| (row.record.scenario.id.clone(), row.name())).collect(),
             datasets: auto_summary::datasets(&rows),
         }

@@ -9,13 +9,15 @@ mod card;
 mod links;
 mod table;
 
+use std::cell::RefCell;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use self::blocks::section;
-use self::card::cards;
+use self::card::Cards;
 use self::links::Links;
 use super::chart;
-use super::document::{Document, Section};
+use super::document::{Card, Document, Section};
 use super::visible::visible;
 
 const STYLE: &str = include_str!("html/style.css");
@@ -23,13 +25,15 @@ const STYLE: &str = include_str!("html/style.css");
 /// The sections that stand after the cards: what few readers look for first.
 const AFTER_CARDS: [&str; 6] = ["percentiles", "load-generator", "whole-runs", "phases", "settings", "run"];
 
-/// The bytes of the file.
-pub(super) fn render(document: &Document) -> Vec<u8> {
-    page(document).into_string().into_bytes()
+/// The bytes of the file, with these cards of the document's scenarios.
+pub(super) fn render(document: &Document, cards: impl Iterator<Item = Card>) -> Vec<u8> {
+    page(document, cards).into_string().into_bytes()
 }
 
-fn page(document: &Document) -> Markup {
+fn page(document: &Document, cards: impl Iterator<Item = Card>) -> Markup {
     let links = Links::of(document);
+    let has_cards = !document.scenarios.is_empty();
+    let cards = Cards { cards: RefCell::new(cards), links: &links };
     let is_after = |one: &&Section| AFTER_CARDS.contains(&one.id);
     let (after, before): (Vec<&Section>, Vec<&Section>) = document.sections.iter().partition(is_after);
     let title = visible(&document.title);
@@ -43,10 +47,10 @@ fn page(document: &Document) -> Markup {
                 style { (PreEscaped(chart::STYLE)) (PreEscaped(STYLE)) }
             }
             body {
-                header { h1 { (title) } (contents(&before, &after, !document.cards.is_empty())) }
+                header { h1 { (title) } (contents(&before, &after, has_cards)) }
                 main {
                     @for one in before { (section(one, &links)) }
-                    @if !document.cards.is_empty() { (cards(document, &links)) }
+                    @if has_cards { (card::section(&cards)) }
                     @for one in after { (section(one, &links)) }
                 }
             }

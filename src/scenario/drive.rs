@@ -194,7 +194,7 @@ impl<'a, L: LoadGenerator + Sync> Drive<'a, L> {
             plan_hash: run.plan_hash.clone(),
             scenario: self.scenario.clone(),
             attempt: self.attempt,
-            environment,
+            environment: environment.into(),
             started_at: self.started_at,
             finished_at: Timestamp::now(),
             timings_ms: self.timings,

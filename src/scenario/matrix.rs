@@ -108,8 +108,9 @@ impl<L: LoadGenerator + Sync> Matrix<L> {
     }
 
     /// Writes the record to disk, then to the cluster.
-    async fn save(&mut self, record: Record) -> Result<()> {
+    async fn save(&mut self, mut record: Record) -> Result<()> {
         self.file.append(&record)?;
+        record.compact(self.records.last());
         self.records.push(record);
         let Some(store) = &mut self.store else { return Ok(()) };
         let mut written = store.write(&self.records).await;

@@ -40,7 +40,7 @@ pub(crate) fn record(cell: &Cell, repeat: u32, seed: u64) -> Record {
         plan_hash: String::new(),
         scenario: scenario(cell, repeat),
         attempt: 1,
-        environment: environment(),
+        environment: environment().into(),
         started_at: Timestamp::UNIX_EPOCH,
         finished_at: Timestamp::UNIX_EPOCH,
         timings_ms: BTreeMap::new(),

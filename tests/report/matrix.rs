@@ -107,7 +107,7 @@ fn record(index: usize, replicas: u32, workers: u32, users: u32, with_samples: b
             drift: false,
         },
         attempt: 1,
-        environment: environment(),
+        environment: environment().into(),
         started_at,
         finished_at: started_at + SignedDuration::from_secs(145),
         timings_ms: [

@@ -28,7 +28,7 @@ pub(crate) fn record(scenario: Scenario) -> Record {
         plan_hash: "hash".into(),
         scenario,
         attempt: 1,
-        environment: Environment::default(),
+        environment: Environment::default().into(),
         started_at: Timestamp::UNIX_EPOCH,
         finished_at: Timestamp::UNIX_EPOCH,
         timings_ms: BTreeMap::new(),

@@ -58,13 +58,13 @@ fn the_init_container_that_is_not_done_is_named() {
                    lastState: {terminated: {exitCode: 1, reason: Error, message: \"start\\nno such table\\n\"}}}";
     let failing = inits(failing);
     assert_eq!(
-        startup_failure(&failing).unwrap(),
+        startup_failure(&failing, Timestamp::MIN).unwrap(),
         "pod bert-1: init container migrate crashes again and again \
          (4 restarts, last exit code 1; its last message: no such table)"
     );
     let pulling = inits(&container("migrate", false, 0, "{waiting: {reason: ErrImagePull, message: gone}}"));
     assert_eq!(
-        startup_failure(&pulling).unwrap(),
+        startup_failure(&pulling, Timestamp::MIN).unwrap(),
         "pod bert-1: cannot start init container migrate (image i:1): ErrImagePull: gone"
     );
 }
@@ -136,6 +136,24 @@ fn a_crash_is_the_same_cause_while_the_container_runs_again() {
     assert!(!once.is_permanent && once.words.contains("is started again"), "{once:?}");
 }
 
+/// A service that the load of the scenario before has crashed comes back by itself.
+#[test]
+fn a_container_that_crashed_under_load_is_given_its_next_start() {
+    let began = |started_at: &str| {
+        let status = format!(
+            "{{containerStatuses: [{{name: bert, image: i:1, imageID: '', ready: false, restartCount: 5, \
+             state: {{waiting: {{reason: CrashLoopBackOff}}}}, \
+             lastState: {{terminated: {{exitCode: 137, startedAt: '{started_at}'}}}}}}]}}"
+        );
+        startup_failure(
+            &pod("{containers: [{name: bert}]}", &status),
+            "2026-01-01T00:01:00Z".parse().unwrap(),
+        )
+    };
+    assert_eq!(began("2026-01-01T00:00:30Z"), None);
+    assert!(began("2026-01-01T00:01:10Z").unwrap().contains("crashes again and again"));
+}
+
 /// Locust's workers end with 0 when their master leaves, and connect to the next one.
 #[test]
 fn a_container_that_ends_well_may_do_so_more_often() {
@@ -166,7 +184,7 @@ fn what_passes_by_itself_is_waited_for() {
         let started = Timestamp::now() - jiff::SignedDuration::from_secs(seconds);
         let bert = container("bert", false, 0, &state);
         let status = format!("{{startTime: '{started}', containerStatuses: [{bert}]}}");
-        startup_failure(&pod("{containers: [{name: bert}]}", &status)).is_some()
+        startup_failure(&pod("{containers: [{name: bert}]}", &status), Timestamp::MIN).is_some()
     };
     let fails = |reason: &str, message: &str| fails_after(5, reason, message);
     for (reason, message) in [

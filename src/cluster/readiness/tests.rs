@@ -7,8 +7,13 @@ use serde_json::json;
 const NOW: &str = "2026-01-01T00:00:00Z";
 
 /// Assesses a Deployment.
+fn now() -> Times {
+    let now = NOW.parse().unwrap();
+    Times { begun: now, now }
+}
+
 fn assess(object: Option<&DynamicObject>, pods: &[Pod], replicas: u32) -> Assessment {
-    super::assess(&kinds::deployments(), object, pods, replicas, NOW.parse().unwrap())
+    super::assess(&kinds::deployments(), object, pods, replicas, now())
 }
 
 fn deployment(spec: u32, observed: i64, counts: u32) -> DynamicObject {
@@ -145,7 +150,7 @@ fn a_stateful_set_is_ready_by_its_own_status_and_may_keep_old_pods_on_purpose() 
     };
     let seen = |object: &DynamicObject| {
         let pods = [ready_pod(), ready_pod()];
-        super::assess(&kinds::stateful_sets(), Some(object), &pods, 2, NOW.parse().unwrap())
+        super::assess(&kinds::stateful_sets(), Some(object), &pods, 2, now())
     };
     let counts = "replicas: 2, readyReplicas: 2";
     assert_eq!(seen(&set("{replicas: 2}", &format!("{counts}, updatedReplicas: 2"))), Assessment::Ready);
@@ -161,7 +166,7 @@ fn a_custom_kind_is_ready_by_its_pods_and_by_what_its_status_has() {
     let kind = ApiResource::from_gvk(&kube::core::GroupVersionKind::gvk("x.io", "v1", "Rollout"));
     let seen = |text: &str, pods: &[Pod]| {
         let object: DynamicObject = serde_saphyr::from_str(text).unwrap();
-        super::assess(&kind, Some(&object), pods, 1, NOW.parse().unwrap())
+        super::assess(&kind, Some(&object), pods, 1, now())
     };
     let bare = "{metadata: {name: bert, generation: 7}, spec: {}}";
     assert_eq!(seen(bare, &[ready_pod()]), Assessment::Ready);

@@ -97,7 +97,7 @@ pub(super) fn driver_cannot_start(pod: &Pod) -> Option<String> {
     let mut pod = pod.clone();
     let statuses = pod.status.as_mut()?.container_statuses.as_mut()?;
     statuses.retain(|status| status.name == DRIVER);
-    startup_failure(&pod)
+    startup_failure(&pod, Timestamp::MIN)
 }
 
 /// Whether the driver runs or has run in this pod.

@@ -29,15 +29,16 @@ pub struct Card {
     pub blocks: Vec<Block>,
 }
 
-/// A card for each row.
-pub(super) fn cards(rows: &[Row<'_>]) -> Vec<Card> {
+/// A card for each row. They are made one at a time, because all of them together take more memory than the rest of a large
+/// report.
+pub fn cards<'r>(rows: &'r [Row<'_>]) -> impl Iterator<Item = Card> + 'r {
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by_key(|at| rows[*at].is_valid());
     let mut has_timeline = vec![false; rows.len()];
     for at in order.into_iter().take(MOST_TIMELINES) {
         has_timeline[at] = true;
     }
-    rows.iter().zip(has_timeline).enumerate().map(|(at, (row, timeline))| card(at, row, timeline)).collect()
+    rows.iter().zip(has_timeline).enumerate().map(|(at, (row, timeline))| card(at, row, timeline))
 }
 
 fn card(at: usize, row: &Row<'_>, has_timeline: bool) -> Card {

@@ -1,19 +1,35 @@
 //! A card per scenario.
 
-use maud::{Markup, html};
+use std::cell::RefCell;
+
+use maud::{Markup, Render, html};
 
 use super::blocks::block;
 use super::links::Links;
 use super::table::badge;
-use crate::report::document::{Card, Document};
+use crate::report::document::Card;
 use crate::report::visible::visible;
 
-pub(super) fn cards(document: &Document, links: &Links<'_>) -> Markup {
+/// The cards, which go into the page as soon as they are made.
+pub(super) struct Cards<'a, I> {
+    pub(super) cards: RefCell<I>,
+    pub(super) links: &'a Links<'a>,
+}
+
+impl<I: Iterator<Item = Card>> Render for Cards<'_, I> {
+    fn render_to(&self, page: &mut String) {
+        for one in self.cards.borrow_mut().by_ref() {
+            card(&one, self.links).render_to(page);
+        }
+    }
+}
+
+pub(super) fn section(cards: &impl Render) -> Markup {
     html! {
         section id="cards" {
             h2 { "Each scenario" }
             p class="intro" { "Open a scenario for its percentiles, its timeline and its replicas." }
-            @for one in &document.cards { (card(one, links)) }
+            (cards)
         }
     }
 }

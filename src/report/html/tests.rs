@@ -4,17 +4,19 @@ use std::path::Path;
 use proptest::prelude::*;
 use records::{Record, Replica, Sample, Unmeasured, UnmeasuredKind};
 
-use crate::judge::JudgedRun;
+use crate::judge::{JudgedRun, Row};
 use crate::record::tests::record;
-use crate::report::document::{Block, Document};
+use crate::report::document::{Block, Document, cards};
 use crate::report::tests::{hostile, named, searched};
 
 fn render(records: &[Record]) -> String {
-    render_document(&Document::of(&JudgedRun::of(records)))
+    let run = JudgedRun::of(records);
+    render_document(&Document::of(&run), &run)
 }
 
-fn render_document(document: &Document) -> String {
-    String::from_utf8(super::render(document)).unwrap()
+fn render_document(document: &Document, run: &JudgedRun<'_>) -> String {
+    let rows: Vec<Row<'_>> = run.rows.iter().map(Row::of).collect();
+    String::from_utf8(super::render(document, cards(&rows))).unwrap()
 }
 
 /// Twenty scenarios of both models with every verdict.
@@ -136,8 +138,9 @@ fn every_drawing_has_a_title_and_a_description_and_every_chart_its_numbers() {
 #[test]
 fn every_claim_links_to_its_row() {
     for records in runs() {
-        let document = Document::of(&JudgedRun::of(&records));
-        let html = render_document(&document);
+        let run = JudgedRun::of(&records);
+        let document = Document::of(&run);
+        let html = render_document(&document, &run);
         let number = |id: &String| 1 + document.scenarios.iter().position(|(own, _)| own == id).unwrap();
         let blocks = document.sections.iter().flat_map(|section| &section.blocks);
         // The lead of a list is followed by the links of its items.

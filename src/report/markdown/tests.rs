@@ -15,8 +15,8 @@ fn render_document(document: &Document) -> String {
 
 /// A document of one section.
 fn of_one(section: Section) -> Document {
-    let (cards, scenarios, datasets) = (Vec::new(), Vec::new(), Vec::new());
-    Document { title: "T".into(), sections: vec![section], cards, scenarios, datasets }
+    let (scenarios, datasets) = (Vec::new(), Vec::new());
+    Document { title: "T".into(), sections: vec![section], scenarios, datasets }
 }
 
 #[track_caller]

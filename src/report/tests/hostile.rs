@@ -79,7 +79,13 @@ fn refers_only(text: &str) -> bool {
 
 /// All files of a report, with their bytes.
 fn files(records: &[Record]) -> Vec<(String, Vec<u8>)> {
-    report::render(&JudgedRun::of(records))
+    let mut files = Vec::new();
+    let rendered = report::render(&JudgedRun::of(records), &mut |name, bytes| {
+        files.push((name, bytes));
+        Ok(())
+    });
+    rendered.unwrap();
+    files
 }
 
 fn failed(index: usize) -> Record {
