@@ -5,11 +5,11 @@ mod contract;
 mod grid;
 mod outcome;
 
-pub(crate) use capacity::load_of;
 pub use capacity::{
     Capacity, Carries, Found, Limit, Needed, Parameter, Scaling, SearchPlan, confirmation_ids, found, needed,
     scaling,
 };
+pub(crate) use capacity::{at_least, at_most, load_of};
 pub use contract::{Plan, expected, hex};
 pub use grid::Grid;
 pub use outcome::{Meets, Outcome, Worth};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use records::Search;
+use records::{Mode, Search};
 
 use super::certainty::{Certainty, certainty_of_point, certainty_of_row};
 use super::goal::Goal;
@@ -13,8 +13,8 @@ use super::row::Row;
 use super::run::JudgedRun;
 use super::verdict::Verdict;
 use crate::plan::{
-    Found, Meets, Needed, Outcome, Parameter, Scaling, Worth, confirmation_ids, found, load_of, needed,
-    scaling,
+    Capacity, Found, Limit, Meets, Needed, Outcome, Parameter, Scaling, Worth, confirmation_ids, found,
+    load_of, needed, scaling,
 };
 
 /// The answer of a search.
@@ -100,7 +100,8 @@ impl fmt::Display for Answer {
                 let fewer =
                     fewer.map(|fewer| format!("{} would carry {}", fewer.replicas, fewer.in_words(mode)));
                 let fewest = (*fewest < carries.replicas).then(|| format!("{fewest} may be enough"));
-                let more: Vec<_> = fewer.into_iter().chain(fewest).collect();
+                let more: Vec<_> =
+                    self.not_measured(carries.replicas).into_iter().chain(fewer).chain(fewest).collect();
                 if !more.is_empty() {
                     write!(f, " ({})", more.join("; "))?;
                 }
@@ -131,7 +132,7 @@ impl fmt::Display for Answer {
                         peak.in_words(mode),
                         peak.replicas
                     ),
-                    None => f.write_str("measure more replicas"),
+                    None => f.write_str(self.next_for(beyond.replicas)),
                 }
             }
             (Some(Needed::Nothing), Some(wanted)) => {
@@ -152,6 +153,36 @@ impl fmt::Display for Answer {
 }
 
 impl Answer {
+    /// That these replicas were not measured, and which ones tell about them.
+    fn not_measured(&self, replicas: u32) -> Option<String> {
+        if self.confirmation.is_some() || self.found.iter().any(|found| found.replicas == replicas) {
+            return None;
+        }
+        let known = self.found.iter().filter(|found| found.capacity.carried().is_some());
+        let known: Vec<String> = known.map(|found| found.replicas.to_string()).collect();
+        let (last, others) = known.split_last()?;
+        let known =
+            if others.is_empty() { last.clone() } else { format!("{} and {last}", others.join(", ")) };
+        Some(format!("not measured, but told from {known} replicas"))
+    }
+
+    /// What tells more than these replicas have told.
+    fn next_for(&self, replicas: u32) -> &'static str {
+        let found = self.found.iter().find(|found| found.replicas == replicas);
+        match found.map(|found| &found.capacity) {
+            Some(Capacity::AtLeast { limit: Limit::Generator, .. }) => {
+                "give the load generator more workers, or more CPU"
+            }
+            Some(Capacity::AtLeast { limit: Limit::MostLoad, .. }) if self.search.mode == Mode::Closed => {
+                "let it use more users (--max-users)"
+            }
+            Some(Capacity::AtLeast { limit: Limit::MostLoad, .. }) => "let it use a higher rate (--max-rate)",
+            Some(Capacity::AtLeast { limit: Limit::MostTime, .. }) => "give it more time (--max-time)",
+            Some(Capacity::AtLeast { limit: Limit::MostProbes, .. }) => "give it more probes (--max-probes)",
+            _ => "measure more replicas",
+        }
+    }
+
     /// The law by which other numbers of replicas are told, in a sentence; `None` if there is none.
     pub fn scaling_in_words(&self) -> Option<String> {
         let Scaling { each, contention, coherency, points, .. } = self.scaling?;

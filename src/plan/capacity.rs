@@ -28,6 +28,7 @@ use law::{Law, law};
 pub use needed::{Needed, needed, scaling};
 use probe::{Probe, is_generator_the_limit, made};
 use rounded::{Rounded, whole};
+pub(crate) use rounded::{at_least, at_most};
 pub use usl::{Parameter, Scaling};
 pub(crate) use words::load_of;
 

@@ -6,8 +6,9 @@ use records::{Mode, Search};
 
 use super::super::outcome::Worth;
 use super::bracket::ends;
-use super::law::{estimates, half_width, holds, mean};
+use super::law::{KNOWN, estimates, half_width, holds, mean};
 use super::probe::{Probe, has_missed, is_generator_the_limit, made};
+use super::rounded::{at_least, at_most};
 use super::words::{load, load_of};
 use crate::events::many;
 
@@ -125,10 +126,13 @@ fn capacity(search: &Search, probes: &[Probe], limit: Limit) -> Capacity {
     let estimates = estimates(probes);
     // Without a load that misses, nothing has shown that the service is full.
     if holds(search, probes) && estimates.len() >= 2 && has_missed(probes) {
-        return by_law(probes, &estimates);
+        return by_law(search.mode, probes, &estimates);
     }
     let missed_below = |passing: f64| {
-        let below = probes.iter().filter(|probe| probe.passes == Some(false) && probe.load < passing);
+        let least = probes.iter().filter(|probe| probe.passes == Some(true)).map(|probe| probe.load);
+        let least = least.fold(passing, f64::min);
+        // Where a smaller load passes, a miss between the two is chance.
+        let below = probes.iter().filter(|probe| probe.passes == Some(false) && probe.load < least);
         below.map(|probe| probe.load).reduce(f64::max)
     };
     match (passing, failing) {
@@ -152,9 +156,9 @@ fn capacity(search: &Search, probes: &[Probe], limit: Limit) -> Capacity {
     }
 }
 
-/// The mean of the estimates, with Student's interval on their logarithm. Probes with a certain outcome make it
-/// narrower.
-fn by_law(probes: &[Probe], estimates: &[f64]) -> Capacity {
+/// The mean of the estimates, with Student's interval on their logarithm. Probes with a certain outcome make it narrower, but
+/// never narrower than a known capacity: what is certain within one run may differ from run to run.
+fn by_law(mode: Mode, probes: &[Probe], estimates: &[f64]) -> Capacity {
     let load = mean(estimates);
     let half = half_width(estimates);
     let certain = |passes| {
@@ -163,8 +167,11 @@ fn by_law(probes: &[Probe], estimates: &[f64]) -> Capacity {
     };
     let met = certain(true).filter(|met| *met <= load).fold(0.0, f64::max);
     let missed = certain(false).filter(|missed| *missed >= load).fold(f64::INFINITY, f64::min);
-    let confirmed = met >= 0.9 * load && missed <= 1.1 * load;
-    let (low, high) = ((load * (-half).exp()).max(met), (load * half.exp()).min(missed));
+    // Of a few users, the next whole number may be further away than a tenth.
+    let next = if mode == Mode::Closed { 1.0 } else { 0.0 };
+    let confirmed = met >= (0.9 * load).min(load - next) && missed <= (1.1 * load).max(load + next);
+    let (least, most) = (met.min(load * (-KNOWN).exp()), missed.max(load * KNOWN.exp()));
+    let (low, high) = ((load * (-half).exp()).max(least), (load * half.exp()).min(most));
     Capacity::Known { load, low, high, confirmed, missed_below: None }
 }
 
@@ -195,10 +202,14 @@ impl fmt::Display for Found {
         let carry = if self.replicas == 1 { "carries" } else { "carry" };
         match &self.capacity {
             Capacity::Known { load: carried, low, high, confirmed, missed_below } => {
-                let (low, high) = (load(mode, *low), load(mode, *high));
-                write!(f, "{replicas} {carry} {} [{low}, {high}]", load_of(mode, *carried))?;
+                let (low, high) = (load(mode, at_least(mode, *low)), load(mode, at_most(mode, *high)));
+                write!(f, "{replicas} {carry} {} [{low}, {high}]", load_of(mode, at_least(mode, *carried)))?;
                 if !confirmed {
-                    f.write_str(", not confirmed by a probe on each side")?;
+                    f.write_str(match mode {
+                        Mode::Closed => ", estimated: no probe on each side confirms it",
+                        // One run of the open model has no interval.
+                        Mode::Open => ", by single runs without an interval",
+                    })?;
                 }
                 fewer_do_not(f, mode, *missed_below)
             }

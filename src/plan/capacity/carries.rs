@@ -2,6 +2,7 @@
 
 use records::Mode;
 
+use super::rounded::{at_least, at_most};
 use super::words::load;
 
 /// What some replicas carry: users, or requests/s.
@@ -31,9 +32,10 @@ impl Carries {
     /// `905 [885, 925]`, or `at least 905`.
     pub fn in_words(&self, mode: Mode) -> String {
         if self.high.is_finite() {
-            format!("{} [{}, {}]", load(mode, self.load), load(mode, self.low), load(mode, self.high))
+            let [carried, low] = [self.load, self.low].map(|least| load(mode, at_least(mode, least)));
+            format!("{carried} [{low}, {}]", load(mode, at_most(mode, self.high)))
         } else {
-            format!("at least {}", load(mode, self.load))
+            format!("at least {}", load(mode, at_least(mode, self.load)))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use records::{Mode, Search};
 
+use super::bracket::ends;
 use super::probe::{Probe, has_missed};
 use super::rounded::Rounded;
 
@@ -29,7 +30,7 @@ const FALLS: f64 = 1.1;
 const GROWS: f64 = 0.7;
 
 /// A capacity is known if its interval is no wider than this, on either side.
-const KNOWN: f64 = 0.05;
+pub(super) const KNOWN: f64 = 0.05;
 /// Once the capacity has settled, no more probes than this refine and confirm it.
 const MOST_REFINED: usize = 7;
 /// The two-sided 95 % quantile of Student's t with 1 to 8 degrees of freedom.
@@ -118,8 +119,8 @@ pub(super) fn law(search: &Search, probes: &[Probe]) -> Law {
     }
     let has_met = probes.iter().any(|probe| probe.passes == Some(true));
     if has_met && has_missed(probes) && probes.len() > 2 {
-        // From much better than the goal to much worse, with nothing in between: a jump.
-        return Law::Broken;
+        // From much better than the goal to much worse. If the law holds, it tells the load between the two; else it is a jump.
+        return between_the_ends(search, probes).map_or(Law::Broken, Law::Probe);
     }
     let estimate = last.estimate().map(|load| load.clamp(last.load / STEP, last.load * STEP));
     let load = if has_guess { Some(guess) } else { estimate };
@@ -127,6 +128,14 @@ pub(super) fn law(search: &Search, probes: &[Probe]) -> Law {
         Some(load) if !probes.iter().any(|probe| probe.is_at(load)) => Law::Probe(load),
         _ => Law::Broken,
     }
+}
+
+/// What the smallest load that misses says about the capacity, if that is more than what passes and was not probed.
+fn between_the_ends(search: &Search, probes: &[Probe]) -> Option<f64> {
+    let (low, high) = ends(probes);
+    let (low, high) = (low?, high?);
+    let load = search.rounded(probes.iter().find(|probe| probe.is_at(high))?.estimate()?);
+    (low < load && load < high && !probes.iter().any(|probe| probe.is_at(load))).then_some(load)
 }
 
 /// While every load meets the objective and none is known to fill the service, the law only knows the least that it carries.

@@ -6,6 +6,8 @@ use super::usl::Scaling;
 
 /// Capacities per replica that differ by no more than this factor are those of a service that scales linearly.
 const LINEAR: f64 = 1.10;
+/// Smaller differences are errors of floating point.
+const TINY: f64 = 1e-9;
 /// A line, or a curve, is trusted up to this multiple of the most replicas that were measured.
 const FURTHEST: f64 = 2.0;
 
@@ -49,7 +51,7 @@ pub fn needed(found: &[Found], wanted: f64) -> Needed {
     let line = line(found);
     let by_law = |replicas: u32| match scaling {
         Some(scaling) => Some(scaling.carries(replicas)),
-        None => line.map(|(each, half)| Carries::of_log(replicas, each * f64::from(replicas), half)),
+        None => line.as_ref().map(|line| line.carries(replicas)),
     };
     let of = |replicas: u32| {
         let own = measured.iter().find(|carries| carries.replicas == replicas).copied();
@@ -65,7 +67,7 @@ pub fn needed(found: &[Found], wanted: f64) -> Needed {
     let has_law = scaling.is_some() || line.is_some();
     let furthest = f64::from(most.replicas) * if has_law { FURTHEST } else { 1.0 };
     let candidates = || (1_u32..).take_while(|replicas| f64::from(*replicas) <= furthest).filter_map(of);
-    if let Some(carries) = candidates().find(|carries| carries.low >= wanted) {
+    if let Some(carries) = candidates().find(|carries| carries.low * (1.0 + TINY) >= wanted) {
         let own = found.iter().find(|found| found.replicas == carries.replicas);
         if let Some(missed) =
             own.and_then(|own| own.capacity.missed_below()).filter(|missed| wanted <= *missed)
@@ -103,26 +105,56 @@ fn carries(found: &Found) -> Option<Carries> {
     Some(Carries { replicas: found.replicas, load, low, high })
 }
 
-/// The load per replica with the half-width of its logarithm, if at least two numbers of replicas agree on it.
-fn line(found: &[Found]) -> Option<(f64, f64)> {
+/// The line through the capacities of at least two numbers of replicas.
+struct Line {
+    /// The load per replica.
+    each: f64,
+    /// The half-width of its logarithm.
+    half: f64,
+    /// The logarithm of the replicas in the middle of those that were measured.
+    middle: f64,
+    /// How the load per replica falls with the replicas: the slope of its logarithm over theirs, 0 or less.
+    fall: f64,
+}
+
+impl Line {
+    /// What so many replicas carry by this line. Further away from the middle of what was measured, the lower end is what they
+    /// would carry if the load per replica fell on as it has fallen.
+    fn carries(&self, replicas: u32) -> Carries {
+        let replicas_ln = f64::from(replicas).ln();
+        let carries = Carries::of_log(replicas, self.each * f64::from(replicas), self.half);
+        let falls = (self.fall * (replicas_ln - self.middle)).min(0.0).exp();
+        Carries { low: carries.low * falls, ..carries }
+    }
+}
+
+/// The line, if at least two numbers of replicas agree on it.
+fn line(found: &[Found]) -> Option<Line> {
     let known = found.iter().filter_map(|found| match found.capacity {
         Capacity::Known { load, low, high, .. } => {
-            Some((load / f64::from(found.replicas), (high / low).ln() / 2.0))
+            let replicas = f64::from(found.replicas);
+            Some((replicas.ln(), (load / replicas).ln(), (high / low).ln() / 2.0))
         }
         _ => None,
     });
-    let (each, halves): (Vec<f64>, Vec<f64>) = known.unzip();
-    let count = each.len() as f64;
-    let (least, most) = each.iter().fold((f64::INFINITY, 0.0_f64), |(a, b), x| (x.min(a), x.max(b)));
-    if each.len() < 2 || most > LINEAR * least {
+    let known: Vec<(f64, f64, f64)> = known.collect();
+    let count = known.len() as f64;
+    let (least, most) = known
+        .iter()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), (_, each, _)| (a.min(*each), b.max(*each)));
+    if known.len() < 2 || most - least > LINEAR.ln() {
         return None;
     }
-    let log = each.iter().map(|each| each.ln()).sum::<f64>() / count;
-    let squares: f64 = each.iter().map(|each| (each.ln() - log).powi(2)).sum();
+    let mean = |of: fn(&(f64, f64, f64)) -> f64| known.iter().map(of).sum::<f64>() / count;
+    let (middle, log) = (mean(|(replicas, ..)| *replicas), mean(|(_, each, _)| *each));
+    let squares: f64 = known.iter().map(|(_, each, _)| (each - log).powi(2)).sum();
     // Twice the standard error from the spread of the capacities, or from their own bands if that is more.
     let spread = 2.0 * (squares / (count * (count - 1.0))).sqrt();
-    let own = halves.iter().map(|half| half * half).sum::<f64>().sqrt() / count;
-    Some((log.exp(), spread.max(own)))
+    let own = known.iter().map(|(.., half)| half * half).sum::<f64>().sqrt() / count;
+    let apart: f64 = known.iter().map(|(replicas, ..)| (replicas - middle).powi(2)).sum();
+    let along: f64 = known.iter().map(|(replicas, each, _)| (replicas - middle) * (each - log)).sum();
+    let fall = if apart > 0.0 { (along / apart).min(0.0) } else { 0.0 };
+    Some(Line { each: log.exp(), half: spread.max(own), middle, fall })
 }
 
 #[cfg(test)]
@@ -152,6 +184,21 @@ mod tests {
         // Three were not measured, and one of them less is what was.
         let Needed::Replicas { carries, fewer, .. } = needed(&found, 400.0) else { panic!() };
         assert_eq!((carries.replicas, fewer.unwrap().load), (3, 303.0));
+    }
+
+    /// 3 % less for each replica with each doubling.
+    #[test]
+    fn a_line_is_not_trusted_far_beyond_replicas_that_carry_less_and_less() {
+        let bent = [found(1, 100.0), found(2, 194.0), found(4, 376.0)];
+        // The line has 776 ± 4 % with 8; if the fall goes on, it is 6 % less.
+        let Needed::Replicas { carries, .. } = needed(&bent, 690.0) else { panic!() };
+        assert_eq!(carries.replicas, 8, "{carries:?}");
+        assert!((carries.low - 704.0).abs() < 2.0 && carries.high > 776.0, "{carries:?}");
+        assert!(matches!(needed(&bent, 745.0), Needed::NotKnown { .. }));
+        let straight = [found(1, 100.0), found(2, 201.0), found(4, 400.0)];
+        assert!(
+            matches!(needed(&straight, 745.0), Needed::Replicas { carries, .. } if carries.replicas == 8)
+        );
     }
 
     #[test]

@@ -7,6 +7,19 @@ pub(super) fn whole(load: f64) -> u32 {
     load.round() as u32
 }
 
+/// Smaller differences are errors of floating point.
+const TINY: f64 = 1e-6;
+
+/// The users that a load is at least: a part of a user carries nothing.
+pub(crate) fn at_least(mode: Mode, load: f64) -> f64 {
+    if mode == Mode::Closed { (load + TINY).floor() } else { load }
+}
+
+/// The users that a load is at most.
+pub(crate) fn at_most(mode: Mode, load: f64) -> f64 {
+    if mode == Mode::Closed { (load - TINY).ceil() } else { load }
+}
+
 /// What rounds loads to those that can be offered.
 pub(super) trait Rounded {
     /// The nearest load that can be offered, within the bounds: whole users, or a rate of three digits.

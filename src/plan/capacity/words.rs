@@ -6,9 +6,10 @@ use super::super::outcome::{Meets, Outcome, Worth};
 use super::probe::Probe;
 use super::rounded::whole;
 
-/// `1,000`, or `12.5` for a rate.
+/// `1,000`, or `12.5` and `1.85` for a rate.
 pub(crate) fn load(mode: Mode, load: f64) -> String {
     match mode {
+        Mode::Open if load < 10.0 => format!("{load:.2}"),
         Mode::Open if load < 100.0 => format!("{load:.1}"),
         Mode::Closed | Mode::Open => thousands(whole(load)),
     }

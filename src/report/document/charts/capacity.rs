@@ -4,7 +4,7 @@ use records::{Mode, ms};
 
 use crate::events::many;
 use crate::judge::{Answer, Goal, GoalOutcome, JudgedRun, Point, goodput_of_point, outcome_of};
-use crate::plan::{Capacity, Found};
+use crate::plan::{Capacity, Found, at_least, at_most};
 use crate::report::document::chart::{Axis, Chart, Mark, Panel, Scale, Series, SeriesKind};
 use crate::report::document::objective::has_goals;
 use crate::report::document::{Block, Cell, Column, Section, Sentence, Table};
@@ -161,13 +161,18 @@ fn of_search(answer: &Answer, run: &JudgedRun<'_>) -> (Measure, Vec<Carried>) {
         Mode::Closed => ("Users carried", "users"),
         Mode::Open => ("Rate carried", "requests/s"),
     };
+    let mode = answer.search.mode;
     let of = |found: &Found| {
         let (value, band, how) = match &found.capacity {
             Capacity::Known { load, low, high, confirmed, .. } => {
                 let how = if *confirmed { "confirmed by a pair of probes" } else { "estimated" };
-                (*load, (*low, *high), how)
+                let (low, high) = (at_least(mode, *low), at_most(mode, *high));
+                (at_least(mode, *load), (low, high), how)
             }
-            Capacity::AtLeast { load, .. } => (*load, (*load, f64::INFINITY), "nothing greater was measured"),
+            Capacity::AtLeast { load, .. } => {
+                let load = at_least(mode, *load);
+                (load, (load, f64::INFINITY), "nothing greater was measured")
+            }
             Capacity::NeverMet { .. } | Capacity::Unknown { .. } => return None,
         };
         let probes = run.rows.iter().filter(|row| row.record.scenario.replicas == found.replicas);
