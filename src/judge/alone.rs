@@ -173,7 +173,12 @@ fn overloaded(record: &Record) -> Vec<String> {
 
 fn unstable(record: &Record) -> Vec<(Cause, String)> {
     let Some(rule) = &record.stopping_rule else { return Vec::new() };
-    let offered = record.open.as_ref().and_then(not_offered).map(|why| (Cause::NotOffered, why));
+    let offered = record
+        .open
+        .as_ref()
+        .zip(record.window.as_ref())
+        .and_then(|(open, window)| not_offered(open, window.seconds))
+        .map(|why| (Cause::NotOffered, why));
     let unsteady = unsteady(rule, &record.intervals).map(|(what, why)| (Cause::of_unsteady(what), why));
     unsteady.into_iter().chain(offered).collect()
 }

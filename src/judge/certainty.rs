@@ -7,7 +7,7 @@ use super::row::Row;
 use super::verdict::Verdict;
 use crate::measure::{
     Bounds, Figures, KeepsUp, NoBounds, Sections, bounds_of_goodput, percentile_over_repeats,
-    quantile_with_failures, rate_over_repeats, unsteady_because, window_from,
+    quantile_with_failures, rate_over_repeats, samples_needed, unsteady_because, window_from,
 };
 
 /// A figure with its confidence interval.
@@ -105,7 +105,11 @@ pub fn goodput_of_point(point: &Point<'_, '_>) -> Certainty {
 /// A quantile of an endpoint that is not the primary one: only repeats give an interval.
 pub(super) fn certainty_of_endpoint(point: &Point<'_, '_>, name: &str, q: f64) -> Certainty {
     let value = |row: &&Row<'_>| quantile_of_endpoint(row.endpoint(name)?, q);
-    of_endpoint(point.rows.iter().map(value), percentile_over_repeats)
+    // The highest of a few samples is no percentile, however often it is measured.
+    let has_samples = |row: &&Row<'_>| row.endpoint(name).is_none_or(|own| own.requests >= samples_needed(q));
+    let certainty = of_endpoint(point.rows.iter().map(value), percentile_over_repeats);
+    let few = point.rows.iter().any(|row| !has_samples(row));
+    if few { Certainty { bounds: Err(NoBounds::TooFewSamples), ..certainty } } else { certainty }
 }
 
 /// The successful requests per second of an endpoint that is not the primary one.

@@ -3,7 +3,9 @@
 //! If it does not, requests under way grow without end, and every percentile is a matter of the window's length.
 //! Due and finished arrivals are compared over the window. Their difference is the growth of the requests under
 //! way. Chance makes it grow, too: if due and finished arrivals are independent Poisson counts, the difference of
-//! D of each has a standard deviation of √(2D).
+//! D of each has a standard deviation of √(2D). Without a queue, chance makes much less of it: then the requests under way at
+//! either end are Poisson counts of a mean L, whose difference has a standard deviation of √(2L). Slow answers alone, which
+//! have many requests under way, are no overload.
 
 use records::{Arrivals, Interval, StoppingRule};
 
@@ -22,6 +24,9 @@ const MANY: f64 = 0.3;
 /// replicas have many requests under way without a queue.
 const MANY_OF_DUE: f64 = 1.0 / 70.0;
 
+/// Growth, in standard deviations of what a service without a queue can have, below which nothing says that there is one.
+const BEYOND_TURNOVER: f64 = 2.33;
+
 /// How the finished arrivals of a window compare with those that were due.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct KeepsUp {
@@ -33,6 +38,10 @@ pub struct KeepsUp {
     pub growth: f64,
     /// The growth over the window, in standard deviations of chance.
     score: f64,
+    /// The same up to the last cut but one. A pause of the service at the last cut is no overload.
+    score_before: f64,
+    /// Whether the growth is more than a service without a queue can have by chance.
+    has_queue: bool,
     /// Whether requests under way were [`MANY`] in the last interval.
     many: bool,
     /// Whether the window cannot be made longer.
@@ -44,18 +53,21 @@ impl KeepsUp {
     pub fn of(rule: &StoppingRule, intervals: &[Interval]) -> Option<Self> {
         let window = &intervals[window_from(rule, intervals)..];
         let seconds: f64 = window.iter().map(|interval| interval.seconds).sum();
-        let arrivals: Vec<Arrivals> = window.iter().filter_map(|interval| interval.arrivals).collect();
-        let due = arrivals.iter().map(|arrivals| arrivals.due).sum::<u64>() as f64;
-        let finished = arrivals.iter().map(|arrivals| arrivals.finished).sum::<u64>() as f64;
+        let (due, finished) = counts(window);
         let chance = (2.0 * due).sqrt();
+        let score = |(due, finished): (f64, f64)| (due - finished) / (2.0 * due).sqrt().max(1.0);
+        let before = &window[..window.len().saturating_sub(1)];
         // By Little's law, response times add up to the requests under way at each moment.
-        let under_way = |last: &Interval| last.total_ms / 1000.0 / last.seconds;
+        let under_way = |one: &Interval| one.total_ms / 1000.0 / one.seconds;
         let many = window.last().is_some_and(|last| under_way(last) > (MANY * chance).max(MANY_OF_DUE * due));
+        let turnover = (2.0 * window.first().map_or(0.0, under_way)).sqrt();
         (seconds > 0.0 && due > 0.0).then(|| Self {
             offered: due / seconds,
             finished: finished / seconds,
             growth: (due - finished) / seconds,
-            score: (due - finished) / chance,
+            score: score((due, finished)),
+            score_before: score(counts(before)),
+            has_queue: due - finished > BEYOND_TURNOVER * turnover,
             many,
             is_last: is_longest(rule, intervals),
         })
@@ -64,7 +76,8 @@ impl KeepsUp {
     /// Whether the service does not keep up. In a window that may not be longer, requests under way that are
     /// [`MANY`] and still grow are enough.
     pub fn is_overloaded(&self) -> bool {
-        self.score > OVERLOADED || (self.is_last && self.many && self.score > UNDECIDED)
+        let grows = self.score > OVERLOADED && (self.is_last || self.score_before > UNDECIDED);
+        self.has_queue && (grows || (self.is_last && self.many && self.score > UNDECIDED))
     }
 
     /// Why a longer window should decide; `None` if this one does.
@@ -80,6 +93,13 @@ impl KeepsUp {
             "many requests are under way: overload or chance".to_owned()
         })
     }
+}
+
+/// The arrivals that were due in these intervals, and those that finished.
+fn counts(intervals: &[Interval]) -> (f64, f64) {
+    let arrivals = || intervals.iter().filter_map(|interval| interval.arrivals);
+    let sum = |of: fn(Arrivals) -> u64| arrivals().map(of).sum::<u64>() as f64;
+    (sum(|arrivals| arrivals.due), sum(|arrivals| arrivals.finished))
 }
 
 #[cfg(test)]
@@ -118,6 +138,30 @@ mod tests {
         assert!(over(5, 800, 770, 4.0).doubt().is_some() && !over(5, 800, 770, 4.0).is_overloaded());
         assert!(over(5, 800, 750, 4.0).is_overloaded());
         assert!(over(5, 800, 900, 4.0).doubt().is_none(), "a queue that shrinks");
+    }
+
+    /// 20 requests/s that take 10 s each: 200 under way, more or less 20 of them at either end.
+    #[test]
+    fn slow_answers_without_a_queue_are_no_overload() {
+        assert!(!over(10, 400, 380, 200.0).is_overloaded());
+        assert!(over(10, 400, 320, 200.0).is_overloaded(), "this is more than chance");
+    }
+
+    /// Half loaded, and 200 requests/s wait at the last cut for a second.
+    #[test]
+    fn a_pause_at_the_last_cut_needs_a_longer_window() {
+        let of = |due, finished| Interval {
+            seconds: 4.0,
+            total_ms: 4.0 * 20_000.0,
+            arrivals: Some(Arrivals { due, finished }),
+            ..interval(finished, 100)
+        };
+        let mut intervals = vec![of(800, 800); 4];
+        intervals.push(of(800, 600));
+        let paused = KeepsUp::of(&rule(), &intervals).unwrap();
+        assert!(!paused.is_overloaded() && paused.doubt().is_some(), "{paused:?}");
+        intervals.extend(vec![of(800, 760); 5]);
+        assert!(KeepsUp::of(&rule(), &intervals).unwrap().is_overloaded(), "the longest one decides");
     }
 
     #[test]

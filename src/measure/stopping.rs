@@ -3,10 +3,11 @@
 use records::{Interval, StoppingRule};
 
 use super::confidence::relative_width;
+use super::estimate::{percentile_name, samples_needed};
 use super::little::{Little, little};
 use super::overload::KeepsUp;
 use super::steady::steady_from;
-use super::window::{interval_s, is_longest};
+use super::window::{interval_s, is_longest, window_from};
 
 /// A measurement may end early once the confidence interval is narrower than this share of its percentile.
 const NARROW: f64 = 0.10;
@@ -39,12 +40,25 @@ pub fn next(rule: &StoppingRule, intervals: &[Interval]) -> Next {
         return Next::Close;
     }
     let undecided = KeepsUp::of(rule, intervals).and_then(|keeps_up| keeps_up.doubt());
-    match (unsteady_because(rule, intervals).or(undecided), over) {
+    let why = unsteady_because(rule, intervals).or(undecided).or_else(|| too_few_samples(rule, intervals));
+    match (why, over) {
         (Some(why), true) => Next::Extend(why),
         (None, true) => Next::Close,
         (None, false) if is_known(rule, intervals, least - slack) => Next::Close,
         (_, false) => Next::Measure,
     }
+}
+
+/// That a percentile which the objective names has too few samples, if the longest measurement would have enough.
+fn too_few_samples(rule: &StoppingRule, intervals: &[Interval]) -> Option<String> {
+    let window = &intervals[window_from(rule, intervals)..];
+    let samples = window.iter().map(|interval| interval.primary.count()).sum::<u64>();
+    let seconds = window.iter().map(|interval| interval.seconds).sum::<f64>();
+    let most = samples as f64 * rule.most_s / seconds;
+    let q = rule.quantiles.iter().copied().reduce(f64::max)?;
+    let needed = samples_needed(q);
+    (samples < needed && most >= needed as f64)
+        .then(|| format!("{samples} of the {needed} samples that {} needs", percentile_name(q)))
 }
 
 /// What keeps intervals from being called steady.
@@ -69,7 +83,11 @@ pub fn unsteady_because(rule: &StoppingRule, intervals: &[Interval]) -> Option<S
 pub fn unsteady(rule: &StoppingRule, intervals: &[Interval]) -> Option<(Unsteady, String)> {
     match steady_from(rule, intervals) {
         _ if !rule.exact => None,
-        Err(why) => Some((Unsteady::Changing, why)),
+        // In a window that is too short, throughput changes because a few answers come or do not come.
+        Err(why) => match unaccounted(rule, &intervals[window_from(rule, intervals)..]) {
+            Some(short @ (Unsteady::TooShort, _)) => Some(short),
+            _ => Some((Unsteady::Changing, why)),
+        },
         Ok(from) => unaccounted(rule, &intervals[from..]),
     }
 }
@@ -114,7 +132,6 @@ fn is_known(rule: &StoppingRule, intervals: &[Interval], least_s: f64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::steady::tests::{closed, interval};
-    use super::super::window::window_from;
     use super::*;
     use proptest::prelude::*;
     use records::{Arrivals, Histogram};
