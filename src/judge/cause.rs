@@ -117,7 +117,7 @@ impl Cause {
             Self::LoadGenerator => "use more workers, or give them more CPU",
             Self::GeneratorLate => "use more workers, or give them more CPU: kubectl top pods -l app=locust",
             Self::Errors => {
-                "see the section on failed requests; a row with errors is no evidence of capacity"
+                "see the section on failed requests, and read the service's logs: a row with errors is no evidence of capacity"
             }
             Self::Overloaded => {
                 "lower the rate, or add replicas: every percentile of such a row depends on the window"

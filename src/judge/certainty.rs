@@ -34,7 +34,7 @@ fn tells_failures_apart(counts: &Endpoint) -> bool {
 }
 
 /// A quantile of one row's primary endpoint, µs, with a failed request as infinitely slow.
-fn quantile_of_row(row: &Row<'_>, q: f64) -> Option<f64> {
+pub(super) fn quantile_of_row(row: &Row<'_>, q: f64) -> Option<f64> {
     quantile_of_endpoint(row.counts?, q)
 }
 

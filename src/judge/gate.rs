@@ -25,7 +25,7 @@ fn all_checks(run: &JudgedRun<'_>) -> Vec<Check> {
     let Some(question) = run.question() else { return Vec::new() };
     let gates = &question.gates;
     match Answer::of(run) {
-        Some(answer) => of_search(&answer, gates),
+        Some(answer) => of_search(run, &answer, gates),
         None => of_points(run, gates),
     }
 }
@@ -143,12 +143,20 @@ fn of_point(point: &Point<'_, '_>, goal: &Goal) -> (Meets, String) {
 /// The figure that a goal is about, with its interval.
 fn figure(point: &Point<'_, '_>, goal: &Goal) -> String {
     let Certainty { value, bounds, .. } = figure_of(point, goal);
-    let (scale, digits, unit) = match goal.limited {
-        Limited::Percentile(_) => (1000.0, 1, "ms"),
-        Limited::Throughput => (1.0, 1, "requests/s"),
-        Limited::Failures => (1.0, 2, "%"),
+    let (digits, unit) = match goal.limited {
+        Limited::Percentile(_) => (1, "ms"),
+        Limited::Throughput => (1, "requests/s"),
+        Limited::Failures => (2, "%"),
     };
-    let number = |value: f64| format!("{:.digits$}", value / scale);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a time, which is not negative"
+    )]
+    let number = |value: f64| match goal.limited {
+        Limited::Percentile(_) => records::ms(value.round() as u64),
+        _ => format!("{value:.digits$}"),
+    };
     let said = match value {
         Some(value) if value.is_infinite() => "infinite, because requests failed".to_owned(),
         Some(value) => format!("{} {unit}", number(value)),
@@ -158,7 +166,7 @@ fn figure(point: &Point<'_, '_>, goal: &Goal) -> String {
     said + &bounds.unwrap_or_default()
 }
 
-fn of_search(answer: &Answer, gates: &[Gate]) -> Vec<Check> {
+fn of_search(run: &JudgedRun<'_>, answer: &Answer, gates: &[Gate]) -> Vec<Check> {
     let check = |subject: String, scenarios, meets, detail: String, is_gated| Check {
         subject,
         scenarios,
@@ -177,7 +185,13 @@ fn of_search(answer: &Answer, gates: &[Gate]) -> Vec<Check> {
         let selected = gates.is_empty() || gates.iter().any(|gate| gate.replicas == Some(found.replicas));
         let is_gated = answer.needed.is_none() && selected;
         let subject = format!("capacity of {}", crate::events::many(found.replicas, "replica"));
-        checks.push(check(subject, Vec::new(), meets, found.to_string(), is_gated));
+        let probes: Vec<String> = run
+            .rows
+            .iter()
+            .filter(|row| row.record.scenario.replicas == found.replicas)
+            .map(|row| row.record.scenario.id.clone())
+            .collect();
+        checks.push(check(subject, probes, meets, found.to_string(), is_gated));
     }
     if let Some(needed) = &answer.needed {
         let never = |check: &Check| check.meets == Meets::Missed;

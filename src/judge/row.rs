@@ -2,8 +2,9 @@
 
 use std::sync::OnceLock;
 
-use records::{Endpoint, Histogram, Mode, Record};
+use records::{Endpoint, Histogram, Mode, Record, ms};
 
+use super::certainty::quantile_of_row;
 use super::judged::Judged;
 use super::verdict::{Judgement, Verdict};
 use crate::events::many;
@@ -73,9 +74,27 @@ impl<'a> Row<'a> {
         self.counts.map(|counts| Estimate::of(&counts.histogram, quantile))
     }
 
-    /// The primary endpoint's P95, µs; `None` if there are too few samples for it.
+    /// A percentile of the primary endpoint, µs, with a failed request as infinitely slow: a service that fails fast is not
+    /// fast. `None` if there are too few samples for it.
+    pub fn percentile_us(&self, quantile: f64) -> Option<f64> {
+        self.estimate(quantile).filter(Estimate::is_sampled)?;
+        quantile_of_row(self, quantile)
+    }
+
+    /// The primary endpoint's P95, µs; `None` if there are too few samples for it, or if so many requests failed that it is
+    /// infinite.
     pub fn p95_us(&self) -> Option<u64> {
-        self.estimate(0.95).filter(Estimate::is_sampled)?.value_us
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a bucket of a histogram"
+        )]
+        self.percentile_us(0.95).filter(|us| us.is_finite()).map(|us| us as u64)
+    }
+
+    /// The same in ms, and `∞`; `None` if there are too few samples for it.
+    pub fn p95_in_ms(&self) -> Option<String> {
+        self.percentile_us(0.95).map(|_| self.p95_us().map_or("∞".to_owned(), ms))
     }
 
     /// In the closed model, the primary endpoint's histogram as it would be if each user had asked once per

@@ -56,6 +56,7 @@ impl Document {
         let (open, closed): (Vec<_>, Vec<_>) = rows.iter().cloned().partition(Row::is_open);
         let all = all_points(&rows);
         let points: Vec<_> = all.iter().filter(|point| point.has_valid_row()).cloned().collect();
+        let is_search = run.question().is_some_and(|question| question.search.is_some());
         let sections = [
             answer::section(run, &rows, &all),
             verdicts::section(&rows),
@@ -67,9 +68,10 @@ impl Document {
             scenarios::closed(&closed),
             scenarios::open(&open),
             Some(findings::key_findings(&points)),
-            objective::section(run, &all),
-            Some(findings::performance(&points)),
-            Some(findings::latency(&points)),
+            // A search has an answer of its own, and probes are no matrix.
+            objective::section(run, &all).filter(|_| !is_search),
+            (!is_search).then(|| findings::performance(&points)),
+            (!is_search).then(|| findings::latency(&points)),
             repeats::section(&points),
             repeats::drift_section(&rows),
             percentiles::section(&rows),
@@ -85,6 +87,18 @@ impl Document {
             datasets: auto_summary::datasets(&rows),
         }
     }
+}
+
+/// What the report says first: the question, the answer, whether the run passes, the worst row, and what to do; each with its
+/// name.
+pub fn first_facts(run: &JudgedRun<'_>) -> Vec<(String, Sentence)> {
+    let rows: Vec<Row<'_>> = run.rows.iter().map(Row::of).collect();
+    let blocks =
+        answer::section(run, &rows, &all_points(&rows)).map_or_else(Vec::new, |section| section.blocks);
+    let facts = blocks
+        .into_iter()
+        .filter_map(|block| if let Block::Facts(facts) = block { Some(facts) } else { None });
+    facts.flatten().collect()
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use serde_json::json;
 use crate::judge::{Check, JudgedRun, Row, checks, of_the_whole_run};
 use crate::plan::Meets;
 
-/// The bytes of the file. Its figures are those of the last valid row whose goals decide, in the order of the plan, so
-/// that the same matrix compares the same row; all of them are null if there is none.
+/// The bytes of the file. Its figures are those of the last point of the plan whose goals decide, so that the same matrix
+/// compares the same point: of its valid row with the median P95. All of them are null if none of its rows is valid.
 pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
     let checks: &[Check] = checks(run);
     let deciding = |id: &String| {
@@ -14,8 +14,15 @@ pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
         about.peek().is_none() || about.any(|check| check.is_gated)
     };
     let rows: Vec<Row<'_>> = run.rows.iter().map(Row::of).collect();
-    let row = rows.iter().rev().find(|row| row.is_valid() && deciding(&row.record.scenario.id));
-    let ms = |q: f64| row.and_then(|row| row.estimate(q)?.value_us).map(|us| us as f64 / 1000.0);
+    let scenario = |row: &Row<'_>| row.record.scenario.clone();
+    let last = rows.iter().rev().find(|row| !scenario(row).drift && deciding(&scenario(row).id));
+    let same =
+        |row: &&Row<'_>| last.is_some_and(|last| scenario(row).point_id() == scenario(last).point_id());
+    let mut valid: Vec<&Row<'_>> = rows.iter().filter(same).filter(|row| row.is_valid()).collect();
+    valid.sort_by_key(|row| row.p95_us());
+    let row = valid.get(valid.len().saturating_sub(1) / 2).copied();
+    let ms =
+        |q: f64| row.and_then(|row| row.percentile_us(q)).filter(|us| us.is_finite()).map(|us| us / 1000.0);
     let figures = row.and_then(|row| row.primary);
     let latency = json!({
         "avg": figures.and_then(|figures| figures.mean_ms),
@@ -42,7 +49,7 @@ pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
             "http_req_waiting": latency,
             "http_req_failed": {"value": figures.and_then(|figures| figures.failures_pct).map(|share| share / 100.0)},
         },
-        "scenario": row.map(|row| &row.record.scenario.id),
+        "scenario": row.or(last).map(|row| &row.record.scenario.id),
     });
     serde_json::to_vec_pretty(&document).unwrap_or_default()
 }

@@ -52,9 +52,15 @@ fn write_all(text: &mut String, run: &JudgedRun<'_>) -> std::fmt::Result {
     writeln!(text, "# TYPE locust_matrix_valid gauge")?;
     writeln!(text, "# HELP locust_matrix_valid 1 if the figures of the scenario can be cited.")?;
     for row in &rows {
+        let (labels, valid) = (labels(&row.record.scenario), u8::from(row.is_valid()));
+        writeln!(text, "locust_matrix_valid{{{labels}}} {valid}")?;
+    }
+    // A family of its own, so that a changed verdict is no new series of the one above.
+    writeln!(text, "# TYPE locust_matrix_verdict info")?;
+    writeln!(text, "# HELP locust_matrix_verdict What the figures of the scenario are worth.")?;
+    for row in &rows {
         let (labels, status) = (labels(&row.record.scenario), row.judgement.verdict.status());
-        let valid = u8::from(row.is_valid());
-        writeln!(text, "locust_matrix_valid{{{labels},status=\"{status}\"}} {valid}")?;
+        writeln!(text, "locust_matrix_verdict_info{{{labels},status=\"{status}\"}} 1")?;
     }
     if let Some(answer) = Answer::of(run) {
         let model = model(answer.search.mode);
@@ -74,8 +80,7 @@ fn write_all(text: &mut String, run: &JudgedRun<'_>) -> std::fmt::Result {
 }
 
 fn percentile(row: &Row<'_>, q: f64) -> Option<f64> {
-    let estimate = row.estimate(q).filter(crate::measure::Estimate::is_sampled)?;
-    estimate.value_us.map(|us| us as f64 / 1e6)
+    row.percentile_us(q).filter(|us| us.is_finite()).map(|us| us / 1e6)
 }
 
 fn labels(scenario: &Scenario) -> String {

@@ -2,12 +2,17 @@
 
 use std::fmt::Write;
 
+use super::document::first_facts;
 use super::markdown::escape;
-use crate::judge::{Answer, Check, JudgedRun, Row, checks, exit_code};
+use super::visible::shortened;
+use crate::judge::{Answer, Check, JudgedRun, Row, checks};
 use crate::plan::Meets;
 
 /// The summary is never longer than this, in bytes: half of what GitHub takes, because others write to the same page.
 const MOST_BYTES: usize = 512 * 1024;
+
+/// A fact is never longer than this, in characters: a reason may quote what a service answered.
+const MOST_OF_A_FACT: usize = 600;
 
 /// The bytes of the file.
 pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
@@ -16,11 +21,11 @@ pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
         lines.extend([format!("**{}**", escape(&answer.to_string())), String::new()]);
     }
     lines.push(format!("{} scenarios recorded, {} valid.", run.rows.len(), run.valid()));
-    let (_, reasons) = exit_code(run);
-    if !reasons.is_empty() {
-        lines.push(String::new());
-        lines.extend(reasons.iter().map(|reason| format!("- {}", escape(reason))));
-    }
+    lines.push(String::new());
+    let facts = first_facts(run).into_iter();
+    lines.extend(facts.map(|(name, sentence)| {
+        format!("- **{name}:** {}", escape(&shortened(&sentence.text, MOST_OF_A_FACT)))
+    }));
     let checks = checks(run);
     if !checks.is_empty() {
         lines.extend(["", "| what | goal | outcome | figure |", "|---|---|---|---|"].map(str::to_owned));
@@ -35,10 +40,12 @@ pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
 }
 
 fn check(check: &Check) -> String {
-    let outcome = match check.meets {
-        Meets::Met => "met",
-        Meets::Missed => "**missed**",
-        Meets::Unknown => "unknown",
+    let outcome = match (check.meets, check.is_gated) {
+        (Meets::Met, _) => "met",
+        (Meets::Missed, true) => "**missed**",
+        (Meets::Missed, false) => "missed (not gated)",
+        (Meets::Unknown, true) => "unknown",
+        (Meets::Unknown, false) => "unknown (not gated)",
     };
     format!(
         "| {} | {} | {outcome} | {} |",
@@ -50,7 +57,7 @@ fn check(check: &Check) -> String {
 
 fn scenario(row: &Row<'_>) -> String {
     let rps = row.primary.map_or(String::new(), |figures| format!("{:.1}", figures.goodput));
-    let p95 = row.p95_us().map_or(String::new(), records::ms);
+    let p95 = row.p95_in_ms().unwrap_or_default();
     format!("| {} | {} | {rps} | {p95} |", escape(&row.name()), row.judgement.verdict.status())
 }
 

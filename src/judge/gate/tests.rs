@@ -20,7 +20,7 @@ fn a_missed_objective_ends_6_and_a_met_one_0() {
     let (code, reasons) = end(&[row(0, 1, 20, 150), row(1, 1, 40, 50)]);
     assert_eq!((code, reasons.len()), (ExitCode::Threshold, 1));
     assert!(
-        reasons[0].starts_with("objective missed: 1 replica, 2 workers, 40 users: P95 < 50 ms: 100.0 ms"),
+        reasons[0].starts_with("objective missed: 1 replica, 2 workers, 40 users: P95 < 50 ms: 100 ms"),
         "{reasons:?}"
     );
     let mut without = row(0, 1, 20, 50);

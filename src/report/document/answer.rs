@@ -31,7 +31,7 @@ pub(super) fn section(run: &JudgedRun<'_>, rows: &[Row<'_>], points: &[Point<'_,
     if more > 0 {
         facts.push((
             "Answer".into(),
-            Sentence::general(format!("{more} more: see the section on the objective.")),
+            Sentence::general(format!("{more} more stand in the section on the objective.")),
         ));
     }
     facts.push(("Gate".into(), gate(run)));
@@ -64,7 +64,7 @@ pub(super) fn section(run: &JudgedRun<'_>, rows: &[Row<'_>], points: &[Point<'_,
 fn question(run: &JudgedRun<'_>) -> Sentence {
     let objective = run.rows.first().and_then(|row| objective::in_words(&row.record.objective));
     Sentence::general(match objective {
-        Some(goals) => format!("How many replicas keep to the objective? {goals}."),
+        Some(goals) => format!("How many replicas meet the objective? {goals}."),
         None => {
             "How do throughput and latency change with replicas and load? There is no objective.".to_owned()
         }
@@ -114,7 +114,9 @@ fn gate(run: &JudgedRun<'_>) -> Sentence {
     }];
     if !rows.is_empty() {
         let count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
-        said.push(format!("{} without figures to judge", many(count, "scenario")));
+        let verdicts =
+            each_verdict(run.rows.iter().filter(|row| row.has_failed()).map(|row| row.judgement.verdict));
+        said.push(format!("{} cannot be judged ({verdicts})", many(count, "scenario")));
     }
     if gated.is_empty() {
         let has_none = checks(run).is_empty();
@@ -122,14 +124,14 @@ fn gate(run: &JudgedRun<'_>) -> Sentence {
     } else {
         let count = |meets| gated.iter().filter(|check| check.meets == meets).count();
         said.push(format!(
-            "of {} goals, {} met, {} missed, {} unknown",
-            gated.len(),
+            "of {}, {} met, {} missed, {} unknown",
+            many(u32::try_from(gated.len()).unwrap_or(u32::MAX), "goal"),
             count(Meets::Met),
             count(Meets::Missed),
             count(Meets::Unknown)
         ));
     }
-    said.extend(reasons.first().map(|reason| format!("first {reason}")));
+    said.extend(reasons.first().map(|reason| format!("first reason: {reason}")));
     let open = gated.into_iter().filter(|check| check.meets != Meets::Met);
     rows.extend(open.flat_map(|check| check.scenarios.clone()));
     dedup(&mut rows);
@@ -141,13 +143,19 @@ fn dedup(rows: &mut Vec<String>) {
     rows.retain(|row| seen.insert(row.clone()));
 }
 
-/// How many rows have each verdict; it cites the rows that are not valid.
-fn verdicts(rows: &[Row<'_>]) -> Sentence {
-    let mut all: Vec<Verdict> = rows.iter().map(|row| row.judgement.verdict).collect();
+/// `20 SUCCESS, 2 VOID, 1 FAILED`
+fn each_verdict(verdicts: impl Iterator<Item = Verdict>) -> String {
+    let mut all: Vec<Verdict> = verdicts.collect();
     all.sort_unstable_by(|a, b| b.cmp(a));
     let each = all.chunk_by(|a, b| a == b);
     let each = each.filter_map(|same| Some(format!("{} {}", same.len(), same.first()?.status())));
-    let text = format!("{} of {} rows.", each.collect::<Vec<_>>().join(", "), rows.len());
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// How many rows have each verdict; it cites the rows that are not valid.
+fn verdicts(rows: &[Row<'_>]) -> Sentence {
+    let each = each_verdict(rows.iter().map(|row| row.judgement.verdict));
+    let text = format!("{each} of {} rows.", rows.len());
     Sentence::about(rows.iter().filter(|row| !row.is_valid()), text)
 }
 

@@ -4,9 +4,7 @@ mod replicas;
 mod spectrum;
 mod timeline;
 
-use records::ms;
-
-use super::{Block, Sentence};
+use super::{Block, Cell, Sentence};
 use crate::judge::{Row, Verdict};
 
 /// Timelines are large, so that no more than this many are in a report. Rows that are not valid come first.
@@ -66,9 +64,9 @@ fn card(at: usize, row: &Row<'_>, has_timeline: bool) -> Card {
 
 fn figures(row: &Row<'_>) -> String {
     let Some(primary) = row.primary else { return "no figures".to_owned() };
-    let percentile = |q: f64, name: &str| {
-        let us = row.estimate(q).filter(crate::measure::Estimate::is_sampled)?.value_us?;
-        Some(format!("{name} {} ms", ms(us)))
+    let percentile = |q: f64, name: &str| match Cell::percentile_of(row, q) {
+        figure @ (Cell::ResponseTime(_) | Cell::Infinite) => Some(format!("{name} {figure} ms")),
+        _ => None,
     };
     let failed = primary.failures_pct.map(|share| format!("{share:.2} % failed"));
     let figures = [

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use records::{ms, three_digits};
 
-use crate::judge::Certainty;
+use crate::judge::{Certainty, Row};
 use crate::measure::{Estimate, samples_needed};
 
 /// One value of a table.
@@ -75,6 +75,15 @@ impl Cell {
                 Some(us) => Self::ResponseTime(us),
                 None => Self::TooFewSamples { needed: samples_needed(estimate.q) },
             },
+        }
+    }
+
+    /// A percentile of a row's primary endpoint, with a failed request as infinitely slow.
+    pub fn percentile_of(row: &Row<'_>, quantile: f64) -> Self {
+        match row.percentile_us(quantile) {
+            Some(us) if us.is_infinite() => Self::Infinite,
+            Some(us) => Self::ResponseTime(to_count(us)),
+            None => Self::percentile(row.estimate(quantile).as_ref()),
         }
     }
 

@@ -59,7 +59,8 @@ fn averages(closed: &[&Point<'_, '_>]) -> Option<Sentence> {
     let failed = if requests > 0 { 100.0 * failures as f64 / requests as f64 } else { 0.0 };
     let scenarios = match rows.len() {
         1 => "the only valid scenario".to_owned(),
-        count => format!("all {count} valid scenarios"),
+        count if count == closed.len() => format!("all {count} valid scenarios"),
+        count => format!("{} points ({count} valid rows)", closed.len()),
     };
     let text = format!(
         "Averages over {scenarios} of the closed model: {rps:.1} successful requests/s, {failed:.2} % of all requests failed. \

@@ -94,13 +94,24 @@ fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> Outcome<'
     };
     let mut cited = Vec::new();
     let mut said = Vec::new();
+    let has_missed = judged.iter().any(|(_, outcome)| *outcome == GoalOutcome::Missed);
+    if met.is_none() && same.len() > 1 && (has_missed || unknown.is_none()) {
+        // Each number of replicas has a reason of its own.
+        let each: Vec<_> = judged.iter().map(|(point, outcome)| not_met(point, outcome)).collect();
+        let cited = same.iter().flat_map(|point| all_rows(point)).collect();
+        return Outcome {
+            enough: None,
+            said: format!("none is known to be enough ({})", each.join("; ")),
+            cited,
+        };
+    }
     if let Some(met) = met {
-        let verb = form(met.replicas(), "keeps", "keep");
-        said.push(format!("{} {verb} to it{}", replicas(met), of_repeats(met)));
+        let verb = form(met.replicas(), "meets", "meet");
+        said.push(format!("{} {verb} the objective{}", replicas(met), of_repeats(met)));
         cited.extend(met.rows.clone());
     }
     if let Some((point, settle)) = unknown {
-        let verb = form(point.replicas(), "keeps", "keep");
+        let verb = form(point.replicas(), "meets", "meet");
         // The reasons stand in the section on verdicts; without them, more loads share a sentence.
         let without_valid = point.others.last().filter(|_| !point.has_valid_row());
         let settle = without_valid.map_or_else(
@@ -108,18 +119,32 @@ fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> Outcome<'
             |row| format!("no valid row ({})", row.judgement.verdict.status()),
         );
         said.push(format!(
-            "whether {} {verb} to it is unknown{}: {settle}",
+            "whether {} {verb} the objective is unknown{}: {settle}",
             replicas(point),
             of_repeats(point)
         ));
         cited.extend(all_rows(point));
     }
     if said.is_empty() {
-        let measured: Vec<u32> = same.iter().map(|point| point.replicas()).collect();
-        said.push(format!("no valid row keeps to it (measured with {})", replicas_in_words(&measured)));
+        let each: Vec<_> = judged.iter().map(|(point, outcome)| not_met(point, outcome)).collect();
+        said.push(each.join("; "));
         cited = same.iter().flat_map(|point| all_rows(point)).collect();
     }
     Outcome { enough: met.map(Point::replicas), said: said.join("; "), cited }
+}
+
+/// `2 replicas miss it`, or `1 replica: unknown (FAILED)`, with the verdict of rows that are not valid.
+fn not_met(point: &Point<'_, '_>, outcome: &GoalOutcome) -> String {
+    let replicas = many(point.replicas(), "replica");
+    let verdict = point.others.last().filter(|_| !point.has_valid_row());
+    let verdict = verdict.map(|row| format!(" ({})", row.judgement.verdict.status())).unwrap_or_default();
+    match outcome {
+        GoalOutcome::Missed => {
+            format!("{replicas} {} the objective{verdict}", form(point.replicas(), "misses", "miss"))
+        }
+        GoalOutcome::Met => format!("{replicas} {} it", form(point.replicas(), "meets", "meet")),
+        GoalOutcome::Unknown { .. } => format!("{replicas}: unknown{verdict}"),
+    }
 }
 
 fn all_rows<'r, 'a>(point: &Point<'r, 'a>) -> impl Iterator<Item = &'r Row<'a>> {
@@ -128,16 +153,4 @@ fn all_rows<'r, 'a>(point: &Point<'r, 'a>) -> impl Iterator<Item = &'r Row<'a>> 
 
 fn objective(point: &Point<'_, '_>) -> Objective {
     point.first().map(|row| row.record.objective.clone()).unwrap_or_default()
-}
-
-/// `1 replica`, or `1, 2 and 4 replicas`.
-fn replicas_in_words(measured: &[u32]) -> String {
-    match measured {
-        [] => "no replicas".to_owned(),
-        [only] => many(*only, "replica"),
-        [earlier @ .., last] => {
-            let earlier: Vec<_> = earlier.iter().map(u32::to_string).collect();
-            format!("{} and {last} replicas", earlier.join(", "))
-        }
-    }
 }

@@ -217,7 +217,8 @@ fn a_load_at_which_the_service_fails_bounds_its_capacity() {
     let said: Vec<_> =
         objective.blocks.iter().flat_map(Block::sentences).map(|one| one.text.as_str()).collect();
     assert!(
-        said.iter().any(|text| text.starts_with("40 users on 2 workers: no valid row keeps")),
+        said.iter()
+            .any(|text| text.starts_with("40 users on 2 workers: 1 replica misses the objective (ERRORS)")),
         "{said:?}"
     );
 }

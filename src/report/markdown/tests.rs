@@ -186,7 +186,7 @@ fn an_objective_has_a_section_and_a_failed_scenario_has_no_figures() {
     let text = render(&[failed]);
     assert_has(
         &text,
-        "## Objective: P95 < 500 ms, at most 1 % failed\n\n- 20 users on 2 workers: whether 1 replica keeps to it is unknown: no valid row (FAILED).",
+        "## Objective: P95 < 500 ms, at most 1 % failed\n\n- 20 users on 2 workers: whether 1 replica meets the objective is unknown: no valid row (FAILED).",
     );
     assert_has(&text, "| 1 | 2 | 20 | FAILED | – | – | – | – | – | – | – | – |");
     assert_has(&text, "No scenario is valid: there is nothing to cite.");

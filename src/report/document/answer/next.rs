@@ -35,7 +35,7 @@ pub(super) fn step(run: &JudgedRun<'_>, rows: &[Row<'_>], points: &[Point<'_, '_
     }
     if let Some(check) = of(Meets::Missed) {
         let text = format!(
-            "Use the fewest replicas that keep to the objective (see Answer); {} does not: {}",
+            "Use the fewest replicas that meet the objective (see Answer); {} does not: {}",
             check.subject, check.detail
         );
         return Sentence { text: with_full_stop(&text), rows: check.scenarios.clone() };

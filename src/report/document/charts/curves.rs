@@ -92,8 +92,10 @@ impl Line<'_, '_, '_> {
         let (at, beyond) = self.knee?;
         let (knee, beyond) = (self.points.get(at)?, self.points.get(beyond)?);
         let text = format!(
-            "{}: {} at {:.1} requests/s; {} give {:.1}.",
+            "{}: {}{} at {:.1} requests/s; {} give {:.1}.",
             self.name(),
+            // It may lie below what was measured.
+            if at == 0 { "at or below " } else { "" },
             load(knee, is_open),
             knee.rps,
             load(beyond, is_open),

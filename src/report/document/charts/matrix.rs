@@ -1,7 +1,5 @@
 //! The matrix by verdict.
 
-use records::ms;
-
 use crate::events::many;
 use crate::judge::{Row, Verdict};
 use crate::report::document::chart::{HeatCell, HeatMap, HeatRow};
@@ -41,7 +39,16 @@ pub(in crate::report::document) fn matrix(id: &'static str, rows: &[Row<'_>]) ->
              to bottom, {unit} from left to right."
         ),
         description: counts(&points),
-        columns: loads.iter().map(|load| format!("{load} {unit}")).collect(),
+        columns: loads
+            .iter()
+            .enumerate()
+            // The caption has the unit; beside the first one, there is room for it.
+            .map(
+                |(at, load)| {
+                    if at == 0 && loads.len() < 8 { format!("{load} {unit}") } else { load.to_string() }
+                },
+            )
+            .collect(),
         rows: pods.iter().map(heat_row).collect(),
     }
 }
@@ -63,7 +70,7 @@ fn worst_of_points<'r, 'a>(rows: &'r [Row<'a>]) -> Vec<PointOfMatrix<'r, 'a>> {
 
 fn cell(row: &Row<'_>) -> HeatCell {
     let verdict = row.judgement.verdict;
-    let figure = row.p95_us().map_or("no P95".to_owned(), |us| format!("P95 {} ms", ms(us)));
+    let figure = row.p95_in_ms().map_or("no P95".to_owned(), |p95| format!("P95 {p95} ms"));
     let reason = row.judgement.reasons.first().map_or(String::new(), |reason| format!(": {reason}"));
     HeatCell {
         verdict,

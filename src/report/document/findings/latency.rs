@@ -29,15 +29,20 @@ fn step(point: &Point<'_, '_>, points: &[Point<'_, '_>]) -> Option<Sentence> {
         return None;
     }
     let scenario = point.scenario()?;
+    // Within a tenth it counts as level, and the reader sees how level it is.
+    let throughput = if (point.rps / less.rps - 1.0).abs() < 0.005 {
+        format!("while throughput stays at {:.1} requests/s", point.rps)
+    } else {
+        format!("while throughput only goes from {:.1} to {:.1} requests/s", less.rps, point.rps)
+    };
     let text = format!(
-        "{}, {}: {} instead of {} raise P95 from {} to {} ms, while throughput stays at {:.1} requests/s.",
+        "{}, {}: {} instead of {} raise P95 from {} to {} ms, {throughput}.",
         many(scenario.replicas, "replica"),
         many(scenario.workers, "worker"),
         many(scenario.users, "user"),
         less.load(),
         ms(before),
         ms(now),
-        point.rps,
     );
     Some(Sentence::about(less.rows.iter().chain(&point.rows).copied(), text))
 }

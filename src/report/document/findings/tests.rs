@@ -36,18 +36,18 @@ fn with_objective(mut records: Vec<Record>, times: &[u64]) -> Vec<Record> {
 fn an_objective_names_the_fewest_replicas_that_keep_to_it() {
     let records = vec![record(0, 1, 20, 800), record(1, 2, 20, 1600), record(2, 4, 20, 1700)];
     let found = of(&with_objective(records.clone(), &[600, 400, 300]), outcomes);
-    assert_eq!(found[0].text, "20 users on 2 workers: 2 replicas keep to it.");
+    assert_eq!(found[0].text, "20 users on 2 workers: 2 replicas meet the objective.");
     assert_eq!(found[0].rows, ["closed-r2-w2-u20-1"]);
     let found = of(&with_objective(records.clone(), &[400, 400, 300]), outcomes);
-    assert_eq!(found[0].text, "20 users on 2 workers: 1 replica keeps to it.");
+    assert_eq!(found[0].text, "20 users on 2 workers: 1 replica meets the objective.");
     let found = of(&with_objective(records.clone(), &[600, 600, 600]), outcomes);
     assert_eq!(
         found[0].text,
-        "20 users on 2 workers: no valid row keeps to it (measured with 1, 2 and 4 replicas)."
+        "20 users on 2 workers: none is known to be enough (1 replica misses the objective; 2 replicas miss the objective; 4 replicas miss the objective)."
     );
     assert_eq!(found[0].rows.len(), 3);
     let found = of(&with_objective(records[..1].to_vec(), &[600]), outcomes);
-    assert_eq!(found[0].text, "20 users on 2 workers: no valid row keeps to it (measured with 1 replica).");
+    assert_eq!(found[0].text, "20 users on 2 workers: 1 replica misses the objective.");
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn loads_with_the_same_outcome_share_a_sentence() {
     let records = vec![record(0, 1, 20, 800), record(1, 1, 40, 800)];
     let found = of(&with_objective(records, &[400, 400]), outcomes);
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!(found[0].text, "20 users on 2 workers; 40 users on 2 workers: 1 replica keeps to it.");
+    assert_eq!(found[0].text, "20 users on 2 workers; 40 users on 2 workers: 1 replica meets the objective.");
     assert_eq!(found[0].rows.len(), 2);
 }
 
@@ -67,9 +67,9 @@ fn the_fewest_replicas_come_first_and_loads_without_enough_last() {
     assert_eq!(
         said,
         [
-            "40 users on 2 workers: 1 replica keeps to it.",
-            "20 users on 2 workers: 2 replicas keep to it.",
-            "80 users on 2 workers: no valid row keeps to it (measured with 1 replica).",
+            "40 users on 2 workers: 1 replica meets the objective.",
+            "20 users on 2 workers: 2 replicas meet the objective.",
+            "80 users on 2 workers: 1 replica misses the objective.",
         ]
     );
 }
@@ -79,11 +79,11 @@ fn repeats_keep_to_an_objective_only_together() {
     let mut records = vec![record(0, 1, 20, 800), record(1, 1, 20, 800)];
     records[1].scenario.repeat = 2;
     let found = of(&with_objective(records.clone(), &[400, 400]), outcomes);
-    assert_eq!(found[0].text, "20 users on 2 workers: 1 replica keeps to it over 2 valid rows.");
+    assert_eq!(found[0].text, "20 users on 2 workers: 1 replica meets the objective over 2 valid rows.");
     // Two repeats so far apart have an interval that spans the goal.
     let found = of(&with_objective(records, &[400, 600]), outcomes);
     assert!(
-        found[0].text.contains("whether 1 replica keeps to it is unknown over 2 valid rows"),
+        found[0].text.contains("whether 1 replica meets the objective is unknown over 2 valid rows"),
         "{found:?}"
     );
 }
