@@ -8,6 +8,7 @@ mod balance;
 mod binomial;
 mod confidence;
 mod estimate;
+mod failures;
 mod figures;
 mod little;
 mod membership;
@@ -24,10 +25,11 @@ mod worker_limits;
 pub use arrivals::not_offered;
 pub use balance::{Busiest, ComparedBy, MOST_IMBALANCE, busiest, busiest_over_mean};
 pub use confidence::{
-    Bounds, NoBounds, Sections, bounds_of_goodput, bounds_of_run, percentile_over_repeats,
-    quantile_with_failures, rate_over_repeats, repeats_for,
+    Bounds, NoBounds, Sections, bounds_of_goodput, bounds_of_run, percentile_over_repeats, rate_over_repeats,
+    repeats_for,
 };
 pub use estimate::{Estimate, percentile_name, samples_needed};
+pub use failures::{quantile_of_endpoint, tells_failures_apart};
 pub use figures::Figures;
 pub use little::{Little, accounted, little, mean_wait_s};
 pub use membership::changes;

@@ -1,13 +1,14 @@
 //! How far the figures of a point of the matrix can be trusted.
 
-use records::{Endpoint, Interval, Record, StoppingRule};
+use records::{Interval, Record, StoppingRule};
 
 use super::points::{Point, median};
 use super::row::Row;
 use super::verdict::Verdict;
 use crate::measure::{
     Bounds, Figures, KeepsUp, NoBounds, Sections, bounds_of_goodput, percentile_over_repeats,
-    quantile_with_failures, rate_over_repeats, samples_needed, unsteady_because, window_from,
+    quantile_of_endpoint, rate_over_repeats, samples_needed, tells_failures_apart, unsteady_because,
+    window_from,
 };
 
 /// A figure with its confidence interval.
@@ -28,25 +29,6 @@ fn steady_intervals(record: &Record) -> &[Interval] {
     record.intervals.get(from..).unwrap_or_default()
 }
 
-/// Whether it is known which response times are those of successful requests.
-fn tells_failures_apart(counts: &Endpoint) -> bool {
-    counts.succeeded.count() + counts.failures >= counts.histogram.count()
-}
-
-/// A quantile of one row's primary endpoint, µs, with a failed request as infinitely slow.
-pub(super) fn quantile_of_row(row: &Row<'_>, q: f64) -> Option<f64> {
-    quantile_of_endpoint(row.counts?, q)
-}
-
-/// The same of any endpoint.
-fn quantile_of_endpoint(counts: &Endpoint, q: f64) -> Option<f64> {
-    if !tells_failures_apart(counts) {
-        return counts.histogram.quantile(q).map(|us| us as f64);
-    }
-    let quantile = quantile_with_failures(&counts.succeeded, counts.failures, q);
-    (counts.requests > 0).then(|| quantile.map_or(f64::INFINITY, |us| us as f64))
-}
-
 /// A quantile of one row, with the interval of that run.
 pub fn certainty_of_row(row: &Row<'_>, q: f64) -> Certainty {
     let bounds = match &row.record.stopping_rule {
@@ -60,7 +42,7 @@ pub fn certainty_of_row(row: &Row<'_>, q: f64) -> Certainty {
         }
         None => Err(NoBounds::NotSteady),
     };
-    Certainty { value: quantile_of_row(row, q), bounds, rows: 1 }
+    Certainty { value: row.counts.and_then(|counts| quantile_of_endpoint(counts, q)), bounds, rows: 1 }
 }
 
 /// Whether an interval of this run means anything.
@@ -86,7 +68,9 @@ fn rule_allows(row: &Row<'_>, rule: &StoppingRule) -> Result<(), NoBounds> {
 pub fn certainty_of_point(point: &Point<'_, '_>, q: f64) -> Certainty {
     match point.rows.as_slice() {
         [only] => certainty_of_row(only, q),
-        rows => over_repeats(rows.iter().map(|row| quantile_of_row(row, q)), percentile_over_repeats),
+        rows => {
+            over_repeats(rows.iter().map(|row| quantile_of_endpoint(row.counts?, q)), percentile_over_repeats)
+        }
     }
 }
 

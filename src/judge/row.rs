@@ -4,11 +4,12 @@ use std::sync::OnceLock;
 
 use records::{Endpoint, Histogram, Mode, Record, ms};
 
-use super::certainty::quantile_of_row;
 use super::judged::Judged;
 use super::verdict::{Judgement, Verdict};
 use crate::events::many;
-use crate::measure::{Estimate, Figures, NoBounds, Sections, corrected, mean_wait_s, typical_cycle_us};
+use crate::measure::{
+    Estimate, Figures, NoBounds, Sections, corrected, mean_wait_s, quantile_of_endpoint, typical_cycle_us,
+};
 
 /// One scenario's row.
 #[derive(Clone, Debug)]
@@ -78,7 +79,7 @@ impl<'a> Row<'a> {
     /// fast. `None` if there are too few samples for it.
     pub fn percentile_us(&self, quantile: f64) -> Option<f64> {
         self.estimate(quantile).filter(Estimate::is_sampled)?;
-        quantile_of_row(self, quantile)
+        quantile_of_endpoint(self.counts?, quantile)
     }
 
     /// The primary endpoint's P95, µs; `None` if there are too few samples for it, or if so many requests failed that it is

@@ -97,12 +97,6 @@ fn bucket_step(us: f64) -> f64 {
     10_f64.powf(us.max(1.0).log10().floor() - 2.0).max(1.0)
 }
 
-/// The quantile of all requests, µs, with each failed request as infinitely slow; `None` if it is infinite or
-/// if there is no request.
-pub fn quantile_with_failures(succeeded: &Histogram, failed: u64, q: f64) -> Option<u64> {
-    succeeded.at_rank(nearest_rank(q, succeeded.count() + failed))
-}
-
 /// The 95 % confidence interval of a quantile of the primary endpoint from one run, whose steady intervals
 /// these are. It cannot see how connections fell: only repeats can.
 ///
@@ -335,14 +329,6 @@ mod tests {
         let mut failing = steady;
         failing[2].succeeded = Some(Histogram::of_ms([(100, 900)]));
         assert_eq!(bounds_of_run(&closed(), &failing, 0.95), Err(NoBounds::Failures));
-    }
-
-    #[test]
-    fn a_failed_request_is_infinitely_slow() {
-        let succeeded = Histogram::of_ms([(10, 95)]);
-        assert_eq!(quantile_with_failures(&succeeded, 5, 0.95), Some(10_000));
-        assert_eq!(quantile_with_failures(&succeeded, 6, 0.95), None);
-        assert_eq!(quantile_with_failures(&Histogram::default(), 0, 0.95), None);
     }
 
     /// Nine of ten requests take no time, and the primary one 3 s: 20 s are too short for it.
