@@ -35,7 +35,8 @@ class Health:
             gevent.sleep(max(0.0, due - time.perf_counter()))
             now = time.perf_counter()
             while due <= now:
-                self.lag[bucket_response_time(1000 * (now - due))] += 1
+                # Two digits are enough for a limit, and each report of a worker has all buckets.
+                self.lag[bucket_response_time(1000 * (now - due), digits=2)] += 1
                 due += PROBE_EVERY_S
 
     def report(self):

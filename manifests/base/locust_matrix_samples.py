@@ -26,8 +26,8 @@ MAX_FOLDED = 10_000
 OTHER = "(other endpoints)"
 
 
-def bucket_response_time(response_time):
-    """A response time in ms, rounded to three significant digits and to whole microseconds.
+def bucket_response_time(response_time, digits=3):
+    """A response time in ms, rounded to significant digits and to whole microseconds.
 
     Locust's own function keeps two digits, which is up to 4.8 % off, and whole milliseconds.
     Whole milliseconds are an int here, too: they take fewer bytes in a report, and Locust's
@@ -35,7 +35,7 @@ def bucket_response_time(response_time):
     """
     us = 1000 * response_time
     step = 1
-    while us >= 1000 * step:
+    while us >= 10**digits * step:
         step *= 10
     us = min(round(us / step) * step, LAST_BUCKET_US)
     return us / 1000 if us % 1000 else us // 1000

@@ -19,7 +19,8 @@ pub struct Health {
     pub periods: Option<u64>,
     /// CFS periods in which it was throttled.
     pub throttled: Option<u64>,
-    /// How late the event loop was, µs by count: one probe about every 100 ms.
+    /// How late the event loop was, µs by count: one probe about every 100 ms. In a record it begins at the opening of the
+    /// window, where it is empty.
     pub lag: Histogram,
 }
 
@@ -43,6 +44,14 @@ pub struct HealthWindow {
 }
 
 impl Health {
+    /// Leaves out of two readings of the same process what came before the first one: the event loop's histogram grows as
+    /// long as the process lives.
+    #[must_use]
+    pub fn apart(opening: &Self, closing: &Self) -> (Self, Self) {
+        let lag = closing.lag.since(&opening.lag);
+        (Self { lag: Histogram::default(), ..opening.clone() }, Self { lag, ..closing.clone() })
+    }
+
     /// What came after `earlier`, a reading of the same process.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> HealthWindow {
@@ -87,6 +96,9 @@ mod tests {
         assert!((window.seconds - 10.0).abs() < 1e-9 && (window.cpu_seconds - 4.5).abs() < 1e-9);
         assert_eq!((window.periods, window.throttled), (Some(100), Some(58)));
         assert_eq!(window.lag, lag(&[(0, 60), (70, 40)]));
+        let (opening, closing) = Health::apart(&earlier, &later);
+        assert!(opening.lag.is_empty(), "a long run would repeat all of it in each record");
+        assert_eq!(closing.since(&opening), window);
         let silent = Health { throttled: None, ..earlier };
         assert_eq!(later.since(&silent).throttled, None, "unknown before: unknown between");
     }

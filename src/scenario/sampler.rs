@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use records::{OpenCounts, Sample, Window, WorkerHealth};
+use records::{Health, OpenCounts, Sample, Window, WorkerHealth};
 
 use crate::events::{Arrivals, Progress};
 use crate::load::Snapshot;
@@ -113,7 +113,13 @@ impl Sampler {
             let health = |snapshot: &Snapshot| {
                 snapshot.workers.iter().find(|other| other.id == worker.id)?.health.clone()
             };
-            (worker.opening, worker.closing) = (health(opening), health(closing));
+            (worker.opening, worker.closing) = match (health(opening), health(closing)) {
+                (Some(opening), Some(closing)) => {
+                    let (opening, closing) = Health::apart(&opening, &closing);
+                    (Some(opening), Some(closing))
+                }
+                readings => readings,
+            };
         }
         let window = closing.since(opening);
         let open = closing.open.zip(opening.open).map(|(later, earlier)| later.since(&earlier));
