@@ -155,6 +155,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_refusal_says_what_is_wrong() {
+        for (text, problem) in [
+            ("-5", "is less than 0"),
+            ("-5s", "is less than 0"),
+            ("5", "has no unit"),
+            ("0", "has no unit"),
+            ("soon", "is not a time"),
+        ] {
+            let said = text.parse::<Span>().map(|span| span.to_string());
+            assert!(said.as_ref().is_err_and(|said| said.contains(problem)), "{text}: {said:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_displayed_duration_is_read_back_unchanged(millis in 0..31_000_000_000_u64) {

@@ -6,6 +6,7 @@ use expect_test::expect_file;
 use records::{Mode, Scenario, Search};
 
 use super::{chance, rounded};
+use crate::events::Progress;
 use crate::plan::{Meets, Outcome, Plan, SearchPlan, Worth, found, needed, scaling};
 
 /// P95 of every objective, s.
@@ -208,7 +209,10 @@ const SERVICES: &[Service] = &[
     Service {
         name: "an open queue that carries almost nothing",
         mode: Mode::Open,
-        answer: |rate, replicas| open(rate * 40.0, replicas),
+        answer: |rate, replicas| {
+            let (p95, rps, worth) = open(rate * 40.0, replicas);
+            (p95, rps / 40.0, worth)
+        },
         noise: 0.1,
         change: as_it_is,
     },
@@ -267,7 +271,11 @@ fn one(service: &Service, seed: u64, text: &mut String) {
             let _ = write!(text, "\n{last} replicas:");
         }
         outcomes.push(measured(service, &search, scenario, seed));
-        let _ = write!(text, " {}", load_of(outcomes.last()));
+        let learned = plan.learned(&outcomes).and_then(|event| match event {
+            Progress::ProbeEnded { probe, outcome, .. } => Some(format!(" #{probe} {outcome}")),
+            _ => None,
+        });
+        let _ = write!(text, " {}{};", load_of(outcomes.last()), learned.unwrap_or_default());
     }
     text.push_str("\n\n");
     let found = found(&search, &outcomes);
@@ -297,7 +305,7 @@ fn measured(service: &Service, search: &Search, scenario: Scenario, seed: u64) -
     let (p95_s, rps) =
         if scenario.rate.is_some() { (p95_s * factor, rps) } else { (p95_s * factor, rps / factor) };
     let is_exceeded = worth == Worth::Exceeded;
-    // 150 requests/s of each replica, where throughput is the goal.
+    // 70 requests/s of each replica, where throughput is the goal.
     let throughput = search.goal_s.is_none().then(|| rps / (70.0 * f64::from(scenario.replicas)));
     let headroom = match search.goal_s {
         _ if is_exceeded => Some(0.0),
