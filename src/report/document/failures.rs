@@ -101,12 +101,18 @@ fn is_id(word: &str) -> bool {
 
 /// The replicas that counted answers with an error status, with their counts.
 fn replicas(row: &Row<'_>) -> String {
-    let failed = row.record.replicas.iter().filter_map(|replica| {
-        let failed = replica.failed()?;
-        (failed > 0).then(|| format!("{failed} on {}", replica.pod))
+    let counted: Vec<_> = row.record.replicas.iter().map(|replica| (replica, replica.failed())).collect();
+    let failed = counted.iter().filter_map(|(replica, failed)| {
+        failed.filter(|failed| *failed > 0).map(|failed| format!("{failed} on {}", replica.pod))
     });
     let failed: Vec<_> = failed.collect();
-    if failed.is_empty() { "not known".to_owned() } else { failed.join("; ") }
+    let is_known = !counted.is_empty() && counted.iter().all(|(_, failed)| failed.is_some());
+    match (failed.is_empty(), is_known) {
+        (false, _) => failed.join("; "),
+        // Their clients did not get an answer, or did not like it.
+        (true, true) => "none of them counted an error".to_owned(),
+        (true, false) => "not known".to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ pub(super) fn chart(at: usize, row: &Row<'_>) -> Option<Chart> {
     Some(Chart {
         id: format!("timeline-{}", at + 1),
         title: "Timeline".into(),
-        caption: "All endpoints together. Nothing is counted during ramp and warm-up.".into(),
+        caption: "All endpoints together; P95 is the highest within each step. Nothing is counted during ramp and warm-up.".into(),
         description: format!("{}.", marked.join(", ")),
         x: Axis::measured("Time", "s", Scale::Linear),
         panels,
