@@ -19,8 +19,8 @@ pub struct Health {
     pub periods: Option<u64>,
     /// CFS periods in which it was throttled.
     pub throttled: Option<u64>,
-    /// How late the event loop was, µs by count: one probe about every 100 ms. In a record it begins at the opening of the
-    /// window, where it is empty.
+    /// How late the event loop was, µs by count: one probe about every 100 ms. In a record with both
+    /// readings it begins at the opening of the window, where it is empty.
     pub lag: Histogram,
 }
 

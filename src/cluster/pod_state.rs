@@ -93,15 +93,22 @@ pub(super) fn why_not_ready(pod: &Pod) -> Option<Cause> {
     parts.iter().find_map(Part::obstacle).or_else(|| Some(gates(pod)))
 }
 
-/// Why this pod cannot start until somebody changes something; `None` for a pod that starts or may still start. A container
-/// that began before `begun` may have crashed because of the load that it had: its next start decides.
-pub fn startup_failure(pod: &Pod, begun: Timestamp) -> Option<String> {
+impl Cause {
+    /// Whether waiting cannot help. A container that began while there was load may have crashed because of it: its next start
+    /// decides.
+    pub(super) fn is_hopeless(&self, without_load_from: Timestamp) -> bool {
+        let had_load = |from: Timestamp| from.as_second() < without_load_from.as_second();
+        self.is_permanent && !self.crashed_from.is_some_and(had_load)
+    }
+}
+
+/// Why this pod cannot start until somebody changes something; `None` for a pod that starts or may still start.
+pub fn startup_failure(pod: &Pod, without_load_from: Timestamp) -> Option<String> {
     let name = pod.metadata.name.as_deref().unwrap_or_default();
     let parts = parts(pod);
     let mut causes = parts.iter().filter_map(Part::obstacle);
-    let is_over = |cause: &Cause| cause.crashed_from.is_some_and(|from| from.as_second() < begun.as_second());
     causes
-        .find(|cause| cause.is_permanent && !is_over(cause))
+        .find(|cause| cause.is_hopeless(without_load_from))
         .map(|cause| format!("pod {name}: {}", cause.words))
 }
 
@@ -234,7 +241,9 @@ impl Part<'_> {
 
     fn crashed(&self, words: String) -> Cause {
         let evidence = Evidence::Log(self.status.name.clone());
-        let crashed_from = self.last_end().and_then(|ended| ended.started_at).map(|time| time.0);
+        // A container that runs before the others has no load.
+        let last = self.last_end().filter(|_| self.role != Role::Init);
+        let crashed_from = last.and_then(|ended| ended.started_at).map(|time| time.0);
         Cause { crashed_from, evidence, ..passing(&format!("crash {}", self.status.name), words) }
     }
 

@@ -36,8 +36,8 @@ pub enum Assessment {
 /// The times that an assessment depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
-    /// When the wait began: from then on the workload has no load.
-    pub begun: Timestamp,
+    /// From when on the workload has no load.
+    pub without_load_from: Timestamp,
     /// The present.
     pub now: Timestamp,
 }
@@ -52,7 +52,7 @@ pub fn assess(
     object: Option<&DynamicObject>,
     pods: &[Pod],
     replicas: u32,
-    Times { begun, now }: Times,
+    Times { without_load_from, now }: Times,
 ) -> Assessment {
     let Some(object) = object else { return Assessment::NotYet("it does not exist".into()) };
     let status = Status::of(kind, object);
@@ -71,7 +71,9 @@ pub fn assess(
     let all_updated = status
         .updated
         .is_none_or(|updated| usize::try_from(updated).is_ok_and(|updated| updated >= staying().count()));
-    let failure = |pod| startup_failure(pod, begun).filter(|_| all_updated || matches_template(pod, object));
+    let failure = |pod| {
+        startup_failure(pod, without_load_from).filter(|_| all_updated || matches_template(pod, object))
+    };
     if let Some(problem) = staying().find_map(failure) {
         return Assessment::Broken(problem);
     }

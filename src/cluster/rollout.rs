@@ -30,6 +30,8 @@ use crate::wait::{Tell, Telling, TimedOut, with_causes};
 pub struct Patience {
     /// Until all pods are ready.
     pub ready: Duration,
+    /// Whether the workload may have had load before the wait: then a container that crashed because of it gets its next start.
+    pub had_load: bool,
     /// For how long pods may find no node before the cluster counts as too small. When resources become free, the scheduler
     /// tries again at once.
     pub place: Duration,
@@ -61,7 +63,7 @@ pub async fn await_ready(
     cluster: &Cluster,
     workload: &Workload,
     replicas: u32,
-    Patience { ready, place }: Patience,
+    Patience { ready, place, had_load }: Patience,
     overdue: Option<&Overdue>,
     tell: &Tell<'_>,
 ) -> Result<(), Unready> {
@@ -72,6 +74,7 @@ pub async fn await_ready(
         replicas,
         limit,
         begun: Timestamp::now(),
+        had_load,
         started: Instant::now(),
         deadline: Instant::now() + limit,
         pods: Vec::new(),
@@ -103,6 +106,7 @@ struct Wait<'a> {
     limit: Duration,
     /// When the wait began, by the wall clock, to which events and deletions refer.
     begun: Timestamp,
+    had_load: bool,
     started: Instant,
     deadline: Instant,
     /// The workload's own pods.
@@ -252,8 +256,13 @@ impl Wait<'_> {
         }
     }
 
+    /// From when on the workload has no load.
+    fn without_load_from(&self) -> Timestamp {
+        if self.had_load { self.begun } else { Timestamp::MIN }
+    }
+
     fn assess(&self, object: Option<&DynamicObject>) -> Assessment {
-        let times = Times { begun: self.begun, now: Timestamp::now() };
+        let times = Times { without_load_from: self.without_load_from(), now: Timestamp::now() };
         assess(&self.workload.resource, object, &self.pods, self.replicas, times)
     }
 

@@ -157,7 +157,7 @@ async fn await_deployment(
     let name = deployment["metadata"]["name"].as_str().unwrap_or_default();
     let workload = read_workload(cluster, &WorkloadName::deployment(name)).await?;
     let tell = events.waiting(name);
-    let patience = Patience { ready: limit, place: PLACED_WITHIN };
+    let patience = Patience { ready: limit, place: PLACED_WITHIN, had_load: false };
     if let Err(unready) = await_ready(cluster, &workload, workload.replicas, patience, None, &tell).await {
         let pods = if matches!(name, MASTER | WORKERS) { LOAD_PODS } else { STUB_PODS };
         let advice = match &unready {

@@ -13,8 +13,8 @@ use super::row::Row;
 use super::run::JudgedRun;
 use super::verdict::Verdict;
 use crate::plan::{
-    Capacity, Found, Limit, Meets, Needed, Outcome, Parameter, Scaling, Worth, confirmation_ids, found,
-    load_of, needed, scaling,
+    Capacity, Carries, Found, Limit, Meets, Needed, Outcome, Parameter, Scaling, Worth, at_least,
+    confirmation_ids, found, load_of, needed, scaling,
 };
 
 /// The answer of a search.
@@ -101,7 +101,7 @@ impl fmt::Display for Answer {
                     fewer.map(|fewer| format!("{} would carry {}", fewer.replicas, fewer.in_words(mode)));
                 let fewest = (*fewest < carries.replicas).then(|| format!("{fewest} may be enough"));
                 let more: Vec<_> =
-                    self.not_measured(carries.replicas).into_iter().chain(fewer).chain(fewest).collect();
+                    self.not_measured(*carries).into_iter().chain(fewer).chain(fewest).collect();
                 if !more.is_empty() {
                     write!(f, " ({})", more.join("; "))?;
                 }
@@ -112,7 +112,7 @@ impl fmt::Display for Answer {
                 "{} is too little load: {} {} at {goals}, but {} miss it",
                 load_of(mode, wanted),
                 carry(carries.replicas),
-                load_of(mode, carries.load),
+                load_of(mode, at_least(mode, carries.load)),
                 load_of(mode, *missed)
             ),
             (Some(Needed::NotKnown { beyond, peak }), Some(wanted)) => {
@@ -153,12 +153,16 @@ impl fmt::Display for Answer {
 }
 
 impl Answer {
-    /// That these replicas were not measured, and which ones tell about them.
-    fn not_measured(&self, replicas: u32) -> Option<String> {
-        if self.confirmation.is_some() || self.found.iter().any(|found| found.replicas == replicas) {
+    /// That what these replicas carry was not measured, and which ones tell about them.
+    fn not_measured(&self, carries: Carries) -> Option<String> {
+        let is_measured = |found: &Found| {
+            let own = found.capacity.carried().filter(|_| found.replicas == carries.replicas);
+            own.is_some_and(|(low, ..)| low * 1.000_001 >= carries.low)
+        };
+        if self.confirmation.is_some() || self.found.iter().any(is_measured) {
             return None;
         }
-        let known = self.found.iter().filter(|found| found.capacity.carried().is_some());
+        let known = self.found.iter().filter(|found| matches!(found.capacity, Capacity::Known { .. }));
         let known: Vec<String> = known.map(|found| found.replicas.to_string()).collect();
         let (last, others) = known.split_last()?;
         let known =

@@ -175,6 +175,7 @@ fn of_search(run: &JudgedRun<'_>, answer: &Answer, gates: &[Gate]) -> Vec<Check>
         detail,
         is_gated,
     };
+    let confirms = |id: &String| answer.confirmation.as_ref().is_some_and(|one| one.scenarios.contains(id));
     let mut checks: Vec<Check> = Vec::new();
     for found in &answer.found {
         let meets = match found.capacity {
@@ -188,7 +189,9 @@ fn of_search(run: &JudgedRun<'_>, answer: &Answer, gates: &[Gate]) -> Vec<Check>
         let probes: Vec<String> = run
             .rows
             .iter()
-            .filter(|row| row.record.scenario.replicas == found.replicas)
+            .filter(|row| {
+                row.record.scenario.replicas == found.replicas && !confirms(&row.record.scenario.id)
+            })
             .map(|row| row.record.scenario.id.clone())
             .collect();
         checks.push(check(subject, probes, meets, found.to_string(), is_gated));

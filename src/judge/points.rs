@@ -1,7 +1,5 @@
 //! Repeats: the median and spread of each point of the matrix, and drift between the first scenario and the last.
 
-use records::ms;
-
 use super::row::Row;
 
 /// Relative change between the first scenario and its repeat at the end from which they show drift.
@@ -38,7 +36,7 @@ impl<'r, 'a> Point<'r, 'a> {
 
     fn with(rows: Vec<&'r Row<'a>>) -> Self {
         let rps = median(rows.iter().filter_map(|row| Some(row.primary?.goodput)).collect());
-        let p95_us = median_of_counts(rows.iter().filter_map(|row| row.p95_us()).collect());
+        let p95_us = median_of_percentiles(rows.iter().filter_map(|row| row.percentile_us(0.95)).collect());
         Self { recorded: rows.len(), rows, others: Vec::new(), rps: rps.unwrap_or(0.0), p95_us }
     }
 
@@ -72,10 +70,14 @@ impl<'r, 'a> Point<'r, 'a> {
         }
     }
 
-    /// Lowest and highest throughput and P95.
+    /// Lowest and highest throughput and P95; no P95 if one is infinite.
     pub fn spread(&self) -> ((f64, f64), Option<(u64, u64)>) {
         let rps: Vec<f64> = self.rows.iter().filter_map(|row| Some(row.primary?.goodput)).collect();
-        let tails: Vec<u64> = self.rows.iter().filter_map(|row| row.p95_us()).collect();
+        let is_infinite = |row: &&&Row<'_>| row.percentile_us(0.95).is_some_and(f64::is_infinite);
+        let tails: Vec<u64> = match self.rows.iter().find(is_infinite) {
+            Some(_) => Vec::new(),
+            None => self.rows.iter().filter_map(|row| row.p95_us()).collect(),
+        };
         let least = rps.iter().copied().fold(f64::INFINITY, f64::min);
         let most = rps.iter().copied().fold(0.0, f64::max);
         ((least, most), tails.iter().min().copied().zip(tails.iter().max().copied()))
@@ -116,11 +118,11 @@ pub fn drift(rows: &[Row<'_>]) -> Option<String> {
     }
     let (before, after) = (first.primary?.goodput, last.primary?.goodput);
     let change = if before > 0.0 { after / before - 1.0 } else { 0.0 };
-    let tails = first.p95_us().zip(last.p95_us());
-    let p95 =
-        tails.map_or(String::new(), |(before, after)| format!(", P95 {} → {} ms", ms(before), ms(after)));
-    let moved =
-        tails.is_some_and(|(before, after)| (after as f64 / before.max(1) as f64 - 1.0).abs() > DRIFT);
+    let in_ms = first.p95_in_ms().zip(last.p95_in_ms());
+    let p95 = in_ms.map_or(String::new(), |(before, after)| format!(", P95 {before} → {after} ms"));
+    let tails = first.percentile_us(0.95).zip(last.percentile_us(0.95));
+    // Of two that are infinite, nothing is known: NaN is not above the limit.
+    let moved = tails.is_some_and(|(before, after)| (after / before.max(1.0) - 1.0).abs() > DRIFT);
     let meaning = if moved || change.abs() > DRIFT {
         "something changed during the run: do not compare rows that are far apart in time"
     } else {
@@ -141,10 +143,12 @@ pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     Some(if values.len().is_multiple_of(2) { f64::midpoint(values[middle - 1], upper) } else { upper })
 }
 
-/// The middle value, or the lower of the middle two: a percentile that was measured.
-fn median_of_counts(mut values: Vec<u64>) -> Option<u64> {
-    values.sort_unstable();
-    values.get(values.len().checked_sub(1)? / 2).copied()
+/// The middle value, or the lower of the middle two: a percentile that was measured, µs. `None` if that is infinite.
+fn median_of_percentiles(mut values_us: Vec<f64>) -> Option<u64> {
+    values_us.sort_by(f64::total_cmp);
+    let middle = values_us.get(values_us.len().checked_sub(1)? / 2).copied();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a bucket of a histogram")]
+    middle.filter(|us| us.is_finite()).map(|us| us as u64)
 }
 
 #[cfg(test)]
@@ -173,6 +177,24 @@ mod tests {
         assert!((points[0].rps - 40.5).abs() < 1e-9, "{}", points[0].rps);
         assert_eq!(points[0].spread(), ((40.0, 42.0), Some((100_000, 100_000))));
         assert_eq!(points[0].name(), "1 replica, 2 workers, 20 users (median of 3 valid rows)");
+    }
+
+    /// 8 % of the requests failed in two of three repeats, and 10 % are allowed.
+    #[test]
+    fn an_infinite_percentile_is_slow_and_not_unknown() {
+        let mut records = [repeat(0, 1, 800), repeat(1, 2, 800), repeat(2, 3, 800)];
+        for (at, record) in records.iter_mut().enumerate() {
+            record.objective.failures_pct = Some(10.0);
+            if at > 0 {
+                let counts = &mut record.window.as_mut().unwrap().endpoints[0];
+                (counts.failures, counts.succeeded) = (64, records::Histogram::of_ms([(100, 736)]));
+            }
+        }
+        let judged = alone(&records);
+        let rows: Vec<_> = judged.iter().map(Row::of).collect();
+        let points = points(&rows);
+        assert_eq!((points[0].rows.len(), points[0].p95_us, points[0].spread().1), (3, None, None));
+        assert_eq!((rows[0].p95_in_ms().unwrap(), rows[1].p95_in_ms().unwrap()), ("100".into(), "∞".into()));
     }
 
     #[test]

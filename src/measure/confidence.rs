@@ -83,7 +83,8 @@ impl Bounds {
     /// An interval around a rate, given on the logarithm. It is never narrower than the third digit, as which rates are given.
     fn of_rate(value: f64, half_width: f64) -> Self {
         let digit = 10_f64.powf(value.log10().floor() - 2.0) / 2.0;
-        Self { low: value * (-half_width).exp() - digit, high: value * half_width.exp() + digit }
+        // A rate is not negative.
+        Self { low: (value * (-half_width).exp() - digit).max(0.0), high: value * half_width.exp() + digit }
     }
 
     /// Whether a value lies in it.

@@ -1,5 +1,7 @@
 //! `load-performance.json`, which GitLab's merge requests compare: the part of k6's summary that they read.
 
+use std::cmp::Ordering;
+
 use serde_json::json;
 
 use crate::judge::{Check, JudgedRun, Row, checks, of_the_whole_run};
@@ -9,7 +11,12 @@ use crate::plan::Meets;
 /// compares the same point: of its valid row with the median P95. All of them are null if none of its rows is valid.
 pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
     let checks: &[Check] = checks(run);
+    // Of a search, the answer decides, which has no row of its own unless it was confirmed.
+    let any_decides = checks.iter().any(|check| check.is_gated && !check.scenarios.is_empty());
     let deciding = |id: &String| {
+        if !any_decides {
+            return true;
+        }
         let mut about = checks.iter().filter(|check| check.scenarios.contains(id)).peekable();
         about.peek().is_none() || about.any(|check| check.is_gated)
     };
@@ -18,8 +25,10 @@ pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
     let last = rows.iter().rev().find(|row| !scenario(row).drift && deciding(&scenario(row).id));
     let same =
         |row: &&Row<'_>| last.is_some_and(|last| scenario(row).point_id() == scenario(last).point_id());
-    let mut valid: Vec<&Row<'_>> = rows.iter().filter(same).filter(|row| row.is_valid()).collect();
-    valid.sort_by_key(|row| row.p95_us());
+    let is_usable = |row: &&Row<'_>| row.is_valid() && !row.record.scenario.drift;
+    let mut valid: Vec<&Row<'_>> = rows.iter().filter(same).filter(is_usable).collect();
+    valid
+        .sort_by(|a, b| a.percentile_us(0.95).partial_cmp(&b.percentile_us(0.95)).unwrap_or(Ordering::Equal));
     let row = valid.get(valid.len().saturating_sub(1) / 2).copied();
     let ms =
         |q: f64| row.and_then(|row| row.percentile_us(q)).filter(|us| us.is_finite()).map(|us| us / 1000.0);

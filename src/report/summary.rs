@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::document::first_facts;
 use super::markdown::escape;
 use super::visible::shortened;
-use crate::judge::{Answer, Check, JudgedRun, Row, checks};
+use crate::judge::{Check, JudgedRun, Row, checks, of_the_whole_run};
 use crate::plan::Meets;
 
 /// The summary is never longer than this, in bytes: half of what GitHub takes, because others write to the same page.
@@ -17,11 +17,13 @@ const MOST_OF_A_FACT: usize = 600;
 /// The bytes of the file.
 pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
     let mut lines = vec!["# Load test".to_owned(), String::new()];
-    if let Some(answer) = Answer::of(run) {
-        lines.extend([format!("**{}**", escape(&answer.to_string())), String::new()]);
-    }
     lines.push(format!("{} scenarios recorded, {} valid.", run.rows.len(), run.valid()));
     lines.push(String::new());
+    lines.extend(
+        of_the_whole_run(run)
+            .iter()
+            .map(|reason| format!("- {}", escape(&shortened(reason, MOST_OF_A_FACT)))),
+    );
     let facts = first_facts(run).into_iter();
     lines.extend(facts.map(|(name, sentence)| {
         format!("- **{name}:** {}", escape(&shortened(&sentence.text, MOST_OF_A_FACT)))

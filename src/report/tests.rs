@@ -177,6 +177,10 @@ fn gitlab_reads_the_last_row_that_decides() {
     assert_eq!((&checks(&incomplete)["fails"], &checks(&incomplete)["passes"]), (&1.into(), &1.into()));
     let junit = String::from_utf8(junit::render(&JudgedRun::of(&incomplete))).unwrap();
     assert!(junit.contains("1 of 2 scenarios have no record"), "{junit}");
+    // The answer decides, and no row of its own has confirmed it.
+    let search = of(&searched(Some(70.0), &PROBES));
+    assert_eq!(search["scenario"], "closed-r2-w2-u84-1");
+    assert_ne!(search["metrics"]["http_req_duration"]["p(95)"], Value::Null);
     let none = of(&every_kind()[3..4]);
     assert_eq!(none["metrics"]["http_req_duration"]["p(95)"], Value::Null);
 }

@@ -9,7 +9,7 @@ const NOW: &str = "2026-01-01T00:00:00Z";
 /// Assesses a Deployment.
 fn now() -> Times {
     let now = NOW.parse().unwrap();
-    Times { begun: now, now }
+    Times { without_load_from: now, now }
 }
 
 fn assess(object: Option<&DynamicObject>, pods: &[Pod], replicas: u32) -> Assessment {

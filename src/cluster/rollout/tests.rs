@@ -21,7 +21,7 @@ use super::*;
 use crate::wait::silent;
 
 const LIMIT: Duration = Duration::from_mins(3);
-const PATIENCE: Patience = Patience { ready: LIMIT, place: Duration::from_millis(1500) };
+const PATIENCE: Patience = Patience { ready: LIMIT, place: Duration::from_millis(1500), had_load: true };
 
 /// The body of an answer.
 enum Answer {

@@ -27,6 +27,7 @@ impl Wait<'_> {
     fn first_unready(&self, only_permanent: bool) -> Option<(&Pod, Cause)> {
         let staying = self.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
         let mut unready = staying.filter_map(|pod| Some((pod, why_not_ready(pod)?)));
-        unready.find(|(_, cause)| cause.is_permanent || !only_permanent)
+        let from = self.without_load_from();
+        unready.find(|(_, cause)| cause.is_hopeless(from) || !only_permanent)
     }
 }

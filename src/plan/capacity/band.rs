@@ -206,7 +206,7 @@ impl fmt::Display for Found {
                 write!(f, "{replicas} {carry} {} [{low}, {high}]", load_of(mode, at_least(mode, *carried)))?;
                 if !confirmed {
                     f.write_str(match mode {
-                        Mode::Closed => ", estimated: no probe on each side confirms it",
+                        Mode::Closed => ", not confirmed by a probe on each side",
                         // One run of the open model has no interval.
                         Mode::Open => ", by single runs without an interval",
                     })?;

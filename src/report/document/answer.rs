@@ -2,9 +2,9 @@
 
 mod next;
 
-use records::ms;
+use std::cmp::Ordering;
 
-use super::sentence::with_full_stop;
+use super::sentence::{form, with_full_stop};
 use super::{Block, Section, Sentence, findings, objective};
 use crate::events::many;
 use crate::exit::ExitCode;
@@ -31,7 +31,10 @@ pub(super) fn section(run: &JudgedRun<'_>, rows: &[Row<'_>], points: &[Point<'_,
     if more > 0 {
         facts.push((
             "Answer".into(),
-            Sentence::general(format!("{more} more stand in the section on the objective.")),
+            Sentence::general(format!(
+                "{more} more {} in the section on the objective.",
+                form(u32::try_from(more).unwrap_or(2), "stands", "stand")
+            )),
         ));
     }
     facts.push(("Gate".into(), gate(run)));
@@ -167,9 +170,12 @@ fn worst(rows: &[Row<'_>]) -> Sentence {
         let text = format!("{}: {}: {reasons}", row.name(), row.judgement.verdict.status());
         return Sentence::about([row], with_full_stop(&text));
     }
-    match rows.iter().max_by_key(|row| row.p95_us()) {
+    match rows
+        .iter()
+        .max_by(|a, b| a.percentile_us(0.95).partial_cmp(&b.percentile_us(0.95)).unwrap_or(Ordering::Equal))
+    {
         Some(row) => {
-            let p95 = row.p95_us().map_or("no P95".to_owned(), |us| format!("P95 {} ms", ms(us)));
+            let p95 = row.p95_in_ms().map_or("no P95".to_owned(), |p95| format!("P95 {p95} ms"));
             Sentence::about([row], format!("All rows are valid. The slowest is {}: {p95}.", row.name()))
         }
         None => Sentence::general("None."),

@@ -133,7 +133,7 @@ fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> Outcome<'
     Outcome { enough: met.map(Point::replicas), said: said.join("; "), cited }
 }
 
-/// `2 replicas miss it`, or `1 replica: unknown (FAILED)`, with the verdict of rows that are not valid.
+/// `2 replicas miss the objective (ERRORS)`, or `1 replica: unknown (FAILED)`, with the verdict of rows that are not valid.
 fn not_met(point: &Point<'_, '_>, outcome: &GoalOutcome) -> String {
     let replicas = many(point.replicas(), "replica");
     let verdict = point.others.last().filter(|_| !point.has_valid_row());

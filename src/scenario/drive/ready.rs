@@ -68,7 +68,11 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     async fn await_replicas(&self) -> Result<(), Event> {
         let Setup { cluster, inference, config, events, seen, .. } = self.setup;
         let wanted = self.scenario.replicas;
-        let patience = Patience { ready: config.timeouts.ready.get(), place: config.timeouts.place.get() };
+        let patience = Patience {
+            ready: config.timeouts.ready.get(),
+            place: config.timeouts.place.get(),
+            had_load: true,
+        };
         let tell = events.waiting(&inference.name);
         let mut set_again = 0;
         let unready = loop {
@@ -169,7 +173,7 @@ impl<L: LoadGenerator + Sync> Drive<'_, L> {
     async fn await_worker_pods(&self, limit: Duration) -> Result<(), Event> {
         let Setup { cluster, workers, events, config, .. } = self.setup;
         let tell = events.waiting(&workers.name);
-        let patience = Patience { ready: limit, place: config.timeouts.place.get() };
+        let patience = Patience { ready: limit, place: config.timeouts.place.get(), had_load: false };
         await_ready(cluster, workers, self.scenario.workers, patience, None, &tell).await.map_err(|unready| {
             let problem = unready.describe(&workers.name);
             match unready {
