@@ -9,7 +9,7 @@ use super::{Block, Section, Sentence, findings, objective};
 use crate::events::many;
 use crate::exit::ExitCode;
 use crate::judge::{Answer, Check, JudgedRun, Point, Row, Verdict, checks, exit_code};
-use crate::plan::Meets;
+use crate::plan::{Meets, load_of};
 
 /// Sentences of the answer that stand on the first screen; a section further down has all of them.
 const MOST_SENTENCES: usize = 6;
@@ -66,7 +66,16 @@ pub(super) fn section(run: &JudgedRun<'_>, rows: &[Row<'_>], points: &[Point<'_,
 /// What the run was started to find out.
 fn question(run: &JudgedRun<'_>) -> Sentence {
     let objective = run.rows.first().and_then(|row| objective::in_words(&row.record.objective));
+    let search = run.question().and_then(|question| question.search.as_ref());
     Sentence::general(match objective {
+        Some(goals)
+            if let Some((search, wanted)) = search.and_then(|search| Some((search, search.wanted?))) =>
+        {
+            format!("How many replicas carry {}? {goals}.", load_of(search.mode, wanted))
+        }
+        Some(goals) if search.is_some() => {
+            format!("How much load do the replicas carry within the objective? {goals}.")
+        }
         Some(goals) => format!("How many replicas meet the objective? {goals}."),
         None => {
             "How do throughput and latency change with replicas and load? There is no objective.".to_owned()

@@ -95,7 +95,8 @@ fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> Outcome<'
     let mut cited = Vec::new();
     let mut said = Vec::new();
     let has_missed = judged.iter().any(|(_, outcome)| *outcome == GoalOutcome::Missed);
-    if met.is_none() && same.len() > 1 && (has_missed || unknown.is_none()) {
+    let lacks_rows = same.iter().any(|point| !point.has_valid_row());
+    if met.is_none() && same.len() > 1 && (has_missed || lacks_rows) {
         // Each number of replicas has a reason of its own.
         let each: Vec<_> = judged.iter().map(|(point, outcome)| not_met(point, outcome)).collect();
         let cited = same.iter().flat_map(|point| all_rows(point)).collect();
