@@ -287,7 +287,7 @@ fn one(service: &Service, seed: u64, text: &mut String) {
     }
     let wanted = if service.mode == Mode::Closed { [30.0, 60.0, 300.0] } else { [60.0, 200.0, 500.0] };
     for wanted in wanted {
-        let _ = writeln!(text, "for {wanted}: {:?}", needed(&found, wanted));
+        let _ = writeln!(text, "for {wanted}: {:?}", needed(&found, wanted, search.confirm));
     }
     text.push('\n');
 }

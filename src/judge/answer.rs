@@ -78,7 +78,7 @@ impl Answer {
         let goals: Vec<_> = Goal::all(&first.objective).iter().map(Goal::to_string).collect();
         let outcomes = outcomes(run);
         let found = found(&search, &outcomes);
-        let needed = search.wanted.map(|wanted| needed(&found, wanted));
+        let needed = search.wanted.map(|wanted| needed(&found, wanted, search.confirm));
         let scaling = search.wanted.and_then(|_| scaling(&found));
         let confirmation = match &needed {
             Some(Needed::Replicas { carries, .. }) => {

@@ -181,7 +181,7 @@ fn confirmations(search: &Search, replay: &Replay, index: usize) -> Vec<Scenario
         .iter()
         .map(|(replicas, probes)| found_of(search, *replicas, probes, replay.is_late))
         .collect();
-    match needed(&found, wanted) {
+    match needed(&found, wanted, search.confirm) {
         Needed::Replicas { carries, .. } => confirming(search, carries.replicas, index),
         Needed::TooLittle { .. } | Needed::NotKnown { .. } | Needed::Nothing => Vec::new(),
     }

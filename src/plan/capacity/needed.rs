@@ -6,6 +6,8 @@ use super::usl::Scaling;
 
 /// Capacities per replica that differ by no more than this factor are those of a service that scales linearly.
 const LINEAR: f64 = 1.10;
+/// The same if the answer is measured.
+const LINEAR_IF_MEASURED: f64 = 1.25;
 /// Smaller differences are errors of floating point.
 const TINY: f64 = 1e-9;
 /// A line, or a curve, is trusted up to this multiple of the most replicas that were measured.
@@ -43,15 +45,17 @@ pub enum Needed {
 }
 
 /// The replicas that are needed for a load. Numbers of replicas that were not measured are told by the Universal
-/// Scalability Law if it can be fitted, or by a line if the capacity per replica is the same for all that were measured.
-pub fn needed(found: &[Found], wanted: f64) -> Needed {
+/// Scalability Law if it can be fitted, or by a line if the capacity per replica is the same for all that were measured. With
+/// `is_measured`, the answer is measured at the end. Then it may be bolder: capacities that differ more by how connections fell
+/// still make a line, which need not go on to fall, and half of the band's lower part is enough.
+pub fn needed(found: &[Found], wanted: f64, is_measured: bool) -> Needed {
     let measured = measured(found);
     let Some(most) = measured.last().copied() else { return Needed::Nothing };
     let scaling = scaling(found);
-    let line = line(found);
+    let line = line(found, if is_measured { LINEAR_IF_MEASURED } else { LINEAR });
     let by_law = |replicas: u32| match scaling {
         Some(scaling) => Some(scaling.carries(replicas)),
-        None => line.as_ref().map(|line| line.carries(replicas)),
+        None => line.as_ref().map(|line| line.carries(replicas, is_measured)),
     };
     let of = |replicas: u32| {
         let own = measured.iter().find(|carries| carries.replicas == replicas).copied();
@@ -67,7 +71,9 @@ pub fn needed(found: &[Found], wanted: f64) -> Needed {
     let has_law = scaling.is_some() || line.is_some();
     let furthest = f64::from(most.replicas) * if has_law { FURTHEST } else { 1.0 };
     let candidates = || (1_u32..).take_while(|replicas| f64::from(*replicas) <= furthest).filter_map(of);
-    if let Some(carries) = candidates().find(|carries| carries.low * (1.0 + TINY) >= wanted) {
+    let least =
+        |carries: &Carries| if is_measured { (carries.low * carries.load).sqrt() } else { carries.low };
+    if let Some(carries) = candidates().find(|carries| least(carries) * (1.0 + TINY) >= wanted) {
         let own = found.iter().find(|found| found.replicas == carries.replicas);
         if let Some(missed) =
             own.and_then(|own| own.capacity.missed_below()).filter(|missed| wanted <= *missed)
@@ -118,18 +124,19 @@ struct Line {
 }
 
 impl Line {
-    /// What so many replicas carry by this line. Further away from the middle of what was measured, the lower end is what they
+    /// What so many replicas carry by this line. Unless that is measured, further away from the middle of what was measured, the lower end is what they
     /// would carry if the load per replica fell on as it has fallen.
-    fn carries(&self, replicas: u32) -> Carries {
+    fn carries(&self, replicas: u32, is_measured: bool) -> Carries {
         let replicas_ln = f64::from(replicas).ln();
         let carries = Carries::of_log(replicas, self.each * f64::from(replicas), self.half);
-        let falls = (self.fall * (replicas_ln - self.middle)).min(0.0).exp();
+        let fall = if is_measured { 0.0 } else { self.fall };
+        let falls = (fall * (replicas_ln - self.middle)).min(0.0).exp();
         Carries { low: carries.low * falls, ..carries }
     }
 }
 
 /// The line, if at least two numbers of replicas agree on it.
-fn line(found: &[Found]) -> Option<Line> {
+fn line(found: &[Found], linear: f64) -> Option<Line> {
     let known = found.iter().filter_map(|found| match found.capacity {
         Capacity::Known { load, low, high, .. } => {
             let replicas = f64::from(found.replicas);
@@ -142,7 +149,7 @@ fn line(found: &[Found]) -> Option<Line> {
     let (least, most) = known
         .iter()
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), (_, each, _)| (a.min(*each), b.max(*each)));
-    if known.len() < 2 || most - least > LINEAR.ln() {
+    if known.len() < 2 || most - least > linear.ln() {
         return None;
     }
     let mean = |of: fn(&(f64, f64, f64)) -> f64| known.iter().map(of).sum::<f64>() / count;
@@ -177,12 +184,14 @@ mod tests {
     #[test]
     fn a_service_that_scales_linearly_is_scaled_up_to_twice_what_was_measured() {
         let found = [found(1, 150.0), found(2, 303.0), found(4, 600.0)];
-        let Needed::Replicas { carries, fewer, .. } = needed(&found, 1000.0) else { panic!() };
+        let Needed::Replicas { carries, fewer, .. } = needed(&found, 1000.0, false) else { panic!() };
         assert_eq!((carries.replicas, fewer.unwrap().replicas), (7, 6));
         assert!((carries.load - 1053.0).abs() < 5.0 && carries.high - carries.low < 40.0, "{carries:?}");
-        assert!(matches!(needed(&found, 1300.0), Needed::NotKnown { beyond, .. } if beyond.replicas == 4));
+        assert!(
+            matches!(needed(&found, 1300.0, false), Needed::NotKnown { beyond, .. } if beyond.replicas == 4)
+        );
         // Three were not measured, and one of them less is what was.
-        let Needed::Replicas { carries, fewer, .. } = needed(&found, 400.0) else { panic!() };
+        let Needed::Replicas { carries, fewer, .. } = needed(&found, 400.0, false) else { panic!() };
         assert_eq!((carries.replicas, fewer.unwrap().load), (3, 303.0));
     }
 
@@ -191,24 +200,43 @@ mod tests {
     fn a_line_is_not_trusted_far_beyond_replicas_that_carry_less_and_less() {
         let bent = [found(1, 100.0), found(2, 194.0), found(4, 376.0)];
         // The line has 776 ± 4 % with 8; if the fall goes on, it is 6 % less.
-        let Needed::Replicas { carries, .. } = needed(&bent, 690.0) else { panic!() };
+        let Needed::Replicas { carries, .. } = needed(&bent, 690.0, false) else { panic!() };
         assert_eq!(carries.replicas, 8, "{carries:?}");
         assert!((carries.low - 704.0).abs() < 2.0 && carries.high > 776.0, "{carries:?}");
-        assert!(matches!(needed(&bent, 745.0), Needed::NotKnown { .. }));
+        assert!(matches!(needed(&bent, 745.0, false), Needed::NotKnown { .. }));
+        assert!(
+            matches!(needed(&bent, 745.0, true), Needed::Replicas { carries, .. } if carries.replicas == 8)
+        );
         let straight = [found(1, 100.0), found(2, 201.0), found(4, 400.0)];
         assert!(
-            matches!(needed(&straight, 745.0), Needed::Replicas { carries, .. } if carries.replicas == 8)
+            matches!(needed(&straight, 745.0, false), Needed::Replicas { carries, .. } if carries.replicas == 8)
+        );
+    }
+
+    /// As a kind cluster gave them: two replicas whose connections fell unevenly. Three carry 100 users in theory.
+    #[test]
+    fn an_answer_that_is_measured_may_be_bolder() {
+        let uneven = [found(1, 38.6), found(2, 70.0)];
+        assert!(matches!(needed(&uneven, 100.0, false), Needed::NotKnown { .. }));
+        assert!(
+            matches!(needed(&uneven, 100.0, true), Needed::Replicas { carries, .. } if carries.replicas == 3)
         );
     }
 
     #[test]
     fn without_a_line_only_what_was_measured_is_known() {
         let bent = [found(1, 150.0), found(2, 250.0), found(4, 400.0)];
-        assert!(matches!(needed(&bent, 380.0), Needed::Replicas { carries, .. } if carries.replicas == 4));
-        assert!(matches!(needed(&bent, 420.0), Needed::NotKnown { beyond, .. } if beyond.replicas == 4));
+        assert!(
+            matches!(needed(&bent, 380.0, false), Needed::Replicas { carries, .. } if carries.replicas == 4)
+        );
+        assert!(
+            matches!(needed(&bent, 420.0, false), Needed::NotKnown { beyond, .. } if beyond.replicas == 4)
+        );
         let one = [found(1, 150.0)];
-        assert!(matches!(needed(&one, 200.0), Needed::NotKnown { beyond, .. } if beyond.replicas == 1));
-        assert_eq!(needed(&[], 1.0), Needed::Nothing);
+        assert!(
+            matches!(needed(&one, 200.0, false), Needed::NotKnown { beyond, .. } if beyond.replicas == 1)
+        );
+        assert_eq!(needed(&[], 1.0, false), Needed::Nothing);
     }
 
     /// Capacities of this law at 1, 2, 4 and 8 replicas.
@@ -223,23 +251,23 @@ mod tests {
     fn four_capacities_tell_the_others_by_the_universal_scalability_law() {
         let bent = by_law(150.0, 0.05, 0.0);
         // 5 replicas carry 625, which a line would give with 5 of 150, and 10 carry 1034.
-        let Needed::Replicas { carries, fewer, fewest } = needed(&bent, 590.0) else { panic!() };
+        let Needed::Replicas { carries, fewer, fewest } = needed(&bent, 590.0, false) else { panic!() };
         assert_eq!((carries.replicas, fewer.unwrap().replicas, fewest), (5, 4, 5));
         assert!((carries.load - 625.0).abs() < 1.0, "{carries:?}");
-        let Needed::Replicas { carries, fewest, .. } = needed(&bent, 1000.0) else { panic!() };
+        let Needed::Replicas { carries, fewest, .. } = needed(&bent, 1000.0, false) else { panic!() };
         assert!(carries.replicas > fewest && carries.replicas <= 16, "{carries:?}, {fewest}");
         assert!(scaling(&bent[..3]).is_none(), "three are not enough");
-        assert!(matches!(needed(&bent[..3], 580.0), Needed::NotKnown { peak: None, .. }));
+        assert!(matches!(needed(&bent[..3], 580.0, false), Needed::NotKnown { peak: None, .. }));
     }
 
     #[test]
     fn a_load_beyond_the_peak_or_twice_what_was_measured_is_not_known() {
         // Most is carried by 10 replicas: 38 · 10 / (1 + 9 · 0.05 + 90 · 0.0095) = 165.
         let peaked = by_law(38.0, 0.05, 0.0095);
-        let Needed::NotKnown { beyond, peak: Some(peak) } = needed(&peaked, 300.0) else { panic!() };
+        let Needed::NotKnown { beyond, peak: Some(peak) } = needed(&peaked, 300.0, false) else { panic!() };
         assert!(beyond.replicas == 8 && (9..=11).contains(&peak.replicas), "{peak:?}");
         let linear = by_law(38.0, 0.0, 0.0);
-        let Needed::NotKnown { beyond, peak: None } = needed(&linear, 700.0) else { panic!() };
+        let Needed::NotKnown { beyond, peak: None } = needed(&linear, 700.0, false) else { panic!() };
         assert_eq!(beyond.replicas, 8);
     }
 
@@ -251,16 +279,16 @@ mod tests {
         };
         // The line through 1 and 2 says more than the measurement of 4, which ended too early.
         let early = [found(1, 150.0), found(2, 300.0), at_least(4, 330.0)];
-        let Needed::Replicas { carries, fewer, fewest } = needed(&early, 500.0) else { panic!() };
+        let Needed::Replicas { carries, fewer, fewest } = needed(&early, 500.0, false) else { panic!() };
         assert_eq!((carries.replicas, fewest), (4, 4), "{carries:?}");
         assert!((carries.load - 600.0).abs() < 1.0 && (fewer.unwrap().load - 450.0).abs() < 1.0, "{fewer:?}");
         // Without a line, 4 may carry it.
         let bent = [found(1, 150.0), found(2, 250.0), at_least(4, 330.0), found(8, 800.0)];
-        let Needed::Replicas { carries, fewest, .. } = needed(&bent, 500.0) else { panic!() };
+        let Needed::Replicas { carries, fewest, .. } = needed(&bent, 500.0, false) else { panic!() };
         assert_eq!((carries.replicas, fewest), (8, 3), "3 were not measured");
         // Between 58 and 62: one may be enough for 60.
         let one = [found(1, 60.0), found(2, 120.0)];
-        let Needed::Replicas { carries, fewest, .. } = needed(&one, 60.5) else { panic!() };
+        let Needed::Replicas { carries, fewest, .. } = needed(&one, 60.5, false) else { panic!() };
         assert_eq!((carries.replicas, fewest), (2, 1));
     }
 
@@ -272,8 +300,11 @@ mod tests {
         let least = Capacity::AtLeast { load: 40.0, limit: Limit::MostLoad, missed_below: Some(16.0) };
         for capacity in [known, least] {
             let found = of(capacity);
-            assert!(matches!(needed(&found, 10.0), Needed::TooLittle { missed: 16.0, .. }), "{found:?}");
-            assert!(matches!(needed(&found, 30.0), Needed::Replicas { .. }), "{found:?}");
+            assert!(
+                matches!(needed(&found, 10.0, false), Needed::TooLittle { missed: 16.0, .. }),
+                "{found:?}"
+            );
+            assert!(matches!(needed(&found, 30.0, false), Needed::Replicas { .. }), "{found:?}");
         }
     }
 }
