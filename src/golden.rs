@@ -1,9 +1,10 @@
-//! What comes out of fixed inputs, compared with files: what a search measures next and finds, what a measurement is worth,
-//! and what the reports say. The other tests say what is right; these show what a change changes, in the words that users
-//! read. After a change on purpose, `UPDATE_EXPECT=1 cargo test --lib golden` writes the files anew, and their difference is
-//! part of the change.
+//! Compares results for fixed inputs with files: the probes and the answers of searches, the verdicts of measurements, and the
+//! files of reports. Other tests say what is right. These show which results a change alters, as users would read them. After
+//! an intended change, `UPDATE_EXPECT=1 cargo test --lib golden` writes the files anew; commit them with the change.
 
 use std::fmt::Write as _;
+
+use ::records::{Mode, Search};
 
 mod judgements;
 mod reports;
@@ -49,4 +50,22 @@ fn rounded(text: &str) -> String {
         }
     }
     rounded
+}
+
+/// A search of these replicas with at most 12 probes each, for P95 < 500 ms.
+fn search(mode: Mode, replicas: &[u32]) -> Search {
+    Search {
+        mode,
+        replicas: replicas.to_vec(),
+        workers: 1,
+        most: 1000.0,
+        most_probes: 12,
+        most_s: None,
+        goal_s: Some(0.5),
+        pool: None,
+        most_pool: 1000,
+        wanted: None,
+        confirm: false,
+        confirmations: 1,
+    }
 }

@@ -33,10 +33,10 @@ pub fn write(run: &JudgedRun<'_>, folder: &Path) -> Result<Vec<PathBuf>> {
     let mut written = Vec::new();
     render(run, &mut |name, bytes| {
         let problem = |error: std::io::Error| unwritable(folder, &error);
-        let sums = checksums::announce(folder, &name, &bytes).map_err(problem)?;
-        let path = folder.join(name);
+        let sum = checksums::announce(folder, &name, &bytes).map_err(problem)?;
+        let path = folder.join(&name);
         replace(&path, &bytes).map_err(|error| unwritable(&path, &error))?;
-        checksums::note(folder, sums).map_err(problem)?;
+        checksums::note(folder, &name, sum).map_err(problem)?;
         written.push(path);
         Ok(())
     })?;

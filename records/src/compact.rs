@@ -3,7 +3,8 @@
 use crate::{Endpoint, Histogram, Record, Window};
 
 impl Record {
-    /// Keeps what this record has twice once, and what it has in common with the record before it once for both.
+    /// Frees the memory of equal parts: equal histograms of this record share their buckets, and two neighbouring records with
+    /// the same environment share it.
     pub fn compact(&mut self, before: Option<&Self>) {
         if let Some(before) = before {
             self.environment.share_with(&before.environment);
@@ -11,7 +12,8 @@ impl Record {
         let mut seen: Vec<Histogram> = Vec::new();
         for histogram in self.histograms() {
             match seen.iter().find(|earlier| *earlier == histogram) {
-                Some(earlier) => histogram.share_with(earlier),
+                // Copies share their buckets.
+                Some(earlier) => *histogram = earlier.clone(),
                 None => seen.push(histogram.clone()),
             }
         }

@@ -82,13 +82,6 @@ impl Histogram {
         self.up_to.get(at).map(|(bucket, _)| *bucket).filter(|_| rank > 0)
     }
 
-    /// Keeps its buckets once if another histogram has the same.
-    pub(crate) fn share_with(&mut self, other: &Self) {
-        if self == other {
-            self.up_to = Arc::clone(&other.up_to);
-        }
-    }
-
     /// Adds the samples of another histogram.
     pub fn add(&mut self, other: &Self) {
         if self.is_empty() {

@@ -56,7 +56,7 @@ async fn more(cluster: &Cluster, pod: &Pod, evidence: &Evidence) -> Option<Strin
         }
         Evidence::Warning => {
             let uid = pod.metadata.uid.as_deref()?;
-            let events = list(cluster, &format!("involvedObject.uid={uid}")).await;
+            let events = list(cluster, &format!("involvedObject.uid={uid}")).await.ok()?;
             let warnings = events.into_iter().filter(|event| event.type_.as_deref() == Some("Warning"));
             last_line(&warnings.max_by_key(seen_at)?.message?)
         }
@@ -66,7 +66,7 @@ async fn more(cluster: &Cluster, pod: &Pod, evidence: &Evidence) -> Option<Strin
 /// Why the server refuses to create the workload's pods, if it has refused one since `begun`. Neither a StatefulSet
 /// nor most custom kinds say it in their status.
 pub(super) async fn refusal(cluster: &Cluster, workload: &Workload, begun: Timestamp) -> Option<String> {
-    let events = timeout(WITHIN, list(cluster, "reason=FailedCreate")).await.unwrap_or_default();
+    let events = timeout(WITHIN, list(cluster, "reason=FailedCreate")).await.ok()?.ok()?;
     let is_ours = |event: &Event| {
         let object = &event.involved_object;
         let name = object.name.as_deref().unwrap_or_default();
@@ -89,9 +89,8 @@ pub(super) async fn new_node(cluster: &Cluster, pods: &[Pod]) -> NewNode {
     };
     let mut otherwise = NewNode::None;
     for reason in NODE_COMES {
-        let params = ListParams::default().fields(&format!("reason={reason}"));
-        let events = match timeout(WITHIN, cluster.api::<Event>().list(&params)).await {
-            Ok(Ok(events)) => events.items,
+        let events = match timeout(WITHIN, list(cluster, &format!("reason={reason}"))).await {
+            Ok(Ok(events)) => events,
             // Without the permission, waiting does not help.
             Ok(Err(kube::Error::Api(status))) if status.code < 500 && status.code != 429 => continue,
             Ok(Err(_)) | Err(_) => {
@@ -114,9 +113,9 @@ pub fn refusal_in(message: &str) -> &str {
         .fold(message, |rest, prefix| rest.strip_prefix(prefix).unwrap_or(rest))
 }
 
-async fn list(cluster: &Cluster, fields: &str) -> Vec<Event> {
+async fn list(cluster: &Cluster, fields: &str) -> kube::Result<Vec<Event>> {
     let events = cluster.api::<Event>().list(&ListParams::default().fields(fields)).await;
-    events.map(|events| events.items).unwrap_or_default()
+    events.map(|events| events.items)
 }
 
 /// Whether the event was seen since this time. Events have whole seconds.

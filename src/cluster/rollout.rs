@@ -68,13 +68,14 @@ pub async fn await_ready(
     tell: &Tell<'_>,
 ) -> Result<(), Unready> {
     let limit = ready + one_by_one(workload, replicas);
+    let begun = Timestamp::now();
     let mut wait = Wait {
         cluster,
         workload,
         replicas,
         limit,
-        begun: Timestamp::now(),
-        had_load,
+        begun,
+        without_load_from: if had_load { begun } else { Timestamp::MIN },
         started: Instant::now(),
         deadline: Instant::now() + limit,
         pods: Vec::new(),
@@ -106,7 +107,8 @@ struct Wait<'a> {
     limit: Duration,
     /// When the wait began, by the wall clock, to which events and deletions refer.
     begun: Timestamp,
-    had_load: bool,
+    /// From when on the workload has no load.
+    without_load_from: Timestamp,
     started: Instant,
     deadline: Instant,
     /// The workload's own pods.
@@ -169,12 +171,14 @@ impl Wait<'_> {
                 }
                 None if Instant::now() >= self.deadline => {
                     let last_seen = if is_away { self.last_seen.clone() } else { self.in_words().await };
-                    let is_unplaced = self.unplaced_since.is_some();
+                    if !is_away && self.unplaced_since.is_some() {
+                        return Err(Unready::Unplaced(last_seen));
+                    }
                     let timed_out = TimedOut { after: self.started.elapsed(), last_seen };
-                    return Err(match is_away {
-                        true => Unready::Away(timed_out),
-                        false if is_unplaced => Unready::Unplaced(timed_out.last_seen),
-                        false => Unready::TimedOut(timed_out),
+                    return Err(if is_away {
+                        Unready::Away(timed_out)
+                    } else {
+                        Unready::TimedOut(timed_out)
                     });
                 }
                 None if Instant::now() >= telling.due() => {
@@ -256,13 +260,8 @@ impl Wait<'_> {
         }
     }
 
-    /// From when on the workload has no load.
-    fn without_load_from(&self) -> Timestamp {
-        if self.had_load { self.begun } else { Timestamp::MIN }
-    }
-
     fn assess(&self, object: Option<&DynamicObject>) -> Assessment {
-        let times = Times { without_load_from: self.without_load_from(), now: Timestamp::now() };
+        let times = Times { without_load_from: self.without_load_from, now: Timestamp::now() };
         assess(&self.workload.resource, object, &self.pods, self.replicas, times)
     }
 
@@ -311,7 +310,7 @@ impl Wait<'_> {
             Assessment::Unplaced(problem) if unplaced >= Some(self.unplaced_for) => {
                 match evidence::new_node(self.cluster, &self.pods).await {
                     NewNode::Announced(words) => self.announced = Some(words),
-                    // What is not known is asked again.
+                    // The API server did not answer: the next look asks it again.
                     NewNode::Unknown => {}
                     // Events are kept for an hour at most, and an announced node is waited for until the deadline.
                     NewNode::None if self.announced.is_some() => {}

@@ -9,8 +9,7 @@ use super::cell::{Cell, Change, SERVICES};
 use super::measurement::record;
 use super::{chance, rounded};
 use crate::judge::{
-    Certainty, JudgedRun, Row, all_points, certainty_of_point, certainty_of_row, goodput_of_point,
-    outcome_of, outcomes,
+    JudgedRun, Row, all_points, certainty_of_point, certainty_of_row, goodput_of_point, outcome_of, outcomes,
 };
 use crate::measure::{Next, next, steady_from, unsteady_because, window_from};
 
@@ -82,15 +81,15 @@ fn describe(records: &[Record], text: &mut String) {
         let _ = writeln!(text, "{}", row.judgement.in_words());
         let _ = writeln!(text, "    {:?}", row.primary);
         for q in [0.5, 0.95, 0.999] {
-            let _ = writeln!(text, "    {q}: {}", in_words(&certainty_of_row(row, q)));
+            let _ = writeln!(text, "    {q}: {:?}", certainty_of_row(row, q));
         }
         steadiness(row.record, text);
     }
     for point in all_points(&rows) {
         for q in [0.5, 0.95] {
-            let _ = writeln!(text, "point {q}: {}", in_words(&certainty_of_point(&point, q)));
+            let _ = writeln!(text, "point {q}: {:?}", certainty_of_point(&point, q));
         }
-        let _ = writeln!(text, "goodput: {}", in_words(&goodput_of_point(&point)));
+        let _ = writeln!(text, "goodput: {:?}", goodput_of_point(&point));
         let _ = writeln!(text, "{:?}", outcome_of(&point, &records[0].objective));
     }
     for outcome in outcomes(&run) {
@@ -107,11 +106,7 @@ fn describe(records: &[Record], text: &mut String) {
     }
 }
 
-fn in_words(certainty: &Certainty) -> String {
-    format!("{certainty:?}")
-}
-
-/// What was decided while it was measured, at each interval.
+/// The decision of the stopping rule after each interval: `c` closes the measurement, `.` goes on.
 fn steadiness(record: &Record, text: &mut String) {
     let Some(rule) = &record.stopping_rule else { return };
     let decided = (1..=record.intervals.len()).map(|count| match next(rule, &record.intervals[..count]) {

@@ -9,6 +9,7 @@ use records::{Gate, Mode, Objective, Question, Record, Search};
 use super::cell::{Cell, SERVICES};
 use super::matrix::{matrix, spoil};
 use super::measurement::record;
+use super::search;
 use crate::judge::{JudgedRun, outcomes};
 use crate::plan::{Plan, SearchPlan};
 use crate::report::render;
@@ -70,20 +71,7 @@ fn the_reports_of_repeats_in_both_models() {
 
 #[test]
 fn the_reports_of_a_search() {
-    let search = Search {
-        mode: Mode::Closed,
-        replicas: vec![1, 2, 4, 6],
-        workers: 1,
-        most: 1000.0,
-        most_probes: 12,
-        most_s: None,
-        goal_s: Some(0.5),
-        pool: None,
-        most_pool: 1000,
-        wanted: Some(100.0),
-        confirm: true,
-        confirmations: 1,
-    };
+    let search = Search { wanted: Some(100.0), confirm: true, ..search(Mode::Closed, &[1, 2, 4, 6]) };
     let plan = SearchPlan { search: search.clone() };
     let mut records: Vec<Record> = Vec::new();
     while let Some(scenario) = plan.next(&outcomes(&JudgedRun::of(&records))) {

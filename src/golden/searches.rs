@@ -5,12 +5,10 @@ use std::fmt::Write as _;
 use expect_test::expect_file;
 use records::{Mode, Scenario, Search};
 
-use super::{chance, rounded};
+use super::{chance, rounded, search};
 use crate::events::Progress;
 use crate::plan::{Meets, Outcome, Plan, SearchPlan, Worth, found, needed, scaling};
 
-/// P95 of every objective, s.
-const GOAL_S: f64 = 0.5;
 /// Searches of each service, each with noise of its own.
 const SEEDS: u64 = 4;
 
@@ -34,6 +32,12 @@ fn queue(users: f64, replicas: f64) -> (f64, f64, Worth) {
 /// The same, but replicas hinder each other.
 fn contended(users: f64, replicas: f64) -> (f64, f64, Worth) {
     queue(users, replicas / (1.0 + 0.08 * (replicas - 1.0) + 0.004 * replicas * (replicas - 1.0)))
+}
+
+/// At most 20 requests/s for each replica, from users that think for this long, s, after answers that take this long, s.
+fn thinking(think_s: f64, service_s: f64, users: f64, replicas: f64) -> (f64, f64, Worth) {
+    let rps = (users / (think_s + service_s)).min(20.0 * replicas);
+    (users / rps - think_s, rps, Worth::Figures)
 }
 
 /// An open queue with 80 requests/s for each replica.
@@ -61,30 +65,21 @@ const SERVICES: &[Service] = &[
     Service {
         name: "users that think for 1 s",
         mode: Mode::Closed,
-        answer: |users, replicas| {
-            let rps = (users / 1.2).min(20.0 * replicas);
-            (users / rps - 1.0, rps, Worth::Figures)
-        },
+        answer: |users, replicas| thinking(1.0, 0.2, users, replicas),
         noise: 0.05,
         change: as_it_is,
     },
     Service {
         name: "users that think for 5 s",
         mode: Mode::Closed,
-        answer: |users, replicas| {
-            let rps = (users / 5.2).min(20.0 * replicas);
-            (users / rps - 5.0, rps, Worth::Figures)
-        },
+        answer: |users, replicas| thinking(5.0, 0.2, users, replicas),
         noise: 0.05,
         change: as_it_is,
     },
     Service {
         name: "users that think for 30 s, and a goal near the response time",
         mode: Mode::Closed,
-        answer: |users, replicas| {
-            let rps = (users / 30.4).min(20.0 * replicas);
-            (users / rps - 30.0, rps, Worth::Figures)
-        },
+        answer: |users, replicas| thinking(30.0, 0.4, users, replicas),
         noise: 0.05,
         change: |search| search.most = 10_000.0,
     },
@@ -247,20 +242,7 @@ fn what_searches_measure_and_find() {
 }
 
 fn one(service: &Service, seed: u64, text: &mut String) {
-    let mut search = Search {
-        mode: service.mode,
-        replicas: vec![1, 2, 4],
-        workers: 2,
-        most: 1000.0,
-        most_probes: 12,
-        most_s: None,
-        goal_s: Some(GOAL_S),
-        pool: None,
-        most_pool: 1000,
-        wanted: None,
-        confirm: false,
-        confirmations: 1,
-    };
+    let mut search = Search { workers: 2, ..search(service.mode, &[1, 2, 4]) };
     (service.change)(&mut search);
     let plan = SearchPlan { search: search.clone() };
     let mut outcomes: Vec<Outcome> = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use records::{Mode, Search};
+use records::{Mode, Scenario, Search};
 
 use super::certainty::{Certainty, certainty_of_point, certainty_of_row};
 use super::goal::Goal;
@@ -173,18 +173,23 @@ impl Answer {
     /// What tells more than these replicas have told.
     fn next_for(&self, replicas: u32) -> &'static str {
         let found = self.found.iter().find(|found| found.replicas == replicas);
-        match found.map(|found| &found.capacity) {
-            Some(Capacity::AtLeast { limit: Limit::Generator, .. }) => {
-                "give the load generator more workers, or more CPU"
-            }
-            Some(Capacity::AtLeast { limit: Limit::MostLoad, .. }) if self.search.mode == Mode::Closed => {
-                "let it use more users (--max-users)"
-            }
-            Some(Capacity::AtLeast { limit: Limit::MostLoad, .. }) => "let it use a higher rate (--max-rate)",
-            Some(Capacity::AtLeast { limit: Limit::MostTime, .. }) => "give it more time (--max-time)",
-            Some(Capacity::AtLeast { limit: Limit::MostProbes, .. }) => "give it more probes (--max-probes)",
-            _ => "measure more replicas",
+        let Some(Capacity::AtLeast { limit, .. }) = found.map(|found| &found.capacity) else {
+            return "measure more replicas";
+        };
+        match (limit, self.search.mode) {
+            (Limit::Generator, _) => "give the load generator more workers, or more CPU",
+            (Limit::MostLoad, Mode::Closed) => "let it use more users (--max-users)",
+            (Limit::MostLoad, Mode::Open) => "let it use a higher rate (--max-rate)",
+            (Limit::MostTime, _) => "give it more time (--max-time)",
+            (Limit::MostProbes, _) => "give it more probes (--max-probes)",
+            (Limit::NotMeasured | Limit::Unclear | Limit::Unfinished, _) => "measure more replicas",
         }
+    }
+
+    /// Whether a scenario is a probe of these replicas: those that confirm the answer are none.
+    pub fn has_probe(&self, replicas: u32, scenario: &Scenario) -> bool {
+        let confirms = self.confirmation.as_ref().is_some_and(|one| one.scenarios.contains(&scenario.id));
+        scenario.replicas == replicas && !confirms
     }
 
     /// The law by which other numbers of replicas are told, in a sentence; `None` if there is none.

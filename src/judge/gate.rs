@@ -175,7 +175,6 @@ fn of_search(run: &JudgedRun<'_>, answer: &Answer, gates: &[Gate]) -> Vec<Check>
         detail,
         is_gated,
     };
-    let confirms = |id: &String| answer.confirmation.as_ref().is_some_and(|one| one.scenarios.contains(id));
     let mut checks: Vec<Check> = Vec::new();
     for found in &answer.found {
         let meets = match found.capacity {
@@ -186,14 +185,9 @@ fn of_search(run: &JudgedRun<'_>, answer: &Answer, gates: &[Gate]) -> Vec<Check>
         let selected = gates.is_empty() || gates.iter().any(|gate| gate.replicas == Some(found.replicas));
         let is_gated = answer.needed.is_none() && selected;
         let subject = format!("capacity of {}", crate::events::many(found.replicas, "replica"));
-        let probes: Vec<String> = run
-            .rows
-            .iter()
-            .filter(|row| {
-                row.record.scenario.replicas == found.replicas && !confirms(&row.record.scenario.id)
-            })
-            .map(|row| row.record.scenario.id.clone())
-            .collect();
+        let scenarios = run.rows.iter().map(|row| &row.record.scenario);
+        let probes = scenarios.filter(|scenario| answer.has_probe(found.replicas, scenario));
+        let probes: Vec<String> = probes.map(|scenario| scenario.id.clone()).collect();
         checks.push(check(subject, probes, meets, found.to_string(), is_gated));
     }
     if let Some(needed) = &answer.needed {

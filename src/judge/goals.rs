@@ -122,7 +122,7 @@ pub(super) fn misses(row: &Row<'_>, goal: &Goal) -> bool {
         && match row.judgement.verdict {
             // A failed request is infinitely slow, and a service that falls behind answers later and later.
             Verdict::Errors => is_latency || is_failures || is_part_of_all,
-            // What it finishes is all that it can.
+            // An overloaded service finishes as many requests as it can, so a higher throughput is out of reach.
             Verdict::Overloaded => {
                 let is_less = || row.primary.is_some_and(|figures| figures.goodput < goal.limit);
                 is_latency || goal.limited == Limited::Throughput && is_less()

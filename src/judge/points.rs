@@ -1,6 +1,6 @@
 //! Repeats: the median and spread of each point of the matrix, and drift between the first scenario and the last.
 
-use super::row::Row;
+use super::row::{Row, finite_us};
 
 /// Relative change between the first scenario and its repeat at the end from which they show drift.
 const DRIFT: f64 = 0.10;
@@ -73,11 +73,9 @@ impl<'r, 'a> Point<'r, 'a> {
     /// Lowest and highest throughput and P95; no P95 if one is infinite.
     pub fn spread(&self) -> ((f64, f64), Option<(u64, u64)>) {
         let rps: Vec<f64> = self.rows.iter().filter_map(|row| Some(row.primary?.goodput)).collect();
-        let is_infinite = |row: &&&Row<'_>| row.percentile_us(0.95).is_some_and(f64::is_infinite);
-        let tails: Vec<u64> = match self.rows.iter().find(is_infinite) {
-            Some(_) => Vec::new(),
-            None => self.rows.iter().filter_map(|row| row.p95_us()).collect(),
-        };
+        let tails: Vec<f64> = self.rows.iter().filter_map(|row| row.percentile_us(0.95)).collect();
+        // With one of them infinite, there are no two ends.
+        let tails: Vec<u64> = tails.into_iter().map(finite_us).collect::<Option<_>>().unwrap_or_default();
         let least = rps.iter().copied().fold(f64::INFINITY, f64::min);
         let most = rps.iter().copied().fold(0.0, f64::max);
         ((least, most), tails.iter().min().copied().zip(tails.iter().max().copied()))
@@ -146,9 +144,7 @@ pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
 /// The middle value, or the lower of the middle two: a percentile that was measured, µs. `None` if that is infinite.
 fn median_of_percentiles(mut values_us: Vec<f64>) -> Option<u64> {
     values_us.sort_by(f64::total_cmp);
-    let middle = values_us.get(values_us.len().checked_sub(1)? / 2).copied();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a bucket of a histogram")]
-    middle.filter(|us| us.is_finite()).map(|us| us as u64)
+    finite_us(*values_us.get(values_us.len().checked_sub(1)? / 2)?)
 }
 
 #[cfg(test)]

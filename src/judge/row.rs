@@ -1,5 +1,6 @@
 //! The figures of one judged record, as sentences and tables use them.
 
+use std::cmp::Ordering;
 use std::sync::OnceLock;
 
 use records::{Endpoint, Histogram, Mode, Record, ms};
@@ -82,20 +83,20 @@ impl<'a> Row<'a> {
         quantile_of_endpoint(self.counts?, quantile)
     }
 
-    /// The primary endpoint's P95, µs; `None` if there are too few samples for it, or if so many requests failed that it is
-    /// infinite.
+    /// The primary endpoint's P95, µs. `None` if it has too few samples, or if failed requests make it infinite.
     pub fn p95_us(&self) -> Option<u64> {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a bucket of a histogram"
-        )]
-        self.percentile_us(0.95).filter(|us| us.is_finite()).map(|us| us as u64)
+        finite_us(self.percentile_us(0.95)?)
     }
 
-    /// The same in ms, and `∞`; `None` if there are too few samples for it.
+    /// The primary endpoint's P95 in ms, `∞` if failed requests make it infinite. `None` if it has too few samples.
     pub fn p95_in_ms(&self) -> Option<String> {
-        self.percentile_us(0.95).map(|_| self.p95_us().map_or("∞".to_owned(), ms))
+        self.percentile_us(0.95).map(|us| finite_us(us).map_or("∞".to_owned(), ms))
+    }
+
+    /// The order of two rows by their P95: first those with too few samples, last those with an infinite one.
+    pub fn compare_p95(&self, other: &Self) -> Ordering {
+        let p95 = |row: &Self| row.percentile_us(0.95);
+        p95(self).partial_cmp(&p95(other)).unwrap_or(Ordering::Equal)
     }
 
     /// In the closed model, the primary endpoint's histogram as it would be if each user had asked once per
@@ -139,6 +140,12 @@ impl<'a> Row<'a> {
             None => many(scenario.users, "user"),
         }
     }
+}
+
+/// A percentile in whole µs, as the histogram has it; `None` if it is infinite.
+pub(super) fn finite_us(us: f64) -> Option<u64> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a bucket of a histogram")]
+    us.is_finite().then_some(us as u64)
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use records::OpenCounts;
 
 /// Largest acceptable share of arrivals that were not started, and of the rate by which those that were due may differ from it.
 const WITHIN: f64 = 0.01;
-/// Poisson arrivals differ from their rate by chance, rarely by more than so many standard deviations.
+/// The number of Poisson arrivals varies by chance. A difference of more standard deviations than this is no chance.
 const DEVIATIONS: f64 = 4.0;
 
-/// Why the window did not receive its arrival rate, in words; `None` if it did. `window` has the counts
-/// between its ends, which are so many seconds apart.
+/// Why the window did not receive its arrival rate, in words; `None` if it did. `window` has the counts between its ends, and
+/// `seconds` is its length.
 ///
 /// A late start is no reason: the arrival waited in line, and its latency counts from when it was due.
 pub fn not_offered(window: &OpenCounts, seconds: f64) -> Option<String> {

@@ -14,10 +14,11 @@ use super::student::t_975;
 
 /// The number of sections that a window is cut into. More are worse: they depend on each other.
 const SECTIONS: usize = 5;
-/// A primary endpoint whose mean response time is above that of all endpoints by this factor has a window of its own length.
-const MUCH_SLOWER: f64 = 1.5;
 /// Older records have three.
 const FEWEST_SECTIONS: usize = 3;
+/// If the mean response time of the primary endpoint is longer than that of all endpoints by this factor, it decides whether
+/// the window is long enough.
+const MUCH_SLOWER: f64 = 1.5;
 /// Mean responses that a window must last before an interval of a percentile below P99 holds.
 const RESPONSES: f64 = 10.0;
 /// The same for P99 and above.
@@ -80,7 +81,8 @@ impl Bounds {
         Self { low: value_us * (-half_width).exp() - bucket, high: value_us * half_width.exp() + bucket }
     }
 
-    /// An interval around a rate, given on the logarithm. It is never narrower than the third digit, as which rates are given.
+    /// An interval around a rate, given on the logarithm. Rates are given with three digits, so it is never narrower than
+    /// the third one.
     fn of_rate(value: f64, half_width: f64) -> Self {
         let digit = 10_f64.powf(value.log10().floor() - 2.0) / 2.0;
         // A rate is not negative.
@@ -161,17 +163,7 @@ impl Section {
 impl Sections {
     /// The sections of these steady intervals.
     pub fn of(steady: &[Interval]) -> Self {
-        let requests: u64 = steady.iter().map(|interval| interval.requests).sum();
-        let total_ms: f64 = steady.iter().map(|interval| interval.total_ms).sum();
-        let mean_response_s = if requests == 0 { f64::INFINITY } else { total_ms / 1000.0 / requests as f64 };
-        // Many fast requests of other endpoints do not make the primary one's window longer. A few, such as health checks,
-        // change little.
-        let primary = steady.iter().map(|interval| (interval.primary.total_ms(), interval.primary.count()));
-        let (primary_ms, of_primary) =
-            primary.fold((0.0, 0), |(ms, count), (more_ms, more)| (ms + more_ms, count + more));
-        let primary_s = if of_primary == 0 { 0.0 } else { primary_ms / 1000.0 / of_primary as f64 };
-        let mean_response_s =
-            if primary_s > MUCH_SLOWER * mean_response_s { primary_s } else { mean_response_s };
+        let mean_response_s = mean_response_s(steady);
         Self {
             parts: parts(steady).map(Section::of).collect(),
             window: Section::of(steady),
@@ -219,6 +211,19 @@ impl Sections {
         let count = count as f64;
         Ok((value.exp(), t * (sum / (count * (count - 1.0))).sqrt()))
     }
+}
+
+/// The mean response time that the window must be long for, s; infinite without a request. Many fast requests to other
+/// endpoints do not make the window long enough for a slow primary one. A few, such as health checks, change little.
+fn mean_response_s(steady: &[Interval]) -> f64 {
+    // Not of their sum: to merge the histograms takes longer than to read them.
+    let mean_s = |requests: fn(&Interval) -> u64, total_ms: fn(&Interval) -> f64| {
+        let requests: u64 = steady.iter().map(requests).sum();
+        (requests > 0).then(|| steady.iter().map(total_ms).sum::<f64>() / 1000.0 / requests as f64)
+    };
+    let Some(of_all) = mean_s(|one| one.requests, |one| one.total_ms) else { return f64::INFINITY };
+    let of_primary = mean_s(|one| one.primary.count(), |one| one.primary.total_ms()).unwrap_or(0.0);
+    if of_primary > MUCH_SLOWER * of_all { of_primary } else { of_all }
 }
 
 /// The intervals of each of five to nine sections of equal length. Intervals at the beginning that do not fill a section

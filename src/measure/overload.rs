@@ -54,12 +54,13 @@ impl KeepsUp {
         let window = &intervals[window_from(rule, intervals)..];
         let seconds: f64 = window.iter().map(|interval| interval.seconds).sum();
         let (due, finished) = counts(window);
-        let chance = (2.0 * due).sqrt();
-        let score = |(due, finished): (f64, f64)| (due - finished) / (2.0 * due).sqrt().max(1.0);
+        let chance = |due: f64| (2.0 * due).sqrt().max(1.0);
+        let score = |(due, finished): (f64, f64)| (due - finished) / chance(due);
         let before = &window[..window.len().saturating_sub(1)];
         // By Little's law, response times add up to the requests under way at each moment.
         let under_way = |one: &Interval| one.total_ms / 1000.0 / one.seconds;
-        let many = window.last().is_some_and(|last| under_way(last) > (MANY * chance).max(MANY_OF_DUE * due));
+        let many =
+            window.last().is_some_and(|last| under_way(last) > (MANY * chance(due)).max(MANY_OF_DUE * due));
         let turnover = (2.0 * window.first().map_or(0.0, under_way)).sqrt();
         (seconds > 0.0 && due > 0.0).then(|| Self {
             offered: due / seconds,

@@ -26,7 +26,7 @@ use bracket::bracket;
 pub use carries::Carries;
 use law::{Law, law};
 pub use needed::{Needed, needed, scaling};
-use probe::{Probe, is_generator_the_limit, made};
+use probe::{Probe, is_generator_the_limit, is_probed, made};
 use rounded::{Rounded, whole};
 pub(crate) use rounded::{at_least, at_most};
 pub use usl::{Parameter, Scaling};
@@ -249,9 +249,7 @@ fn next_load(search: &Search, replicas: u32, probes: &[Probe]) -> Option<f64> {
 fn unprobed(search: &Search, load: f64, probes: &[Probe]) -> Option<f64> {
     let step = if search.mode == Mode::Closed { (load * 0.03).ceil() } else { load * 0.03 };
     let near = [load, load - step, load + step, load - 2.0 * step, load + 2.0 * step];
-    near.into_iter()
-        .map(|load| search.rounded(load))
-        .find(|load| !probes.iter().any(|probe| probe.is_at(*load)))
+    near.into_iter().map(|load| search.rounded(load)).find(|load| !is_probed(probes, *load))
 }
 
 fn first(search: &Search, replicas: u32) -> f64 {

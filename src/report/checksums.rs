@@ -14,18 +14,18 @@ const FILE: &str = "reports.sha256";
 
 /// Notes what will be written beside what was: a program that is killed while it replaces the file leaves one or the other.
 /// Returns the checksum of the new file, for [`note`].
-pub(super) fn announce(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<Sums> {
+pub(super) fn announce(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<String> {
     let sum = checksum(bytes);
     let mut sums = read(folder);
     sums.entry(name.to_owned()).or_default().insert(sum.clone());
     write(folder, &sums)?;
-    Ok([(name.to_owned(), [sum].into())].into())
+    Ok(sum)
 }
 
 /// Notes what was written, in place of what was there before.
-pub(super) fn note(folder: &Path, new: Sums) -> io::Result<()> {
+pub(super) fn note(folder: &Path, name: &str, sum: String) -> io::Result<()> {
     let mut sums = read(folder);
-    sums.extend(new);
+    sums.insert(name.to_owned(), [sum].into());
     write(folder, &sums)
 }
 
@@ -64,7 +64,7 @@ fn free_name(path: &Path) -> PathBuf {
 }
 
 /// The checksums that each file may have.
-pub(super) type Sums = BTreeMap<String, BTreeSet<String>>;
+type Sums = BTreeMap<String, BTreeSet<String>>;
 
 fn read(folder: &Path) -> Sums {
     let text = std::fs::read_to_string(folder.join(FILE)).unwrap_or_default();
@@ -95,9 +95,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("auto_summary.md");
         let write = |text: &str| {
-            let sums = announce(folder.path(), "auto_summary.md", text.as_bytes()).unwrap();
+            let sum = announce(folder.path(), "auto_summary.md", text.as_bytes()).unwrap();
             std::fs::write(&path, text).unwrap();
-            note(folder.path(), sums).unwrap();
+            note(folder.path(), "auto_summary.md", sum).unwrap();
         };
         write("first");
         assert_eq!(set_aside(folder.path()).unwrap(), [], "nobody has changed it");
@@ -121,12 +121,12 @@ mod tests {
         let path = folder.path().join("a.md");
         std::fs::write(&path, "first").unwrap();
         let first = announce(folder.path(), "a.md", b"first").unwrap();
-        note(folder.path(), first).unwrap();
+        note(folder.path(), "a.md", first).unwrap();
         let second = announce(folder.path(), "a.md", b"second").unwrap();
         assert_eq!(set_aside(folder.path()).unwrap(), [], "it is still the first one");
         std::fs::write(&path, "second").unwrap();
         assert_eq!(set_aside(folder.path()).unwrap(), [], "it is the second one already");
-        note(folder.path(), second).unwrap();
+        note(folder.path(), "a.md", second).unwrap();
         std::fs::write(&path, "first").unwrap();
         assert_eq!(set_aside(folder.path()).unwrap().len(), 1, "what was there before is forgotten now");
     }

@@ -1,7 +1,5 @@
 //! `load-performance.json`, which GitLab's merge requests compare: the part of k6's summary that they read.
 
-use std::cmp::Ordering;
-
 use serde_json::json;
 
 use crate::judge::{Check, JudgedRun, Row, checks, of_the_whole_run};
@@ -21,14 +19,15 @@ pub(super) fn render(run: &JudgedRun<'_>) -> Vec<u8> {
         about.peek().is_none() || about.any(|check| check.is_gated)
     };
     let rows: Vec<Row<'_>> = run.rows.iter().map(Row::of).collect();
-    let scenario = |row: &Row<'_>| row.record.scenario.clone();
-    let last = rows.iter().rev().find(|row| !scenario(row).drift && deciding(&scenario(row).id));
-    let same =
-        |row: &&Row<'_>| last.is_some_and(|last| scenario(row).point_id() == scenario(last).point_id());
-    let is_usable = |row: &&Row<'_>| row.is_valid() && !row.record.scenario.drift;
-    let mut valid: Vec<&Row<'_>> = rows.iter().filter(same).filter(is_usable).collect();
-    valid
-        .sort_by(|a, b| a.percentile_us(0.95).partial_cmp(&b.percentile_us(0.95)).unwrap_or(Ordering::Equal));
+    let is_deciding = |row: &&Row<'_>| !row.record.scenario.drift && deciding(&row.record.scenario.id);
+    let last = rows.iter().rev().find(is_deciding);
+    let point = last.map(|row| row.record.scenario.point_id());
+    let is_usable = |row: &&Row<'_>| {
+        let scenario = &row.record.scenario;
+        row.is_valid() && !scenario.drift && point.as_ref() == Some(&scenario.point_id())
+    };
+    let mut valid: Vec<&Row<'_>> = rows.iter().filter(is_usable).collect();
+    valid.sort_by(|a, b| a.compare_p95(b));
     let row = valid.get(valid.len().saturating_sub(1) / 2).copied();
     let ms =
         |q: f64| row.and_then(|row| row.percentile_us(q)).filter(|us| us.is_finite()).map(|us| us / 1000.0);

@@ -7,7 +7,7 @@ use super::super::pod_state::{Cause, why_not_ready};
 use super::Wait;
 
 impl Wait<'_> {
-    /// What was seen last, with what the cluster tells about the first pod that is not ready.
+    /// The state that was seen last, with what the cluster says about the first pod that is not ready.
     pub(super) async fn in_words(&self) -> String {
         let Some((pod, cause)) = self.first_unready(false) else { return self.last_seen.clone() };
         let explained = evidence::explained(self.cluster, pod, &cause).await;
@@ -27,7 +27,6 @@ impl Wait<'_> {
     fn first_unready(&self, only_permanent: bool) -> Option<(&Pod, Cause)> {
         let staying = self.pods.iter().filter(|pod| pod.metadata.deletion_timestamp.is_none());
         let mut unready = staying.filter_map(|pod| Some((pod, why_not_ready(pod)?)));
-        let from = self.without_load_from();
-        unready.find(|(_, cause)| cause.is_hopeless(from) || !only_permanent)
+        unready.find(|(_, cause)| cause.is_hopeless(self.without_load_from) || !only_permanent)
     }
 }

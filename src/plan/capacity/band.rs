@@ -156,8 +156,8 @@ fn capacity(search: &Search, probes: &[Probe], limit: Limit) -> Capacity {
     }
 }
 
-/// The mean of the estimates, with Student's interval on their logarithm. Probes with a certain outcome make it narrower, but
-/// never narrower than a known capacity: what is certain within one run may differ from run to run.
+/// The mean of the estimates, with Student's interval on their logarithm. Probes with a certain outcome make the interval
+/// narrower, down to [`KNOWN`] on either side: the outcome of one run is certain for that run, and runs differ.
 fn by_law(mode: Mode, probes: &[Probe], estimates: &[f64]) -> Capacity {
     let load = mean(estimates);
     let half = half_width(estimates);

@@ -3,7 +3,7 @@
 use records::{Mode, Search};
 
 use super::bracket::ends;
-use super::probe::{Probe, has_missed};
+use super::probe::{Probe, has_missed, is_probed};
 use super::rounded::Rounded;
 
 /// The first guess aims a little lower, so that it does not overload the service.
@@ -97,7 +97,7 @@ pub(super) fn law(search: &Search, probes: &[Probe]) -> Law {
     }
     let guess = FIRST_GUESS * (first.rps * search.goal_s.unwrap_or(0.0) + first.thinking());
     let has_guess = probes.len() == 1 && first.passes == Some(true) && guess > first.load * LEAST_STEP;
-    if !has_guess && let Some(load) = without_a_full_one(search, probes) {
+    if !has_guess && let Some(load) = more_until_full(search, probes) {
         return Law::Probe(load);
     }
     if let Some(capacity) = settled(probes) {
@@ -114,8 +114,7 @@ pub(super) fn law(search: &Search, probes: &[Probe]) -> Law {
     if !estimates.is_empty() {
         let mean = search.rounded(mean(&estimates));
         // A capacity of few users has no other whole number of users near it.
-        let is_probed = probes.iter().any(|probe| probe.is_at(mean));
-        return if is_probed { pair(search, mean, probes) } else { Law::Probe(mean) };
+        return if is_probed(probes, mean) { pair(search, mean, probes) } else { Law::Probe(mean) };
     }
     let has_met = probes.iter().any(|probe| probe.passes == Some(true));
     if has_met && has_missed(probes) && probes.len() > 2 {
@@ -125,7 +124,7 @@ pub(super) fn law(search: &Search, probes: &[Probe]) -> Law {
     let estimate = last.estimate().map(|load| load.clamp(last.load / STEP, last.load * STEP));
     let load = if has_guess { Some(guess) } else { estimate };
     match load.map(|load| search.rounded(load)) {
-        Some(load) if !probes.iter().any(|probe| probe.is_at(load)) => Law::Probe(load),
+        Some(load) if !is_probed(probes, load) => Law::Probe(load),
         _ => Law::Broken,
     }
 }
@@ -135,20 +134,20 @@ fn between_the_ends(search: &Search, probes: &[Probe]) -> Option<f64> {
     let (low, high) = ends(probes);
     let (low, high) = (low?, high?);
     let load = search.rounded(probes.iter().find(|probe| probe.is_at(high))?.estimate()?);
-    (low < load && load < high && !probes.iter().any(|probe| probe.is_at(load))).then_some(load)
+    (low < load && load < high && !is_probed(probes, load)).then_some(load)
 }
 
-/// While every load meets the objective and none is known to fill the service, the law only knows the least that it carries.
-/// With users that think, or a goal near the unloaded response time, that is hardly more than the last load: so much more is
-/// probed that it shows whether the service is full.
-fn without_a_full_one(search: &Search, probes: &[Probe]) -> Option<f64> {
+/// The next load while every load has met the objective and none has filled the service; `None` otherwise. Until then, the law
+/// gives a lower bound only. With users that think, or with a goal near the unloaded response time, that bound is hardly above
+/// the last load, so the next load is at least [`LEAST_STEP`] times the last one.
+fn more_until_full(search: &Search, probes: &[Probe]) -> Option<f64> {
     let last = probes.last()?;
     let is_full = |one: &Probe| probes.iter().any(|other| is_full(other, one));
     if probes.iter().any(|probe| probe.passes != Some(true) || is_full(probe)) {
         return None;
     }
     let load = search.rounded(last.load * last.headroom?.clamp(LEAST_STEP, STEP));
-    (!probes.iter().any(|probe| probe.is_at(load))).then_some(load)
+    (!is_probed(probes, load)).then_some(load)
 }
 
 /// The capacity once the estimates have settled, and never another one after that.
@@ -169,7 +168,7 @@ fn pair(search: &Search, capacity: f64, probes: &[Probe]) -> Law {
     // With rounding errors, 0.95 · 40 may come out just below 38.
     let below = search.rounded((PAIR.0 * capacity + TINY).floor());
     let above = search.rounded((PAIR.1 * capacity - TINY).ceil());
-    let missing = [below, above].into_iter().find(|load| !probes.iter().any(|probe| probe.is_at(*load)));
+    let missing = [below, above].into_iter().find(|load| !is_probed(probes, *load));
     match missing {
         Some(load) => Law::Probe(load),
         None if has_missed(probes) => Law::Done,

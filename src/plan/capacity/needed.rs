@@ -124,8 +124,8 @@ struct Line {
 }
 
 impl Line {
-    /// What so many replicas carry by this line. Unless that is measured, further away from the middle of what was measured, the lower end is what they
-    /// would carry if the load per replica fell on as it has fallen.
+    /// What so many replicas carry by this line. The load per replica may fall on as it has fallen over the measured replicas.
+    /// The lower end allows for that, unless the answer is measured.
     fn carries(&self, replicas: u32, is_measured: bool) -> Carries {
         let replicas_ln = f64::from(replicas).ln();
         let carries = Carries::of_log(replicas, self.each * f64::from(replicas), self.half);

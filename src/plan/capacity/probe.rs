@@ -83,6 +83,11 @@ pub(super) fn is_generator_the_limit(probes: &[Probe]) -> bool {
     probes.iter().filter(|probe| probe.worth == Worth::GeneratorLimited).count() >= 2
 }
 
+/// Whether this load was probed.
+pub(super) fn is_probed(probes: &[Probe], load: f64) -> bool {
+    probes.iter().any(|probe| probe.is_at(load))
+}
+
 /// Whether a load misses the objective.
 pub(super) fn has_missed(probes: &[Probe]) -> bool {
     probes.iter().any(|probe| probe.passes == Some(false))

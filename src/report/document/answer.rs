@@ -2,8 +2,6 @@
 
 mod next;
 
-use std::cmp::Ordering;
-
 use super::sentence::{form, with_full_stop};
 use super::{Block, Section, Sentence, findings, objective};
 use crate::events::many;
@@ -44,13 +42,8 @@ pub(super) fn section(run: &JudgedRun<'_>, rows: &[Row<'_>], points: &[Point<'_,
     facts.extend(measured(run).map(|sentence| ("Measured".into(), sentence)));
     let mut blocks = vec![Block::Facts(facts)];
     if let Some(answer) = &answer {
-        let confirms =
-            |id: &String| answer.confirmation.as_ref().is_some_and(|one| one.scenarios.contains(id));
         let sentences = answer.found.iter().map(|found| {
-            let probes = rows.iter().filter(|row| {
-                let scenario = &row.record.scenario;
-                scenario.replicas == found.replicas && !confirms(&scenario.id)
-            });
+            let probes = rows.iter().filter(|row| answer.has_probe(found.replicas, &row.record.scenario));
             Sentence::about(probes, format!("{found} ({} probes).", found.probes))
         });
         let sentences: Vec<_> = sentences.filter(|sentence| !sentence.rows.is_empty()).collect();
@@ -179,10 +172,7 @@ fn worst(rows: &[Row<'_>]) -> Sentence {
         let text = format!("{}: {}: {reasons}", row.name(), row.judgement.verdict.status());
         return Sentence::about([row], with_full_stop(&text));
     }
-    match rows
-        .iter()
-        .max_by(|a, b| a.percentile_us(0.95).partial_cmp(&b.percentile_us(0.95)).unwrap_or(Ordering::Equal))
-    {
+    match rows.iter().max_by(|a, b| a.compare_p95(b)) {
         Some(row) => {
             let p95 = row.p95_in_ms().map_or("no P95".to_owned(), |p95| format!("P95 {p95} ms"));
             Sentence::about([row], format!("All rows are valid. The slowest is {}: {p95}.", row.name()))

@@ -101,15 +101,16 @@ fn is_id(word: &str) -> bool {
 
 /// The replicas that counted answers with an error status, with their counts.
 fn replicas(row: &Row<'_>) -> String {
-    let counted: Vec<_> = row.record.replicas.iter().map(|replica| (replica, replica.failed())).collect();
-    let failed = counted.iter().filter_map(|(replica, failed)| {
-        failed.filter(|failed| *failed > 0).map(|failed| format!("{failed} on {}", replica.pod))
+    let replicas = &row.record.replicas;
+    let failed = replicas.iter().filter_map(|replica| {
+        let failed = replica.failed()?;
+        (failed > 0).then(|| format!("{failed} on {}", replica.pod))
     });
     let failed: Vec<_> = failed.collect();
-    let is_known = !counted.is_empty() && counted.iter().all(|(_, failed)| failed.is_some());
+    let is_known = !replicas.is_empty() && replicas.iter().all(|replica| replica.failed().is_some());
     match (failed.is_empty(), is_known) {
         (false, _) => failed.join("; "),
-        // Their clients did not get an answer, or did not like it.
+        // The requests failed on the way, or a check in the test script failed them.
         (true, true) => "none of them counted an error".to_owned(),
         (true, false) => "not known".to_owned(),
     }

@@ -92,20 +92,22 @@ fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> Outcome<'
         0 | 1 => String::new(),
         repeats => format!(" over {repeats} valid rows"),
     };
-    let mut cited = Vec::new();
-    let mut said = Vec::new();
     let has_missed = judged.iter().any(|(_, outcome)| *outcome == GoalOutcome::Missed);
     let lacks_rows = same.iter().any(|point| !point.has_valid_row());
-    if met.is_none() && same.len() > 1 && (has_missed || lacks_rows) {
+    let differ = same.len() > 1 && (has_missed || lacks_rows);
+    if met.is_none() && (unknown.is_none() || differ) {
         // Each number of replicas has a reason of its own.
         let each: Vec<_> = judged.iter().map(|(point, outcome)| not_met(point, outcome)).collect();
-        let cited = same.iter().flat_map(|point| all_rows(point)).collect();
+        let each = each.join("; ");
+        let said = if same.len() > 1 { format!("none is known to be enough ({each})") } else { each };
         return Outcome {
             enough: None,
-            said: format!("none is known to be enough ({})", each.join("; ")),
-            cited,
+            said,
+            cited: same.iter().flat_map(|point| all_rows(point)).collect(),
         };
     }
+    let mut cited = Vec::new();
+    let mut said = Vec::new();
     if let Some(met) = met {
         let verb = form(met.replicas(), "meets", "meet");
         said.push(format!("{} {verb} the objective{}", replicas(met), of_repeats(met)));
@@ -114,11 +116,8 @@ fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> Outcome<'
     if let Some((point, settle)) = unknown {
         let verb = form(point.replicas(), "meets", "meet");
         // The reasons stand in the section on verdicts; without them, more loads share a sentence.
-        let without_valid = point.others.last().filter(|_| !point.has_valid_row());
-        let settle = without_valid.map_or_else(
-            || settle.clone(),
-            |row| format!("no valid row ({})", row.judgement.verdict.status()),
-        );
+        let settle = status_without_valid_row(point)
+            .map_or_else(|| settle.clone(), |status| format!("no valid row ({status})"));
         said.push(format!(
             "whether {} {verb} the objective is unknown{}: {settle}",
             replicas(point),
@@ -126,26 +125,24 @@ fn outcome<'r, 'a>(point: &Point<'r, 'a>, points: &[Point<'r, 'a>]) -> Outcome<'
         ));
         cited.extend(all_rows(point));
     }
-    if said.is_empty() {
-        let each: Vec<_> = judged.iter().map(|(point, outcome)| not_met(point, outcome)).collect();
-        said.push(each.join("; "));
-        cited = same.iter().flat_map(|point| all_rows(point)).collect();
-    }
     Outcome { enough: met.map(Point::replicas), said: said.join("; "), cited }
 }
 
-/// `2 replicas miss the objective (ERRORS)`, or `1 replica: unknown (FAILED)`, with the verdict of rows that are not valid.
+/// `2 replicas miss the objective (ERRORS)`, or `1 replica: unknown (FAILED)`, for an outcome that is not met.
 fn not_met(point: &Point<'_, '_>, outcome: &GoalOutcome) -> String {
     let replicas = many(point.replicas(), "replica");
-    let verdict = point.others.last().filter(|_| !point.has_valid_row());
-    let verdict = verdict.map(|row| format!(" ({})", row.judgement.verdict.status())).unwrap_or_default();
-    match outcome {
-        GoalOutcome::Missed => {
-            format!("{replicas} {} the objective{verdict}", form(point.replicas(), "misses", "miss"))
-        }
-        GoalOutcome::Met => format!("{replicas} {} it", form(point.replicas(), "meets", "meet")),
-        GoalOutcome::Unknown { .. } => format!("{replicas}: unknown{verdict}"),
+    let status = status_without_valid_row(point).map(|status| format!(" ({status})")).unwrap_or_default();
+    if matches!(outcome, GoalOutcome::Unknown { .. }) {
+        format!("{replicas}: unknown{status}")
+    } else {
+        format!("{replicas} {} the objective{status}", form(point.replicas(), "misses", "miss"))
     }
+}
+
+/// The verdict of the last row of a point without a valid one.
+fn status_without_valid_row(point: &Point<'_, '_>) -> Option<&'static str> {
+    let last = point.others.last().filter(|_| !point.has_valid_row());
+    last.map(|row| row.judgement.verdict.status())
 }
 
 fn all_rows<'r, 'a>(point: &Point<'r, 'a>) -> impl Iterator<Item = &'r Row<'a>> {

@@ -14,9 +14,10 @@ const OPEN: &str = "Requests arrive at a fixed rate, whether earlier requests ha
 
 /// The scenarios of the closed model; `None` if there are none.
 pub(super) fn closed(rows: &[Row<'_>]) -> Option<Section> {
-    let mut table = Table::new(columns(rows, Column::numbers("Users")));
+    let has_repeats = has_repeats(rows);
+    let mut table = Table::new(columns(has_repeats, Column::numbers("Users")));
     for row in rows {
-        table.push([row], cells(rows, row, Cell::Count(row.record.scenario.users.into())));
+        table.push([row], cells(has_repeats, row, Cell::Count(row.record.scenario.users.into())));
     }
     let blocks = vec![Block::HeatMap(charts::matrix("matrix", rows)), Block::Table(table)];
     let section = Section::new("closed-model", "Scenarios: closed model", blocks);
@@ -25,14 +26,15 @@ pub(super) fn closed(rows: &[Row<'_>]) -> Option<Section> {
 
 /// The scenarios of the open model; `None` if there are none.
 pub(super) fn open(rows: &[Row<'_>]) -> Option<Section> {
-    let mut columns = columns(rows, Column::measured("Rate", "requests/s"));
+    let has_repeats = has_repeats(rows);
+    let mut columns = columns(has_repeats, Column::measured("Rate", "requests/s"));
     columns.extend(["Users at most", "Due", "Late", "Skipped"].map(Column::numbers));
     columns.push(Column::measured("Latest start since the load began", "ms"));
     let mut table = Table::new(columns);
     for row in rows {
         let scenario = &row.record.scenario;
         let counts = row.record.open;
-        let mut cells = cells(rows, row, scenario.rate.map_or(Cell::Missing, Cell::Given));
+        let mut cells = cells(has_repeats, row, scenario.rate.map_or(Cell::Missing, Cell::Given));
         cells.extend([
             Cell::Count(scenario.users.into()),
             Cell::count(counts.map(|counts| counts.due)),
@@ -47,12 +49,12 @@ pub(super) fn open(rows: &[Row<'_>]) -> Option<Section> {
     (!rows.is_empty()).then(|| section.with_intro(OPEN))
 }
 
-/// Whether rows differ only in their repeat.
-fn are_repeated(rows: &[Row<'_>]) -> bool {
+/// Whether some rows differ only in their repeat.
+fn has_repeats(rows: &[Row<'_>]) -> bool {
     rows.iter().any(|row| row.record.scenario.repeat > 1 || row.record.scenario.drift)
 }
 
-fn columns(rows: &[Row<'_>], load: Column) -> Vec<Column> {
+fn columns(has_repeats: bool, load: Column) -> Vec<Column> {
     let mut columns = vec![
         Column::numbers("Replicas"),
         Column::numbers("Workers"),
@@ -67,13 +69,13 @@ fn columns(rows: &[Row<'_>], load: Column) -> Vec<Column> {
         Column::numbers("Requests"),
         Column::measured("Window", "s"),
     ];
-    if are_repeated(rows) {
+    if has_repeats {
         columns.insert(3, Column::words("Repeat"));
     }
     columns
 }
 
-fn cells(rows: &[Row<'_>], row: &Row<'_>, load: Cell) -> Vec<Cell> {
+fn cells(has_repeats: bool, row: &Row<'_>, load: Cell) -> Vec<Cell> {
     let scenario = &row.record.scenario;
     let percentile = |quantile| Cell::percentile_of(row, quantile);
     let mut cells = vec![
@@ -90,7 +92,7 @@ fn cells(rows: &[Row<'_>], row: &Row<'_>, load: Cell) -> Vec<Cell> {
         Cell::count(row.requests),
         Cell::number(row.seconds, 2),
     ];
-    if are_repeated(rows) {
+    if has_repeats {
         let repeat = if scenario.drift { "at the end".to_owned() } else { scenario.repeat.to_string() };
         cells.insert(3, Cell::text(repeat));
     }

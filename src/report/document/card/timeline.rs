@@ -95,6 +95,7 @@ fn spans(record: &Record) -> Vec<Span> {
     let seconds = |phase: &str| record.seconds_in(&[phase]).unwrap_or(0.0);
     let (ramp, warmup) = (seconds("ramp"), seconds("warmup"));
     let from = record.stopping_rule.as_ref().map_or(0, |rule| window_from(rule, &record.intervals));
+    // Not `sum`, which is -0.0 without intervals.
     let length = |intervals: &[records::Interval]| -> f64 {
         intervals.iter().map(|one| one.seconds).fold(0.0, |sum, one| sum + one)
     };

@@ -31,6 +31,11 @@ pub(in crate::report::document) fn matrix(id: &'static str, rows: &[Row<'_>]) ->
         HeatRow { title, cells: loads.iter().map(cell).collect() }
     };
     let unit = if is_open { "requests/s" } else { "users" };
+    let mut columns: Vec<String> = loads.iter().map(f64::to_string).collect();
+    // The caption has the unit, too. Beside the first load, there is room for it if the columns are few.
+    if let Some(first) = columns.first_mut().filter(|_| loads.len() < 8) {
+        *first = format!("{first} {unit}");
+    }
     HeatMap {
         id,
         title: "The matrix by verdict".into(),
@@ -39,16 +44,7 @@ pub(in crate::report::document) fn matrix(id: &'static str, rows: &[Row<'_>]) ->
              to bottom, {unit} from left to right."
         ),
         description: counts(&points),
-        columns: loads
-            .iter()
-            .enumerate()
-            // The caption has the unit; beside the first one, there is room for it.
-            .map(
-                |(at, load)| {
-                    if at == 0 && loads.len() < 8 { format!("{load} {unit}") } else { load.to_string() }
-                },
-            )
-            .collect(),
+        columns,
         rows: pods.iter().map(heat_row).collect(),
     }
 }
